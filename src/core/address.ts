@@ -1,0 +1,82 @@
+import { InvalidArgumentError } from "./errors.ts";
+
+/**
+ * What every function takes for an address: a bigint, a string such as `"0x7f12_3456_7000"` or
+ * `"4096"`, or a number up to 2^53 - 1. A larger number is refused, since it was already rounded.
+ */
+export type AddressLike = bigint | number | string;
+
+const MAX_ADDRESS = 0xffff_ffff_ffff_ffffn;
+const HEX_DIGITS_SEPARATED = /^0[xX][0-9a-fA-F]+(?:[_`][0-9a-fA-F]+)*$/;
+const DECIMAL_SEPARATED = /^[0-9]+(?:_[0-9]+)*$/;
+
+/**
+ * Turns an {@linkcode AddressLike} into a bigint between 0 and 2^64 - 1. Digits may be grouped with
+ * `_`, or with a backquote as WinDbg prints them.
+ *
+ * @throws {InvalidArgumentError} if the text is no number, the number was rounded or is out of range
+ *
+ * @example Usage
+ * ```ts
+ * import { parseAddress } from "../../mod.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(parseAddress("0x7f12_3456_7000"), 0x7f1234567000n);
+ * assertEquals(parseAddress(4096), 0x1000n);
+ * ```
+ */
+export function parseAddress(input: AddressLike): bigint {
+  const value = typeof input === "string"
+    ? fromText(input)
+    : typeof input === "number"
+    ? fromNumber(input)
+    : input;
+  if (typeof value !== "bigint") {
+    throw new InvalidArgumentError(`Not an address: ${String(input)} is a ${typeof input}`, input);
+  }
+  if (value < 0n || value > MAX_ADDRESS) {
+    throw new InvalidArgumentError(`Address out of range: ${input} does not fit in 64 bits`, input);
+  }
+  return value;
+}
+
+function fromText(input: string): bigint {
+  const text = input.trim();
+  if (HEX_DIGITS_SEPARATED.test(text) || DECIMAL_SEPARATED.test(text)) {
+    return BigInt(text.replaceAll(/[_`]/g, ""));
+  }
+  const hint = /^[0-9a-fA-F]+$/.test(text) ? `; hexadecimal needs a prefix: 0x${text}` : "";
+  throw new InvalidArgumentError(`Not an address: "${input}"${hint}`, input);
+}
+
+function fromNumber(input: number): bigint {
+  if (!Number.isInteger(input)) {
+    throw new InvalidArgumentError(`Not an address: ${input} is not a whole number`, input);
+  }
+  if (!Number.isSafeInteger(input)) {
+    const rounded = `0x${BigInt(input).toString(16)}`;
+    throw new InvalidArgumentError(
+      `Address ${rounded} is past 2^53-1, where a number is rounded: write a bigint such as ` +
+        `0xffffffff81000000n, or a string such as "0xffffffff81000000"`,
+      input,
+    );
+  }
+  return BigInt(input);
+}
+
+/**
+ * Writes an address as `0x…` in lower-case hexadecimal, without leading zeros unless `digits` asks
+ * for a minimum.
+ *
+ * @example Usage
+ * ```ts
+ * import { formatAddress } from "../../mod.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(formatAddress(0x1000n), "0x1000");
+ * assertEquals(formatAddress(0x1000n, 16), "0x0000000000001000");
+ * ```
+ */
+export function formatAddress(address: bigint, digits = 1): string {
+  return `0x${address.toString(16).padStart(digits, "0")}`;
+}

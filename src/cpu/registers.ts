@@ -1,0 +1,23 @@
+/** The registers of one vCPU that paging depends on, as QEMU prints them. */
+export interface CpuRegisters {
+  /** The vCPU's number, as in `info cpus`. */
+  cpu: number;
+  /** The instruction pointer: RIP, EIP or IP. */
+  rip: bigint;
+  /** The flags register. Bit 18 (AC) gates SMAP. */
+  rflags: bigint;
+  /** The current privilege level, 0 to 3. */
+  cpl: number;
+  /** CR0: paging (bit 31) and write protection (bit 16). */
+  cr0: bigint;
+  /** CR2: the address of the last page fault. */
+  cr2: bigint;
+  /** CR3: the page-table root with PCID or cache bits. */
+  cr3: bigint;
+  /** CR4: PAE, PSE, PGE, PCIDE, LA57, SMEP, SMAP, PKE. */
+  cr4: bigint;
+  /** EFER: long mode (bits 8 and 10) and NX (bit 11). */
+  efer: bigint;
+  /** True if the vCPU was halted (`HLT=1`) when it was asked. */
+  halted: boolean;
+}
