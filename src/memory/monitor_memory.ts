@@ -1,0 +1,65 @@
+import { examineMemory } from "../monitor/commands/examine_memory.ts";
+import { readMemoryMap } from "../monitor/commands/read_state.ts";
+import type { Monitor } from "../monitor/monitor.ts";
+import { firstUnbacked, type MemoryRange } from "./memory_map.ts";
+import { MemoryReadError, type PhysicalMemory, type ReadOptions } from "./physical_memory.ts";
+
+/** How a guest's memory is read through its monitor. */
+export interface MonitorMemoryOptions {
+  /**
+   * Where the guest has RAM and ROM.
+   *
+   * @default what `info mtree -f` says at the first read
+   */
+  ranges?: readonly MemoryRange[];
+}
+
+/**
+ * A guest's physical memory, read through its monitor. It stays inside RAM and ROM: elsewhere `xp`
+ * would be a read on the bus that may change a device, so it is refused without a command being sent.
+ */
+export class MonitorMemory implements PhysicalMemory {
+  readonly #monitor: Monitor;
+  #ranges: Promise<readonly MemoryRange[]> | null;
+
+  /** Reads through a monitor; the monitor stays the caller's to close. */
+  constructor(monitor: Monitor, options: MonitorMemoryOptions = {}) {
+    this.#monitor = monitor;
+    this.#ranges = options.ranges ? Promise.resolve(options.ranges) : null;
+  }
+
+  /**
+   * Where the guest has RAM and ROM, in address order. Asked of the monitor once; `refresh` forgets it.
+   *
+   * @throws {MonitorError} if the command fails
+   */
+  ranges(): Promise<readonly MemoryRange[]> {
+    this.#ranges ??= this.#askForRanges();
+    return this.#ranges;
+  }
+
+  /** Forgets where RAM is, to be called after memory was plugged or firmware has remapped it. */
+  refresh(): void {
+    this.#ranges = null;
+  }
+
+  async read(address: bigint, lengthBytes: number, options: ReadOptions = {}): Promise<Uint8Array> {
+    options.signal?.throwIfAborted();
+    const hole = firstUnbacked(await this.ranges(), address, lengthBytes);
+    if (hole !== null) throw new MemoryReadError("outsideRam", hole, lengthBytes);
+    const dump = await examineMemory(this.#monitor, address, lengthBytes, options);
+    if (dump.unreadableFrom !== null) {
+      throw new MemoryReadError("unreadable", dump.unreadableFrom, lengthBytes);
+    }
+    return dump.bytes;
+  }
+
+  async #askForRanges(): Promise<readonly MemoryRange[]> {
+    try {
+      return await readMemoryMap(this.#monitor);
+    } catch (error) {
+      this.#ranges = null; // A later read may ask again.
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,87 @@
+import type { HmpWire } from "./_hmp_wire.ts";
+import { ConnectionLostError, MonitorError, NoBannerError, WrongPeerError } from "./errors.ts";
+import { BannerFramer, FramingError } from "./hmp_codec.ts";
+import { parseBanner } from "./parse/version.ts";
+import { identifyPeer } from "./peer.ts";
+
+/** How long a greeting may take. */
+export interface GreetingOptions {
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Reads the banner and the first prompt, and returns QEMU's version. Until the banner has begun
+ * nothing is sent: the port may be a guest's serial console, where every key counts.
+ */
+export async function readGreeting(wire: HmpWire, options: GreetingOptions): Promise<string> {
+  const { timeoutMs, signal } = options;
+  let late = false;
+  const giveUp = () => wire.close(); // Ends the pending read.
+  const timer = setTimeout(() => {
+    late = true;
+    giveUp();
+  }, timeoutMs);
+  signal?.addEventListener("abort", giveUp, { once: true });
+  const banner = new BannerFramer();
+  try {
+    signal?.throwIfAborted();
+    while (!await step(wire, banner)) {
+      // The next chunk may complete it.
+    }
+    return parseBanner(banner.text);
+  } catch (error) {
+    wire.close();
+    signal?.throwIfAborted();
+    if (error instanceof WrongPeerError) throw error;
+    if (late) throw lateError(wire.endpoint, banner.text, timeoutMs);
+    const why = error instanceof FramingError ? `: ${error.message}` : "";
+    throw error instanceof MonitorError ? error : new ConnectionLostError(
+      `Connection to ${wire.endpoint} failed before the monitor's first prompt${why}`,
+      { endpoint: wire.endpoint, cause: error },
+    );
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", giveUp);
+  }
+}
+
+/** Takes one chunk; returns true once the first prompt is there. */
+async function step(wire: HmpWire, banner: BannerFramer): Promise<boolean> {
+  const { endpoint } = wire;
+  const bytes = await wire.read();
+  if (bytes === null) {
+    throw new ConnectionLostError(
+      `${endpoint} closed the connection before the monitor's first prompt: is it a QEMU monitor?`,
+      { endpoint },
+    );
+  }
+  const complete = banner.push(bytes);
+  const verdict = identifyPeer(banner.text);
+  if (verdict.kind === "foreign") {
+    throw wrongPeer(endpoint, verdict.name, verdict.advice, banner.text);
+  }
+  if (!complete && (verdict.kind === "monitor" || wire.isTelnet)) await wire.nudge();
+  return complete;
+}
+
+function wrongPeer(endpoint: string, name: string, advice: string, text: string): WrongPeerError {
+  const what = name === "unknown"
+    ? `is no QEMU monitor (it says ${JSON.stringify(text.slice(0, 40))})`
+    : `speaks ${name}, not the human monitor's language`;
+  return new WrongPeerError(name, `${endpoint} ${what}: ${advice}`, { endpoint });
+}
+
+function lateError(endpoint: string, text: string, timeoutMs: number): MonitorError {
+  if (text !== "" && identifyPeer(text).kind === "undecided") {
+    return wrongPeer(endpoint, "unknown", "check the port", text);
+  }
+  const gdb = /:1234$/.test(endpoint) ? " (1234 is QEMU's usual gdb port)" : "";
+  return new NoBannerError(
+    `${endpoint} accepted the connection but sent no monitor banner within ${timeoutMs} ms: another client ` +
+      `probably holds the monitor, which serves one at a time (close it, or give QEMU a second -monitor); ` +
+      `a gdbstub or an HTTP server is as silent${gdb}`,
+    timeoutMs,
+    { endpoint },
+  );
+}

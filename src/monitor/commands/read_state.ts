@@ -1,0 +1,42 @@
+import type { MemoryRange } from "../../memory/memory_map.ts";
+import type { CommandOptions, Monitor } from "../monitor.ts";
+import { parseMemoryMap } from "../parse/memory_map.ts";
+import { type GuestStatus, parseStatus } from "../parse/status.ts";
+import { parseTlb, type TlbRow } from "../parse/tlb.ts";
+
+/**
+ * Reads where the guest has RAM and ROM (`info mtree -f`), in address order.
+ *
+ * @throws {MonitorError} if the command fails
+ */
+export async function readMemoryMap(
+  monitor: Monitor,
+  options: CommandOptions = {},
+): Promise<MemoryRange[]> {
+  return parseMemoryMap(await monitor.command("info mtree -f", options));
+}
+
+/**
+ * Lists every page that a vCPU's tables map now, as QEMU sees them (`info tlb`); null with paging off.
+ * A whole guest may give 500,000 rows.
+ *
+ * @throws {MonitorError} if the command fails
+ */
+export async function readTlb(
+  monitor: Monitor,
+  options: CommandOptions = {},
+): Promise<TlbRow[] | null> {
+  return parseTlb(await monitor.command("info tlb", options));
+}
+
+/**
+ * Says whether the guest runs (`info status`).
+ *
+ * @throws {MonitorError} if the command fails
+ */
+export async function readStatus(
+  monitor: Monitor,
+  options: CommandOptions = {},
+): Promise<GuestStatus> {
+  return parseStatus(await monitor.command("info status", options));
+}

@@ -1,0 +1,67 @@
+import type { CpuRegisters } from "../../cpu/registers.ts";
+import { NoSuchCpuError } from "../errors.ts";
+import type { CommandOptions, Monitor } from "../monitor.ts";
+import { parseCpus } from "../parse/cpus.ts";
+import { parseRegisters } from "../parse/registers.ts";
+
+/** How one vCPU's registers are read; without `cpu`, those of the monitor's current one. */
+export type ReadRegistersOptions = CommandOptions;
+
+/**
+ * Reads the registers of one vCPU that paging depends on.
+ *
+ * @throws {NoSuchCpuError} if the guest has no such vCPU
+ * @throws {MonitorError} if the command fails
+ */
+export async function readRegisters(
+  monitor: Monitor,
+  options: ReadRegistersOptions = {},
+): Promise<CpuRegisters> {
+  const { cpu, ...bounds } = options;
+  if (cpu !== undefined) {
+    // `info registers 1` would do since 7.2; 5.2 refuses it and knows `-a` only.
+    const all = await readAllRegisters(monitor, bounds);
+    return all.find((registers) => registers.cpu === cpu) ?? noSuchCpu(monitor, cpu, all);
+  }
+  const [current] = parseRegisters(await monitor.command("info registers", bounds));
+  return { ...current!, cpu: current!.cpu ?? await readCurrentCpu(monitor, bounds) };
+}
+
+/**
+ * Reads the registers of all vCPUs, taken in one command: while the guest runs they differ by
+ * microseconds only. A vCPU that was never started shows CR3 as 0.
+ *
+ * @throws {MonitorError} if the command fails
+ */
+export async function readAllRegisters(
+  monitor: Monitor,
+  options: CommandOptions = {},
+): Promise<CpuRegisters[]> {
+  const printed = parseRegisters(await monitor.command("info registers -a", options));
+  return printed.map((registers, i) => ({ ...registers, cpu: registers.cpu ?? i }));
+}
+
+/**
+ * Returns the number of the vCPU that the monitor's commands are about.
+ *
+ * @throws {MonitorError} if the command fails
+ */
+export async function readCurrentCpu(
+  monitor: Monitor,
+  options: CommandOptions = {},
+): Promise<number> {
+  const cpus = parseCpus(await monitor.command("info cpus", options));
+  return cpus.find((row) => row.current)?.cpu ?? 0;
+}
+
+function noSuchCpu(monitor: Monitor, cpu: number, all: CpuRegisters[]): never {
+  const known = all.map((registers) => registers.cpu).join(", ");
+  throw new NoSuchCpuError(
+    cpu,
+    `The guest at ${monitor.endpoint} has no vCPU ${cpu}, only ${known}`,
+    {
+      endpoint: monitor.endpoint,
+      command: "info registers -a",
+    },
+  );
+}

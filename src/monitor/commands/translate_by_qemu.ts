@@ -1,0 +1,18 @@
+import { type AddressLike, formatAddress, parseAddress } from "../../core/address.ts";
+import type { CommandOptions, Monitor } from "../monitor.ts";
+import { parseGva2gpa } from "../parse/gva2gpa.ts";
+
+/**
+ * Lets QEMU itself translate a virtual address with the tables that a vCPU uses now (`gva2gpa`), or
+ * returns null if it finds no mapping. An independent opinion on what a walk says.
+ *
+ * @throws {MonitorError} if the command fails
+ */
+export async function translateByQemu(
+  monitor: Monitor,
+  virtualAddress: AddressLike,
+  options: CommandOptions = {},
+): Promise<bigint | null> {
+  const address = formatAddress(parseAddress(virtualAddress));
+  return parseGva2gpa(await monitor.command(`gva2gpa ${address}`, options));
+}

@@ -1,0 +1,46 @@
+/** Something other than a human monitor that a port may turn out to be. */
+export interface ForeignPeer {
+  /** What it is called. */
+  name: string;
+  /** What its first bytes look like. */
+  greeting: RegExp;
+  /** What to do about it. */
+  advice: string;
+}
+
+/** Peers known by the first thing they say. */
+export const FOREIGN_PEERS: readonly ForeignPeer[] = [
+  {
+    name: "QMP",
+    greeting: /^\{"QMP"/,
+    advice: "use the port that QEMU was given with -monitor instead of -qmp",
+  },
+  {
+    name: "gdbstub",
+    greeting: /^[+-]*\$/,
+    advice:
+      "the monitor's port is by convention the debug port + 100; connecting to a gdbstub pauses the guest, so resume it (cont)",
+  },
+  { name: "HTTP", greeting: /^HTTP\//, advice: "check the port" },
+  { name: "SSH", greeting: /^SSH-/, advice: "check the port" },
+  { name: "VNC", greeting: /^RFB /, advice: "check the port: this one shows the guest's screen" },
+  { name: "NBD", greeting: /^NBDMAGIC/, advice: "check the port: this one serves a disk" },
+];
+
+/** What a peer is by its first bytes: a monitor, something else, or not to be told yet. */
+export type PeerVerdict =
+  | { kind: "monitor" }
+  | { kind: "foreign"; name: string; advice: string }
+  | { kind: "undecided" };
+
+const BANNER_START = "QEMU ";
+const ENOUGH_CHARACTERS = 16;
+
+/** Tells what a peer is by the text it has sent so far. */
+export function identifyPeer(text: string): PeerVerdict {
+  if (text.startsWith(BANNER_START)) return { kind: "monitor" };
+  const known = FOREIGN_PEERS.find((peer) => peer.greeting.test(text));
+  if (known !== undefined) return { kind: "foreign", name: known.name, advice: known.advice };
+  if (text.length < ENOUGH_CHARACTERS && !text.includes("\n")) return { kind: "undecided" };
+  return { kind: "foreign", name: "unknown", advice: "check the port" };
+}
