@@ -1,0 +1,59 @@
+/**
+ * Says whether `_PAGE_USER` is cleared in the entry that maps an address of a running guest.
+ *
+ *     deno run --allow-net=127.0.0.1:1334 qemu_verify_pte.ts 1334 0x7f1234567000
+ */
+import {
+  CONNECT_OPTIONS,
+  connectTo,
+  describeSource,
+  EXIT,
+  flag,
+  MONITOR,
+  notMappedAdvice,
+  oneOf,
+  parseAddress,
+  runCommand,
+  TABLE_OPTIONS,
+  tableChoice,
+  toJson,
+  verdictRecord,
+  verificationText,
+} from "@pagewalk/pagewalk/cli";
+
+await runCommand({
+  name: "qemu_verify_pte.ts",
+  purpose: "Say whether _PAGE_USER is cleared in the entry that maps an address",
+  positionals: [MONITOR, {
+    name: "virtual_address",
+    purpose: "the address, such as 0x7f1234567000",
+  }],
+  options: {
+    expect: oneOf(["cleared", "set"], "what _PAGE_USER should be (default cleared)"),
+    effective: flag("judge what all levels leave to user mode, not the last entry alone"),
+    ...TABLE_OPTIONS,
+    json: flag("print one JSON object"),
+    ...CONNECT_OPTIONS,
+  },
+  permissions: "--allow-net=127.0.0.1:1334",
+  examples: ["1334 0x7f1234567000", "1334 0x7f1234567000 --sample 5000", "sim: 0x7f1234567000"],
+  exits: { 1: "not as expected", 2: "no page is mapped there" },
+}, async ({ positionals: [monitor, virtualAddress], options }) => {
+  const address = parseAddress(virtualAddress!);
+  await using guest = await connectTo(monitor!, options);
+  if (!options.json) console.log(`[+] Connected to QEMU monitor at ${guest.endpoint}`);
+
+  const verdict = await guest.verify(address, {
+    user: options.expect === "set",
+    scope: options.effective ? "effective" : "leaf",
+  }, tableChoice(options));
+
+  const source = describeSource(verdict.walk.source);
+  if (options.json) {
+    console.log(toJson(verdictRecord(verdict, source)));
+  } else {
+    console.log(verificationText(verdict, { source }));
+    if (verdict.walk.outcome === "notPresent") console.log(`[!] ${notMappedAdvice(verdict.walk)}`);
+  }
+  return { pass: EXIT.PASS, fail: EXIT.FAIL, inconclusive: EXIT.INCONCLUSIVE }[verdict.verdict];
+});

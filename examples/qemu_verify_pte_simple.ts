@@ -1,0 +1,94 @@
+/**
+ * Verifies `_PAGE_USER` by hand: every monitor command with its reply, every step of the arithmetic.
+ * It is what one would type at the monitor, done right for large pages, 5 levels and NX.
+ *
+ *     deno run --allow-net=127.0.0.1:1334 qemu_verify_pte_simple.ts 1334 0x7f1234567000
+ */
+import {
+  CONNECT_OPTIONS,
+  connectTo,
+  EXIT,
+  formatAddress,
+  levelDecoders,
+  MONITOR,
+  PagewalkError,
+  PAGING_MODES,
+  pagingContext,
+  parseAddress,
+  readRegisters,
+  runCommand,
+  tableIndex,
+} from "@pagewalk/pagewalk/cli";
+
+await runCommand({
+  name: "qemu_verify_pte_simple.ts",
+  purpose: "Verify _PAGE_USER by hand: each monitor command, each step of the arithmetic",
+  positionals: [MONITOR, {
+    name: "virtual_address",
+    purpose: "the address, such as 0x7f1234567000",
+  }],
+  options: CONNECT_OPTIONS,
+  permissions: "--allow-net=127.0.0.1:1334",
+  examples: ["1334 0x7f1234567000", "sim: 0x7f1234567000"],
+  exits: { 1: "_PAGE_USER is set", 2: "no page is mapped there" },
+}, async ({ positionals: [monitor, virtualAddress], options }) => {
+  const address = parseAddress(virtualAddress!);
+  await using guest = await connectTo(monitor!, options);
+
+  // Step 1: the page-table root.
+  console.log("(qemu) info registers");
+  const text = await guest.monitor.command("info registers");
+  console.log(text.split("\n").filter((line) => /\b(?:CR3|EFER)=/.test(line)).join("\n"));
+  const context = pagingContext(await readRegisters(guest.monitor));
+  const mode = PAGING_MODES[context.mode];
+  console.log(`\nCR3 = ${formatAddress(context.root)}, ${mode.name} paging`);
+
+  // Step 2: the index into the table of each level.
+  for (const level of mode.levels) {
+    const mask = (1 << level.indexBits) - 1;
+    console.log(
+      `${level.name} index = (${formatAddress(address)} >> ${level.shift}) & 0x${
+        mask.toString(16)
+      } = ` +
+        tableIndex(address, level),
+    );
+  }
+
+  // Step 3: one entry a level, until one maps a page.
+  let table = context.root;
+  for (const decoder of levelDecoders(context)) {
+    const { name, entryName, shift } = decoder.format;
+    const index = tableIndex(address, decoder.format);
+    const entryAddress = table + BigInt(index * decoder.entryBytes);
+    const size = decoder.entryBytes === 8 ? "g" : "w";
+    console.log(
+      `\n${entryName} address = ${formatAddress(table)} + ${index} * ${decoder.entryBytes}`,
+    );
+    await requireRam(entryAddress);
+    const command = `xp /1x${size} ${formatAddress(entryAddress)}`;
+    console.log(`(qemu) ${command}`);
+    const reply = await guest.monitor.command(command);
+    console.log(reply);
+    const raw = parseAddress(reply.split(": ").at(-1)!);
+    const entry = decoder.decode(raw, entryAddress, index);
+    if (entry.kind === "notPresent") {
+      console.log(`${formatAddress(raw)} & 0x1 = 0x0: the ${name} entry is not present`);
+      return EXIT.INCONCLUSIVE;
+    }
+    if (entry.kind === "table") {
+      table = entry.frame;
+      continue;
+    }
+    if (shift > 12) console.log(`Bit 7 is set: this entry maps a page of 2^${shift} bytes`);
+    const user = raw & 0x4n;
+    console.log(`\n${formatAddress(raw)} & 0x4 = ${formatAddress(user)}`);
+    console.log(user ? "_PAGE_USER is set (user page)" : "_PAGE_USER is cleared (kernel page)");
+    return user ? EXIT.FAIL : EXIT.PASS;
+  }
+  throw new PagewalkError("Paging is off on this vCPU, so there is no entry to look at");
+
+  /** xp on a device's registers would be a real read of the device, so only RAM is asked for. */
+  async function requireRam(entryAddress: bigint): Promise<void> {
+    await guest.memory.read(entryAddress, 1);
+  }
+});

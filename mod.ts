@@ -1,0 +1,187 @@
+/**
+ * Look into a running QEMU guest's page tables from outside, and say whether an entry is what it
+ * should be. Nothing here changes the guest.
+ *
+ * ```text
+ * endpoint ── monitor ── registers ──► PagingContext (root, mode)
+ *                 │                          │
+ *                 └── physical memory ───────┴──► walk ──► verdict
+ * ```
+ *
+ * @example Is `_PAGE_USER` clear on this page?
+ * ```ts
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:"); // or 1334, "unix:/run/monitor.sock", …
+ * const { verdict, reason } = await guest.verify(0x7f1234567000n, { user: false });
+ * assertEquals(verdict, "pass");
+ * assertEquals(reason, "_PAGE_USER is cleared in the PTE");
+ * ```
+ *
+ * @module
+ */
+
+// Addresses and errors
+export { type AddressLike, formatAddress, parseAddress } from "./src/core/address.ts";
+export { canonicalize, isCanonical, type LinearAddressBits } from "./src/core/canonical.ts";
+export { InvalidArgumentError, PagewalkError } from "./src/core/errors.ts";
+
+// Registers and the paging context
+export { CR0, CR4, EFER } from "./src/cpu/control_bits.ts";
+export {
+  type ConfidentialBit,
+  type PagingContext,
+  pagingContext,
+  type PagingContextOptions,
+  pagingMode,
+  type PagingModeName,
+  withRoot,
+} from "./src/cpu/paging_context.ts";
+export type { CpuRegisters } from "./src/cpu/registers.ts";
+
+// Guest-physical memory
+export { firstUnbacked, isBacked, type MemoryRange } from "./src/memory/memory_map.ts";
+export { MonitorMemory, type MonitorMemoryOptions } from "./src/memory/monitor_memory.ts";
+export {
+  MemoryReadError,
+  type MemoryReadFailure,
+  type PhysicalMemory,
+  type ReadOptions,
+} from "./src/memory/physical_memory.ts";
+
+// The monitor
+export {
+  checkCommand,
+  type CheckCommandOptions,
+  type CommandRule,
+  READ_ONLY_COMMANDS,
+  REFUSED_COMMANDS,
+} from "./src/monitor/allow_list.ts";
+export { examineMemory } from "./src/monitor/commands/examine_memory.ts";
+export { readMemoryMap, readStatus, readTlb } from "./src/monitor/commands/read_state.ts";
+export {
+  readAllRegisters,
+  readCurrentCpu,
+  readRegisters,
+  type ReadRegistersOptions,
+} from "./src/monitor/commands/registers.ts";
+export { translateByQemu } from "./src/monitor/commands/translate_by_qemu.ts";
+export {
+  type Endpoint,
+  formatEndpoint,
+  monitorPortFor,
+  parseEndpoint,
+  permissionFor,
+  permissionsFor,
+  type SimEndpoint,
+  type TcpEndpoint,
+  type TelnetEndpoint,
+  type UnixEndpoint,
+} from "./src/monitor/endpoint.ts";
+export {
+  CommandRefusedError,
+  ConnectError,
+  type ConnectFailure,
+  ConnectionLostError,
+  MonitorError,
+  type MonitorErrorOptions,
+  NoBannerError,
+  NoSuchCpuError,
+  ReplyParseError,
+  ReplyTimeoutError,
+  ReplyTooLargeError,
+  UnknownCommandError,
+  WrongPeerError,
+} from "./src/monitor/errors.ts";
+export {
+  connectHmp,
+  type ConnectHmpOptions,
+  HmpClient,
+  type HmpClientOptions,
+} from "./src/monitor/hmp_client.ts";
+export type { CommandOptions, Monitor } from "./src/monitor/monitor.ts";
+export type { GuestStatus } from "./src/monitor/parse/status.ts";
+export type { TlbRow } from "./src/monitor/parse/tlb.ts";
+export type { Transport } from "./src/monitor/transport.ts";
+
+// Page tables
+export {
+  AddressSpace,
+  type AddressSpaceOptions,
+  describeFault,
+  PageFaultError,
+} from "./src/paging/address_space.ts";
+export type { BitField, EntryFlag } from "./src/paging/bit_fields.ts";
+export { type BitReading, bits, type BitsOptions, type EntryBits } from "./src/paging/bits.ts";
+export {
+  type EntryFlags,
+  type EntryKind,
+  type LevelDecoder,
+  levelDecoders,
+  type PageTableEntry,
+} from "./src/paging/entry.ts";
+export {
+  type LevelFormat,
+  type LevelName,
+  PAGING_MODES,
+  type PagingLevel,
+  type PagingMode,
+  tableIndex,
+} from "./src/paging/modes.ts";
+export { decodeNotPresent, type NotPresentContent } from "./src/paging/not_present.ts";
+export {
+  type DecidingLevels,
+  effectiveRights,
+  type LeafRights,
+  leafRightsOf,
+  type Right,
+  RIGHTS,
+  type Rights,
+  rightsOf,
+} from "./src/paging/rights.ts";
+export {
+  type MappedWalk,
+  type NonCanonicalWalk,
+  type NotPresentWalk,
+  type ReservedBitsWalk,
+  type UnreadableWalk,
+  type Walk,
+  walk,
+  type WalkOptions,
+  type WalkOutcome,
+  type WalkRecord,
+} from "./src/paging/walk.ts";
+
+// Linux
+export { findKptiPair, type KptiPair } from "./src/linux/kpti_pair.ts";
+
+// Verdicts
+export { type Expectation, USER_CLEARED } from "./src/verify/expectation.ts";
+export { judge, type Mismatch, type Verdict, type VerdictKind } from "./src/verify/verdict.ts";
+
+// Results as text and as JSON
+export { toJson, verdictRecord, walkRecord } from "./src/report/json.ts";
+export { formatSize } from "./src/report/size.ts";
+export { COLOUR, PLAIN, type Style, styleForStdout } from "./src/report/style.ts";
+export {
+  notMappedAdvice,
+  verificationText,
+  type VerificationTextOptions,
+} from "./src/report/verification_text.ts";
+
+// A session with a guest
+export { connect, type ConnectOptions } from "./src/session/connect.ts";
+export {
+  type GuestVerdict,
+  type GuestWalk,
+  type GuestWalkOptions,
+  Session,
+  type SessionParts,
+} from "./src/session/session.ts";
+export {
+  describeSource,
+  type PageTable,
+  type TableChoice,
+  type TableSource,
+} from "./src/session/table_choice.ts";

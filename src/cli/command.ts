@@ -1,0 +1,101 @@
+import { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
+import { flag, type OptionSpecs, type OptionValues, parseCommandLine } from "./options.ts";
+import { usageText } from "./usage.ts";
+
+/** What a script that checks something exits with. */
+export const EXIT = {
+  /** The expectation holds. */
+  PASS: 0,
+  /** The expectation does not hold. */
+  FAIL: 1,
+  /** There was no page to judge. */
+  INCONCLUSIVE: 2,
+  /** The check could not be made: usage, connection, permission. */
+  CANNOT_CHECK: 3,
+} as const;
+
+/** An argument of a command that has its place instead of a name. */
+export interface Positional {
+  /** What stands for it in the usage text. */
+  readonly name: string;
+  /** What it is, in a few words. */
+  readonly purpose: string;
+  /** May it be left out? Only the last ones may. */
+  readonly optional?: boolean;
+  /** The option that, when given, stands in its place. */
+  readonly orOption?: string;
+}
+
+/** What a command is, for reading its arguments and for its usage text. */
+export interface CommandSpec<S extends OptionSpecs> {
+  /** The script's file name. */
+  readonly name: string;
+  /** What it does, in one sentence. */
+  readonly purpose: string;
+  /** The arguments that have a place. */
+  readonly positionals: readonly Positional[];
+  /** The options, by name. */
+  readonly options: S;
+  /** The permissions that it needs, as flags of `deno run`. */
+  readonly permissions: string;
+  /** Command lines to copy, without `deno run` and the permissions. */
+  readonly examples: readonly string[];
+  /** The exit codes that are not 0 or 3, by number. */
+  readonly exits?: Readonly<Record<number, string>>;
+}
+
+/** The arguments of one call of a command. */
+export interface CommandArguments<S extends OptionSpecs> {
+  /** The arguments that have a place, in order. */
+  readonly positionals: readonly string[];
+  /** The options. */
+  readonly options: OptionValues<S>;
+}
+
+/**
+ * Runs a script: reads its arguments, runs its body and sets the exit code that the body returns. An
+ * error becomes one line on standard error and exit code 3, since the check could not be made; only
+ * an error that nobody foresaw shows its stack. `--help` prints the usage.
+ */
+export async function runCommand<S extends OptionSpecs>(
+  spec: CommandSpec<S>,
+  body: (args: CommandArguments<S>) => Promise<number | void>,
+): Promise<void> {
+  if (Deno.args.includes("--help") || Deno.args.includes("-h")) {
+    console.log(usageText(spec));
+    return;
+  }
+  try {
+    Deno.exitCode = await body(readArguments(spec)) ?? EXIT.PASS;
+  } catch (error) {
+    Deno.exitCode = EXIT.CANNOT_CHECK;
+    console.error(errorLine(error));
+    if (error instanceof InvalidArgumentError) console.error(`Try: ${spec.name} --help`);
+  }
+}
+
+function readArguments<S extends OptionSpecs>(spec: CommandSpec<S>): CommandArguments<S> {
+  const { positionals, options } = parseCommandLine(Deno.args, { ...spec.options, help: HELP });
+  const given = [...positionals];
+  spec.positionals.forEach(({ orOption }, place) => {
+    const stand = orOption && (options as Record<string, unknown>)[orOption];
+    if (stand !== undefined) given.splice(place, 0, String(stand));
+  });
+  const missing = spec.positionals[given.length];
+  if (missing && !missing.optional) {
+    throw new InvalidArgumentError(`Missing argument <${missing.name}>: ${missing.purpose}`, given);
+  }
+  if (given.length > spec.positionals.length) {
+    const extra = given.slice(spec.positionals.length).join(" ");
+    throw new InvalidArgumentError(`Too many arguments: ${extra}`, given);
+  }
+  return { positionals: given, options };
+}
+
+const HELP = flag("print this text");
+
+/** One line for an error of ours; all there is for one that nobody foresaw. */
+function errorLine(error: unknown): string {
+  if (error instanceof PagewalkError) return `error: ${error.message}`;
+  return error instanceof Error ? `error: ${error.stack ?? error.message}` : `error: ${error}`;
+}

@@ -1,0 +1,80 @@
+import { type AddressLike, parseAddress } from "../core/address.ts";
+import { monitorPortFor } from "../monitor/endpoint.ts";
+import { connect, type ConnectOptions } from "../session/connect.ts";
+import type { Session } from "../session/session.ts";
+import type { TableChoice } from "../session/table_choice.ts";
+import type { Positional } from "./command.ts";
+import { value, type ValueOption, wholeNumber } from "./options.ts";
+
+/** The argument that every script takes first. */
+export const MONITOR: Positional = {
+  name: "monitor",
+  purpose: "1334, host:1334, telnet:host:1334, unix:/path, or sim: for the simulated guest",
+  orOption: "debug-port",
+};
+
+/** What describes the guest and the way to it. */
+export const CONNECT_OPTIONS = {
+  "debug-port": wholeNumber("N", "the gdbstub's port, instead of <monitor>, which is 100 above", 1),
+  "phys-bits": wholeNumber("N", "MAXPHYADDR of the vCPU, for reserved bits (default 52)", 32, 52),
+  "private-bit": wholeNumber("N", "AMD SEV's C-bit, if the guest is confidential", 32, 51),
+  "shared-bit": wholeNumber("N", "Intel TDX's shared bit, if the guest is confidential", 32, 51),
+  "timeout": wholeNumber("MS", "milliseconds that one monitor command may take (default 30000)", 1),
+};
+
+/** What chooses whose page tables are read. */
+export const TABLE_OPTIONS = {
+  cpu: wholeNumber("N", "read the tables of this vCPU's CR3 (default: the monitor's current vCPU)"),
+  root: value(
+    "ADDR",
+    "read the tables at this physical address: a process's root or CR3 value",
+    parseAddress,
+  ),
+  sample: wholeNumber(
+    "MS",
+    "poll all vCPUs this long until one runs on tables that map the address",
+  ),
+} satisfies Record<string, ValueOption<number | AddressLike>>;
+
+/** The values of {@linkcode CONNECT_OPTIONS}. */
+export type ConnectValues = { readonly [K in keyof typeof CONNECT_OPTIONS]: number | undefined };
+
+/** The values of {@linkcode TABLE_OPTIONS}. */
+export interface TableValues {
+  /** A vCPU's number. */
+  readonly cpu: number | undefined;
+  /** A root's physical address. */
+  readonly root: bigint | undefined;
+  /** How long to sample, in milliseconds. */
+  readonly sample: number | undefined;
+}
+
+/** Connects to the guest that a script's arguments name. */
+export function connectTo(monitor: string, options: ConnectValues): Promise<Session> {
+  const debugPort = options["debug-port"];
+  const endpoint = debugPort === undefined ? monitor : String(monitorPortFor(debugPort));
+  return connect(endpoint, connectOptions(options));
+}
+
+/** Turns a script's options into those of {@linkcode connect}. */
+export function connectOptions(options: ConnectValues): ConnectOptions {
+  return given({
+    physicalAddressBits: options["phys-bits"],
+    privateBit: options["private-bit"],
+    sharedBit: options["shared-bit"],
+    commandTimeoutMs: options.timeout,
+  });
+}
+
+/** Turns a script's options into a choice of page table. */
+export function tableChoice({ cpu, root, sample }: TableValues): TableChoice {
+  return given({ cpu, root, sampleMs: sample });
+}
+
+/** The fields that are not undefined. */
+function given<T extends Record<string, unknown>>(
+  fields: T,
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

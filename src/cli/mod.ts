@@ -1,0 +1,37 @@
+/**
+ * What the example scripts share beside the SDK itself: arguments, usage texts, error lines and exit
+ * codes. A script imports everything from here, so that copying one takes changing one line. Unlike
+ * the SDK, this needs `@std/cli`.
+ *
+ * @module
+ */
+export * from "../../mod.ts";
+export {
+  type CommandArguments,
+  type CommandSpec,
+  EXIT,
+  type Positional,
+  runCommand,
+} from "./command.ts";
+export {
+  flag,
+  type FlagOption,
+  oneOf,
+  type OptionSpecs,
+  type OptionValues,
+  parseCommandLine,
+  value,
+  type ValueOption,
+  wholeNumber,
+} from "./options.ts";
+export {
+  CONNECT_OPTIONS,
+  connectOptions,
+  connectTo,
+  type ConnectValues,
+  MONITOR,
+  TABLE_OPTIONS,
+  tableChoice,
+  type TableValues,
+} from "./guest_options.ts";
+export { usageText } from "./usage.ts";

@@ -1,0 +1,120 @@
+import { parseArgs } from "@std/cli/parse-args";
+import { InvalidArgumentError } from "../core/errors.ts";
+
+/** An option that is given or not: `--json`. */
+export interface FlagOption {
+  /** Tells it from an option with a value. */
+  readonly kind: "flag";
+  /** What it does, in a few words. */
+  readonly purpose: string;
+}
+
+/** An option with a value: `--cpu 1`. */
+export interface ValueOption<T> {
+  /** Tells it from a flag. */
+  readonly kind: "value";
+  /** What stands for the value in the usage text: `N`. */
+  readonly placeholder: string;
+  /** What it does, in a few words. */
+  readonly purpose: string;
+  /** Turns the text into the value; throws an {@linkcode InvalidArgumentError} if it is none. */
+  parse(text: string): T;
+}
+
+/** The options of a command, by name. */
+export type OptionSpecs = Readonly<Record<string, FlagOption | ValueOption<unknown>>>;
+
+/** The values of options: true or false for a flag, undefined for a value that was not given. */
+export type OptionValues<S extends OptionSpecs> = {
+  readonly [K in keyof S]: S[K] extends ValueOption<infer T> ? T | undefined : boolean;
+};
+
+/** Describes a flag. */
+export function flag(purpose: string): FlagOption {
+  return { kind: "flag", purpose };
+}
+
+/** Describes an option whose value is made from its text. */
+export function value<T>(
+  placeholder: string,
+  purpose: string,
+  parse: (text: string) => T,
+): ValueOption<T> {
+  return { kind: "value", placeholder, purpose, parse };
+}
+
+/** Describes an option whose value is one of a few words. */
+export function oneOf<T extends string>(words: readonly T[], purpose: string): ValueOption<T> {
+  return value(words.join("|"), purpose, (text) => {
+    const word = words.find((candidate) => candidate === text);
+    if (word === undefined) {
+      throw new InvalidArgumentError(`it must be ${words.join(" or ")}, not "${text}"`, text);
+    }
+    return word;
+  });
+}
+
+/** Describes an option whose value is a whole number in a range. */
+export function wholeNumber(
+  placeholder: string,
+  purpose: string,
+  lowest = 0,
+  highest: number = Number.MAX_SAFE_INTEGER,
+): ValueOption<number> {
+  return value(placeholder, purpose, (text) => {
+    const number = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (!(number >= lowest && number <= highest)) {
+      throw new InvalidArgumentError(
+        `it must be a whole number from ${lowest} to ${highest}, not "${text}"`,
+        text,
+      );
+    }
+    return number;
+  });
+}
+
+/**
+ * Reads a command line. Options may stand anywhere; `--` ends them.
+ *
+ * @throws {InvalidArgumentError} for an unknown option, a missing or an unusable value
+ */
+export function parseCommandLine<S extends OptionSpecs>(
+  args: readonly string[],
+  specs: S,
+): { positionals: string[]; options: OptionValues<S> } {
+  const names = Object.keys(specs);
+  const flags = names.filter((name) => specs[name]!.kind === "flag");
+  const values = names.filter((name) => specs[name]!.kind === "value");
+  const parsed = parseArgs(args, {
+    boolean: flags,
+    string: ["_", ...values],
+    unknown: (text, key) => {
+      if (key !== undefined) throw unknownOption(text, names);
+    },
+  });
+  const options: Record<string, unknown> = {};
+  for (const name of names) {
+    const spec = specs[name]!;
+    const given = parsed[name];
+    options[name] = spec.kind === "flag" ? given === true : valueOf(name, spec, given);
+  }
+  return { positionals: parsed._.map(String), options: options as OptionValues<S> };
+}
+
+function valueOf(name: string, spec: ValueOption<unknown>, given: unknown): unknown {
+  if (given === undefined) return undefined;
+  if (given === "") {
+    throw new InvalidArgumentError(`--${name} needs a value: ${spec.placeholder}`, given);
+  }
+  try {
+    return spec.parse(String(given));
+  } catch (cause) {
+    if (!(cause instanceof InvalidArgumentError)) throw cause;
+    throw new InvalidArgumentError(`--${name}: ${cause.message}`, given, { cause });
+  }
+}
+
+function unknownOption(text: string, names: readonly string[]): InvalidArgumentError {
+  const known = names.map((name) => `--${name}`).join(", ");
+  return new InvalidArgumentError(`Unknown option ${text}; the options are ${known}`, text);
+}

@@ -1,0 +1,53 @@
+import type { PagingContext } from "../cpu/paging_context.ts";
+import {
+  MemoryReadError,
+  type PhysicalMemory,
+  type ReadOptions,
+} from "../memory/physical_memory.ts";
+import type { Walk } from "../paging/walk.ts";
+
+/** The two top tables of one process under kernel page-table isolation. */
+export interface KptiPair {
+  /** The root that the kernel runs on. It maps user pages too, but forbids execution from them. */
+  readonly kernelRoot: bigint;
+  /** The root that user code runs on. */
+  readonly userRoot: bigint;
+}
+
+// The pair is one 8 KiB block, the kernel's half first (arch/x86/include/asm/pgtable.h,
+// kernel_to_user_pgdp).
+const USER_HALF = 0x1000n;
+const EXECUTE_DISABLE = 1n << 63n;
+
+/**
+ * Finds the KPTI pair that a walk's root belongs to, from the tables themselves: the kernel's copy of
+ * a user entry is the user's copy with the no-execute bit set (arch/x86/mm/pti.c,
+ * __pti_set_user_pgtbl). Returns null if there is no such pair, or if the address has no top entry
+ * to tell by: a kernel address, or one that nothing near maps. PAE's top entries cannot tell either.
+ *
+ * @throws whatever the memory throws but a {@linkcode MemoryReadError}
+ */
+export async function findKptiPair(
+  memory: PhysicalMemory,
+  context: PagingContext,
+  walk: Walk,
+  options: ReadOptions = {},
+): Promise<KptiPair | null> {
+  const top = walk.steps[0];
+  if (!top?.flags.present || !context.mode.endsWith("-level") || top.index >= 256) return null;
+  const partner = context.root ^ USER_HALF;
+  const isUserHalf = Boolean(context.root & USER_HALF);
+  if (top.flags.executeDisable === isUserHalf) return null;
+  let raw: bigint;
+  try {
+    const bytes = await memory.read(partner + BigInt(top.index * 8), 8, options);
+    raw = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+  } catch (error) {
+    if (error instanceof MemoryReadError) return null;
+    throw error;
+  }
+  if ((raw ^ top.raw) !== EXECUTE_DISABLE) return null;
+  return isUserHalf
+    ? { kernelRoot: partner, userRoot: context.root }
+    : { kernelRoot: context.root, userRoot: partner };
+}

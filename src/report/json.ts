@@ -1,0 +1,73 @@
+import { formatAddress } from "../core/address.ts";
+import type { PageTableEntry } from "../paging/entry.ts";
+import type { Walk } from "../paging/walk.ts";
+import type { Verdict } from "../verify/verdict.ts";
+
+/** A value that JSON can hold. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/**
+ * Writes a value as JSON, addresses and other bigints as `0x…` strings, absent fields left out.
+ *
+ * @example Usage
+ * ```ts
+ * import { toJson } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(toJson({ root: 0x1000n }), '{"root":"0x1000"}');
+ * ```
+ */
+export function toJson(value: unknown, indent = 0): string {
+  return JSON.stringify(
+    value,
+    (_key, item) => typeof item === "bigint" ? formatAddress(item) : item,
+    indent,
+  );
+}
+
+/** A walk as plain data for JSON: one row a level. `rootSource` says whose table it is. */
+export function walkRecord(walk: Walk, rootSource: string): Record<string, unknown> {
+  const { address, mode, root, outcome, steps, changedDuringWalk } = walk;
+  const common = { address, root, rootSource, mode, outcome, levels: steps.map(levelRecord) };
+  switch (walk.outcome) {
+    case "mapped": {
+      const { physicalAddress, pageSizeBytes, leaf, effective, decidedBy } = walk;
+      return {
+        ...common,
+        physicalAddress,
+        pageSizeBytes,
+        leaf,
+        effective,
+        decidedBy,
+        changedDuringWalk,
+      };
+    }
+    case "reservedBits":
+      return { ...common, reservedBits: walk.entry.reservedBits, changedDuringWalk };
+    case "unreadable":
+      return {
+        ...common,
+        entryAddress: walk.entryAddress,
+        failure: walk.failure,
+        changedDuringWalk,
+      };
+    case "notPresent":
+    case "nonCanonical":
+      return { ...common, changedDuringWalk };
+  }
+}
+
+/** A verdict as plain data for JSON: the walk's fields, then `verdict` and `reason`. */
+export function verdictRecord(verdict: Verdict, rootSource: string): Record<string, unknown> {
+  return {
+    ...walkRecord(verdict.walk, rootSource),
+    expectation: verdict.expectation,
+    verdict: verdict.verdict,
+    reason: verdict.reason,
+  };
+}
+
+function levelRecord(entry: PageTableEntry): Record<string, unknown> {
+  const { level, name, index, address, raw } = entry;
+  return { level, name, index, entryAddress: address, entry: raw };
+}

@@ -1,0 +1,143 @@
+import { formatAddress } from "../core/address.ts";
+import { describeFault } from "../paging/address_space.ts";
+import type { PageTableEntry } from "../paging/entry.ts";
+import { PAGING_MODES } from "../paging/modes.ts";
+import type { MappedWalk, Walk } from "../paging/walk.ts";
+import type { Verdict } from "../verify/verdict.ts";
+import { formatSize } from "./size.ts";
+
+/** What the text says besides the verdict. */
+export interface VerificationTextOptions {
+  /** Whose table it is, such as `vCPU 0`. */
+  readonly source: string;
+}
+
+const USER = 0x4n;
+
+/**
+ * Writes a verification as the lines that users of the original script know: the root, the indexes,
+ * each entry with the base it points to, the analysis, and the result. They are grouped in sections,
+ * and each section is one string of several lines.
+ */
+export function verificationText(verdict: Verdict, options: VerificationTextOptions): string {
+  const { walk } = verdict;
+  const sections = [
+    [`[+] CR3 (Page Table Base): ${formatAddress(walk.root)} (${options.source})`],
+    [
+      `[+] Resolving PTE for virtual address ${formatAddress(walk.address)}`,
+      ...indexLines(walk),
+      ...entryLines(walk),
+    ],
+    analysisLines(walk),
+    resultLines(verdict),
+  ];
+  return sections.map((lines) => lines.join("\n")).join("\n\n");
+}
+
+function indexLines(walk: Walk): string[] {
+  if (walk.outcome === "nonCanonical") return [];
+  return PAGING_MODES[walk.mode].levels
+    .slice(0, Math.max(walk.steps.length, 1))
+    .map(({ name }, i) => [name, walk.steps[i]?.index] as const)
+    .filter(([, index]) => index !== undefined)
+    .map(([name, index]) => `    ${name} index: ${index}`);
+}
+
+function entryLines(walk: Walk): string[] {
+  return walk.steps.flatMap((entry) => {
+    if (entry.kind === "table" && !entry.reservedBits) {
+      return [
+        `    ${entry.name} entry: ${formatAddress(entry.raw)}, base: ${formatAddress(entry.frame)}`,
+      ];
+    }
+    const name = entryName(walk, entry);
+    return [
+      `    ${name} address: ${formatAddress(entry.address)}`,
+      `    ${name} value: ${formatAddress(entry.raw)}`,
+    ];
+  });
+}
+
+function analysisLines(walk: Walk): string[] {
+  const last = walk.steps.at(-1);
+  const name = last ? entryName(walk, last) : "PTE";
+  const title = `[+] ${name} Analysis:`;
+  if (walk.outcome !== "mapped") {
+    return [title, `    Present: ${walk.outcome === "unreadable" ? "Unknown" : "False"}`];
+  }
+  const user = walk.leaf.user;
+  return [
+    title,
+    "    Present: True",
+    `    _PAGE_USER bit: ${user ? "SET (user page)" : "CLEARED (kernel page)"}`,
+    `    _PAGE_USER value: ${formatAddress((last?.raw ?? 0n) & USER)}`,
+    `    Page: ${formatAddress(walk.physicalAddress)}, ${formatSize(walk.pageSizeBytes)}`,
+    `    Effective rights: ${effectiveText(walk)}`,
+  ];
+}
+
+function effectiveText(walk: MappedWalk): string {
+  const { effective, leaf, decidedBy } = walk;
+  const levels = PAGING_MODES[walk.mode].levels;
+  return ([["user", "user"], ["writable", "write"], ["executable", "execute"]] as const)
+    .map(([right, word]) => {
+      const yes = effective[right] ? "yes" : "no";
+      if (leaf[right] === effective[right]) return `${word} ${yes}`;
+      const decider = levels.find(({ level }) => level === decidedBy[right]);
+      return `${word} ${yes} (${decider?.entryName} decides)`;
+    })
+    .join(", ");
+}
+
+function resultLines({ verdict, reason, walk, expectation }: Verdict): string[] {
+  if (walk.outcome === "mapped" && isUserQuestion(expectation)) {
+    return userResultLines(verdict, reason, walk);
+  }
+  switch (verdict) {
+    case "pass":
+      return [`[+] Verification PASSED: ${reason}`];
+    case "fail":
+      return [`[-] Verification FAILED: ${reason}`];
+    case "inconclusive":
+      return [`[-] Verification INCONCLUSIVE: ${reason}`];
+  }
+}
+
+function isUserQuestion({ scope = "leaf", ...rights }: Verdict["expectation"]): boolean {
+  return scope === "leaf" && rights.user !== undefined && rights.writable === undefined &&
+    rights.executable === undefined;
+}
+
+/** The seed's own result lines, and a note where the leaf alone does not tell the whole story. */
+function userResultLines(verdict: string, reason: string, walk: MappedWalk): string[] {
+  if (verdict === "inconclusive") return [`[-] Verification INCONCLUSIVE: ${reason}`];
+  const passed = verdict === "pass";
+  const state = walk.leaf.user ? "set" : "cleared";
+  const detail = walk.leaf.user ? "set (0x4)" : "cleared (kernel page)";
+  const still = passed ? "" : "still ";
+  const note = walk.leaf.user && !walk.effective.user ? [`[!] Note: ${reason}`] : [];
+  return [
+    `${passed ? "[+] SUCCESS" : "[-] FAIL"}: _PAGE_USER bit is ${still}${detail}`,
+    ...note,
+    passed
+      ? `[+] Verification PASSED: _PAGE_USER bit is ${state}`
+      : `[-] Verification FAILED: _PAGE_USER bit is ${still}${state}`,
+  ];
+}
+
+function entryName(walk: Walk, entry: PageTableEntry): string {
+  return PAGING_MODES[walk.mode].levels.find(({ level }) => level === entry.level)!.entryName;
+}
+
+/**
+ * Advice for a page that was not found: most often the table is another process's. Names the options
+ * that choose another one.
+ */
+export function notMappedAdvice(walk: Walk): string {
+  return `${
+    describeFault(walk)
+  }. Page tables are private to each process, and CR3 is that of whatever ` +
+    "ran last: choose the table with --cpu N, with --root 0x… if you know the process's root, or with " +
+    "--sample 5000 to wait until a vCPU runs on tables that map the address. A page that was never " +
+    "touched is in no table at all.";
+}

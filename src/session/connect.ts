@@ -1,0 +1,54 @@
+import type { PagingContextOptions } from "../cpu/paging_context.ts";
+import { MonitorMemory } from "../memory/monitor_memory.ts";
+import { connectHmp, type ConnectHmpOptions, HmpClient } from "../monitor/hmp_client.ts";
+import { type Endpoint, parseEndpoint } from "../monitor/endpoint.ts";
+import type { Monitor } from "../monitor/monitor.ts";
+import { Session } from "./session.ts";
+
+/** How to connect to a guest, and what its registers do not tell of its paging. */
+export interface ConnectOptions extends ConnectHmpOptions, Omit<PagingContextOptions, "root"> {}
+
+/**
+ * Connects to a guest's monitor. Reads only, and never pauses the guest.
+ *
+ * @param endpoint a port (`1334`), `host:port`, `tcp:…`, `telnet:…`, `unix:/path`, or `sim:` for the
+ * simulated guest, which needs no permission
+ * @throws {InvalidArgumentError} if the endpoint or an option cannot be used
+ * @throws {ConnectError} if no connection comes about
+ * @throws {NoBannerError} if another client holds the monitor
+ * @throws {WrongPeerError} if something else than a monitor answers
+ *
+ * @example Usage
+ * ```ts
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const { verdict } = await guest.verify(0x7f1234567000n, { user: false });
+ * assertEquals(verdict, "pass");
+ * ```
+ */
+export async function connect(
+  endpoint: Endpoint | string | number,
+  options: ConnectOptions = {},
+): Promise<Session> {
+  const parsed = typeof endpoint === "object" ? endpoint : parseEndpoint(String(endpoint));
+  const monitor = await openMonitor(parsed, options);
+  const { physicalAddressBits, privateBit, sharedBit } = options;
+  return new Session({
+    monitor,
+    memory: new MonitorMemory(monitor),
+    paging: {
+      ...physicalAddressBits !== undefined && { physicalAddressBits },
+      ...privateBit !== undefined && { privateBit },
+      ...sharedBit !== undefined && { sharedBit },
+    },
+  });
+}
+
+async function openMonitor(endpoint: Endpoint, options: ConnectOptions): Promise<Monitor> {
+  if (endpoint.scheme !== "sim") return await connectHmp(endpoint, options);
+  // Loaded only here, so that a check of a real guest does not pay for it.
+  const { simulatedGuest } = await import("../testing/mod.ts");
+  return await HmpClient.open(simulatedGuest().transport(), options);
+}

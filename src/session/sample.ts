@@ -1,0 +1,46 @@
+import type { PagingContext } from "../cpu/paging_context.ts";
+import type { Walk } from "../paging/walk.ts";
+import type { PageTable } from "./table_choice.ts";
+
+/** What sampling needs of a session. */
+export interface SampleSource {
+  /** The paging context of every vCPU now, by number. */
+  contexts(): Promise<{ cpu: number; context: PagingContext }[]>;
+  /** Walks one of them for the address. */
+  walk(context: PagingContext): Promise<Walk>;
+}
+
+/** The pause between two polls: short against a time slice (4 ms at HZ=250), long against a poll. */
+const POLL_PAUSE_MS = 1;
+
+/**
+ * Polls every vCPU until one runs on tables that map the address, for a target that sleeps most of
+ * the time. Each poll asks all vCPUs at once and walks each distinct root.
+ */
+export async function sampleTables(
+  source: SampleSource,
+  forMs: number,
+  signal?: AbortSignal,
+): Promise<PageTable> {
+  const started = performance.now();
+  const roots = new Set<bigint>();
+  for (let polls = 1;; polls++) {
+    const contexts = await source.contexts();
+    const walked = new Set<bigint>();
+    for (const { cpu, context } of contexts) {
+      if (walked.has(context.root)) continue;
+      walked.add(context.root);
+      roots.add(context.root);
+      const { outcome } = await source.walk(context);
+      if (outcome === "mapped") {
+        return { context, source: { kind: "sample", cpu, afterMs: performance.now() - started } };
+      }
+    }
+    signal?.throwIfAborted();
+    if (performance.now() - started >= forMs) {
+      const { cpu, context } = contexts[0]!;
+      return { context, source: { kind: "sampleMissed", cpu, roots: roots.size, polls } };
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_PAUSE_MS));
+  }
+}

@@ -1,0 +1,216 @@
+import type { AddressLike } from "../core/address.ts";
+import {
+  type PagingContext,
+  pagingContext,
+  type PagingContextOptions,
+  withRoot,
+} from "../cpu/paging_context.ts";
+import type { CpuRegisters } from "../cpu/registers.ts";
+import { findKptiPair, type KptiPair } from "../linux/kpti_pair.ts";
+import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import { readAllRegisters, readRegisters } from "../monitor/commands/registers.ts";
+import type { Monitor } from "../monitor/monitor.ts";
+import { AddressSpace } from "../paging/address_space.ts";
+import { type Walk, walk, type WalkOptions } from "../paging/walk.ts";
+import type { Expectation } from "../verify/expectation.ts";
+import { judge, type Verdict } from "../verify/verdict.ts";
+import { sampleTables } from "./sample.ts";
+import {
+  checkTableChoice,
+  type PageTable,
+  type TableChoice,
+  type TableSource,
+} from "./table_choice.ts";
+
+/** A walk that knows whose tables it read. */
+export type GuestWalk = Walk & {
+  /** Where the root came from. */
+  readonly source: TableSource;
+  /** Under KPTI, the pair of roots; whether user code may execute is then the user root's word. */
+  readonly kpti?: KptiPair;
+};
+
+/** A verdict that knows whose tables it judged. */
+export type GuestVerdict = Verdict & {
+  /** What the tables say, and whose they are. */
+  readonly walk: GuestWalk;
+};
+
+/** Which tables to walk, and how. */
+export interface GuestWalkOptions extends TableChoice, WalkOptions {}
+
+/** What a {@linkcode Session} is made of. */
+export interface SessionParts {
+  /** Where registers are asked for. */
+  readonly monitor: Monitor;
+  /** Where the tables are read. */
+  readonly memory: PhysicalMemory;
+  /** What the registers do not tell of the guest's paging. */
+  readonly paging?: Omit<PagingContextOptions, "root">;
+}
+
+/**
+ * A connection to one guest: its registers, its memory and its page tables. {@linkcode connect} makes
+ * one; closing it leaves the guest as it was.
+ */
+export class Session implements AsyncDisposable {
+  /** The monitor that the guest is asked through. */
+  readonly monitor: Monitor;
+  /** The guest's physical memory; only RAM and ROM are read. */
+  readonly memory: PhysicalMemory;
+  readonly #paging: Omit<PagingContextOptions, "root">;
+
+  /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
+  constructor(parts: SessionParts) {
+    this.monitor = parts.monitor;
+    this.memory = parts.memory;
+    this.#paging = parts.paging ?? {};
+  }
+
+  /** What the session is connected to, as a user would type it. */
+  get endpoint(): string {
+    return this.monitor.endpoint;
+  }
+
+  /** QEMU's version, such as `7.2.22`. */
+  get qemuVersion(): string {
+    return this.monitor.qemuVersion;
+  }
+
+  /** Reads the registers of one vCPU: the monitor's current one, or the one named. */
+  registers(cpu?: number): Promise<CpuRegisters> {
+    return readRegisters(this.monitor, cpu === undefined ? {} : { cpu });
+  }
+
+  /** Reads the registers of every vCPU, in order. */
+  allRegisters(): Promise<CpuRegisters[]> {
+    return readAllRegisters(this.monitor);
+  }
+
+  /**
+   * Finds the page table that a choice means. `sampleMs` needs the address it samples for.
+   *
+   * @throws {InvalidArgumentError} if the choice names two tables
+   * @throws {NoSuchCpuError} if the guest has no such vCPU
+   */
+  async pageTable(
+    choice: TableChoice = {},
+    address?: AddressLike,
+    options: WalkOptions = {},
+  ): Promise<PageTable> {
+    checkTableChoice(choice);
+    const { cpu, root, sampleMs } = choice;
+    if (sampleMs !== undefined && address !== undefined) {
+      return await sampleTables(
+        {
+          contexts: async () => {
+            const all = await this.allRegisters();
+            return all.map((registers) => ({
+              cpu: registers.cpu,
+              context: this.#context(registers),
+            }));
+          },
+          walk: (context) => walk(this.memory, context, address, { ...options, recheck: false }),
+        },
+        sampleMs,
+        options.signal,
+      );
+    }
+    const registers = await this.registers(cpu);
+    if (root === undefined) {
+      return { context: this.#context(registers), source: { kind: "cpu", cpu: registers.cpu } };
+    }
+    return { context: withRoot(this.#context(registers), root), source: { kind: "root" } };
+  }
+
+  /** The chosen tables as an address space, to walk and read through many times. */
+  async addressSpace(choice: TableChoice = {}): Promise<AddressSpace> {
+    return new AddressSpace(this.memory, (await this.pageTable(choice)).context);
+  }
+
+  /**
+   * Walks the chosen tables for an address; without a choice, the current vCPU's.
+   *
+   * @throws {InvalidArgumentError} if the address or the choice cannot be used
+   * @throws {MonitorError} if the guest cannot be asked
+   */
+  async walk(address: AddressLike, options: GuestWalkOptions = {}): Promise<GuestWalk> {
+    const { cpu, root, sampleMs, ...walkOptions } = options;
+    const choice = {
+      ...cpu !== undefined && { cpu },
+      ...root !== undefined && { root },
+      ...sampleMs !== undefined && { sampleMs },
+    };
+    const { context, source } = await this.pageTable(choice, address, walkOptions);
+    const found = await walk(this.memory, context, address, walkOptions);
+    return await this.#withKpti(found, context, source, walkOptions);
+  }
+
+  /**
+   * Returns the physical address of a linear one, or null if no page is mapped there.
+   *
+   * @throws {PageFaultError} if the tables could not be read, so that it is not known
+   */
+  async translate(address: AddressLike, options: TableChoice = {}): Promise<bigint | null> {
+    const { context } = await this.pageTable(options, address);
+    return await new AddressSpace(this.memory, context).translate(address);
+  }
+
+  /**
+   * Judges the mapping of an address; without an expectation, whether `_PAGE_USER` is clear in the
+   * page's own entry.
+   */
+  async verify(
+    address: AddressLike,
+    expectation?: Expectation,
+    options: GuestWalkOptions = {},
+  ): Promise<GuestVerdict> {
+    const found = await this.walk(address, options);
+    return { ...judge(found, expectation), walk: found };
+  }
+
+  /** Ends the connection. May be called twice. */
+  close(): Promise<void> {
+    return this.monitor.close();
+  }
+
+  /** Ends the connection. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #context(registers: CpuRegisters): PagingContext {
+    return pagingContext(registers, this.#paging);
+  }
+
+  /**
+   * Under KPTI the kernel's root forbids execution of all user pages, whatever user code may do: that
+   * right is taken from the user's root.
+   */
+  async #withKpti(
+    found: Walk,
+    context: PagingContext,
+    source: TableSource,
+    options: WalkOptions,
+  ): Promise<GuestWalk> {
+    const pair = await findKptiPair(this.memory, context, found, options);
+    if (!pair) return { ...found, source };
+    if (found.outcome !== "mapped" || context.root === pair.userRoot) {
+      return { ...found, source, kpti: pair };
+    }
+    const userContext = withRoot(context, pair.userRoot);
+    const user = await walk(this.memory, userContext, found.address, {
+      ...options,
+      recheck: false,
+    });
+    if (user.outcome !== "mapped") return { ...found, source, kpti: pair };
+    const { executable } = user.effective;
+    return {
+      ...found,
+      source,
+      kpti: pair,
+      effective: { ...found.effective, executable },
+      decidedBy: { ...found.decidedBy, executable: user.decidedBy.executable },
+    };
+  }
+}

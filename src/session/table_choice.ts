@@ -1,0 +1,73 @@
+import type { AddressLike } from "../core/address.ts";
+import { formatAddress } from "../core/address.ts";
+import { InvalidArgumentError } from "../core/errors.ts";
+import type { PagingContext } from "../cpu/paging_context.ts";
+
+/** Whose page tables to read. At most one of these; none means the current vCPU's CR3. */
+export interface TableChoice {
+  /** The CR3 of this vCPU, by its number in `info cpus`. */
+  readonly cpu?: number;
+  /** The table at this guest-physical address. A CR3 value will do: its low bits are dropped. */
+  readonly root?: AddressLike;
+  /** Poll all vCPUs for up to this many milliseconds until one holds a root that maps the address. */
+  readonly sampleMs?: number;
+}
+
+/** Where a root came from. */
+export type TableSource =
+  /** A vCPU's CR3. */
+  | { readonly kind: "cpu"; readonly cpu: number }
+  /** The caller named it. */
+  | { readonly kind: "root" }
+  /** The vCPU that held a root which maps the address, found after so many milliseconds. */
+  | { readonly kind: "sample"; readonly cpu: number; readonly afterMs: number }
+  /** No vCPU held such a root in the time given; the root is the current vCPU's. */
+  | {
+    readonly kind: "sampleMissed";
+    readonly cpu: number;
+    readonly roots: number;
+    readonly polls: number;
+  };
+
+/** A page table of the guest, and how it was come by. */
+export interface PageTable {
+  /** The mode and root. */
+  readonly context: PagingContext;
+  /** Where the root came from. */
+  readonly source: TableSource;
+}
+
+/**
+ * Checks that a choice names at most one table.
+ *
+ * @throws {InvalidArgumentError} if it names two
+ */
+export function checkTableChoice(choice: TableChoice): void {
+  const named = (["cpu", "root", "sampleMs"] as const).filter((key) => choice[key] !== undefined);
+  if (named.length > 1) {
+    throw new InvalidArgumentError(
+      `Choose one page table: ${named.join(" and ")} exclude each other`,
+      choice,
+    );
+  }
+}
+
+/** Says in a few words where a root came from. */
+export function describeSource(source: TableSource): string {
+  switch (source.kind) {
+    case "cpu":
+      return `vCPU ${source.cpu}`;
+    case "root":
+      return "given root";
+    case "sample":
+      return `vCPU ${source.cpu}, sampled after ${Math.round(source.afterMs)} ms`;
+    case "sampleMissed":
+      return `vCPU ${source.cpu}; none of the ${source.roots} roots seen in ${source.polls} samples ` +
+        "maps the address";
+  }
+}
+
+/** The roots of a set of page tables in one line, for messages. */
+export function listRoots(roots: Iterable<bigint>): string {
+  return [...roots].map((root) => formatAddress(root)).join(", ");
+}
