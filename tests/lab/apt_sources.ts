@@ -1,0 +1,66 @@
+import { LabUnavailableError } from "./errors.ts";
+import { runTool } from "./tools.ts";
+
+/** One package source: where a Debian archive is, and which suite of it. */
+export interface AptSource {
+  /** The archive's address, such as `http://host/debian/`. */
+  uri: string;
+  /** The suite, such as `bookworm-security`. */
+  suite: string;
+}
+
+/** Debian's signing keys, from the package debian-archive-keyring. */
+const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/**
+ * The last Debian suite with 32-bit x86 kernels. 64-bit kernels come from the suite that the
+ * machine itself uses.
+ */
+const LAST_I386_SUITE = "bookworm";
+
+/** The Debian archives that this machine's apt is set up for. */
+async function hostSources(): Promise<AptSource[]> {
+  const text = await runTool(
+    "apt-get",
+    ["indextargets", "Created-By: Packages", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)"],
+    { purpose: "listing this machine's package sources" },
+  );
+  const sources = new Map<string, AptSource>();
+  for (const line of text.split("\n")) {
+    const [uri, suite, component] = line.split(" ");
+    if (!uri || !suite || component !== "main" || !/\/debian(-security)?\/?$/.test(uri)) continue;
+    sources.set(`${uri} ${suite}`, { uri, suite });
+  }
+  return [...sources.values()];
+}
+
+/**
+ * The sources to use for an architecture: `PAGEWALK_LAB_MIRROR` (an archive's address) with the
+ * suite `PAGEWALK_LAB_SUITE`, else what this machine uses.
+ *
+ * @throws {LabUnavailableError} if this machine knows no Debian archive.
+ */
+export async function sourcesFor(architecture: "amd64" | "i386"): Promise<AptSource[]> {
+  const mirror = Deno.env.get("PAGEWALK_LAB_MIRROR");
+  const suite = Deno.env.get("PAGEWALK_LAB_SUITE") ?? LAST_I386_SUITE;
+  if (mirror) return [{ uri: mirror, suite }];
+  const sources = await hostSources();
+  if (sources.length === 0) {
+    throw new LabUnavailableError(
+      "this machine's apt knows no Debian archive, where the lab's kernel comes from; " +
+        "run: export PAGEWALK_LAB_MIRROR=ADDRESS-OF-A-DEBIAN-MIRROR",
+    );
+  }
+  if (architecture === "amd64") return sources;
+  const fitting = sources.filter((source) => source.suite.startsWith(LAST_I386_SUITE));
+  if (fitting.length > 0) return fitting;
+  const archive = sources.find((source) => /\/debian\/?$/.test(source.uri));
+  return archive === undefined ? [] : [{ uri: archive.uri, suite: LAST_I386_SUITE }];
+}
+
+/** The text of a sources.list. */
+export function sourcesList(sources: readonly AptSource[], architecture: string): string {
+  return sources.map(({ uri, suite }) =>
+    `deb [arch=${architecture} signed-by=${KEYRING}] ${uri} ${suite} main\n`
+  ).join("");
+}

@@ -1,0 +1,134 @@
+import { exists, hashOf, labCacheDir, makeFolder, withLock } from "./cache.ts";
+import { GUEST_FOLDER, type GuestSource, readGuestSources } from "./guest_sources.ts";
+import {
+  characterDevice,
+  fileEntry,
+  folderEntry,
+  type InitramfsEntry,
+  packInitramfs,
+} from "./initramfs.ts";
+import { type KernelFiles, unpackKernel } from "./kernel_files.ts";
+import { buildKernelModule } from "./kernel_module.ts";
+import { type KernelPackages, resolveKernel } from "./kernel_packages.ts";
+import { GUEST_MODULES, type LabKernel } from "./kernels.ts";
+import { buildPrograms } from "./programs.ts";
+import { type Progress, silent } from "./progress.ts";
+import { requireTools } from "./tools.ts";
+
+/** A guest that is ready to be started. */
+export interface LabBuild {
+  /** The kernel's release, as `uname -r` says it. */
+  release: string;
+  /** Path of the kernel image. */
+  kernel: string;
+  /** Path of the initramfs. */
+  initramfs: string;
+  /** Path of the kernel's symbol table. */
+  systemMap: string;
+}
+
+/** Options of {@linkcode buildLab}. */
+export interface BuildLabOptions {
+  /** Ask the archive for newer packages. @default false */
+  refresh?: boolean;
+  /** Told of each step that takes time. @default says nothing */
+  progress?: Progress;
+}
+
+/** How the initramfs is put together; a change makes every cached one stale. */
+const LAYOUT_VERSION = "1";
+
+/**
+ * Makes a guest for a kernel, or finds the one made before from the same packages and sources.
+ *
+ * @throws {LabUnavailableError} if a tool or a package cannot be had.
+ * @throws {LabError} if a build step fails.
+ */
+export async function buildLab(
+  kernel: LabKernel,
+  options: BuildLabOptions = {},
+): Promise<LabBuild> {
+  const { refresh = false, progress = silent } = options;
+  return await withLock(`${labCacheDir()}/lock`, async () => {
+    const packages = await resolveKernel(kernel, { refresh, progress });
+    const sources = await readGuestSources();
+    const folder = `${labCacheDir()}/kernels/${packages.release}_${packages.image.version}`;
+    const hash = await hashOf([
+      LAYOUT_VERSION,
+      JSON.stringify(packages),
+      ...sources.flatMap(({ path, text }) => [path, text]),
+    ]);
+    const guest = `${folder}/guest-${hash.slice(0, 16)}`;
+    if (!(await exists(guest))) {
+      await requireTools(["gcc", "make", "strip", "dpkg-deb"]);
+      const files = await unpackKernel(packages, folder, progress);
+      await removeOldGuests(folder);
+      await makeFolder(guest, (building) => build(packages, sources, files, building, progress));
+    }
+    return {
+      release: packages.release,
+      kernel: `${folder}/parts/vmlinuz`,
+      systemMap: `${folder}/parts/System.map`,
+      initramfs: `${guest}/initramfs.cpio`,
+    };
+  });
+}
+
+/** Guests made from sources that are no more. */
+async function removeOldGuests(folder: string): Promise<void> {
+  for await (const entry of Deno.readDir(folder)) {
+    if (entry.name.startsWith("guest-")) {
+      await Deno.remove(`${folder}/${entry.name}`, { recursive: true });
+    }
+  }
+}
+
+async function build(
+  packages: KernelPackages,
+  sources: readonly GuestSource[],
+  files: KernelFiles,
+  folder: string,
+  progress: Progress,
+): Promise<void> {
+  progress(`building the kernel module for ${packages.release}`);
+  const module = await buildKernelModule(sources, {
+    release: packages.release,
+    headers: files.headers,
+    folder: `${folder}/module`,
+  });
+  progress("building the guest's programs");
+  const programs = await buildPrograms({
+    architecture: packages.image.architecture,
+    headers: files.headers,
+    folder,
+  });
+  const entries = [
+    ...["bin", "dev", "modules"].map(folderEntry),
+    characterDevice("dev/console", 5, 1),
+    fileEntry("init", await Deno.readTextFile(`${GUEST_FOLDER}/init`)),
+    fileEntry("bin/busybox", await Deno.readFile(`${files.parts}/busybox`)),
+    ...await moduleEntries(files.parts, module),
+  ];
+  for (const name of programs) {
+    entries.push(fileEntry(`bin/${name}`, await Deno.readFile(`${folder}/${name}`)));
+  }
+  await Deno.writeFile(`${folder}/initramfs.cpio`, packInitramfs(entries));
+  await Deno.remove(`${folder}/module`, { recursive: true });
+}
+
+/** The modules, their options, and the list that says in which order they are loaded. */
+async function moduleEntries(parts: string, module: string): Promise<InitramfsEntry[]> {
+  const entries: InitramfsEntry[] = [];
+  const order: string[] = [];
+  for (const { name, options } of GUEST_MODULES) {
+    const path = `${parts}/${name}.ko`;
+    if (!(await exists(path))) continue;
+    order.push(`${name}.ko`);
+    entries.push(fileEntry(`modules/${name}.ko`, await Deno.readFile(path)));
+    if (options) entries.push(fileEntry(`modules/${name}.ko.options`, options));
+  }
+  order.push("pagewalk_lab.ko");
+  entries.push(fileEntry("modules/pagewalk_lab.ko", await Deno.readFile(module)));
+  entries.push(fileEntry("modules/order", `${order.join("\n")}\n`));
+  return entries;
+}

@@ -1,0 +1,32 @@
+/** A kernel that the lab can boot. */
+export interface LabKernel {
+  /** The image package; a metapackage such as `linux-image-cloud-amd64` or a concrete one. */
+  imagePackage: string;
+  /** Its architecture. */
+  architecture: "amd64" | "i386";
+}
+
+/** The kernels that presets name. */
+export const LAB_KERNELS = {
+  /** 64-bit: four or five levels, with the VFIO modules. */
+  "cloud-amd64": { imagePackage: "linux-image-cloud-amd64", architecture: "amd64" },
+  /** 32-bit with physical-address extension: three levels, 64-bit entries. */
+  "686-pae": { imagePackage: "linux-image-686-pae", architecture: "i386" },
+  /** 32-bit: two levels, 32-bit entries. */
+  "686": { imagePackage: "linux-image-686", architecture: "i386" },
+} as const satisfies Record<string, LabKernel>;
+
+/**
+ * The kernel modules that go into the guest, in the order in which they must be loaded, with their
+ * options. One that a kernel has built in, or does not have at all, is left out.
+ */
+export const GUEST_MODULES: readonly { name: string; options?: string }[] = [
+  { name: "irqbypass" },
+  { name: "vfio_virqfd" },
+  { name: "vfio" },
+  { name: "vfio_iommu_type1" },
+  { name: "vfio-pci-core" },
+  { name: "vfio-pci" },
+  // The swap device: one RAM disk of 16 MiB.
+  { name: "brd", options: "rd_nr=1 rd_size=16384" },
+];

@@ -1,0 +1,61 @@
+import { LabError } from "./errors.ts";
+
+/** A running QEMU. */
+export class QemuProcess implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #said: Promise<string>;
+  #status: Deno.CommandStatus | undefined;
+
+  private constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    this.#said = new Response(child.stderr).text();
+    child.status.then((status) => this.#status = status);
+  }
+
+  /** Starts QEMU with these arguments. */
+  static start(args: readonly string[]): QemuProcess {
+    // A guest must not outlive whoever started it, even one that is killed outright.
+    return new QemuProcess(
+      new Deno.Command("setpriv", {
+        args: ["--pdeathsig", "TERM", "qemu-system-x86_64", ...args],
+        stdin: "null",
+        stdout: "null",
+        stderr: "piped",
+      }).spawn(),
+    );
+  }
+
+  /** Its process id. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Resolves when it has ended. */
+  get ended(): Promise<void> {
+    return this.#child.status.then(() => {});
+  }
+
+  /**
+   * Throws if it has ended.
+   *
+   * @throws {LabError} with what it said.
+   */
+  async assertRunning(): Promise<void> {
+    if (this.#status === undefined) return;
+    const said = (await this.#said).trim().split("\n").at(-1);
+    throw new LabError(`QEMU ended with status ${this.#status.code}: ${said || "it said nothing"}`);
+  }
+
+  /** Ends it and waits until it is gone. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#status === undefined) {
+      try {
+        this.#child.kill("SIGTERM");
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error; // It has just ended by itself.
+      }
+    }
+    await this.#child.status;
+    await this.#said;
+  }
+}

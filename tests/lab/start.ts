@@ -1,0 +1,117 @@
+import { buildLab, type LabBuild } from "./build.ts";
+import { exists } from "./cache.ts";
+import { LabError } from "./errors.ts";
+import { LabGuest } from "./guest.ts";
+import { LAB_PRESETS, type LabPreset, type LabPresetName, machineFor } from "./presets.ts";
+import { type Progress, silent } from "./progress.ts";
+import { qemuArguments, SERIAL_PORTS, serialSocket } from "./qemu_arguments.ts";
+import { QemuProcess } from "./qemu_process.ts";
+import { SerialLine } from "./serial_line.ts";
+import { requireTools } from "./tools.ts";
+
+/** Options of {@linkcode startLab}. */
+export interface StartLabOptions {
+  /** TCP port of the human monitor. @default a free one */
+  monitorPort?: number;
+  /** TCP port of the gdbstub. @default a free one */
+  gdbPort?: number;
+  /** Keep the guest's RAM in a file (`LabGuest.ramFile`). @default false */
+  ramFile?: boolean;
+  /** More arguments for QEMU. `{folder}` in them stands for the guest's folder. @default none */
+  qemuArguments?: readonly string[];
+  /** How long the guest may take until its target is ready. @default 120_000 */
+  bootTimeoutMs?: number;
+  /** Ask the archive for newer packages. @default false */
+  refresh?: boolean;
+  /** Told of each step that takes time. @default says nothing */
+  progress?: Progress;
+}
+
+/** A TCP port on 127.0.0.1 that nobody listens on now. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/**
+ * Builds a lab guest, unless that was done before, starts it, and waits until its target is ready.
+ *
+ * @throws {LabUnavailableError} if a tool or a package cannot be had.
+ * @throws {LabError} if the guest does not come up.
+ */
+export async function startLab(
+  preset: LabPresetName | LabPreset,
+  options: StartLabOptions = {},
+): Promise<LabGuest> {
+  const { progress = silent, refresh = false } = options;
+  const chosen: LabPreset = typeof preset === "string" ? LAB_PRESETS[preset] : preset;
+  await requireTools(["qemu-system-x86_64"]);
+  const build = await buildLab(chosen.kernel, { progress, refresh });
+  progress(`starting Linux ${build.release}`);
+  // Another process may take a free port before QEMU does: then others are tried.
+  const attempts = options.monitorPort === undefined && options.gdbPort === undefined ? 3 : 1;
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await boot(chosen, build, options);
+    } catch (error) {
+      if (attempt === attempts || !/Address already in use/.test(String(error))) throw error;
+    }
+  }
+}
+
+async function boot(
+  preset: LabPreset,
+  build: LabBuild,
+  options: StartLabOptions,
+): Promise<LabGuest> {
+  const { monitorPort = freePort(), gdbPort = freePort(), bootTimeoutMs = 120_000 } = options;
+  const folder = await Deno.makeTempDir({ prefix: "pagewalk-lab-" });
+  const ramFile = options.ramFile ? `${folder}/ram` : undefined;
+  const ports: SerialLine[] = [];
+  const qemu = QemuProcess.start(qemuArguments(build, machineFor(preset), {
+    monitorPort,
+    gdbPort,
+    folder,
+    ramFile,
+    extra: options.qemuArguments?.map((argument) => argument.replaceAll("{folder}", folder)),
+  }));
+  try {
+    for (const name of SERIAL_PORTS) {
+      ports.push(await connect(qemu, serialSocket(folder, name), bootTimeoutMs));
+    }
+    const [console, target, shell] = ports as [SerialLine, SerialLine, SerialLine];
+    await target.until((line) => line === "READY", {
+      from: 0,
+      timeoutMs: bootTimeoutMs,
+      purpose: "waiting for the guest's target",
+    }).catch(async (error: Error) => {
+      await qemu.assertRunning();
+      const last = console.text.trim().split("\n").slice(-3).join(" | ");
+      throw new LabError(`${error.message}; the console's last lines: ${last || "none"}`);
+    });
+    const parts = { preset, build, qemu, console, target, shell };
+    return new LabGuest({ ...parts, monitorPort, gdbPort, folder, ramFile });
+  } catch (error) {
+    await qemu[Symbol.asyncDispose]();
+    for (const port of ports) await port[Symbol.asyncDispose]();
+    await Deno.remove(folder, { recursive: true });
+    throw error;
+  }
+}
+
+/** Connects as soon as QEMU has made the socket: what comes before that is lost. */
+async function connect(qemu: QemuProcess, path: string, timeoutMs: number): Promise<SerialLine> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    await qemu.assertRunning();
+    if (await exists(path)) {
+      try {
+        return await SerialLine.connect(path);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.ConnectionRefused)) throw error;
+      }
+    }
+    if (Date.now() > deadline) throw new LabError(`QEMU made no socket ${path}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
