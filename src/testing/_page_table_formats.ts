@@ -148,8 +148,9 @@ export function reservedBits(
     return large ? bits(21, Math.min(m, 40) - 19) : 0n;
   }
   if (mode === "pae") {
-    // Table 4-8: bits 2:1, 8:5 and 63:M of a PDPTE.
-    if (level.level === 3) return bits(2, 1) | bits(8, 5) | bits(63, m);
+    // Table 4-8: bits 2:1, 8:5 and 63:M of a PDPTE. Bit 5 is let off: QEMU's TCG sets it, as if it
+    // were A, in every PDPTE that it walks (seen on 7.2.22), so a guest's tables do have it.
+    if (level.level === 3) return bits(2, 1) | bits(8, 6) | bits(63, m);
     // Tables 4-9 to 4-11: bits 62:M; bit 63 while IA32_EFER.NXE is 0; 20:13 of a 2-MByte page.
     return bits(62, m) | (cpu.nxEnabled ? 0n : NO_EXECUTE) | (large ? bits(20, 13) : 0n);
   }

@@ -121,6 +121,13 @@ Deno.test("bit 63 is reserved while NXE is clear", () => {
   assertEquals(builder.expect(0x1000n).outcome, "reservedBits");
 });
 
+Deno.test("bits 2:1 of a PAE PDPTE are reserved, bit 5 is not since QEMU's TCG sets it", () => {
+  const builder = build("pae").map(0n, 0n, "4K").change(0n, 3, (raw) => raw | 0x20n);
+  assertEquals(builder.expect(0n).outcome, "mapped");
+  builder.change(0n, 3, (raw) => raw | 2n);
+  assertEquals(builder.expect(0n).outcome, "reservedBits");
+});
+
 Deno.test("leaves() returns exactly what was mapped, sign-extended and in order", () => {
   const builder = build("5-level")
     .map(0xffff_ffff_8100_0000n, 0x20_0000n, "2M", { global: true, protectionKey: 3 })
