@@ -220,7 +220,7 @@ function parseHostPort(hostPort: string, text: string): { host: string; port: nu
 }
 
 function notHostPort(hostPort: string, text: string): InvalidArgumentError {
-  const example = hostPort.split(":").length > 2
+  const example = hostPort.split(":").length > 2 && !hostPort.startsWith("[")
     ? "an IPv6 address goes in brackets: [::1]:1334"
     : "expected a port, HOST:PORT, tcp:HOST:PORT, telnet:HOST:PORT or unix:PATH";
   return new InvalidArgumentError(`Not a monitor endpoint: "${text}"; ${example}`, text);
