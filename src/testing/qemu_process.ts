@@ -56,7 +56,9 @@ export function qemuPath(): string {
 }
 
 /**
- * Says whether there is a QEMU to run, and which: null if there is none.
+ * Says whether there is a QEMU to run, and which: null if there is none. Needs `--allow-run`.
+ *
+ * @throws {QemuStartError} if there is something at the path, but it does not run as QEMU does
  *
  * @example Usage
  * ```ts
@@ -67,11 +69,20 @@ export function qemuPath(): string {
  * ```
  */
 export async function qemuAvailable(path: string = qemuPath()): Promise<QemuBinary | null> {
+  const output = await versionOutput(path);
+  if (output === null) return null;
+  const version = /version (\d+(?:\.\d+)+)/.exec(new TextDecoder().decode(output.stdout))?.[1];
+  if (output.success && version !== undefined) return { path, version };
+  const stderr = new TextDecoder().decode(output.stderr);
+  throw new QemuStartError(
+    `${path} is no QEMU that runs here: --version ended with code ${output.code}${said(stderr)}`,
+    { exitCode: output.code, stderr },
+  );
+}
+
+async function versionOutput(path: string): Promise<Deno.CommandOutput | null> {
   try {
-    const command = new Deno.Command(path, { args: ["--version"], stdin: "null" });
-    const { success, stdout } = await command.output();
-    const version = /version (\d+(?:\.\d+)+)/.exec(new TextDecoder().decode(stdout))?.[1];
-    return success && version !== undefined ? { path, version } : null;
+    return await new Deno.Command(path, { args: ["--version"], stdin: "null" }).output();
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;

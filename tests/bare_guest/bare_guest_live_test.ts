@@ -1,11 +1,4 @@
-import {
-  assert,
-  assertEquals,
-  assertLess,
-  assertMatch,
-  assertRejects,
-  assertStringIncludes,
-} from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import type { BareGuestMode } from "../../src/testing/bare_guest/bare_guest.ts";
 import { type RunningBareGuest, startBareGuest } from "../../src/testing/bare_guest/start.ts";
 import type { PageTableBuilder } from "../../src/testing/page_table_builder.ts";
@@ -102,11 +95,10 @@ live("startBareGuest() leaves neither process nor files behind", async () => {
   await assertRejects(() => Deno.stat(directory), Deno.errors.NotFound);
 });
 
-live("startBareGuest() fails in time if the CPU lacks the mode", async () => {
-  // qemu64 has no LA57: QEMU 7.2 spins at the write to CR4, others may quit at the triple fault.
-  const start = () => startBareGuest("5-level", { extraArgs: ["-cpu", "qemu64"], timeoutMs: 1000 });
-  const error = await assertRejects(start, QemuStartError);
-  assertMatch(error.message, /was not ready after 1000 ms|before it was ready/);
+live("startBareGuest() gives up if the guest does not come up", async () => {
+  const start = () => startBareGuest("5-level", { extraArgs: ["-S"], timeoutMs: 500 });
+  const error = await assertRejects(start, QemuStartError, "was not ready after 500 ms");
+  assertStringIncludes(error.message, " -S");
 });
 
 live("startQemu() reports QEMU's own words when it refuses", async () => {
