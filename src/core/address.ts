@@ -18,7 +18,7 @@ const DECIMAL_SEPARATED = /^[0-9]+(?:_[0-9]+)*$/;
  *
  * @example Usage
  * ```ts
- * import { parseAddress } from "../../mod.ts";
+ * import { parseAddress } from "@pagewalk/pagewalk";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(parseAddress("0x7f12_3456_7000"), 0x7f1234567000n);
@@ -70,7 +70,7 @@ function fromNumber(input: number): bigint {
  *
  * @example Usage
  * ```ts
- * import { formatAddress } from "../../mod.ts";
+ * import { formatAddress } from "@pagewalk/pagewalk";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(formatAddress(0x1000n), "0x1000");

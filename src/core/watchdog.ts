@@ -1,0 +1,55 @@
+/**
+ * Calls back once when something has taken too long. It is started and stopped around each wait, so
+ * both cost next to nothing: one timer serves many waits, and is set anew only when it has fired
+ * before the wait was due.
+ *
+ * It stands on `AbortSignal.timeout` since the first `setTimeout` of a process loads 6 ms worth of
+ * modules in Deno 2.9, a quarter of what a whole check takes. Such a timer cannot be cancelled, but
+ * without a listener it does not keep the process alive.
+ */
+export class Watchdog {
+  readonly #onLate: () => void;
+  readonly #onTimer = () => this.#check();
+  #timer: AbortSignal | null = null;
+  #timerAt = Infinity;
+  #due: number | null = null;
+
+  /** Creates a stopped watchdog. */
+  constructor(onLate: () => void) {
+    this.#onLate = onLate;
+  }
+
+  /** Starts a wait of at most so many milliseconds, in place of the one under way. */
+  start(waitMs: number): void {
+    this.stop();
+    this.#due = performance.now() + waitMs;
+    if (this.#timer === null || this.#timerAt > this.#due) {
+      this.#arm();
+    } else {
+      this.#timer.addEventListener("abort", this.#onTimer, { once: true });
+    }
+  }
+
+  /** Ends the wait: nothing will be called. */
+  stop(): void {
+    this.#due = null;
+    this.#timer?.removeEventListener("abort", this.#onTimer);
+  }
+
+  #arm(): void {
+    const now = performance.now();
+    // Timers count whole milliseconds: rounding up keeps the callback from coming early.
+    const waitMs = Math.max(0, Math.ceil(this.#due! - now));
+    this.#timerAt = now + waitMs;
+    this.#timer = AbortSignal.timeout(Math.min(waitMs, 2 ** 31 - 1));
+    this.#timer.addEventListener("abort", this.#onTimer, { once: true });
+  }
+
+  #check(): void {
+    this.#timer = null;
+    if (this.#due === null) return;
+    if (performance.now() < this.#due) return this.#arm();
+    this.#due = null;
+    this.#onLate();
+  }
+}
