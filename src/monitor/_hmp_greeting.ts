@@ -73,15 +73,15 @@ function wrongPeer(endpoint: string, name: string, advice: string, text: string)
 }
 
 function lateError(endpoint: string, text: string, timeoutMs: number): MonitorError {
-  if (text !== "" && identifyPeer(text).kind === "undecided") {
+  const verdict = identifyPeer(text).kind;
+  if (verdict === "undecided" && text !== "") {
     return wrongPeer(endpoint, "unknown", "check the port", text);
   }
   const gdb = /:1234$/.test(endpoint) ? " (1234 is QEMU's usual gdb port)" : "";
-  return new NoBannerError(
-    `${endpoint} accepted the connection but sent no monitor banner within ${timeoutMs} ms: another client ` +
-      `probably holds the monitor, which serves one at a time (close it, or give QEMU a second -monitor); ` +
-      `a gdbstub or an HTTP server is as silent${gdb}`,
-    timeoutMs,
-    { endpoint },
-  );
+  const what = verdict === "monitor"
+    ? `sent its banner but no prompt within ${timeoutMs} ms: QEMU is busy, so try again or wait longer`
+    : `accepted the connection but sent no monitor banner within ${timeoutMs} ms: another client ` +
+      `probably holds the monitor, which serves one at a time (close it, or give QEMU a second ` +
+      `-monitor); a gdbstub or an HTTP server is as silent${gdb}`;
+  return new NoBannerError(`${endpoint} ${what}`, timeoutMs, { endpoint });
 }

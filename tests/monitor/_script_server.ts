@@ -93,6 +93,7 @@ export class ScriptServer implements AsyncDisposable {
   readonly #listener: Deno.Listener<Deno.Conn>;
   readonly #scripts: Promise<void>[] = [];
   readonly #accepting: Promise<void>;
+  #closed = false;
 
   constructor(script: (peer: Peer) => Promise<void>, path?: string) {
     if (path === undefined) {
@@ -125,8 +126,10 @@ export class ScriptServer implements AsyncDisposable {
     }
   }
 
+  /** Stops listening and waits until every script has run to its end. May be called twice. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
+    if (!this.#closed) this.#listener.close();
+    this.#closed = true;
     await this.#accepting;
     await Promise.all(this.#scripts);
   }

@@ -1,0 +1,400 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import {
+  CommandRefusedError,
+  ConnectionLostError,
+  MonitorError,
+  NoBannerError,
+  NoSuchCpuError,
+  ReplyTimeoutError,
+  ReplyTooLargeError,
+  UnknownCommandError,
+  WrongPeerError,
+} from "../../src/monitor/errors.ts";
+import { connectHmp, type ConnectHmpOptions } from "../../src/monitor/hmp_client.ts";
+import { InvalidArgumentError } from "../../src/core/errors.ts";
+import { BANNER, type Peer, PROMPT, ScriptServer } from "./_script_server.ts";
+
+function connect(server: ScriptServer, options: ConnectHmpOptions = {}) {
+  return connectHmp(server.endpoint, options);
+}
+
+/** Answers `info N` with N, after as many milliseconds as N says if it is a number. */
+async function counting(peer: Peer): Promise<void> {
+  await peer.serve(async (line) => {
+    const argument = line.replace(/^info /, "");
+    await delay(Number(argument) || 0);
+    return `${argument}\n`;
+  });
+}
+
+function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function isOneLine(error: Error): void {
+  assert(!error.message.includes("\n"), error.message);
+}
+
+Deno.test("HmpClient reads banner and replies", async () => {
+  await using server = new ScriptServer((peer) =>
+    peer.serve((line) => `you said ${line}\n\nend\n`)
+  );
+  await using monitor = await connect(server);
+  assertEquals(monitor.qemuVersion, "7.2.22");
+  assertEquals(monitor.endpoint, server.endpoint);
+  assertEquals(await monitor.command("info status"), "you said info status\n\nend");
+  assertEquals(await monitor.command(" help  x "), "you said help  x\n\nend");
+});
+
+Deno.test("HmpClient gives each of many overlapping callers its own reply, in order", async () => {
+  const seen: string[] = [];
+  await using server = new ScriptServer((peer) =>
+    peer.serve((line) => {
+      seen.push(line);
+      return `(qemu) ${line}\n(qemu) `;
+    })
+  );
+  await using monitor = await connect(server);
+  const lines = Array.from({ length: 40 }, (_, i) => `info x${i}`);
+  const replies = await Promise.all(lines.map((line) => monitor.command(line)));
+  assertEquals(replies, lines.map((line) => `(qemu) ${line}\n(qemu) `));
+  assertEquals(seen, lines);
+});
+
+Deno.test("HmpClient waits on, whenever the output stops right behind a prompt", async () => {
+  await using server = new ScriptServer((peer) =>
+    peer.serve(async () => {
+      await peer.send("name\r\n(qemu) ");
+      await delay(100);
+      return "more\n";
+    })
+  );
+  await using monitor = await connect(server);
+  assertEquals(await monitor.command("info name"), "name\n(qemu) more");
+});
+
+Deno.test("HmpClient nudges on TCP, once for each chunk before the end, and not on a Unix socket", async () => {
+  const path = await Deno.makeTempDir();
+  for (
+    const [socket, nudge, expected] of [
+      [undefined, undefined, true],
+      [undefined, false, false],
+      [`${path}/monitor.sock`, undefined, false],
+    ] as const
+  ) {
+    await using server = new ScriptServer((peer) => peer.serve(() => "text\n"), socket);
+    const monitor = await connect(server, nudge === undefined ? {} : { nudge });
+    await monitor.command("info status");
+    await monitor.close();
+    const received = server.peers[0]!.received;
+    const others = received.filter((byte) => byte !== 0);
+    assertEquals(received.length > others.length, expected);
+    assertEquals(String.fromCharCode(...others), "info status\n ");
+  }
+  await Deno.remove(path, { recursive: true });
+});
+
+Deno.test("HmpClient understands telnet on a tcp endpoint", async () => {
+  await using server = new ScriptServer(async (peer) => {
+    for (const byte of [255, 251, 1, 255, 251, 3, 255, 251, 0, 255, 253, 0]) {
+      await peer.send(Uint8Array.of(byte));
+    }
+    await counting(peer);
+  });
+  await using monitor = await connect(server);
+  assertEquals(await monitor.command("info a"), "a");
+});
+
+Deno.test("HmpClient refuses what is not allowed, and sends nothing of it", async () => {
+  await using server = new ScriptServer(counting);
+  await using monitor = await connect(server, { allowUnsafe: ["stop"] });
+  await assertRejects(() => monitor.command("quit"), CommandRefusedError, "allowUnsafe");
+  await assertRejects(() => monitor.command("info mem"), CommandRefusedError, "5-level");
+  await assertRejects(() => monitor.command("info a\nquit"), InvalidArgumentError, "printable");
+  assertEquals(await monitor.command("stop"), "stop");
+  const sent = String.fromCharCode(...server.peers[0]!.received.filter((byte) => byte !== 0));
+  assertEquals(sent, "stop\n ");
+});
+
+Deno.test("HmpClient turns an unknown command into an error that names QEMU's version", async () => {
+  await using server = new ScriptServer((peer) => peer.serve(() => "unknown command: 'info pg'\n"));
+  await using monitor = await connect(server);
+  const error = await assertRejects(
+    () => monitor.command("info pg"),
+    UnknownCommandError,
+    "QEMU 7.2.22",
+  );
+  assertEquals([error.command, error.qemuVersion], ["info pg", "7.2.22"]);
+});
+
+Deno.test("a late reply fails its caller, and the next command gets its own reply", async () => {
+  await using server = new ScriptServer(counting);
+  await using monitor = await connect(server);
+  const late = monitor.command("info 300", { timeoutMs: 50 });
+  const next = monitor.command("info next");
+  const error = await assertRejects(() => late, ReplyTimeoutError, "within 50 ms");
+  assertEquals([error.command, error.timeoutMs], ["info 300", 50]);
+  isOneLine(error);
+  assertEquals(await next, "next");
+});
+
+Deno.test("a command whose turn never comes is late in its own time", async () => {
+  await using server = new ScriptServer(counting);
+  await using monitor = await connect(server, { commandTimeoutMs: 60 });
+  const replies = ["info 500", "info b", "info c"].map((line) => monitor.command(line));
+  const started = performance.now();
+  for (const [i, reply] of replies.entries()) {
+    const reason = i === 0 ? "is QEMU stopped" : "an earlier command's reply has not ended";
+    await assertRejects(() => reply, ReplyTimeoutError, reason);
+  }
+  assert(performance.now() - started < 400);
+  assertEquals(await monitor.command("info d", { timeoutMs: 5000 }), "d");
+  const sent = String.fromCharCode(...server.peers[0]!.received.filter((byte) => byte !== 0));
+  assertEquals(sent, "info 500\n info d\n ");
+});
+
+Deno.test("the clock of a queued command starts when its turn comes", async () => {
+  await using server = new ScriptServer(counting);
+  await using monitor = await connect(server, { commandTimeoutMs: 400 });
+  const lines = ["info 150", "info 151", "info 152", "info 153"];
+  assertEquals(
+    await Promise.all(lines.map((line) => monitor.command(line))),
+    ["150", "151", "152", "153"],
+  );
+});
+
+Deno.test("an aborted command ends with the signal's reason, wherever it stands", async () => {
+  await using server = new ScriptServer(counting);
+  await using monitor = await connect(server);
+  const reason = new Error("enough");
+  const first = new AbortController();
+  const third = new AbortController();
+  const replies = [
+    monitor.command("info 150", { signal: first.signal }),
+    monitor.command("info b"),
+    monitor.command("info c", { signal: third.signal }),
+    monitor.command("info d"),
+  ];
+  const outcomes = Promise.allSettled(replies);
+  await delay(20);
+  first.abort(reason);
+  third.abort(reason);
+  assertEquals(await outcomes, [
+    { status: "rejected", reason },
+    { status: "fulfilled", value: "b" },
+    { status: "rejected", reason },
+    { status: "fulfilled", value: "d" },
+  ]);
+  await assertRejects(() => monitor.command("info e", { signal: first.signal }), Error, "enough");
+  const sent = String.fromCharCode(...server.peers[0]!.received.filter((byte) => byte !== 0));
+  assertEquals(sent, "info 150\n info b\n info d\n ");
+});
+
+Deno.test("a reply past the limit fails its caller, and the next command gets its own reply", async () => {
+  await using server = new ScriptServer((peer) =>
+    peer.serve((line) => line === "info long" ? "a".repeat(300_000) + "\n" : "short\n")
+  );
+  await using monitor = await connect(server, { maxReplyBytes: 100_000 });
+  const error = await assertRejects(
+    () => monitor.command("info long"),
+    ReplyTooLargeError,
+    "100000",
+  );
+  assertEquals([error.limitBytes, error.command], [100_000, "info long"]);
+  assertEquals(await monitor.command("info short"), "short");
+});
+
+Deno.test("the end of the stream in mid-reply fails all callers, then and later", async () => {
+  await using server = new ScriptServer(async (peer) => {
+    await peer.greet();
+    await peer.line();
+    await peer.send("half of it");
+  });
+  await using monitor = await connect(server);
+  const outcomes = await Promise.allSettled(
+    ["info a", "info b"].map((line) => monitor.command(line)),
+  );
+  for (const [i, outcome] of outcomes.entries()) {
+    assert(outcome.status === "rejected" && outcome.reason instanceof ConnectionLostError);
+    assertEquals(outcome.reason.command, ["info a", "info b"][i]!);
+    assertMatch(outcome.reason.message, /QEMU quit/);
+    isOneLine(outcome.reason);
+  }
+  await assertRejects(() => monitor.command("info c"), ConnectionLostError, "QEMU quit");
+});
+
+Deno.test("an echo that is not the command's ends the connection", async () => {
+  await using server = new ScriptServer(async (peer) => {
+    await peer.greet();
+    await delay(20);
+    await peer.send("info other\x1b[K\r\n");
+    await peer.untilClosed();
+  });
+  await using monitor = await connect(server);
+  await assertRejects(() => monitor.command("info a"), ConnectionLostError, "echo");
+});
+
+Deno.test("close() fails pending callers, may be called twice, and ends the connection", async () => {
+  let left = false;
+  await using server = new ScriptServer(async (peer) => {
+    await peer.greet();
+    await peer.untilClosed();
+    left = true;
+  });
+  {
+    await using monitor = await connect(server);
+    const outcomes = Promise.allSettled(["info a", "info b"].map((line) => monitor.command(line)));
+    await delay(20);
+    await monitor.close();
+    for (const outcome of await outcomes) {
+      assert(outcome.status === "rejected" && outcome.reason instanceof ConnectionLostError);
+      assertMatch(outcome.reason.message, /was closed/);
+    }
+    await monitor.close();
+    await assertRejects(() => monitor.command("info c"), ConnectionLostError, "was closed");
+  }
+  await delay(20);
+  assert(left);
+});
+
+Deno.test("`await using` closes the monitor", async () => {
+  const ended = Promise.withResolvers<void>();
+  await using server = new ScriptServer(async (peer) => {
+    await counting(peer);
+    ended.resolve();
+  });
+  {
+    await using monitor = await connect(server);
+    await monitor.command("info a");
+  }
+  await ended.promise;
+});
+
+Deno.test("a command for another vCPU puts the monitor's own back", async () => {
+  let current = 1;
+  const seen: string[] = [];
+  await using server = new ScriptServer((peer) =>
+    peer.serve((line) => {
+      seen.push(line);
+      const cpu = /^cpu (\d+)$/.exec(line)?.[1];
+      if (cpu !== undefined) {
+        if (Number(cpu) > 1) return "invalid CPU index\n";
+        current = Number(cpu);
+        return "";
+      }
+      if (line === "info bad") return "unknown command: 'info bad'\n";
+      const mark = (i: number) => i === current ? "*" : " ";
+      return line === "info cpus"
+        ? `${mark(0)} CPU #0: thread_id=1\n${mark(1)} CPU #1: thread_id=2\n`
+        : `on ${current}\n`;
+    })
+  );
+  await using monitor = await connect(server);
+  assertEquals(await monitor.command("info tlb", { cpu: 0 }), "on 0");
+  assertEquals(await monitor.command("info tlb"), "on 1");
+  assertEquals(await monitor.command("info tlb", { cpu: 1 }), "on 1");
+  await assertRejects(() => monitor.command("info bad", { cpu: 0 }), UnknownCommandError);
+  assertEquals(await monitor.command("info tlb"), "on 1");
+  const error = await assertRejects(() => monitor.command("info tlb", { cpu: 7 }), NoSuchCpuError);
+  assertEquals(error.cpu, 7);
+  assertEquals(seen.filter((line) => line.startsWith("cpu")), [
+    "cpu 0",
+    "cpu 1",
+    "cpu 0",
+    "cpu 1",
+    "cpu 7",
+  ]);
+});
+
+const FOREIGN: [peer: string, greeting: string][] = [
+  ["QMP", '{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}}}}\r\n'],
+  ["gdbstub", "$T02thread:01;#04"],
+  ["gdbstub", "+$#00"],
+  ["HTTP", "HTTP/1.1 400 Bad Request\r\n\r\n"],
+  ["SSH", "SSH-2.0-OpenSSH_9.2p1\r\n"],
+  ["VNC", "RFB 003.008\n"],
+  ["NBD", "NBDMAGICIHAVEOPT"],
+  ["unknown", "220 mail.example.org ESMTP\r\n"],
+  ["unknown", "login: "],
+];
+
+for (const [name, greeting] of FOREIGN) {
+  Deno.test(`HmpClient tells ${name} (${JSON.stringify(greeting.slice(0, 12))}) from a monitor, and says nothing to it`, async () => {
+    await using server = new ScriptServer(async (peer) => {
+      for (const character of greeting) await peer.send(character);
+      await peer.untilClosed();
+    });
+    const error = await assertRejects(
+      () => connect(server, { bannerTimeoutMs: 100 }),
+      WrongPeerError,
+    );
+    assertEquals([error.peer, error.endpoint], [name, server.endpoint]);
+    isOneLine(error);
+    await server[Symbol.asyncDispose]();
+    assertEquals(server.peers[0]!.received, []);
+  });
+}
+
+Deno.test("a silent peer is an error that says who may hold the monitor", async () => {
+  await using server = new ScriptServer((peer) => peer.untilClosed());
+  const error = await assertRejects(() => connect(server, { bannerTimeoutMs: 50 }), NoBannerError);
+  assertMatch(error.message, /within 50 ms: another client probably holds the monitor/);
+  isOneLine(error);
+});
+
+Deno.test("a banner without its prompt is an error too, and so is one without an end", async () => {
+  await using stuck = new ScriptServer(async (peer) => {
+    await peer.send(BANNER);
+    await peer.untilClosed();
+  });
+  await assertRejects(
+    () => connect(stuck, { bannerTimeoutMs: 50 }),
+    NoBannerError,
+    "sent its banner but no prompt within 50 ms",
+  );
+  await using endless = new ScriptServer(async (peer) => {
+    await peer.send("QEMU " + "a".repeat(5000));
+    await peer.untilClosed();
+  });
+  await assertRejects(() => connect(endless), ConnectionLostError, "the banner has no end");
+});
+
+Deno.test("a peer that leaves before its prompt is an error", async () => {
+  await using server = new ScriptServer((peer) => peer.send(BANNER));
+  await assertRejects(
+    () => connect(server),
+    ConnectionLostError,
+    "before the monitor's first prompt",
+  );
+});
+
+Deno.test("connecting can be aborted while the banner is awaited", async () => {
+  await using server = new ScriptServer((peer) => peer.untilClosed());
+  const reason = new Error("enough");
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(reason), 30);
+  await assertRejects(() => connect(server, { signal: controller.signal }), Error, "enough");
+  await assertRejects(() => connect(server, { signal: controller.signal }), Error, "enough");
+});
+
+Deno.test("a banner and prompt may come in any pieces", async () => {
+  await using server = new ScriptServer(async (peer) => {
+    for (const character of BANNER + PROMPT) await peer.send(character);
+    for (let line = await peer.line(); line !== null; line = await peer.line()) {
+      await peer.send(`${line}\r\n`);
+      await peer.prompt();
+    }
+  });
+  await using monitor = await connect(server);
+  assertEquals(await monitor.command("info a"), "info a");
+});
+
+Deno.test("every monitor error is a MonitorError with its endpoint", async () => {
+  await using server = new ScriptServer((peer) => peer.untilClosed());
+  const error = await assertRejects(() => connect(server, { bannerTimeoutMs: 20 }), MonitorError);
+  assertEquals([error.endpoint, error.command, error.name], [
+    server.endpoint,
+    null,
+    "NoBannerError",
+  ]);
+});
