@@ -220,12 +220,13 @@ export class LabGuest implements AsyncDisposable {
     );
   }
 
-  /** Runs a command in the guest's shell and answers what it wrote, standard error included. */
+  /** Runs one line in the guest's shell and answers what it wrote, standard error included. */
   shell(command: string): Promise<string> {
     return this.#inTurn(async () => {
       const port = this.#parts.shell;
       const from = port.lines.length;
-      await port.send(`{ ${command}\n} < /dev/null 2>&1; echo; echo LAB-END`);
+      await port.send(command);
+      await port.send("echo; echo LAB-END");
       const lines = await port.until((line) => line === "LAB-END", {
         from,
         timeoutMs: ANSWER_TIMEOUT_MS,

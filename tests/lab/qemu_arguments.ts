@@ -18,6 +18,9 @@ export interface QemuArgumentsOptions {
 /** The guest's serial ports, in order, by what they are for. */
 export const SERIAL_PORTS = ["console", "target", "shell"] as const;
 
+/** An interrupt line for each: by default the first and the third share an edge-triggered one. */
+const SERIAL_INTERRUPTS = [4, 3, 5];
+
 /** Path of the unix socket behind a serial port. */
 export function serialSocket(folder: string, port: typeof SERIAL_PORTS[number]): string {
   return `${folder}/${port}.sock`;
@@ -62,11 +65,11 @@ export function qemuArguments(
     "-nic",
     "none",
     "-no-reboot",
-    ...SERIAL_PORTS.flatMap((port) => [
+    ...SERIAL_PORTS.flatMap((port, index) => [
       "-chardev",
       `socket,id=${port},path=${serialSocket(folder, port)},server=on,wait=off`,
-      "-serial",
-      `chardev:${port}`,
+      "-device",
+      `isa-serial,chardev=${port},index=${index},irq=${SERIAL_INTERRUPTS[index]}`,
     ]),
     // Spelled as the users spell it: no nodelay, or their slowness would not be ours.
     "-monitor",

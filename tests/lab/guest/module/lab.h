@@ -7,6 +7,7 @@
 #ifndef PAGEWALK_LAB_H
 #define PAGEWALK_LAB_H
 
+#include <linux/highmem.h>
 #include <linux/mm.h>
 #include <linux/seq_buf.h>
 

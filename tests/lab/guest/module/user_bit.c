@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The patch under test in small: clear _PAGE_USER on pages that are mapped for DMA. */
-#include <linux/highmem.h>
 #include <linux/mmap_lock.h>
 #include <linux/pgtable.h>
 #include <linux/printk.h>
