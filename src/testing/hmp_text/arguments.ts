@@ -8,9 +8,7 @@ export type ArgumentSpec =
   /** A number, in 32 or 64 bits. */
   | { kind: "number"; name: string; bits: 32 | 64; optional?: boolean }
   /** A `-x` flag. */
-  | { kind: "flag"; letter: string }
-  /** Whatever is left, to the end of the line. */
-  | { kind: "rest" };
+  | { kind: "flag"; letter: string };
 
 /** What `/…` asked for; what it left open is taken from the command before. */
 export interface FormatArgument {
@@ -30,8 +28,6 @@ export interface Arguments {
   numbers: ReadonlyMap<string, bigint>;
   /** The letters of the flags that were given. */
   flags: ReadonlySet<string>;
-  /** The rest of the line. */
-  rest: string;
 }
 
 /** Arguments that QEMU refuses. The message is what it prints before `Try "help …"`. */
@@ -67,7 +63,6 @@ class ArgumentReader {
   readonly #numbers = new Map<string, bigint>();
   readonly #flags = new Set<string>();
   #format: FormatArgument = { count: 1 };
-  #rest = "";
   #at = 0;
 
   constructor(
@@ -83,7 +78,7 @@ class ArgumentReader {
   }
 
   get result(): Arguments {
-    return { format: this.#format, numbers: this.#numbers, flags: this.#flags, rest: this.#rest };
+    return { format: this.#format, numbers: this.#numbers, flags: this.#flags };
   }
 
   read(spec: ArgumentSpec): void {
@@ -95,9 +90,6 @@ class ArgumentReader {
         return this.#readNumber(spec.name, spec.bits, spec.optional ?? false);
       case "flag":
         return this.#readFlag(spec.letter);
-      case "rest":
-        this.#rest = this.#text.slice(this.#at).trimEnd();
-        this.#at = this.#text.length;
     }
   }
 
@@ -112,7 +104,10 @@ class ArgumentReader {
     if (this.#peek() !== "/") return;
     const [digits] = /^\d*/.exec(this.#text.slice(this.#at + 1))!;
     this.#at += 1 + digits.length;
-    const format: FormatArgument = { count: digits === "" ? 1 : Number(digits) };
+    const format: FormatArgument = {
+      // QEMU counts in a C int, which wraps.
+      count: digits === "" ? 1 : Number(BigInt.asIntN(32, BigInt(digits))),
+    };
     for (; this.#peek() !== "" && !isSpace(this.#peek()); this.#at++) {
       const letter = this.#peek();
       const size = SIZES[letter];

@@ -25,7 +25,7 @@ export interface MemoryDumpOptions {
  */
 export function memoryDumpText(options: MemoryDumpOptions): string {
   const rowBytes = options.wordBytes === 1 ? 8 : 16;
-  const lengthBytes = options.wordBytes * options.count;
+  const lengthBytes = Math.imul(options.wordBytes, options.count);
   // Characters are printed one a byte, however many the word size asked for.
   const cellBytes = options.format === "c" ? 1 : options.wordBytes;
   let text = "";

@@ -35,7 +35,7 @@ export class HmpSession {
 
   #run(line: string): string {
     const [typed = "", name = ""] = /^\s*([^\s/]*)/.exec(line) ?? [];
-    if (line.trim() === "" || name.startsWith("#")) return "";
+    if (line.trim() === "") return "";
     if (name === "help" || name === "?") return this.#help(line.slice(typed.length).trim());
     if (name === "info") return this.#info(line, typed.length);
     const command = find(this.#commands, name);

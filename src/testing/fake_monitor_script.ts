@@ -1,0 +1,74 @@
+import type { MonitorControl } from "./fake_monitor_control.ts";
+import type { FaultRule, MonitorFault } from "./fake_monitor_options.ts";
+
+/** So that a test that runs for hours does not fill memory. */
+const MAX_RECORDS = 100_000;
+
+/** What a fake monitor keeps of what reached it, and the faults that are to strike. */
+export class MonitorScript implements MonitorControl {
+  readonly #rules: { rule: FaultRule; left: number }[] = [];
+  readonly #commands: string[] = [];
+  readonly #errors: unknown[] = [];
+  #clients = 0;
+
+  /** Starts with some faults set. */
+  constructor(faults: readonly FaultRule[] = []) {
+    for (const rule of faults) this.inject(rule);
+  }
+
+  get commands(): readonly string[] {
+    return this.#commands;
+  }
+
+  get clients(): number {
+    return this.#clients;
+  }
+
+  get errors(): readonly unknown[] {
+    return this.#errors;
+  }
+
+  count(matching: string | RegExp = ""): number {
+    return this.#commands.filter((command) => matches(command, matching)).length;
+  }
+
+  inject(rule: FaultRule): void {
+    this.#rules.unshift({ rule, left: rule.times ?? Infinity });
+  }
+
+  clearFaults(): void {
+    this.#rules.length = 0;
+  }
+
+  /** Notes that a client is served. */
+  noteClient(): void {
+    this.#clients++;
+  }
+
+  /** Notes a command. */
+  noteCommand(command: string): void {
+    if (command !== "" && this.#commands.length < MAX_RECORDS) this.#commands.push(command);
+  }
+
+  /** Notes what a handler threw. */
+  noteError(error: unknown): void {
+    if (this.#errors.length < MAX_RECORDS) this.#errors.push(error);
+  }
+
+  /** Returns the fault that strikes a command, or the connection, and uses it up once. */
+  takeFault(event: { command: string } | "connect"): MonitorFault | undefined {
+    const found = this.#rules.find(({ rule, left }) => left > 0 && strikes(rule, event));
+    if (found === undefined) return undefined;
+    found.left--;
+    return found.rule.fault;
+  }
+}
+
+function strikes({ on }: FaultRule, event: { command: string } | "connect"): boolean {
+  if (event === "connect") return on === "connect";
+  return on !== "connect" && event.command !== "" && matches(event.command, on ?? "");
+}
+
+function matches(command: string, matching: string | RegExp): boolean {
+  return typeof matching === "string" ? command.startsWith(matching) : matching.test(command);
+}
