@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
-import type { BareGuestMode } from "../../src/testing/bare_guest/bare_guest.ts";
+import type { BareGuestMode, BareGuestOptions } from "../../src/testing/bare_guest/bare_guest.ts";
 import { type RunningBareGuest, startBareGuest } from "../../src/testing/bare_guest/start.ts";
 import type { PageTableBuilder } from "../../src/testing/page_table_builder.ts";
 import { qemuAvailable, QemuStartError } from "../../src/testing/qemu_process.ts";
@@ -7,26 +7,31 @@ import { RawMonitor } from "./_raw_monitor.ts";
 import { tlbRow } from "./_tlb_row.ts";
 
 const MODES: BareGuestMode[] = ["none", "32-bit", "pae", "4-level", "5-level"];
+const GUESTS: [name: string, mode: BareGuestMode, options?: BareGuestOptions][] = [
+  ...MODES.map((mode): [string, BareGuestMode] => [mode, mode]),
+  ["4-level with PCID", "4-level", { pcid: true }],
+  ["5-level with PCID", "5-level", { pcid: true }],
+];
 const qemu = await qemuAvailable();
 /** Without QEMU these tests are skipped and counted so; in CI they fail instead. */
 function live(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, ignore: qemu === null && Deno.env.get("CI") !== "true", fn });
 }
 
-for (const mode of MODES) {
-  live(`bare guest, ${mode}: every vCPU has the expected registers`, async () => {
-    await using running = await startBareGuest(mode, { monitorSocket: true });
+for (const [name, mode, options] of GUESTS) {
+  live(`bare guest, ${name}: every vCPU has the expected registers`, async () => {
+    await using running = await startBareGuest(mode, { ...options, monitorSocket: true });
     await using monitor = await RawMonitor.connect(running.monitorSocket!);
     assertLess(running.bootMs, 1000);
     assertEquals(await registers(monitor), expectedRegisters(running));
     console.log(
-      `${mode}: up ${Math.round(running.bootMs)} ms after QEMU ${qemu?.version} started`,
+      `${name}: up ${Math.round(running.bootMs)} ms after QEMU ${qemu?.version} started`,
     );
   });
 
   if (mode === "none") continue;
-  live(`bare guest, ${mode}: QEMU agrees about every page`, async () => {
-    await using running = await startBareGuest(mode, { monitorSocket: true });
+  live(`bare guest, ${name}: QEMU agrees about every page`, async () => {
+    await using running = await startBareGuest(mode, { ...options, monitorSocket: true });
     await using monitor = await RawMonitor.connect(running.monitorSocket!);
     const compared = { rows: 0, addresses: 0, bytes: 0 };
     for (const [cpu, { tables }] of running.guest.vcpus.entries()) {
@@ -39,7 +44,7 @@ for (const mode of MODES) {
     }
     compared.bytes = await compareMemory(monitor, running);
     console.log(
-      `${mode}: ${compared.rows} rows of info tlb, ${compared.addresses} addresses by gva2gpa and ` +
+      `${name}: ${compared.rows} rows of info tlb, ${compared.addresses} addresses by gva2gpa and ` +
         `${compared.bytes} bytes of RAM compared with QEMU ${qemu?.version}, no difference`,
     );
   });

@@ -23,15 +23,15 @@ export interface BareGuestOptions {
    */
   memoryBytes?: number;
   /**
-   * Loads CR3 with process-context identifiers 1, 2, … and sets CR4.PCIDE. In 4-level and 5-level
-   * paging only, and QEMU's TCG up to 7.2 has no PCID: the guest would stop at once.
+   * Loads CR3 with process-context identifiers 1, 2, … and sets CR4.PCIDE; in 4-level and 5-level
+   * paging only. QEMU's TCG takes the bit although its CPUID does not offer it (5.2 to 11.1).
    *
    * @default {false}
    */
   pcid?: boolean;
   /**
-   * Adds entries with reserved bits and a table outside RAM. QEMU's `info tlb` and `gva2gpa` follow
-   * both, where a CPU would not.
+   * Adds entries with reserved bits and a table outside RAM. QEMU's `info tlb` and `gva2gpa` show
+   * pages with reserved bits as if they were mapped (7.2.22), so they are no measure for these.
    *
    * @default {false}
    */

@@ -32,13 +32,14 @@ const EFER_LMA = 1n << 10n;
 /** One instruction: its bytes in hexadecimal, and what they mean. */
 type Instruction = [bytes: string, meaning: string];
 
-// SDM vol. 3A 9.1.4: the first instruction, at F000:FFF0 with a CS base of 0xffff0000. The far jump
+// SDM vol. 3A, "First Instruction Executed": at F000:FFF0, with a CS base of 0xffff0000. The far jump
 // gives CS the base 0xff000 that a started application processor has.
 const RESET: Instruction[] = [
   ["ea 00 00 00 ff", "jmp far 0xff00:0x0000"],
 ];
 
-// Every vCPU begins here, in real mode with CS = 0xff00 (SDM 9.4.4: vector 0xff << 12).
+// Every vCPU begins here, in real mode with CS = 0xff00 (SDM, "MP Initialization Protocol": the SIPI's
+// vector 0xff gives the address 0xff000).
 const REAL_MODE: Instruction[] = [
   ["fa", "cli"],
   ["2e 66 0f 01 16 40 08", "lgdt cs:[GDT_POINTER]"],
@@ -48,7 +49,8 @@ const REAL_MODE: Instruction[] = [
   ["66 ea 00 f1 0f 00 08 00", "jmp far CODE_32:0xff100         ; PROTECTED_MODE"],
 ];
 
-// SDM 9.9.1 and 9.8.5: CR4, CR3, EFER, then paging on by CR0. Local APIC: SDM 11.4 and 11.6.
+// SDM, "Switching to Protected Mode" and "Initializing IA-32e Mode": CR4, CR3, EFER, then paging on by
+// CR0. The addresses of the local APIC and its commands: SDM, "Issuing Interprocessor Interrupts".
 const PROTECTED: Instruction[] = [
   ["66 b8 10 00", "mov ax, 0x10                  ; flat data"],
   ["8e d8", "mov ds, ax"],
@@ -94,7 +96,7 @@ const WITH_PAGING: Instruction[] = [
   ["eb fd", "jmp -3"],
 ];
 
-// SDM 3.4.5. The accessed bits are set already: the CPU would set them, but this is ROM.
+// SDM, "Segment Descriptors". The accessed bits are set already: the CPU would set them, but this is ROM.
 const DESCRIPTORS = [
   0n,
   0x00cf_9b00_0000_ffffn, // 0x08: 32-bit code, base 0, 4 GiB
