@@ -9,7 +9,7 @@ import {
   ReplyTimeoutError,
   ReplyTooLargeError,
 } from "./errors.ts";
-import { encodeCommand, ReplyFramer } from "./hmp_codec.ts";
+import { encodeCommand, FramingError, ReplyFramer } from "./hmp_codec.ts";
 import type { CommandOptions, Monitor } from "./monitor.ts";
 import { parseCpus } from "./parse/cpus.ts";
 import { errorFromReply } from "./reply_errors.ts";
@@ -99,7 +99,7 @@ export class HmpClient implements Monitor {
   readonly #queue: CommandJob[] = [];
   #active: CommandJob | null = null;
   #pumping: Promise<void> = Promise.resolve();
-  #ended: ConnectionLostError | null = null;
+  #ended: { why: string; cause: unknown } | null = null;
 
   private constructor(wire: HmpWire, qemuVersion: string, options: HmpClientOptions) {
     this.endpoint = wire.endpoint;
@@ -126,7 +126,7 @@ export class HmpClient implements Monitor {
   async command(line: string, options: CommandOptions = {}): Promise<string> {
     checkCommand(line, { endpoint: this.endpoint, allowUnsafe: this.#allowUnsafe });
     options.signal?.throwIfAborted();
-    if (this.#ended) throw this.#lost(this.#ended, line);
+    if (this.#ended) throw this.#lost(line);
     const job = new CommandJob(
       line,
       { ...options, timeoutMs: options.timeoutMs ?? this.#commandTimeoutMs },
@@ -139,8 +139,7 @@ export class HmpClient implements Monitor {
   }
 
   async close(): Promise<void> {
-    const { endpoint } = this;
-    this.#end(new ConnectionLostError(`The connection to ${endpoint} was closed`, { endpoint }));
+    this.#end(`the connection to ${this.endpoint} was closed`);
     await this.#pumping;
   }
 
@@ -156,7 +155,6 @@ export class HmpClient implements Monitor {
       try {
         job.resolve(await this.#perform(job));
       } catch (error) {
-        if (error instanceof ConnectionLostError) this.#end(error);
         job.reject(error);
       }
     }
@@ -196,19 +194,23 @@ export class HmpClient implements Monitor {
    * @throws {ConnectionLostError} if there is no end to read to
    */
   async #exchange(line: string, job: CommandJob | null): Promise<string> {
-    const framer = new ReplyFramer(line);
     try {
       await this.#wire.write(encodeCommand(line));
-      for (;;) {
-        const bytes = await this.#wire.read();
-        if (bytes === null) throw new Error("QEMU quit, or closed its monitor");
-        const complete = framer.push(bytes);
-        if (job !== null) this.#bound(framer, job);
-        if (complete) return framer.text();
-        await this.#wire.nudge();
-      }
+      return await this.#readReply(new ReplyFramer(line), job);
     } catch (cause) {
-      throw this.#lost(this.#ended ?? cause, line);
+      this.#end(this.#whyEnded(cause), cause);
+      throw this.#lost(line);
+    }
+  }
+
+  async #readReply(framer: ReplyFramer, job: CommandJob | null): Promise<string> {
+    for (;;) {
+      const bytes = await this.#wire.read();
+      if (bytes === null) throw new EndOfStream();
+      const complete = framer.push(bytes);
+      if (job !== null) this.#bound(framer, job);
+      if (complete) return framer.text();
+      await this.#wire.nudge();
     }
   }
 
@@ -237,23 +239,31 @@ export class HmpClient implements Monitor {
     );
   }
 
-  #lost(cause: unknown, line: string): ConnectionLostError {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    const { endpoint } = this;
-    return new ConnectionLostError(
-      `No reply to "${line}": ${
-        cause instanceof ConnectionLostError ? why : `the connection to ${endpoint} ended: ${why}`
-      }`,
-      { endpoint, command: line, cause },
-    );
+  #whyEnded(cause: unknown): string {
+    if (cause instanceof FramingError) {
+      return `${this.endpoint} answered what no monitor answers (${cause.message}), so it was closed`;
+    }
+    const detail = cause instanceof EndOfStream || !(cause instanceof Error)
+      ? ""
+      : ` (${cause.message})`;
+    return `the connection to ${this.endpoint} ended${detail}: QEMU quit or closed its monitor`;
   }
 
-  #end(error: ConnectionLostError): void {
+  #lost(line: string): ConnectionLostError {
+    return new ConnectionLostError(`No reply to "${line}": ${this.#ended?.why}`, {
+      endpoint: this.endpoint,
+      command: line,
+      cause: this.#ended?.cause,
+    });
+  }
+
+  /** Ends the connection, once; whoever waits is told why. */
+  #end(why: string, cause?: unknown): void {
     if (this.#ended !== null) return;
-    this.#ended = error;
+    this.#ended = { why, cause };
     this.#wire.close();
     for (const job of [this.#active, ...this.#queue.splice(0)]) {
-      job?.reject(this.#lost(error, job.line));
+      job?.reject(this.#lost(job.line));
     }
   }
 
@@ -264,3 +274,6 @@ export class HmpClient implements Monitor {
     waiting?.startClock();
   }
 }
+
+/** The peer closed the connection. */
+class EndOfStream extends Error {}

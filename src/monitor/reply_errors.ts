@@ -10,10 +10,11 @@ export interface ReplyOrigin extends MonitorErrorOptions {
 
 /**
  * Returns the error that a reply's text stands for, or null. QEMU answers an unknown command with
- * ordinary text, over HMP and QMP alike: `unknown command: 'foo'` (5.2 to 11.1).
+ * ordinary text, over HMP and QMP alike: `unknown command: 'foo'` (5.2 to 11.1). Below `info` it quotes
+ * the line, with the blank that may stand before it.
  */
 export function errorFromReply(reply: string, origin: ReplyOrigin): MonitorError | null {
-  const name = /^unknown command: '([^'\n]*)'$/.exec(reply.trimEnd())?.[1];
+  const name = /^unknown command: ' *([^'\n]*)'$/.exec(reply.trimEnd())?.[1];
   if (name === undefined) return null;
   const qemu = origin.qemuVersion === "" ? "This QEMU" : `QEMU ${origin.qemuVersion}`;
   return new UnknownCommandError(

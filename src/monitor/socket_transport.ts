@@ -80,7 +80,8 @@ class SocketTransport implements Transport {
       const lengthBytes = await this.#connection.read(this.#buffer);
       return lengthBytes === null ? null : this.#buffer.slice(0, lengthBytes);
     } catch (error) {
-      if (this.#closed) return null;
+      // QEMU resets the connection when it quits with something unread; either way it has closed.
+      if (this.#closed || error instanceof Deno.errors.ConnectionReset) return null;
       throw error;
     }
   }

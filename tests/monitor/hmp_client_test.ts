@@ -117,12 +117,14 @@ Deno.test("HmpClient refuses what is not allowed, and sends nothing of it", asyn
 });
 
 Deno.test("HmpClient turns an unknown command into an error that names QEMU's version", async () => {
-  await using server = new ScriptServer((peer) => peer.serve(() => "unknown command: 'info pg'\n"));
+  await using server = new ScriptServer((peer) =>
+    peer.serve(() => "unknown command: ' info pg'\n")
+  );
   await using monitor = await connect(server);
   const error = await assertRejects(
     () => monitor.command("info pg"),
     UnknownCommandError,
-    "QEMU 7.2.22",
+    'no monitor command "info pg"',
   );
   assertEquals([error.command, error.qemuVersion], ["info pg", "7.2.22"]);
 });
