@@ -10,7 +10,7 @@ import {
 import { type KernelFiles, unpackKernel } from "./kernel_files.ts";
 import { buildKernelModule } from "./kernel_module.ts";
 import { type KernelPackages, resolveKernel } from "./kernel_packages.ts";
-import { GUEST_MODULES, type LabKernel } from "./kernels.ts";
+import { type GuestModule, guestModules, type LabKernel } from "./kernels.ts";
 import { buildPrograms } from "./programs.ts";
 import { type Progress, silent } from "./progress.ts";
 import { requireTools } from "./tools.ts";
@@ -23,8 +23,6 @@ export interface LabBuild {
   kernel: string;
   /** Path of the initramfs. */
   initramfs: string;
-  /** Path of the kernel's symbol table. */
-  systemMap: string;
 }
 
 /** Options of {@linkcode buildLab}. */
@@ -36,7 +34,7 @@ export interface BuildLabOptions {
 }
 
 /** How the initramfs is put together; a change makes every cached one stale. */
-const LAYOUT_VERSION = "1";
+const LAYOUT_VERSION = "2";
 
 /**
  * Makes a guest for a kernel, or finds the one made before from the same packages and sources.
@@ -68,7 +66,6 @@ export async function buildLab(
     return {
       release: packages.release,
       kernel: `${folder}/parts/vmlinuz`,
-      systemMap: `${folder}/parts/System.map`,
       initramfs: `${guest}/initramfs.cpio`,
     };
   });
@@ -107,7 +104,7 @@ async function build(
     characterDevice("dev/console", 5, 1),
     fileEntry("init", await Deno.readTextFile(`${GUEST_FOLDER}/init`)),
     fileEntry("bin/busybox", await Deno.readFile(`${files.parts}/busybox`)),
-    ...await moduleEntries(files.parts, module),
+    ...await moduleEntries(files.parts, module, guestModules(packages.image.architecture)),
   ];
   for (const name of programs) {
     entries.push(fileEntry(`bin/${name}`, await Deno.readFile(`${folder}/${name}`)));
@@ -117,10 +114,14 @@ async function build(
 }
 
 /** The modules, their options, and the list that says in which order they are loaded. */
-async function moduleEntries(parts: string, module: string): Promise<InitramfsEntry[]> {
+async function moduleEntries(
+  parts: string,
+  module: string,
+  modules: readonly GuestModule[],
+): Promise<InitramfsEntry[]> {
   const entries: InitramfsEntry[] = [];
   const order: string[] = [];
-  for (const { name, options } of GUEST_MODULES) {
+  for (const { name, options } of modules) {
     const path = `${parts}/${name}.ko`;
     if (!(await exists(path))) continue;
     order.push(`${name}.ko`);

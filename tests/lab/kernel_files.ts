@@ -2,13 +2,13 @@ import { AptDirectory, type PackageVersion } from "./apt_directory.ts";
 import { exists, makeFolder } from "./cache.ts";
 import { LabUnavailableError } from "./errors.ts";
 import type { KernelPackages } from "./kernel_packages.ts";
-import { GUEST_MODULES } from "./kernels.ts";
+import { type GuestModule, guestModules } from "./kernels.ts";
 import type { Progress } from "./progress.ts";
 import { runTool } from "./tools.ts";
 
 /** What was taken out of the packages: the parts of a guest, and what to build its module with. */
 export interface KernelFiles {
-  /** Folder with `vmlinuz`, `System.map`, `config`, `busybox` and the modules as `NAME.ko`. */
+  /** Folder with `vmlinuz`, `config`, `busybox` and the modules as `NAME.ko`. */
   parts: string;
   /** Folder with the kernel's headers, kbuild and the headers for programs. */
   headers: string;
@@ -58,11 +58,15 @@ async function takeParts(
   await unpack(packages.image, all, progress);
   await unpack(packages.busybox, all, progress);
   const { release } = packages;
-  for (const name of ["vmlinuz", "System.map", "config"]) {
+  for (const name of ["vmlinuz", "config"]) {
     await Deno.rename(`${all}/boot/${name}-${release}`, `${parts}/${name}`);
   }
   await Deno.rename(await busyboxIn(all), `${parts}/busybox`);
-  await keepModules(`${all}/lib/modules/${release}/kernel`, parts);
+  await keepModules(
+    `${all}/lib/modules/${release}/kernel`,
+    parts,
+    guestModules(packages.image.architecture),
+  );
   await Deno.remove(all, { recursive: true });
 }
 
@@ -74,8 +78,12 @@ async function busyboxIn(folder: string): Promise<string> {
   throw new LabUnavailableError("the package busybox-static holds no busybox");
 }
 
-async function keepModules(folder: string, parts: string): Promise<void> {
-  const wanted = new Set(GUEST_MODULES.map(({ name }) => name));
+async function keepModules(
+  folder: string,
+  parts: string,
+  modules: readonly GuestModule[],
+): Promise<void> {
+  const wanted = new Set(modules.map(({ name }) => name));
   for await (const path of filesBelow(folder)) {
     const [, name, packed] = /([^/]+)\.ko(\.xz)?$/.exec(path) ?? [];
     if (name === undefined || !wanted.has(name)) continue;

@@ -16,17 +16,31 @@ export const LAB_KERNELS = {
   "686": { imagePackage: "linux-image-686", architecture: "i386" },
 } as const satisfies Record<string, LabKernel>;
 
-/**
- * The kernel modules that go into the guest, in the order in which they must be loaded, with their
- * options. One that a kernel has built in, or does not have at all, is left out.
- */
-export const GUEST_MODULES: readonly { name: string; options?: string }[] = [
+/** A kernel module that goes into the guest. */
+export interface GuestModule {
+  /** Its file's name without `.ko`. */
+  name: string;
+  /** Words for insmod. */
+  options?: string;
+}
+
+/** What VFIO needs, in the order in which they must be loaded. */
+const VFIO_MODULES: readonly GuestModule[] = [
   { name: "irqbypass" },
   { name: "vfio_virqfd" },
   { name: "vfio" },
   { name: "vfio_iommu_type1" },
   { name: "vfio-pci-core" },
   { name: "vfio-pci" },
-  // The swap device: one RAM disk of 16 MiB.
-  { name: "brd", options: "rd_nr=1 rd_size=16384" },
 ];
+
+/** The swap device: one RAM disk of 16 MiB. */
+const SWAP_MODULES: readonly GuestModule[] = [{ name: "brd", options: "rd_nr=1 rd_size=16384" }];
+
+/**
+ * The stock modules for a guest, in loading order. One that a kernel has built in, or does not have
+ * at all, is left out of the guest. 32-bit guests go without VFIO.
+ */
+export function guestModules(architecture: LabKernel["architecture"]): readonly GuestModule[] {
+  return architecture === "amd64" ? [...VFIO_MODULES, ...SWAP_MODULES] : SWAP_MODULES;
+}

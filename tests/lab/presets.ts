@@ -85,9 +85,11 @@ export const VFIO_DEVICE = { linux: "0000:00:03.0", qemu: "3" } as const;
 /**
  * Words that every guest gets. Without `no_timer_check` a loaded host makes Linux panic now and then
  * ("timer doesn't work through Interrupt-remapped IO-APIC"). The log must hold two lines for each
- * cleared page; a quiet console keeps them from slowing the guest.
+ * cleared page; a quiet console keeps them from slowing the guest. Self-tests of the ciphers and the
+ * search for ISA cards cost two seconds on a 32-bit kernel.
  */
-const APPEND = "console=ttyS0 panic=-1 no_timer_check quiet loglevel=4 log_buf_len=1M";
+const APPEND = "console=ttyS0 panic=-1 no_timer_check quiet loglevel=4 log_buf_len=1M " +
+  "cryptomgr.notests noisapnp";
 
 /** Works out the machine for a preset. */
 export function machineFor(preset: LabPreset): LabMachine {
