@@ -223,8 +223,18 @@ export const PAGE_64: readonly BitField[] = [
   ...HIGH_PAGE_64,
 ];
 
-/** One of PAE's four top entries: no rights of its own. */
-export const TOP_TABLE_PAE: readonly BitField[] = [P, PWT, PCD, ignored(9, 3), address(12, 40)];
+/**
+ * One of PAE's four top entries: no rights of its own. Table 4-8 reserves bit 5, but the processor
+ * checks these entries only when CR3 is loaded, and QEMU's TCG (seen in 7.2) sets the bit as it walks.
+ */
+export const TOP_TABLE_PAE: readonly BitField[] = [
+  P,
+  PWT,
+  PCD,
+  { ...A, meaning: "accessed (set by QEMU's TCG, else reserved)", whenClear: "not accessed" },
+  ignored(9, 3),
+  address(12, 40),
+];
 /** PAE's page-directory entry that points to a table. */
 export const TABLE_PAE: readonly BitField[] = [
   ...COMMON,

@@ -1,0 +1,66 @@
+/** A program that the tests run, and the Debian package that has it. */
+export interface Tool {
+  program: string;
+  package: string;
+  neededFor: string;
+}
+
+/** What the tests run besides Deno. */
+export const TOOLS: readonly Tool[] = [
+  { program: "qemu-system-x86_64", package: "qemu-system-x86", neededFor: "every live test" },
+  { program: "tmux", package: "tmux", neededFor: "the REPL in a terminal" },
+  { program: "gcc", package: "gcc", neededFor: "the lab guest's programs and module" },
+  { program: "make", package: "make", neededFor: "the lab guest's module" },
+  { program: "busybox", package: "busybox-static", neededFor: "the lab guest" },
+  { program: "cpio", package: "cpio", neededFor: "the lab guest" },
+];
+
+/** Headers of the C library, which are no program. */
+export const LIBC = { file: "/usr/include/stdio.h", package: "libc6-dev" };
+
+/** Returns the packages that are missing here. */
+export function missingPackages(): string[] {
+  const missing = TOOLS.filter(({ program }) => !onPath(program)).map((tool) => tool.package);
+  if (!exists(LIBC.file)) missing.push(LIBC.package);
+  return missing;
+}
+
+/**
+ * Installs packages if that can be done without asking: as root, with apt. Else says how. Returns
+ * what is still missing.
+ */
+export async function install(packages: readonly string[]): Promise<string[]> {
+  if (packages.length === 0) return [];
+  const command = `apt-get install -y --no-install-recommends ${packages.join(" ")}`;
+  if (Deno.uid() !== 0 || !onPath("apt-get")) {
+    console.log(`Some tests need packages that are not here. To have them run: sudo ${command}`);
+    return missingPackages();
+  }
+  console.log(`Installing what the tests need: ${packages.join(" ")}`);
+  const run = async (args: string[]) => {
+    const { success } = await new Deno.Command("apt-get", {
+      args,
+      env: { DEBIAN_FRONTEND: "noninteractive" },
+      stdout: "null",
+    }).spawn().status;
+    return success;
+  };
+  if (!await run(["update", "-qq"])) console.log("apt-get update failed: trying with what is known");
+  if (!await run(command.split(" ").slice(1))) console.log(`This failed: ${command}`);
+  return missingPackages();
+}
+
+function onPath(program: string): boolean {
+  const folders = (Deno.env.get("PATH") ?? "").split(":");
+  return folders.some((folder) => exists(`${folder}/${program}`));
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    throw error;
+  }
+}
