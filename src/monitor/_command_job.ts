@@ -1,14 +1,14 @@
 import type { CommandOptions } from "./monitor.ts";
 
-/** What a job needs from the client that runs it. */
-export interface CommandJobHooks {
-  /** Makes the error for a reply that is late. */
-  late(job: CommandJob): Error;
-  /** Called once, when the job has its result. */
-  settled(): void;
+/** What a job needs to know of the client that runs it. */
+export interface CommandJobOptions extends CommandOptions {
+  /** How long the reply may take once the job is the first that waits, in milliseconds. */
+  timeoutMs: number;
+  /** Called once, soon after the job has got its result. */
+  onSettled(): void;
 }
 
-/** One caller's command: its place in the queue, its clock and its promise. */
+/** One caller's command: what to send, and the promise that waits for it. */
 export class CommandJob {
   /** The line to send. */
   readonly line: string;
@@ -16,38 +16,29 @@ export class CommandJob {
   readonly cpu: number | undefined;
   /** How long the reply may take, in milliseconds. */
   readonly timeoutMs: number;
-  /** What the caller waits for. */
-  readonly promise: Promise<string>;
-  readonly #hooks: CommandJobHooks;
-  readonly #signal: AbortSignal | undefined;
   readonly #outcome = Promise.withResolvers<string>();
+  readonly #onSettled: () => void;
+  readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => this.reject(this.#signal!.reason);
-  #timer: ReturnType<typeof setTimeout> | undefined;
   #settled = false;
 
-  constructor(
-    line: string,
-    options: CommandOptions & { timeoutMs: number },
-    hooks: CommandJobHooks,
-  ) {
+  constructor(line: string, options: CommandJobOptions) {
     this.line = line;
     this.cpu = options.cpu;
     this.timeoutMs = options.timeoutMs;
-    this.promise = this.#outcome.promise;
-    this.#hooks = hooks;
+    this.#onSettled = options.onSettled;
     this.#signal = options.signal;
     this.#signal?.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** What the caller waits for. */
+  get promise(): Promise<string> {
+    return this.#outcome.promise;
   }
 
   /** True once the caller has its answer; what still arrives is for nobody. */
   get settled(): boolean {
     return this.#settled;
-  }
-
-  /** Starts the clock, unless it runs: the job is now the first in the queue. */
-  startClock(): void {
-    if (this.#settled || this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => this.reject(this.#hooks.late(this)), this.timeoutMs);
   }
 
   resolve(text: string): void {
@@ -61,9 +52,8 @@ export class CommandJob {
   #settle(): boolean {
     if (this.#settled) return false;
     this.#settled = true;
-    clearTimeout(this.#timer);
     this.#signal?.removeEventListener("abort", this.#onAbort);
-    queueMicrotask(() => this.#hooks.settled());
+    this.#onSettled();
     return true;
   }
 }

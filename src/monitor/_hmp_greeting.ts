@@ -1,3 +1,4 @@
+import { Watchdog } from "../core/watchdog.ts";
 import type { HmpWire } from "./_hmp_wire.ts";
 import { ConnectionLostError, MonitorError, NoBannerError, WrongPeerError } from "./errors.ts";
 import { BannerFramer, FramingError } from "./hmp_codec.ts";
@@ -18,10 +19,11 @@ export async function readGreeting(wire: HmpWire, options: GreetingOptions): Pro
   const { timeoutMs, signal } = options;
   let late = false;
   const giveUp = () => wire.close(); // Ends the pending read.
-  const timer = setTimeout(() => {
+  const clock = new Watchdog(() => {
     late = true;
     giveUp();
-  }, timeoutMs);
+  });
+  clock.start(timeoutMs);
   signal?.addEventListener("abort", giveUp, { once: true });
   const banner = new BannerFramer();
   try {
@@ -41,7 +43,7 @@ export async function readGreeting(wire: HmpWire, options: GreetingOptions): Pro
       { endpoint: wire.endpoint, cause: error },
     );
   } finally {
-    clearTimeout(timer);
+    clock.stop();
     signal?.removeEventListener("abort", giveUp);
   }
 }

@@ -1,3 +1,4 @@
+import { Watchdog } from "../core/watchdog.ts";
 import { CommandJob } from "./_command_job.ts";
 import { readGreeting } from "./_hmp_greeting.ts";
 import { HmpWire } from "./_hmp_wire.ts";
@@ -97,6 +98,9 @@ export class HmpClient implements Monitor {
   readonly #maxReplyBytes: number;
   readonly #allowUnsafe: readonly string[];
   readonly #queue: CommandJob[] = [];
+  /** Only the first caller that waits has a clock running, so one serves them all. */
+  readonly #clock = new Watchdog(() => this.#timed?.reject(this.#late(this.#timed)));
+  #timed: CommandJob | null = null;
   #active: CommandJob | null = null;
   #pumping: Promise<void> = Promise.resolve();
   #ended: { why: string; cause: unknown } | null = null;
@@ -127,11 +131,11 @@ export class HmpClient implements Monitor {
     checkCommand(line, { endpoint: this.endpoint, allowUnsafe: this.#allowUnsafe });
     options.signal?.throwIfAborted();
     if (this.#ended) throw this.#lost(line);
-    const job = new CommandJob(
-      line,
-      { ...options, timeoutMs: options.timeoutMs ?? this.#commandTimeoutMs },
-      { late: (job) => this.#late(job), settled: () => this.#startNextClock() },
-    );
+    const job = new CommandJob(line, {
+      ...options,
+      timeoutMs: options.timeoutMs ?? this.#commandTimeoutMs,
+      onSettled: () => this.#startNextClock(),
+    });
     this.#queue.push(job);
     if (this.#active === null) this.#pumping = this.#pump();
     this.#startNextClock();
@@ -268,10 +272,13 @@ export class HmpClient implements Monitor {
   }
 
   #startNextClock(): void {
-    const waiting = this.#active?.settled === false
+    const first = this.#active?.settled === false
       ? this.#active
-      : this.#queue.find((job) => !job.settled);
-    waiting?.startClock();
+      : this.#queue.find((job) => !job.settled) ?? null;
+    if (first === this.#timed) return;
+    this.#timed = first;
+    if (first === null) this.#clock.stop();
+    else this.#clock.start(first.timeoutMs);
   }
 }
 

@@ -31,19 +31,16 @@ export async function connectSocket(
   const { timeoutMs = 5000, signal } = options;
   signal?.throwIfAborted();
   await requirePermissions(endpoint);
-  const timeout = new AbortController();
-  const timer = setTimeout(() => timeout.abort(), timeoutMs);
+  const timeout = AbortSignal.timeout(timeoutMs);
   try {
-    const either = signal ? AbortSignal.any([signal, timeout.signal]) : timeout.signal;
+    const either = signal ? AbortSignal.any([signal, timeout]) : timeout;
     return new SocketTransport(endpoint, await open(endpoint, either));
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof InvalidArgumentError) throw error;
-    throw timeout.signal.aborted
+    throw timeout.aborted
       ? connectError("timedOut", endpoint, error, `within ${timeoutMs} ms`)
       : connectError(failureOf(error, endpoint), endpoint, error);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -14,7 +14,8 @@ import {
   WrongPeerError,
 } from "../../src/monitor/errors.ts";
 import { connectHmp } from "../../src/monitor/hmp_client.ts";
-import { LiveQemu, liveTest, qemuVersion } from "./_qemu.ts";
+import { liveTest, QEMU } from "../live.ts";
+import { LiveQemu } from "./_qemu.ts";
 
 const DOORS = ["tcp", "telnet", "unix", "telnet seen on a tcp endpoint"] as const;
 
@@ -25,10 +26,10 @@ function endpointOf(qemu: LiveQemu, door: typeof DOORS[number]): string {
 }
 
 for (const door of DOORS) {
-  await liveTest(`QEMU over ${door}: every command, and memory as it was loaded`, async () => {
+  liveTest(`QEMU over ${door}: every command, and memory as it was loaded`, async () => {
     await using qemu = await LiveQemu.start();
     await using monitor = await connectHmp(endpointOf(qemu, door));
-    assertEquals(monitor.qemuVersion, await qemuVersion());
+    assertEquals(monitor.qemuVersion, QEMU?.version);
     assertEquals((await readStatus(monitor)).running, false);
     assertEquals((await readRegisters(monitor)).rip, 0xfff0n);
     assertEquals((await readRegisters(monitor, { cpu: 1 })).cpu, 1);
@@ -55,7 +56,7 @@ for (const door of DOORS) {
     assertEquals([end.bytes.length, end.unreadableFrom], [16, 0x4000000n]);
   });
 
-  await liveTest(
+  liveTest(
     `QEMU over ${door}: overlapping, aborted and late callers get their own replies`,
     async () => {
       await using qemu = await LiveQemu.start();
@@ -84,7 +85,7 @@ for (const door of DOORS) {
   );
 }
 
-await liveTest(
+liveTest(
   "QEMU over tcp: a command costs far less than the 44 ms of a delayed acknowledgement",
   async () => {
     await using qemu = await LiveQemu.start();
@@ -100,7 +101,7 @@ await liveTest(
   },
 );
 
-await liveTest("QEMU: a command for another vCPU leaves the monitor's own as it was", async () => {
+liveTest("QEMU: a command for another vCPU leaves the monitor's own as it was", async () => {
   await using qemu = await LiveQemu.start();
   await using monitor = await connectHmp(qemu.endpoints.tcp);
   const header = async (cpu?: number) =>
@@ -114,7 +115,7 @@ await liveTest("QEMU: a command for another vCPU leaves the monitor's own as it 
   assert((await monitor.command("info cpus")).startsWith("* CPU #0"));
 });
 
-await liveTest("QEMU: what it does not know, and the end of it", async () => {
+liveTest("QEMU: what it does not know, and the end of it", async () => {
   await using qemu = await LiveQemu.start();
   const allowUnsafe = ["bogus", "quit"];
   await using monitor = await connectHmp(qemu.endpoints.tcp, { allowUnsafe });
@@ -123,7 +124,7 @@ await liveTest("QEMU: what it does not know, and the end of it", async () => {
   await assertRejects(() => monitor.command("quit"), ConnectionLostError, "QEMU quit");
 });
 
-await liveTest("QEMU: a second client is told of the first, and served after it", async () => {
+liveTest("QEMU: a second client is told of the first, and served after it", async () => {
   await using qemu = await LiveQemu.start();
   const first = await connectHmp(qemu.endpoints.tcp);
   const options = { bannerTimeoutMs: 200 };
@@ -137,7 +138,7 @@ await liveTest("QEMU: a second client is told of the first, and served after it"
   assertEquals((await readStatus(second)).running, false);
 });
 
-await liveTest("QEMU: the QMP and gdb ports are told from a monitor", async () => {
+liveTest("QEMU: the QMP and gdb ports are told from a monitor", async () => {
   await using qemu = await LiveQemu.start([]);
   const qmp = await assertRejects(() => connectHmp(qemu.endpoints.qmp), WrongPeerError, "QMP");
   assertEquals(qmp.peer, "QMP");
