@@ -1,10 +1,10 @@
-import { type AddressLike, parseAddress } from "../core/address.ts";
+import { parseAddress } from "../core/address.ts";
 import { monitorPortFor } from "../monitor/endpoint.ts";
 import { connect, type ConnectOptions } from "../session/connect.ts";
 import type { Session } from "../session/session.ts";
 import type { TableChoice } from "../session/table_choice.ts";
 import type { Positional } from "./command.ts";
-import { value, type ValueOption, wholeNumber } from "./options.ts";
+import { type OptionValues, value, type ValueOption, wholeNumber } from "./options.ts";
 
 /** The argument that every script takes first. */
 export const MONITOR: Positional = {
@@ -14,16 +14,40 @@ export const MONITOR: Positional = {
 };
 
 /** What describes the guest and the way to it. */
-export const CONNECT_OPTIONS = {
+export interface ConnectOptionSpecs {
+  /** The gdbstub's port, by which the monitor's is known. */
+  readonly "debug-port": ValueOption<number>;
+  /** MAXPHYADDR. */
+  readonly "phys-bits": ValueOption<number>;
+  /** AMD SEV's C-bit. */
+  readonly "private-bit": ValueOption<number>;
+  /** Intel TDX's shared bit. */
+  readonly "shared-bit": ValueOption<number>;
+  /** How long one command may take. */
+  readonly timeout: ValueOption<number>;
+}
+
+/** The options that describe the guest and the way to it. */
+export const CONNECT_OPTIONS: ConnectOptionSpecs = {
   "debug-port": wholeNumber("N", "the gdbstub's port, instead of <monitor>, which is 100 above", 1),
   "phys-bits": wholeNumber("N", "MAXPHYADDR of the vCPU, for reserved bits (default 52)", 32, 52),
   "private-bit": wholeNumber("N", "AMD SEV's C-bit, if the guest is confidential", 32, 51),
   "shared-bit": wholeNumber("N", "Intel TDX's shared bit, if the guest is confidential", 32, 51),
-  "timeout": wholeNumber("MS", "milliseconds that one monitor command may take (default 30000)", 1),
+  timeout: wholeNumber("MS", "milliseconds that one monitor command may take (default 30000)", 1),
 };
 
 /** What chooses whose page tables are read. */
-export const TABLE_OPTIONS = {
+export interface TableOptionSpecs {
+  /** A vCPU's number. */
+  readonly cpu: ValueOption<number>;
+  /** A root's physical address. */
+  readonly root: ValueOption<bigint>;
+  /** How long to sample, in milliseconds. */
+  readonly sample: ValueOption<number>;
+}
+
+/** The options that choose whose page tables are read. */
+export const TABLE_OPTIONS: TableOptionSpecs = {
   cpu: wholeNumber("N", "read the tables of this vCPU's CR3 (default: the monitor's current vCPU)"),
   root: value(
     "ADDR",
@@ -34,20 +58,13 @@ export const TABLE_OPTIONS = {
     "MS",
     "poll all vCPUs this long until one runs on tables that map the address",
   ),
-} satisfies Record<string, ValueOption<number | AddressLike>>;
+};
 
 /** The values of {@linkcode CONNECT_OPTIONS}. */
-export type ConnectValues = { readonly [K in keyof typeof CONNECT_OPTIONS]: number | undefined };
+export type ConnectValues = OptionValues<ConnectOptionSpecs>;
 
 /** The values of {@linkcode TABLE_OPTIONS}. */
-export interface TableValues {
-  /** A vCPU's number. */
-  readonly cpu: number | undefined;
-  /** A root's physical address. */
-  readonly root: bigint | undefined;
-  /** How long to sample, in milliseconds. */
-  readonly sample: number | undefined;
-}
+export type TableValues = OptionValues<TableOptionSpecs>;
 
 /** Connects to the guest that a script's arguments name. */
 export function connectTo(monitor: string, options: ConnectValues): Promise<Session> {

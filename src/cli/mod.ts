@@ -27,11 +27,13 @@ export {
 export {
   CONNECT_OPTIONS,
   connectOptions,
+  type ConnectOptionSpecs,
   connectTo,
   type ConnectValues,
   MONITOR,
   TABLE_OPTIONS,
   tableChoice,
+  type TableOptionSpecs,
   type TableValues,
 } from "./guest_options.ts";
 export { usageText } from "./usage.ts";

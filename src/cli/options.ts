@@ -25,7 +25,7 @@ export interface ValueOption<T> {
 export type OptionSpecs = Readonly<Record<string, FlagOption | ValueOption<unknown>>>;
 
 /** The values of options: true or false for a flag, undefined for a value that was not given. */
-export type OptionValues<S extends OptionSpecs> = {
+export type OptionValues<S> = {
   readonly [K in keyof S]: S[K] extends ValueOption<infer T> ? T | undefined : boolean;
 };
 

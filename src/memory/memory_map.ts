@@ -18,7 +18,7 @@ export interface MemoryRange {
  *
  * @example Usage
  * ```ts
- * import { isBacked } from "../../mod.ts";
+ * import { isBacked } from "@pagewalk/pagewalk";
  * import { assert } from "@std/assert";
  *
  * const ram = [{ start: 0n, end: 0x1000n, kind: "ram" as const, name: "pc.ram", offset: 0n }];

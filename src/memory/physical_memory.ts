@@ -13,7 +13,7 @@ export interface ReadOptions {
  *
  * @example A guest of two pages
  * ```ts
- * import { bufferMemory } from "../../mod.ts";
+ * import { bufferMemory } from "@pagewalk/pagewalk";
  * import { assertEquals } from "@std/assert";
  *
  * const memory = bufferMemory([{ start: 0x1000n, bytes: new Uint8Array(8192).fill(0xab) }]);

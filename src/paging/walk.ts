@@ -35,6 +35,7 @@ export interface WalkRecord {
 
 /** The address maps to a page. */
 export interface MappedWalk extends WalkRecord {
+  /** The walk ended in a page. */
   readonly outcome: "mapped";
   /** The guest-physical address that the linear address translates to. */
   readonly physicalAddress: bigint;
@@ -50,6 +51,7 @@ export interface MappedWalk extends WalkRecord {
 
 /** An entry on the way is not present: an access would fault. */
 export interface NotPresentWalk extends WalkRecord {
+  /** The walk ended at an entry whose present bit is clear. */
   readonly outcome: "notPresent";
   /** The level of the entry that is not present. */
   readonly level: PagingLevel;
@@ -59,6 +61,7 @@ export interface NotPresentWalk extends WalkRecord {
 
 /** An entry on the way sets bits that are reserved: an access would fault with the RSVD flag. */
 export interface ReservedBitsWalk extends WalkRecord {
+  /** The walk ended at an entry that sets reserved bits. */
   readonly outcome: "reservedBits";
   /** The level of that entry. */
   readonly level: PagingLevel;
@@ -68,11 +71,13 @@ export interface ReservedBitsWalk extends WalkRecord {
 
 /** The address is no address in this mode: an access would raise #GP, without any table. */
 export interface NonCanonicalWalk extends WalkRecord {
+  /** There was nothing to walk. */
   readonly outcome: "nonCanonical";
 }
 
 /** An entry could not be read. Whether the address is mapped is not known. */
 export interface UnreadableWalk extends WalkRecord {
+  /** The walk could not go on. */
   readonly outcome: "unreadable";
   /** The level of the entry that could not be read. */
   readonly level: PagingLevel;
