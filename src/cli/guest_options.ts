@@ -14,7 +14,7 @@ export const MONITOR: Positional = {
 };
 
 /** What describes the guest and the way to it. */
-export interface ConnectOptionSpecs {
+export type ConnectOptionSpecs = {
   /** The gdbstub's port, by which the monitor's is known. */
   readonly "debug-port": ValueOption<number>;
   /** MAXPHYADDR. */
@@ -25,7 +25,7 @@ export interface ConnectOptionSpecs {
   readonly "shared-bit": ValueOption<number>;
   /** How long one command may take. */
   readonly timeout: ValueOption<number>;
-}
+};
 
 /** The options that describe the guest and the way to it. */
 export const CONNECT_OPTIONS: ConnectOptionSpecs = {
@@ -37,14 +37,14 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
 };
 
 /** What chooses whose page tables are read. */
-export interface TableOptionSpecs {
+export type TableOptionSpecs = {
   /** A vCPU's number. */
   readonly cpu: ValueOption<number>;
   /** A root's physical address. */
   readonly root: ValueOption<bigint>;
   /** How long to sample, in milliseconds. */
   readonly sample: ValueOption<number>;
-}
+};
 
 /** The options that choose whose page tables are read. */
 export const TABLE_OPTIONS: TableOptionSpecs = {
