@@ -28,7 +28,10 @@ export interface PageTableEntry {
   readonly raw: bigint;
   /** Whether it points to a table, maps a page, or neither. */
   readonly kind: EntryKind;
-  /** The named bits. They mean something only if the entry is present. */
+  /**
+   * The named bits. They mean something only if the entry is present. Entries of one level that are
+   * alike in all but their frame share this object, so that lists of many can be grouped by it.
+   */
   readonly flags: EntryFlags;
   /** The guest-physical address of the next table or of the page. */
   readonly frame: bigint;
@@ -44,9 +47,23 @@ export interface PageTableEntry {
 interface Layout {
   readonly flagBits: readonly (readonly [EntryFlag, bigint])[];
   readonly frameParts: readonly { mask: bigint; shift: bigint }[];
+  /** Every bit but those of the frame. */
+  readonly shapeMask: bigint;
   readonly reservedMask: bigint;
   readonly hasRights: boolean;
+  /** The shapes met so far, by the bits that make them. */
+  readonly shapes: Map<bigint, Shape>;
 }
+
+/** What entries have in common that differ in nothing but their frame. */
+interface Shape {
+  readonly flags: EntryFlags;
+  readonly reservedBits: bigint;
+  readonly private?: boolean;
+}
+
+/** Real tables have a few dozen shapes; tables full of junk are not to fill the memory. */
+const MAX_SHAPES = 4096;
 
 /** One level of a paging context, prepared for decoding many entries. */
 export interface LevelDecoder {
@@ -104,8 +121,7 @@ function levelDecoder(mode: PagingMode, format: LevelFormat, context: PagingCont
   function decode(raw: bigint, address: bigint, index: number): PageTableEntry {
     const kind = kindOf(raw);
     const layout = (kind === "page" ? page : table ?? page)!;
-    const flags: Record<EntryFlag, boolean> = { ...NO_FLAGS };
-    for (const [flag, bit] of layout.flagBits) flags[flag] = Boolean(raw & bit);
+    const shape = shapeOf(layout, raw);
     let frame = 0n;
     for (const { mask, shift } of layout.frameParts) frame |= (raw & mask) << shift;
     return {
@@ -115,15 +131,33 @@ function levelDecoder(mode: PagingMode, format: LevelFormat, context: PagingCont
       address,
       raw,
       kind,
-      flags,
+      flags: shape.flags,
       frame,
       hasRights: layout.hasRights,
-      reservedBits: kind === "notPresent" ? 0n : raw & layout.reservedMask,
+      reservedBits: kind === "notPresent" ? 0n : shape.reservedBits,
+      ...shape.private !== undefined && { private: shape.private },
+    };
+  }
+
+  // A large listing decodes millions of entries of a few shapes: naming the bits of each anew would
+  // take most of its time.
+  function shapeOf(layout: Layout, raw: bigint): Shape {
+    const bits = raw & layout.shapeMask;
+    let shape = layout.shapes.get(bits);
+    if (shape) return shape;
+    const flags: Record<EntryFlag, boolean> = { ...NO_FLAGS };
+    for (const [flag, bit] of layout.flagBits) flags[flag] = Boolean(raw & bit);
+    shape = {
+      flags: Object.freeze(flags),
+      reservedBits: raw & layout.reservedMask,
       ...confidential && {
         private:
           (raw >> BigInt(confidential.bit) & 1n) === (confidential.whenSet === "private" ? 1n : 0n),
       },
     };
+    if (layout.shapes.size >= MAX_SHAPES) layout.shapes.clear();
+    layout.shapes.set(bits, shape);
+    return shape;
   }
 
   return { format, entryBytes: mode.entryBytes, kindOf, decode };
@@ -148,8 +182,11 @@ function layoutOf(fields: readonly BitField[], mode: PagingMode, context: Paging
       [f.flag!, 1n << BigInt(f.low)] as const
     ),
     frameParts,
+    shapeMask: bitMask(0, mode.entryBytes * 8) &
+      ~frameParts.reduce((all, { mask }) => all | mask, 0n),
     reservedMask: bitMask(0, mode.entryBytes * 8) & ~known,
     hasRights: fields.some((field) => field.flag === "user"),
+    shapes: new Map(),
   };
 }
 

@@ -60,29 +60,54 @@ export function leafRightsOf(entry: PageTableEntry, hasProtectionKeys: boolean):
   };
 }
 
+/** What the levels walked so far leave, from the root down. */
+export interface RightsSoFar {
+  /** The rights that no level has taken away. */
+  readonly effective: Rights;
+  /** For each right that is gone, the level that took it away, 5 to 1. */
+  readonly deniedAt: Readonly<Partial<Record<Right, PagingLevel>>>;
+}
+
+/** Before the first level: nothing is forbidden. */
+export const ALL_RIGHTS: RightsSoFar = Object.freeze({
+  effective: Object.freeze({ user: true, writable: true, executable: true }),
+  deniedAt: Object.freeze({}),
+});
+
 /**
- * What all levels allow together: a right is left only if every level grants it (Intel SDM vol. 3,
- * 4.6). Each right is decided by the level nearest the root that takes it away or, where none does,
- * by the last entry.
+ * What is left after one more level: a right stays only if every level grants it (Intel SDM vol. 3,
+ * 4.6). The level nearest the root that takes a right away is the one that decides it.
  */
+export function restrictRights(soFar: RightsSoFar, entry: PageTableEntry): RightsSoFar {
+  const own = rightsOf(entry);
+  const denied = RIGHTS.filter((right) => !own[right] && soFar.effective[right]);
+  if (denied.length === 0) return soFar;
+  const effective = { ...soFar.effective };
+  const deniedAt = { ...soFar.deniedAt };
+  for (const right of denied) {
+    effective[right] = false;
+    deniedAt[right] = entry.level;
+  }
+  return { effective, deniedAt };
+}
+
+/** What all levels allow together, and the level that decides each right; see {@linkcode settleRights}. */
 export function effectiveRights(
   steps: readonly PageTableEntry[],
 ): { effective: Rights; decidedBy: DecidingLevels } {
-  const last = steps.at(-1)!;
-  const effective = { user: true, writable: true, executable: true };
+  return settleRights(steps.reduce(restrictRights, ALL_RIGHTS), steps.at(-1)!.level);
+}
+
+/** Each right's deciding level, once all levels are through: a right that all grant is the leaf's. */
+export function settleRights(
+  { effective, deniedAt }: RightsSoFar,
+  leafLevel: PagingLevel,
+): { effective: Rights; decidedBy: DecidingLevels } {
   const decidedBy = {
-    present: last.level,
-    user: last.level,
-    writable: last.level,
-    executable: last.level,
+    present: leafLevel,
+    user: deniedAt.user ?? leafLevel,
+    writable: deniedAt.writable ?? leafLevel,
+    executable: deniedAt.executable ?? leafLevel,
   };
-  for (const step of steps) {
-    const own = rightsOf(step);
-    for (const right of RIGHTS) {
-      if (own[right] || !effective[right]) continue;
-      effective[right] = false;
-      decidedBy[right] = step.level;
-    }
-  }
   return { effective, decidedBy };
 }
