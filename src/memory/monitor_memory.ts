@@ -17,6 +17,17 @@ export interface MonitorMemoryOptions {
 /**
  * A guest's physical memory, read through its monitor. It stays inside RAM and ROM: elsewhere `xp`
  * would be a read on the bus that may change a device, so it is refused without a command being sent.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, MemoryReadError, MonitorMemory } from "@pagewalk/pagewalk";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const memory = new MonitorMemory(guest.monitor);
+ * assertEquals((await memory.read(0x1000n, 4096)).length, 4096);
+ * await assertRejects(() => memory.read(0xfee00000n, 4), MemoryReadError); // The APIC.
+ * ```
  */
 export class MonitorMemory implements PhysicalMemory {
   readonly #monitor: Monitor;
@@ -43,6 +54,12 @@ export class MonitorMemory implements PhysicalMemory {
     this.#ranges = null;
   }
 
+  /**
+   * Reads exactly so many bytes of RAM or ROM.
+   *
+   * @throws {MemoryReadError} if a byte lies outside of RAM and ROM, or QEMU cannot read it
+   * @throws {MonitorError} if the command fails
+   */
   async read(address: bigint, lengthBytes: number, options: ReadOptions = {}): Promise<Uint8Array> {
     options.signal?.throwIfAborted();
     const hole = firstUnbacked(await this.ranges(), address, lengthBytes);

@@ -47,6 +47,17 @@ export interface CheckCommandOptions {
  *
  * @throws {InvalidArgumentError} if it is not one line of printable ASCII, or too long
  * @throws {CommandRefusedError} if the command is not allowed
+ *
+ * @example Usage
+ * ```ts
+ * import { checkCommand, CommandRefusedError } from "@pagewalk/pagewalk";
+ * import { assertThrows } from "@std/assert";
+ *
+ * const endpoint = "127.0.0.1:1334";
+ * checkCommand("info registers", { endpoint });
+ * assertThrows(() => checkCommand("stop", { endpoint }), CommandRefusedError);
+ * checkCommand("stop", { endpoint, allowUnsafe: ["stop"] });
+ * ```
  */
 export function checkCommand(line: string, options: CheckCommandOptions): void {
   checkLine(line);

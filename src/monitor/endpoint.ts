@@ -105,6 +105,13 @@ export function parseEndpoint(text: string): Endpoint {
   if (name !== undefined && rest !== undefined && Object.hasOwn(SCHEMES, name)) {
     return SCHEMES[name as keyof SchemeTable].parse(rest, text);
   }
+  if (name !== undefined && /^[^:].*:|\//.test(rest!)) {
+    const known = Object.keys(SCHEMES).map((scheme) => `${scheme}:`).join(", ");
+    throw new InvalidArgumentError(
+      `Not a monitor endpoint: "${text}"; there is no "${name}:" among ${known}`,
+      text,
+    );
+  }
   if (trimmed.includes("/")) {
     const hint = /^[./]/.test(trimmed) ? `; for a Unix socket write unix:${trimmed}` : "";
     throw new InvalidArgumentError(`Not a monitor endpoint: "${text}"${hint}`, text);
@@ -127,7 +134,17 @@ export function formatEndpoint(endpoint: Endpoint): string {
   return schemeOf(endpoint).format(endpoint);
 }
 
-/** Returns the permissions that opening an endpoint takes; every one of them is needed. */
+/**
+ * Returns the permissions that opening an endpoint takes; every one of them is needed.
+ *
+ * @example Usage
+ * ```ts
+ * import { parseEndpoint, permissionsFor } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(permissionsFor(parseEndpoint("1334")), [{ name: "net", host: "127.0.0.1:1334" }]);
+ * ```
+ */
 export function permissionsFor(endpoint: Endpoint): Deno.PermissionDescriptor[] {
   return schemeOf(endpoint).permissions(endpoint);
 }

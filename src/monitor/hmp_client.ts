@@ -72,6 +72,17 @@ export interface ConnectHmpOptions extends HmpClientOptions {
  * @throws {ConnectError} if no connection comes about
  * @throws {NoBannerError} if the peer stays silent, most often as another client holds the monitor
  * @throws {WrongPeerError} if the peer is no human monitor
+ *
+ * @example Usage
+ * ```ts
+ * import { connectHmp } from "@pagewalk/pagewalk";
+ * import { fakeMonitor, simulatedGuest } from "@pagewalk/pagewalk/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using qemu = fakeMonitor(simulatedGuest());
+ * await using monitor = await connectHmp(qemu.endpoint);
+ * assertEquals(await monitor.command("info status"), "VM status: running");
+ * ```
  */
 export async function connectHmp(
   endpoint: Endpoint | string,
@@ -89,9 +100,21 @@ export async function connectHmp(
  * QEMU's human monitor over a transport. Callers may overlap: one command is under way at a time. A
  * command that is aborted, late or too long leaves its reply to be read to the end before the next one
  * is sent, so that no caller ever gets another's reply.
+ *
+ * @example Over a transport of one's own
+ * ```ts
+ * import { HmpClient } from "@pagewalk/pagewalk";
+ * import { simulatedGuest } from "@pagewalk/pagewalk/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using monitor = await HmpClient.open(simulatedGuest().transport());
+ * assertEquals(await monitor.command("info status"), "VM status: running");
+ * ```
  */
 export class HmpClient implements Monitor {
+  /** What it is connected to, as a user would type it. */
   readonly endpoint: string;
+  /** QEMU's version as its banner names it, such as `7.2.22`. */
   readonly qemuVersion: string;
   readonly #wire: HmpWire;
   readonly #commandTimeoutMs: number;
@@ -127,6 +150,18 @@ export class HmpClient implements Monitor {
     return new HmpClient(wire, await readGreeting(wire, { timeoutMs, signal }), options);
   }
 
+  /**
+   * Runs one command and returns its text. With `cpu`, the monitor's vCPU is changed for this command
+   * and put back.
+   *
+   * @throws {InvalidArgumentError} if the line is not one line of printable ASCII
+   * @throws {CommandRefusedError} if the command is not on the read-only list
+   * @throws {UnknownCommandError} if QEMU does not know it
+   * @throws {NoSuchCpuError} if the guest has no such vCPU
+   * @throws {ReplyTimeoutError} if the reply is not complete in time
+   * @throws {ReplyTooLargeError} if the reply grows past the limit
+   * @throws {ConnectionLostError} if the connection has ended, or ends
+   */
   async command(line: string, options: CommandOptions = {}): Promise<string> {
     checkCommand(line, { endpoint: this.endpoint, allowUnsafe: this.#allowUnsafe });
     options.signal?.throwIfAborted();
@@ -142,11 +177,13 @@ export class HmpClient implements Monitor {
     return await job.promise;
   }
 
+  /** Ends the connection; commands that wait for a reply fail. May be called twice. */
   async close(): Promise<void> {
     this.#end(`the connection to ${this.endpoint} was closed`);
     await this.#pumping;
   }
 
+  /** Ends the connection, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

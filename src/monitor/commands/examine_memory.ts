@@ -16,6 +16,16 @@ const MAX_ADDRESS = 0xffff_ffff_ffff_ffffn;
  *
  * @throws {InvalidArgumentError} if the range does not lie in 64 bits
  * @throws {MonitorError} if the command fails
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, examineMemory } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const { bytes, unreadableFrom } = await examineMemory(guest.monitor, 0x1000, 16);
+ * assertEquals([bytes.length, unreadableFrom], [16, null]);
+ * ```
  */
 export async function examineMemory(
   monitor: Monitor,

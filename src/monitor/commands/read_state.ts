@@ -8,6 +8,16 @@ import { parseTlb, type TlbRow } from "../parse/tlb.ts";
  * Reads where the guest has RAM and ROM (`info mtree -f`), in address order.
  *
  * @throws {MonitorError} if the command fails
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, readMemoryMap } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const [first] = await readMemoryMap(guest.monitor);
+ * assertEquals([first?.start, first?.kind], [0n, "ram"]);
+ * ```
  */
 export async function readMemoryMap(
   monitor: Monitor,
@@ -21,6 +31,16 @@ export async function readMemoryMap(
  * A whole guest may give 500,000 rows.
  *
  * @throws {MonitorError} if the command fails
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, readTlb } from "@pagewalk/pagewalk";
+ * import { assert } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const rows = await readTlb(guest.monitor);
+ * assert(rows?.some((row) => row.user && row.noExecute));
+ * ```
  */
 export async function readTlb(
   monitor: Monitor,
@@ -33,6 +53,15 @@ export async function readTlb(
  * Says whether the guest runs (`info status`).
  *
  * @throws {MonitorError} if the command fails
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, readStatus } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * assertEquals((await readStatus(guest.monitor)).running, true);
+ * ```
  */
 export async function readStatus(
   monitor: Monitor,

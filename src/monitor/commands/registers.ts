@@ -12,6 +12,16 @@ export type ReadRegistersOptions = CommandOptions;
  *
  * @throws {NoSuchCpuError} if the guest has no such vCPU
  * @throws {MonitorError} if the command fails
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, readRegisters } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const { cpu, cr0 } = await readRegisters(guest.monitor, { cpu: 0 });
+ * assertEquals([cpu, cr0 >> 31n], [0, 1n]); // Paging is on.
+ * ```
  */
 export async function readRegisters(
   monitor: Monitor,
@@ -32,6 +42,16 @@ export async function readRegisters(
  * microseconds only. A vCPU that was never started shows CR3 as 0.
  *
  * @throws {MonitorError} if the command fails
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, readAllRegisters } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const [first] = await readAllRegisters(guest.monitor);
+ * assertEquals(first?.cpu, 0);
+ * ```
  */
 export async function readAllRegisters(
   monitor: Monitor,
@@ -45,6 +65,15 @@ export async function readAllRegisters(
  * Returns the number of the vCPU that the monitor's commands are about.
  *
  * @throws {MonitorError} if the command fails
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, readCurrentCpu } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * assertEquals(await readCurrentCpu(guest.monitor), 0);
+ * ```
  */
 export async function readCurrentCpu(
   monitor: Monitor,

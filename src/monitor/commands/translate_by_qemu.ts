@@ -7,6 +7,17 @@ import { parseGva2gpa } from "../parse/gva2gpa.ts";
  * returns null if it finds no mapping. An independent opinion on what a walk says.
  *
  * @throws {MonitorError} if the command fails
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, translateByQemu } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const walk = await guest.walk(0x7f1234567000n);
+ * const found = walk.outcome === "mapped" ? walk.physicalAddress : null;
+ * assertEquals(await translateByQemu(guest.monitor, 0x7f1234567000n), found);
+ * ```
  */
 export async function translateByQemu(
   monitor: Monitor,
