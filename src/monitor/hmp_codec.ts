@@ -7,9 +7,9 @@ import { ByteBuffer } from "./_byte_buffer.ts";
  * line end: `info status\n `. QEMU reads it only when it takes input again, after it has printed the
  * prompt, and its line editor answers with the blank and `ESC [ K`. The reply ends where the data ends
  * with prompt, blank and that escape: output would have to hold a terminal escape behind `(qemu)  `, and
- * a chunk would have to end there. This costs no round trip: the blank travels with the command, and
- * QEMU skips it in front of the next one. Seen on 5.2, 7.2, 10.0 and 11.1 (`util/readline.c` has not
- * changed in this); the time per command stays the same within the noise.
+ * a chunk would have to end there. This costs no round trip: the blank travels with the command, QEMU
+ * skips it in front of the next one, and the time per command stays the same within the noise. Seen on
+ * 5.2, 7.2, 10.0 and 11.1 (`util/readline.c`).
  */
 const PROMPT = "(qemu) ";
 const ERASE_TO_END_OF_LINE = "\x1b[K";

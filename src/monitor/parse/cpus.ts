@@ -11,8 +11,8 @@ export interface CpuListing {
 }
 
 /**
- * Reads `info cpus`. A row is `* CPU #0: thread_id=2022`; 11.1 adds ` model=max`, and releases before
- * 2.12 had ` pc=0x… (halted)` in it. The star marks the monitor's current vCPU.
+ * Reads `info cpus`. A row is `* CPU #0: thread_id=2022`; 11.1 adds ` model=max`; much older
+ * releases print ` pc=0x… (halted)` before the thread. The star marks the monitor's current vCPU.
  *
  * @throws {ReplyParseError} if there is no row, or a line is none
  */

@@ -2,7 +2,7 @@ import type { MemoryRange } from "../../memory/memory_map.ts";
 import { ReplyParseError } from "../errors.ts";
 
 /**
- * Which of QEMU's words for a region (`memory_region_type`, softmmu/memory.c) stand for memory that a
+ * Which of QEMU's words for a region (`memory_region_type` in its memory.c) stand for memory that a
  * read takes from host memory, without asking a device.
  */
 const KINDS: Readonly<Record<string, MemoryRange["kind"] | null>> = {

@@ -9,8 +9,8 @@ export interface GuestStatus {
 }
 
 /**
- * Reads `info status`: `VM status: running`, `VM status: paused (prelaunch)`. Before 8.1 `(single step
- * mode)` may stand between the two.
+ * Reads `info status`: `VM status: running`, `VM status: paused (prelaunch)`. Up to 7.2 at least
+ * `(single step mode)` may stand between the two.
  *
  * @throws {ReplyParseError} if it is not of that form
  */
