@@ -1,3 +1,5 @@
+import { InvalidArgumentError } from "../../src/core/errors.ts";
+
 /** A kernel that the lab can boot. */
 export interface LabKernel {
   /** The image package; a metapackage such as `linux-image-cloud-amd64` or a concrete one. */
@@ -15,6 +17,18 @@ export const LAB_KERNELS = {
   /** 32-bit: two levels, 32-bit entries. */
   "686": { imagePackage: "linux-image-686", architecture: "i386" },
 } as const satisfies Record<string, LabKernel>;
+
+/** The kernel in an image package named like `linux-image-amd64` or `linux-image-686:i386`. */
+export function kernelNamed(text: string): LabKernel {
+  const [imagePackage = "", architecture = "amd64"] = text.split(":");
+  if (!imagePackage.startsWith("linux-image-") || !/^(amd64|i386)$/.test(architecture)) {
+    throw new InvalidArgumentError(
+      `it must be an image package such as linux-image-amd64 or linux-image-686:i386, not "${text}"`,
+      text,
+    );
+  }
+  return { imagePackage, architecture: architecture as LabKernel["architecture"] };
+}
 
 /** A kernel module that goes into the guest. */
 export interface GuestModule {

@@ -23,4 +23,5 @@ export {
   type LabPresetName,
 } from "./presets.ts";
 export type { Progress } from "./progress.ts";
+export { labTest, whyNoLab } from "./readiness.ts";
 export { startLab, type StartLabOptions } from "./start.ts";

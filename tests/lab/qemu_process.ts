@@ -46,15 +46,19 @@ export class QemuProcess implements AsyncDisposable {
     throw new LabError(`QEMU ended with status ${this.#status.code}: ${said || "it said nothing"}`);
   }
 
+  /** Asks it to end. */
+  kill(): void {
+    if (this.#status !== undefined) return;
+    try {
+      this.#child.kill("SIGTERM");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // It has just ended by itself.
+    }
+  }
+
   /** Ends it and waits until it is gone. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#status === undefined) {
-      try {
-        this.#child.kill("SIGTERM");
-      } catch (error) {
-        if (!(error instanceof TypeError)) throw error; // It has just ended by itself.
-      }
-    }
+    this.kill();
     await this.#child.status;
     await this.#said;
   }

@@ -25,6 +25,8 @@ export interface StartLabOptions {
   refresh?: boolean;
   /** Told of each step that takes time. @default says nothing */
   progress?: Progress;
+  /** Gives the start up; it then fails with the signal's reason. @default never */
+  signal?: AbortSignal;
 }
 
 /** A TCP port on 127.0.0.1 that nobody listens on now. */
@@ -45,8 +47,9 @@ export async function startLab(
 ): Promise<LabGuest> {
   const { progress = silent, refresh = false } = options;
   const chosen: LabPreset = typeof preset === "string" ? LAB_PRESETS[preset] : preset;
-  await requireTools(["qemu-system-x86_64"]);
+  await requireTools(["qemu-system-x86_64", "setpriv"]);
   const build = await buildLab(chosen.kernel, { progress, refresh });
+  options.signal?.throwIfAborted();
   progress(`starting Linux ${build.release}`);
   // Another process may take a free port before QEMU does: then others are tried.
   const attempts = options.monitorPort === undefined && options.gdbPort === undefined ? 3 : 1;
@@ -75,6 +78,10 @@ async function boot(
     ramFile,
     extra: options.qemuArguments?.map((argument) => argument.replaceAll("{folder}", folder)),
   }));
+  function stop(): void {
+    qemu.kill();
+  }
+  options.signal?.addEventListener("abort", stop);
   try {
     for (const name of SERIAL_PORTS) {
       ports.push(await connect(qemu, serialSocket(folder, name), bootTimeoutMs));
@@ -95,7 +102,10 @@ async function boot(
     await qemu[Symbol.asyncDispose]();
     for (const port of ports) await port[Symbol.asyncDispose]();
     await Deno.remove(folder, { recursive: true });
+    options.signal?.throwIfAborted();
     throw error;
+  } finally {
+    options.signal?.removeEventListener("abort", stop);
   }
 }
 

@@ -8,6 +8,7 @@ const TOOL_PACKAGES = {
   gcc: "gcc",
   make: "make",
   "qemu-system-x86_64": "qemu-system-x86",
+  setpriv: "util-linux",
   strip: "binutils",
 } as const;
 
