@@ -45,7 +45,9 @@ export async function install(packages: readonly string[]): Promise<string[]> {
     }).spawn().status;
     return success;
   };
-  if (!await run(["update", "-qq"])) console.log("apt-get update failed: trying with what is known");
+  if (!await run(["update", "-qq"])) {
+    console.log("apt-get update failed: trying with what is known");
+  }
   if (!await run(command.split(" ").slice(1))) console.log(`This failed: ${command}`);
   return missingPackages();
 }
@@ -60,7 +62,9 @@ function exists(path: string): boolean {
     Deno.statSync(path);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return false;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
+      return false;
+    }
     throw error;
   }
 }

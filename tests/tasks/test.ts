@@ -31,7 +31,8 @@ const { code } = await child.status;
 // Deno's own last line: "ok | 123 passed (4 steps) | 0 failed | 2 ignored (10s)".
 // deno-lint-ignore no-control-regex
 const plain = tail.replaceAll(/\x1b\[[0-9;]*m/g, "");
-const count = (word: string) => Number(plain.match(new RegExp(`(\\d+) ${word}\\b(?![^]*\\d+ ${word}\\b)`))?.[1] ?? 0);
+const count = (word: string) =>
+  Number(plain.match(new RegExp(`(\\d+) ${word}\\b(?![^]*\\d+ ${word}\\b)`))?.[1] ?? 0);
 const skipped = count("ignored");
 const summary = `${count("passed")} passed, ${count("failed")} failed`;
 console.log(skipped > 0 ? `${summary}, ${skipped} skipped` : summary);

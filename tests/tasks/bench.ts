@@ -1,0 +1,37 @@
+/**
+ * `deno task bench`: speed on a real QEMU, each figure beside another of the same run. Absolute times
+ * move with the machine; the ratios are what to look at.
+ */
+import { formatAddress } from "../../mod.ts";
+import { qemuAvailable, startBareGuest } from "../../src/testing/mod.ts";
+import type { BenchRow } from "../bench/_measure.ts";
+import { monitorBench } from "../bench/monitor_bench.ts";
+import { processBench } from "../bench/process_bench.ts";
+
+const qemu = await qemuAvailable();
+if (!qemu) {
+  console.error(
+    "No qemu-system-x86_64 on PATH: the bench measures a real QEMU (apt-get install qemu-system-x86)",
+  );
+  Deno.exit(1);
+}
+console.log(
+  `Deno ${Deno.version.deno}, QEMU ${qemu.version}, ${navigator.hardwareConcurrency} processors\n`,
+);
+
+await using guest = await startBareGuest("4-level");
+const address = formatAddress(guest.guest.pages.sharedVa);
+print("The monitor", await monitorBench(guest.monitorPort));
+print("A check", await processBench(guest.monitorPort, address));
+
+function print(title: string, rows: readonly BenchRow[]): void {
+  console.log(title);
+  for (const { name, figure, against, ratio, aim } of rows) {
+    console.log(
+      `  ${name.padEnd(36)} ${figure.padStart(9)}   ${against}: ${ratio}${
+        aim ? ` (aim: ${aim})` : ""
+      }`,
+    );
+  }
+  console.log();
+}
