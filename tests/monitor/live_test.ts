@@ -138,6 +138,25 @@ liveTest("QEMU: a second client is told of the first, and served after it", asyn
   assertEquals((await readStatus(second)).running, false);
 });
 
+liveTest(
+  "QEMU: a client that leaves in mid-reply leaves the monitor fit for the next",
+  async () => {
+    await using qemu = await LiveQemu.start();
+    for (let i = 0; i < 3; i++) {
+      const monitor = await connectHmp(qemu.endpoints.tcp);
+      const unread = examineMemory(monitor, 0, 0x100000);
+      await new Promise((resolve) => setTimeout(resolve, 10 * i));
+      await monitor.close();
+      await assertRejects(() => unread, ConnectionLostError, "was closed");
+    }
+    await using next = await connectHmp(qemu.endpoints.tcp);
+    assertEquals(
+      (await examineMemory(next, LiveQemu.blockAddress, 4096)).bytes,
+      qemu.block.subarray(0, 4096),
+    );
+  },
+);
+
 liveTest("QEMU: the QMP and gdb ports are told from a monitor", async () => {
   await using qemu = await LiveQemu.start([]);
   const qmp = await assertRejects(() => connectHmp(qemu.endpoints.qmp), WrongPeerError, "QMP");
