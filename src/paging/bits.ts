@@ -2,8 +2,9 @@ import { type AddressLike, parseAddress } from "../core/address.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import type { PagingModeName } from "../cpu/paging_context.ts";
 import type { BitField } from "./bit_fields.ts";
+import { fieldsOf, fieldValue, levelFormat } from "./fields_of.ts";
 import type { EntryKind } from "./entry.ts";
-import { type LevelFormat, type LevelName, PAGING_MODES, type PagingLevel } from "./modes.ts";
+import { type LevelName, PAGING_MODES, type PagingLevel } from "./modes.ts";
 import { decodeNotPresent, type NotPresentContent } from "./not_present.ts";
 
 /** One field of an entry with its value. */
@@ -58,8 +59,6 @@ export interface BitsOptions {
   mode?: PagingModeName;
 }
 
-const PAGE_SIZE = 1n << 7n;
-
 /**
  * Names every bit of a page-table entry: the architecture's names and Linux's, with what each value
  * says. An entry that is not present is read as Linux writes it.
@@ -80,17 +79,8 @@ export function bits(entry: AddressLike, options: BitsOptions = {}): EntryBits {
   const raw = parseAddress(entry);
   const level = options.level ?? 1;
   const modeName = options.mode ?? (level === 5 ? "5-level" : "4-level");
-  const mode = PAGING_MODES[modeName];
-  const format = mode?.levels.find((candidate) => candidate.level === level);
-  if (!format) {
-    const levels = mode?.levels.map((l) => `${l.level} (${l.name})`).join(", ");
-    const has = levels ? `levels ${levels}` : "no tables";
-    throw new InvalidArgumentError(
-      `No level ${level} in ${modeName} paging, which has ${has}`,
-      level,
-    );
-  }
-  if (raw >> BigInt(mode.entryBytes * 8)) {
+  const format = levelFormat(level, modeName);
+  if (raw >> BigInt(PAGING_MODES[modeName].entryBytes * 8)) {
     throw new InvalidArgumentError(`An entry of ${modeName} paging has 32 bits, not more`, entry);
   }
   const named = {
@@ -111,40 +101,13 @@ export function bits(entry: AddressLike, options: BitsOptions = {}): EntryBits {
     }];
     return { ...named, kind: "notPresent", fields, notPresent: decodeNotPresent(raw, modeName) };
   }
-  const kind = isPage(raw, format) ? "page" : "table";
-  const known = kind === "page" ? format.page! : format.table!;
-  return {
-    ...named,
-    kind,
-    fields: withReserved(known, mode.entryBytes * 8).map((f) => reading(raw, f)),
-  };
-}
-
-function isPage(raw: bigint, format: LevelFormat): boolean {
-  return !format.table || (format.page !== undefined && Boolean(raw & PAGE_SIZE));
-}
-
-/** Fills the gaps between the fields, whose bits are reserved. */
-function withReserved(fields: readonly BitField[], entryBits: number): BitField[] {
-  const all: BitField[] = [];
-  let next = 0;
-  const end: BitField = { low: entryBits, width: 0, name: "", meaning: "" };
-  for (const field of [...fields, end].toSorted((a, b) => a.low - b.low)) {
-    if (field.low > next) {
-      all.push({ low: next, width: field.low - next, name: "reserved", meaning: "must be 0" });
-    }
-    all.push(field);
-    next = field.low + field.width;
-  }
-  return all.slice(0, -1);
+  const { kind, fields } = fieldsOf(raw, format, modeName);
+  return { ...named, kind, fields: fields.map((field) => reading(raw, field)) };
 }
 
 function reading(raw: bigint, field: BitField): BitReading {
   const { low, width, name, linuxName } = field;
-  const bitsOfField = (raw >> BigInt(low)) & ((1n << BigInt(width)) - 1n);
-  const value = field.addressBit === undefined
-    ? bitsOfField
-    : bitsOfField << BigInt(field.addressBit);
+  const value = fieldValue(raw, field);
   return {
     low,
     width,

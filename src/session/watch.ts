@@ -1,0 +1,94 @@
+import type { PagingModeName } from "../cpu/paging_context.ts";
+import { diffEntries, type FieldChange } from "../paging/entry_diff.ts";
+import type { LevelName, PagingLevel } from "../paging/modes.ts";
+import type { Walk } from "../paging/walk.ts";
+
+/** One entry on the way to a page that is not what it was. */
+export interface EntryChange {
+  /** The level of the table that holds it, 5 to 1; level 1 is the PT. */
+  readonly level: PagingLevel;
+  /** The table's name. */
+  readonly name: LevelName;
+  /** The guest-physical address of the entry. */
+  readonly address: bigint;
+  /** The entry before. */
+  readonly before: bigint;
+  /** The entry now. */
+  readonly after: bigint;
+  /** The fields that differ. */
+  readonly fields: readonly FieldChange[];
+}
+
+/** What a watched address maps to, and what has changed since the event before. */
+export interface WatchEvent<W extends Walk = Walk> {
+  /** When it was seen, in milliseconds since 1970. */
+  readonly timeMs: number;
+  /** The walk. */
+  readonly walk: W;
+  /** The entries that changed, from the root down; none in the first event. */
+  readonly changes: readonly EntryChange[];
+}
+
+/** Options of a watch. */
+export interface WatchOptions {
+  /**
+   * Milliseconds between two walks. What changes and changes back in between is not seen.
+   *
+   * @default {10}
+   */
+  intervalMs?: number;
+  /** Ends the watch quietly. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Repeats a walk, and yields the first and each that differs from the one before. The guest is not
+ * paused, so a walk that saw tables in change is repeated at once and never yielded.
+ */
+export async function* watchWalks<W extends Walk>(
+  walkNow: () => Promise<W>,
+  options: WatchOptions = {},
+): AsyncGenerator<WatchEvent<W>, void> {
+  const { intervalMs = 10, signal } = options;
+  let last: W | undefined;
+  while (!signal?.aborted) {
+    const walk = await walkNow();
+    if (!walk.changedDuringWalk) {
+      const changes = last ? changesBetween(last, walk) : [];
+      if (!last || changes.length > 0 || last.outcome !== walk.outcome) {
+        yield { timeMs: Date.now(), walk, changes };
+      }
+      last = walk;
+    }
+    await pause(intervalMs, signal);
+  }
+}
+
+/** Compares the entries of two walks to the same address, level by level. */
+function changesBetween(before: Walk, after: Walk): EntryChange[] {
+  const changes: EntryChange[] = [];
+  for (const [i, entry] of after.steps.entries()) {
+    const was = before.steps[i];
+    if (was && was.raw !== entry.raw) changes.push(changeOf(was.raw, entry, after.mode));
+    // Below an entry that leads elsewhere all is new, and says nothing of what was changed.
+    if (was && was.frame !== entry.frame && entry.kind === "table") break;
+  }
+  return changes;
+}
+
+function changeOf(before: bigint, entry: Walk["steps"][number], mode: PagingModeName): EntryChange {
+  const { level, name, address, raw } = entry;
+  return { level, name, address, before, after: raw, fields: diffEntries(before, raw, level, mode) };
+}
+
+function pause(forMs: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, forMs);
+    signal?.addEventListener("abort", done, { once: true });
+  });
+}
