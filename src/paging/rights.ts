@@ -68,9 +68,11 @@ export interface RightsSoFar {
   readonly deniedAt: Readonly<Partial<Record<Right, PagingLevel>>>;
 }
 
+const UNRESTRICTED: Rights = Object.freeze({ user: true, writable: true, executable: true });
+
 /** Before the first level: nothing is forbidden. */
 export const ALL_RIGHTS: RightsSoFar = Object.freeze({
-  effective: Object.freeze({ user: true, writable: true, executable: true }),
+  effective: UNRESTRICTED,
   deniedAt: Object.freeze({}),
 });
 
@@ -111,3 +113,21 @@ export function settleRights(
   };
   return { effective, decidedBy };
 }
+
+/** What holds for every address while paging is off: nothing is forbidden. */
+export const WITHOUT_PAGING: {
+  readonly leaf: LeafRights;
+  readonly effective: Rights;
+  readonly decidedBy: DecidingLevels;
+} = Object.freeze({
+  leaf: Object.freeze({
+    ...UNRESTRICTED,
+    accessed: false,
+    dirty: false,
+    global: false,
+    patIndex: 0,
+    protectionKey: 0,
+  }),
+  effective: UNRESTRICTED,
+  decidedBy: Object.freeze({ present: 1, user: 1, writable: 1, executable: 1 }),
+});

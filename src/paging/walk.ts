@@ -14,6 +14,7 @@ import {
   type LeafRights,
   leafRightsOf,
   type Rights,
+  WITHOUT_PAGING,
 } from "./rights.ts";
 
 /** What every walk tells, however it ended. */
@@ -228,14 +229,11 @@ async function changed(
 
 /** With paging off a linear address is the physical one, and nothing is forbidden. */
 function identity(record: WalkRecord): MappedWalk {
-  const all = { user: true, writable: true, executable: true };
   return {
     ...record,
     outcome: "mapped",
     physicalAddress: record.address,
     pageSizeBytes: 4096,
-    leaf: { ...all, accessed: false, dirty: false, global: false, patIndex: 0, protectionKey: 0 },
-    effective: all,
-    decidedBy: { present: 1, user: 1, writable: 1, executable: 1 },
+    ...WITHOUT_PAGING,
   };
 }

@@ -69,21 +69,30 @@ export function judge(walk: Walk, expectation: Expectation = USER_CLEARED): Verd
     const verdict = !present && knownAbsent ? "pass" : "inconclusive";
     return { ...about, verdict, reason: describeFault(walk), mismatches: [] };
   }
-  if (!present) {
-    return { ...about, verdict: "fail", reason: "a page is mapped there", mismatches: [] };
-  }
-  const mismatches = mismatchesOf(walk, rights, scope);
+  return { ...about, ...judgePage(walk, { present, rights, scope }) };
+}
+
+/** What a verdict needs to know of a page that is mapped. */
+export type JudgedPage = Pick<MappedWalk, "mode" | "leaf" | "effective" | "decidedBy">;
+
+/** Judges a page that is mapped against a complete expectation: the one rule for walks and ranges. */
+export function judgePage(
+  page: JudgedPage,
+  { present, rights, scope }: ReturnType<typeof completeExpectation>,
+): Pick<Verdict, "verdict" | "reason" | "mismatches"> {
+  if (!present) return { verdict: "fail", reason: "a page is mapped there", mismatches: [] };
+  const mismatches = mismatchesOf(page, rights, scope);
   const verdict = mismatches.length === 0 ? "pass" : "fail";
   const judged = mismatches.length > 0
     ? mismatches.map((m) => m.right)
     : Object.keys(rights) as Right[];
-  const reason = judged.map((right) => describeRight(walk, right, scope)).join("; ") ||
+  const reason = judged.map((right) => describeRight(page, right, scope)).join("; ") ||
     "a page is mapped there";
-  return { ...about, verdict, reason, mismatches };
+  return { verdict, reason, mismatches };
 }
 
 function mismatchesOf(
-  walk: MappedWalk,
+  walk: JudgedPage,
   rights: Partial<Record<Right, boolean>>,
   scope: "leaf" | "effective",
 ): Mismatch[] {
@@ -100,7 +109,7 @@ function mismatchesOf(
 }
 
 /** Tells "the leaf says so" from "the leaf says otherwise, but a level above takes it away". */
-function describeRight(walk: MappedWalk, right: Right, scope: "leaf" | "effective"): string {
+function describeRight(walk: JudgedPage, right: Right, scope: "leaf" | "effective"): string {
   const { bit, setWhenGranted } = BIT_OF[right];
   const stateOf = (granted: boolean) => granted === setWhenGranted ? "set" : "cleared";
   const levels = PAGING_MODES[walk.mode].levels;
