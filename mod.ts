@@ -115,6 +115,7 @@ export {
 } from "./src/paging/address_space.ts";
 export type { BitField, EntryFlag } from "./src/paging/bit_fields.ts";
 export { type BitReading, bits, type BitsOptions, type EntryBits } from "./src/paging/bits.ts";
+export { diffEntries, type FieldChange } from "./src/paging/entry_diff.ts";
 export {
   type EntryFlags,
   type EntryKind,
@@ -157,6 +158,8 @@ export {
 // Linux
 export { findKptiPair, type KptiPair } from "./src/linux/kpti_pair.ts";
 
+export { parseVfioLog, type VfioLogRecord } from "./src/linux/vfio_log.ts";
+
 // Verdicts
 export { type Expectation, USER_CLEARED } from "./src/verify/expectation.ts";
 export { judge, type Mismatch, type Verdict, type VerdictKind } from "./src/verify/verdict.ts";
@@ -173,6 +176,7 @@ export {
 
 // A session with a guest
 export { connect, type ConnectOptions } from "./src/session/connect.ts";
+export { GuestLeftPausedError } from "./src/session/freeze.ts";
 export {
   type GuestVerdict,
   type GuestWalk,
@@ -186,3 +190,4 @@ export {
   type TableChoice,
   type TableSource,
 } from "./src/session/table_choice.ts";
+export type { EntryChange, WatchEvent, WatchOptions } from "./src/session/watch.ts";

@@ -21,3 +21,8 @@ export class InvalidArgumentError extends PagewalkError {
     this.input = input;
   }
 }
+
+/** The message of whatever was thrown. */
+export function formatError(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

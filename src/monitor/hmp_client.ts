@@ -163,7 +163,8 @@ export class HmpClient implements Monitor {
    * @throws {ConnectionLostError} if the connection has ended, or ends
    */
   async command(line: string, options: CommandOptions = {}): Promise<string> {
-    checkCommand(line, { endpoint: this.endpoint, allowUnsafe: this.#allowUnsafe });
+    const allowUnsafe = [...this.#allowUnsafe, ...options.allowUnsafe ?? []];
+    checkCommand(line, { endpoint: this.endpoint, allowUnsafe });
     options.signal?.throwIfAborted();
     if (this.#ended) throw this.#lost(line);
     const job = new CommandJob(line, {

@@ -10,6 +10,12 @@ export interface CommandOptions {
   timeoutMs?: number;
   /** The vCPU on whose behalf the command runs, for the commands that depend on one. */
   cpu?: number;
+  /**
+   * Names of commands that this call may send although they are not on the read-only list.
+   *
+   * @default {[]}
+   */
+  allowUnsafe?: readonly string[];
 }
 
 /**

@@ -33,11 +33,13 @@ export async function connect(
   options: ConnectOptions = {},
 ): Promise<Session> {
   const parsed = typeof endpoint === "object" ? endpoint : parseEndpoint(String(endpoint));
-  const monitor = await openMonitor(parsed, options);
+  const reopen = () => openMonitor(parsed, options);
+  const monitor = await reopen();
   const { physicalAddressBits, privateBit, sharedBit } = options;
   return new Session({
     monitor,
     memory: new MonitorMemory(monitor),
+    reopen,
     paging: {
       ...physicalAddressBits !== undefined && { physicalAddressBits },
       ...privateBit !== undefined && { privateBit },

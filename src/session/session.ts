@@ -13,7 +13,10 @@ import type { Monitor } from "../monitor/monitor.ts";
 import { AddressSpace } from "../paging/address_space.ts";
 import { type Walk, walk, type WalkOptions } from "../paging/walk.ts";
 import type { Expectation } from "../verify/expectation.ts";
+import type { RangeVerdict, VerifyRangeOptions } from "../verify/range.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
+import { verifyGuestRange } from "./ranges.ts";
+import { Freezer } from "./freeze.ts";
 import { sampleTables } from "./sample.ts";
 import {
   checkTableChoice,
@@ -21,6 +24,7 @@ import {
   type TableChoice,
   type TableSource,
 } from "./table_choice.ts";
+import { type WatchEvent, type WatchOptions, watchWalks } from "./watch.ts";
 
 /** A walk that knows whose tables it read. */
 export type GuestWalk = Walk & {
@@ -36,6 +40,17 @@ export type GuestVerdict = Verdict & {
   readonly walk: GuestWalk;
 };
 
+/** A judgement of a range that knows whose tables it judged. */
+export type GuestRangeVerdict = RangeVerdict & {
+  /** Where the root came from. */
+  readonly source: TableSource;
+  /** Under KPTI, the pair of roots; whether user code may execute is then the user root's word. */
+  readonly kpti?: KptiPair;
+};
+
+/** Which tables to judge a range by, and how. */
+export interface GuestRangeOptions extends TableChoice, Omit<VerifyRangeOptions, "userRoot"> {}
+
 /** Which tables to walk, and how. */
 export interface GuestWalkOptions extends TableChoice, WalkOptions {}
 
@@ -47,6 +62,8 @@ export interface SessionParts {
   readonly memory: PhysicalMemory;
   /** What the registers do not tell of the guest's paging. */
   readonly paging?: Omit<PagingContextOptions, "root">;
+  /** Opens the monitor anew, for resuming a frozen guest whose connection broke. */
+  reopen?(): Promise<Monitor>;
 }
 
 /**
@@ -59,12 +76,14 @@ export class Session implements AsyncDisposable {
   /** The guest's physical memory; only RAM and ROM are read. */
   readonly memory: PhysicalMemory;
   readonly #paging: Omit<PagingContextOptions, "root">;
+  readonly #freezer: Freezer;
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
   constructor(parts: SessionParts) {
     this.monitor = parts.monitor;
     this.memory = parts.memory;
     this.#paging = parts.paging ?? {};
+    this.#freezer = new Freezer(parts);
   }
 
   /** What the session is connected to, as a user would type it. */
@@ -167,6 +186,55 @@ export class Session implements AsyncDisposable {
   ): Promise<GuestVerdict> {
     const found = await this.walk(address, options);
     return { ...judge(found, expectation), walk: found };
+  }
+
+  /**
+   * Watches an address: yields what it maps to, and again whenever an entry on the way changes. The
+   * table is chosen once, at the start, and the guest is not paused.
+   *
+   * @throws {InvalidArgumentError} if the address or the choice cannot be used
+   * @throws {MonitorError} if the guest cannot be asked
+   */
+  async *watch(
+    address: AddressLike,
+    options: TableChoice & WatchOptions = {},
+  ): AsyncGenerator<WatchEvent<GuestWalk>, void> {
+    const { intervalMs, signal, ...choice } = options;
+    const { context, source } = await this.pageTable(choice, address, signal ? { signal } : {});
+    const walkNow = async () =>
+      await this.#withKpti(await walk(this.memory, context, address), context, source, {});
+    yield* watchWalks(walkNow, {
+      ...intervalMs !== undefined && { intervalMs },
+      ...signal && { signal },
+    });
+  }
+
+  /**
+   * Runs a block while the guest is paused, for answers that must fit together, and leaves the guest
+   * as it was found: a running one runs on, a paused one stays paused, also if the block throws, the
+   * connection breaks or the script is interrupted. This is the only thing that ever pauses a guest.
+   *
+   * @throws {GuestLeftPausedError} if the guest cannot be resumed
+   * @throws whatever the block throws
+   */
+  frozen<T>(block: () => Promise<T>): Promise<T> {
+    return this.#freezer.run(block);
+  }
+
+  /**
+   * Judges every page of a range; without an expectation, whether `_PAGE_USER` is clear in each page's
+   * own entry. Each table is read once, and the memory used does not grow with the range.
+   *
+   * @throws {InvalidArgumentError} if the range, the expectation or the choice cannot be used
+   * @throws {MonitorError} if the guest cannot be asked
+   */
+  verifyRange(
+    start: AddressLike,
+    lengthBytes: number,
+    expectation?: Expectation,
+    options: GuestRangeOptions = {},
+  ): Promise<GuestRangeVerdict> {
+    return verifyGuestRange(this, { start, lengthBytes }, expectation, options);
   }
 
   /** Ends the connection. May be called twice. */

@@ -78,7 +78,14 @@ function changesBetween(before: Walk, after: Walk): EntryChange[] {
 
 function changeOf(before: bigint, entry: Walk["steps"][number], mode: PagingModeName): EntryChange {
   const { level, name, address, raw } = entry;
-  return { level, name, address, before, after: raw, fields: diffEntries(before, raw, level, mode) };
+  return {
+    level,
+    name,
+    address,
+    before,
+    after: raw,
+    fields: diffEntries(before, raw, level, mode),
+  };
 }
 
 function pause(forMs: number, signal: AbortSignal | undefined): Promise<void> {

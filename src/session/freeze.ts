@@ -1,0 +1,107 @@
+import { formatError, PagewalkError } from "../core/errors.ts";
+import { readStatus } from "../monitor/commands/read_state.ts";
+import { MonitorError } from "../monitor/errors.ts";
+import type { Monitor } from "../monitor/monitor.ts";
+
+/** The guest was paused for a block and could not be resumed. */
+export class GuestLeftPausedError extends PagewalkError {
+  /** What the guest's monitor is, as a user would type it. */
+  readonly endpoint: string;
+
+  /** Creates the error for one guest. */
+  constructor(endpoint: string, cause: unknown) {
+    super(
+      `The guest at ${endpoint} was paused and could not be resumed (${
+        formatError(cause)
+      }): if QEMU still ` +
+        `runs, resume it with "cont" at its monitor`,
+      { cause },
+    );
+    this.endpoint = endpoint;
+  }
+}
+
+/** What pausing needs of a session. */
+export interface FreezeParts {
+  /** The monitor to pause and resume through. */
+  readonly monitor: Monitor;
+  /** Opens the monitor anew, for when the connection broke while the guest was paused. */
+  reopen?(): Promise<Monitor>;
+}
+
+/** Stops a guest around blocks, and leaves it as it was found: running or paused. */
+export class Freezer {
+  readonly #parts: FreezeParts;
+  #depth = 0;
+  #stopping: Promise<boolean> | null = null;
+
+  constructor(parts: FreezeParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Runs a block while the guest is paused. Blocks may nest and overlap: the first pauses the guest,
+   * the last resumes it, and only if it ran before. Ctrl-C and a kill resume it too.
+   *
+   * @throws {GuestLeftPausedError} if the guest cannot be resumed
+   * @throws whatever the block throws
+   */
+  async run<T>(block: () => Promise<T>): Promise<T> {
+    if (this.#depth++ === 0) this.#stopping = this.#stop();
+    const stopping = this.#stopping!;
+    let wasRunning = false;
+    try {
+      wasRunning = await stopping;
+      return await block();
+    } finally {
+      if (--this.#depth === 0 && wasRunning) await this.#resume();
+    }
+  }
+
+  /** Pauses the guest; true if it was running. */
+  async #stop(): Promise<boolean> {
+    const { monitor } = this.#parts;
+    if (!(await readStatus(monitor)).running) return false;
+    for (const name of SIGNALS) Deno.addSignalListener(name, this.#onSignal);
+    try {
+      await monitor.command("stop", { allowUnsafe: ["stop"] });
+    } catch (error) {
+      // Whether the command arrived is not known, so what it may have done is undone.
+      await this.#resume();
+      throw error;
+    }
+    return true;
+  }
+
+  async #resume(): Promise<void> {
+    for (const name of SIGNALS) Deno.removeSignalListener(name, this.#onSignal);
+    try {
+      await resume(this.#parts.monitor);
+    } catch (error) {
+      if (!(error instanceof MonitorError)) throw error;
+      await this.#resumeAnew(error);
+    }
+  }
+
+  /** The connection broke: the guest is still paused, and only a new one can tell it to go on. */
+  async #resumeAnew(broken: MonitorError): Promise<void> {
+    const { monitor, reopen } = this.#parts;
+    if (!reopen) throw new GuestLeftPausedError(monitor.endpoint, broken);
+    try {
+      await using anew = await reopen();
+      await resume(anew);
+    } catch (error) {
+      throw new GuestLeftPausedError(monitor.endpoint, error);
+    }
+  }
+
+  readonly #onSignal = () => {
+    this.#resume().finally(() => Deno.exit(130));
+  };
+}
+
+const SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM"];
+
+async function resume(monitor: Monitor): Promise<void> {
+  await monitor.command("cont", { allowUnsafe: ["cont"] });
+}
