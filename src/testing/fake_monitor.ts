@@ -61,8 +61,8 @@ class FakeMonitorServer extends MonitorScript implements FakeMonitor {
   readonly #session: MonitorSession;
   readonly #ending = new AbortController();
   readonly #served: Promise<void>;
-  /** What is left on disk by a Unix socket. */
-  readonly #socketPath: string | undefined;
+  /** Made for a Unix socket without a path; Deno removes the socket itself. */
+  readonly #ownDirectory: string | undefined;
   #stopped = false;
 
   constructor(source: MonitorSource | MonitorHandler, options: FakeMonitorServerOptions = {}) {
@@ -72,9 +72,8 @@ class FakeMonitorServer extends MonitorScript implements FakeMonitor {
     this.#source = sourceOf(source, version);
     this.#session = this.#source.openMonitor();
     if (scheme === "unix") {
-      const directory = options.path === undefined ? Deno.makeTempDirSync() : undefined;
-      const path = options.path ?? `${directory}/monitor.sock`;
-      this.#socketPath = directory ?? path;
+      this.#ownDirectory = options.path === undefined ? Deno.makeTempDirSync() : undefined;
+      const path = options.path ?? `${this.#ownDirectory}/monitor.sock`;
       this.#listener = Deno.listen({ transport: "unix", path });
       this.port = 0;
       this.endpoint = formatEndpoint({ scheme, path });
@@ -89,8 +88,8 @@ class FakeMonitorServer extends MonitorScript implements FakeMonitor {
   }
 
   async close(): Promise<void> {
-    this.#stopListening();
     this.#ending.abort();
+    this.#stopListening();
     await this.#served;
   }
 
@@ -145,7 +144,7 @@ class FakeMonitorServer extends MonitorScript implements FakeMonitor {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#listener.close();
-    if (this.#socketPath !== undefined) Deno.removeSync(this.#socketPath, { recursive: true });
+    if (this.#ownDirectory !== undefined) Deno.removeSync(this.#ownDirectory, { recursive: true });
   }
 }
 

@@ -32,6 +32,8 @@ export interface ConnectionContext {
 const PROMPT = "(qemu) ";
 const ENDLESS_BYTES = 1 << 30;
 const GARBAGE_SEED = 1;
+/** More than this is not held back for the next write. */
+const PENDING_BYTES = 64 * 1024;
 
 /**
  * Serves one client until it leaves, a fault ends the connection, or `quit`.
@@ -62,6 +64,7 @@ class Connection {
   readonly #context: ConnectionContext;
   readonly #readline = new HmpReadline();
   #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
   #silent = false;
 
   constructor(stream: ByteStream, context: ConnectionContext) {
@@ -101,7 +104,10 @@ class Connection {
     const fault = script.takeFault({ command: command.trim() });
     if (fault?.kind === "throw") throw new Error(fault.message);
     if (options.delayMs) await this.#pause(options.delayMs);
-    const { text, quit } = await session.answer(command);
+    const answer = session.answer(command);
+    // Who answers later should not hold back the echo.
+    if (answer instanceof Promise) await this.#flush();
+    const { text, quit } = await answer;
     if (quit) {
       await this.#flush();
       return "quit";
@@ -170,12 +176,20 @@ class Connection {
 
   async #say(bytes: Uint8Array): Promise<void> {
     this.#pending.push(bytes);
-    if (this.#context.options.writes === "perFlush") await this.#flush();
+    this.#pendingBytes += bytes.length;
+    const full = this.#pendingBytes > PENDING_BYTES;
+    if (full || this.#context.options.writes === "perFlush") await this.#flush();
   }
 
   async #flush(): Promise<void> {
-    const bytes = this.#pending.reduce(join, new Uint8Array());
+    const bytes = new Uint8Array(this.#pendingBytes);
+    let at = 0;
+    for (const piece of this.#pending) {
+      bytes.set(piece, at);
+      at += piece.length;
+    }
     this.#pending = [];
+    this.#pendingBytes = 0;
     await this.#send(bytes);
   }
 
@@ -222,7 +236,9 @@ function encode(text: string): Uint8Array {
 }
 
 function latin1(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 function join(a: Uint8Array, b: Uint8Array): Uint8Array {
