@@ -162,6 +162,8 @@ export { parseVfioLog, type VfioLogRecord } from "./src/linux/vfio_log.ts";
 
 // Verdicts
 export { type Expectation, USER_CLEARED } from "./src/verify/expectation.ts";
+export { judgeLogged, type LoggedEntry } from "./src/verify/logged_entry.ts";
+export { type Tally, tally } from "./src/verify/tally.ts";
 export { judge, type Mismatch, type Verdict, type VerdictKind } from "./src/verify/verdict.ts";
 
 // Results as text and as JSON

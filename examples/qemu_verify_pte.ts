@@ -7,7 +7,7 @@ import {
   CONNECT_OPTIONS,
   connectTo,
   describeSource,
-  EXIT,
+  exitCodeOf,
   flag,
   MONITOR,
   notMappedAdvice,
@@ -55,5 +55,5 @@ await runCommand({
     console.log(verificationText(verdict, { source }));
     if (verdict.walk.outcome === "notPresent") console.log(`[!] ${notMappedAdvice(verdict.walk)}`);
   }
-  return { pass: EXIT.PASS, fail: EXIT.FAIL, inconclusive: EXIT.INCONCLUSIVE }[verdict.verdict];
+  return exitCodeOf(verdict.verdict);
 });

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
+import type { VerdictKind } from "../verify/verdict.ts";
 import { flag, type OptionSpecs, type OptionValues, parseCommandLine } from "./options.ts";
 import { usageText } from "./usage.ts";
 
@@ -13,6 +14,11 @@ export const EXIT = {
   /** The check could not be made: usage, connection, permission. */
   CANNOT_CHECK: 3,
 } as const;
+
+/** The exit code that a verdict stands for. */
+export function exitCodeOf(verdict: VerdictKind): number {
+  return { pass: EXIT.PASS, fail: EXIT.FAIL, inconclusive: EXIT.INCONCLUSIVE }[verdict];
+}
 
 /** An argument of a command that has its place instead of a name. */
 export interface Positional {

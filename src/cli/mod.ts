@@ -10,6 +10,7 @@ export {
   type CommandArguments,
   type CommandSpec,
   EXIT,
+  exitCodeOf,
   type Positional,
   runCommand,
 } from "./command.ts";
@@ -36,4 +37,5 @@ export {
   type TableOptionSpecs,
   type TableValues,
 } from "./guest_options.ts";
+export { readTextInput } from "./text_input.ts";
 export { usageText } from "./usage.ts";

@@ -1,0 +1,41 @@
+import { formatAddress } from "../core/address.ts";
+import { diffEntries } from "../paging/entry_diff.ts";
+import type { Walk } from "../paging/walk.ts";
+import { type Expectation, USER_CLEARED } from "./expectation.ts";
+import { judge, type Verdict } from "./verdict.ts";
+
+/** An address whose entry a kernel log tells. */
+export interface LoggedEntry {
+  /** The linear address. */
+  readonly address: bigint;
+  /** The entry as it was left, if the log says so. */
+  readonly newEntry?: bigint;
+}
+
+/** The processor sets these whenever it likes, so a log's entry may differ in them. */
+const ACCESSED_AND_DIRTY = 0x60n;
+
+/**
+ * Judges a walk against an expectation and against the entry that a kernel log says was left there.
+ * Accessed and dirty bits may differ from the log's; any other difference fails.
+ *
+ * @throws {InvalidArgumentError} if the expectation contradicts itself or names nothing
+ */
+export function judgeLogged(
+  walk: Walk,
+  logged: LoggedEntry,
+  expectation: Expectation = USER_CLEARED,
+): Verdict {
+  const verdict = judge(walk, expectation);
+  const found = walk.steps.at(-1);
+  if (walk.outcome !== "mapped" || verdict.verdict === "inconclusive") return verdict;
+  if (!found || logged.newEntry === undefined) return verdict;
+  if (((found.raw ^ logged.newEntry) & ~ACCESSED_AND_DIRTY) === 0n) return verdict;
+  const fields = diffEntries(logged.newEntry, found.raw, found.level, walk.mode)
+    .filter(({ low }) => !(ACCESSED_AND_DIRTY >> BigInt(low) & 1n))
+    .map(({ linuxName, name }) => linuxName ?? name);
+  const differs = `the entry is ${formatAddress(found.raw)}, but the log left ` +
+    `${formatAddress(logged.newEntry)}: ${[...new Set(fields)].join(", ")} changed since`;
+  const reason = verdict.verdict === "fail" ? `${verdict.reason}; ${differs}` : differs;
+  return { ...verdict, verdict: "fail", reason };
+}
