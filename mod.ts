@@ -113,6 +113,7 @@ export {
   describeFault,
   PageFaultError,
 } from "./src/paging/address_space.ts";
+export type { AddressRange } from "./src/paging/address_range.ts";
 export type { BitField, EntryFlag } from "./src/paging/bit_fields.ts";
 export { type BitReading, bits, type BitsOptions, type EntryBits } from "./src/paging/bits.ts";
 export { diffEntries, type FieldChange } from "./src/paging/entry_diff.ts";
@@ -123,6 +124,19 @@ export {
   levelDecoders,
   type PageTableEntry,
 } from "./src/paging/entry.ts";
+export { type ListOptions, type ListProgress, listTables } from "./src/paging/listing.ts";
+export type {
+  Listed,
+  ListedIdentity,
+  ListedNotPresent,
+  ListedPage,
+  ListedReservedBits,
+  ListedShared,
+  ListedSpan,
+  ListedTable,
+  ListedTruncated,
+  ListedUnreadable,
+} from "./src/paging/listing_records.ts";
 export {
   type LevelFormat,
   type LevelName,
@@ -133,14 +147,18 @@ export {
 } from "./src/paging/modes.ts";
 export { decodeNotPresent, type NotPresentContent } from "./src/paging/not_present.ts";
 export {
+  ALL_RIGHTS,
   type DecidingLevels,
   effectiveRights,
   type LeafRights,
   leafRightsOf,
+  restrictRights,
   type Right,
   RIGHTS,
   type Rights,
   rightsOf,
+  type RightsSoFar,
+  settleRights,
 } from "./src/paging/rights.ts";
 export {
   type MappedWalk,
@@ -164,12 +182,25 @@ export { parseVfioLog, type VfioLogRecord } from "./src/linux/vfio_log.ts";
 export { type Expectation, USER_CLEARED } from "./src/verify/expectation.ts";
 export { judgeLogged, type LoggedEntry } from "./src/verify/logged_entry.ts";
 export { type Tally, tally } from "./src/verify/tally.ts";
+export {
+  type GapCause,
+  type JudgedGap,
+  type JudgedPageOfRange,
+  type JudgedPart,
+  judgeRange,
+  type RangeVerdict,
+  verifyRange,
+  type VerifyRangeOptions,
+} from "./src/verify/range.ts";
 export { judge, type Mismatch, type Verdict, type VerdictKind } from "./src/verify/verdict.ts";
 
 // Results as text and as JSON
 export { toJson, verdictRecord, walkRecord } from "./src/report/json.ts";
+export { rangeRecord } from "./src/report/range_record.ts";
+export { rangeSummary, rangeText, type RangeTextOptions } from "./src/report/range_text.ts";
 export { formatSize } from "./src/report/size.ts";
 export { COLOUR, PLAIN, type Style, styleForStdout } from "./src/report/style.ts";
+export { TapWriter } from "./src/report/tap.ts";
 export {
   notMappedAdvice,
   verificationText,
@@ -180,6 +211,8 @@ export {
 export { connect, type ConnectOptions } from "./src/session/connect.ts";
 export { GuestLeftPausedError } from "./src/session/freeze.ts";
 export {
+  type GuestRangeOptions,
+  type GuestRangeVerdict,
   type GuestVerdict,
   type GuestWalk,
   type GuestWalkOptions,

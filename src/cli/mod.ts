@@ -39,3 +39,5 @@ export {
 } from "./guest_options.ts";
 export { readTextInput } from "./text_input.ts";
 export { usageText } from "./usage.ts";
+export { parseSize } from "./parse_size.ts";
+export { ProgressBar, type ProgressState } from "./progress.ts";

@@ -120,6 +120,8 @@ export interface VerifyRangeOptions
    * @default {100}
    */
   keep?: number;
+  /** Called with every part as it is judged, in address order: for reports that name every page. */
+  onParts?: (parts: readonly JudgedPart[]) => void;
 }
 
 const PAGE_BYTES = 4096n;
@@ -160,12 +162,13 @@ export async function verifyRange(
   });
   for await (const batch of parts) {
     for (const part of batch) tally.add(part);
+    options.onParts?.(batch);
   }
   return tally.verdict();
 }
 
 /**
- * Judges a range part by part, in address order and in batches: for reports that name every page.
+ * Judges a range part by part, in address order and in batches.
  *
  * @throws {InvalidArgumentError} if the range or the expectation cannot be used
  */
@@ -177,7 +180,7 @@ export async function* judgeRange(
   options: VerifyRangeOptions = {},
 ): AsyncGenerator<JudgedPart[]> {
   const judge = new RangeJudge(context, range, expectation);
-  const { keep: _, ...listOptions } = options;
+  const { keep: _keep, onParts: _onParts, ...listOptions } = options;
   const { start, end } = judge;
   const whole = { start, lengthBytes: Number(end - start) };
   const listing = listTables(memory, context, whole, {

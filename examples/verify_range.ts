@@ -1,0 +1,75 @@
+/**
+ * Says whether `_PAGE_USER` is cleared on every page of a buffer of a running guest.
+ *
+ *     deno run --allow-net=127.0.0.1:1334 verify_range.ts 1334 0x7f1234567000 1M
+ */
+import {
+  CONNECT_OPTIONS,
+  connectTo,
+  describeSource,
+  EXIT,
+  flag,
+  MONITOR,
+  oneOf,
+  parseAddress,
+  parseSize,
+  ProgressBar,
+  rangeRecord,
+  rangeText,
+  runCommand,
+  TABLE_OPTIONS,
+  tableChoice,
+  TapWriter,
+  toJson,
+  wholeNumber,
+} from "@pagewalk/pagewalk/cli";
+
+await runCommand({
+  name: "verify_range.ts",
+  purpose: "Say whether _PAGE_USER is cleared on every page of a range",
+  positionals: [
+    MONITOR,
+    { name: "start", purpose: "the first address, such as 0x7f1234567000" },
+    { name: "length", purpose: "the length in bytes, such as 1048576, 0x100000 or 1M" },
+  ],
+  options: {
+    expect: oneOf(["cleared", "set"], "what _PAGE_USER should be (default cleared)"),
+    effective: flag("judge what all levels leave to user mode, not the last entry alone"),
+    ...TABLE_OPTIONS,
+    list: wholeNumber("N", "list so many failures, and as many gaps (default 100)"),
+    json: flag("print one JSON object"),
+    tap: flag("print TAP, one line for each page"),
+    ...CONNECT_OPTIONS,
+  },
+  permissions: "--allow-net=127.0.0.1:1334",
+  examples: [
+    "1334 0x7f1234567000 1M",
+    "1334 0x7f1234567000 1M --sample 5000 --json",
+    "sim: 0x7f1234567000 16K",
+  ],
+  exits: { 1: "a page is not as expected", 2: "a page is not mapped or could not be judged" },
+}, async ({ positionals: [monitor, start, length], options }) => {
+  const address = parseAddress(start!);
+  const lengthBytes = parseSize(length!);
+  const tap = options.tap ? new TapWriter() : null;
+  using bar = new ProgressBar();
+  await using guest = await connectTo(monitor!, options);
+  if (tap) console.log(tap.head());
+
+  const verdict = await guest.verifyRange(address, lengthBytes, {
+    user: options.expect === "set",
+    scope: options.effective ? "effective" : "leaf",
+  }, {
+    ...tableChoice(options),
+    ...options.list !== undefined && { keep: options.list },
+    ...tap && { onParts: (parts) => console.log(parts.map((part) => tap.line(part)).join("\n")) },
+    onProgress: ({ fraction, pages }) => bar.update({ fraction, text: `${pages} pages` }),
+  });
+  bar.stop();
+
+  const source = describeSource(verdict.source);
+  if (tap) console.log(tap.end());
+  else if (options.json) console.log(toJson(rangeRecord(verdict, source)));
+  else console.log(rangeText(verdict, { source }));
+  return { pass: EXIT.PASS, fail: EXIT.FAIL, inconclusive: EXIT.INCONCLUSIVE }[verdict.verdict];
+});

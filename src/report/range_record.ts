@@ -1,0 +1,39 @@
+import type { JudgedGap, JudgedPageOfRange, RangeVerdict } from "../verify/range.ts";
+import { rangeSummary } from "./range_text.ts";
+
+/** The judgement of a range as plain data for JSON. `rootSource` says whose table it is. */
+export function rangeRecord(verdict: RangeVerdict, rootSource: string): Record<string, unknown> {
+  const { address, lengthBytes, root, mode } = verdict;
+  return {
+    ...{ address, lengthBytes, root, rootSource, mode },
+    expectation: verdict.expectation,
+    verdict: verdict.verdict,
+    reason: rangeSummary(verdict),
+    pages: verdict.pages,
+    passed: verdict.passed,
+    failed: verdict.failed,
+    inconclusive: verdict.inconclusive,
+    smallPages: verdict.smallPages,
+    ...verdict.firstFailure !== null && { firstFailure: verdict.firstFailure },
+    failures: verdict.failures.map(pageRecord),
+    gaps: verdict.gaps.map(gapRecord),
+    gapCount: verdict.gapCount,
+    tables: verdict.tables,
+  };
+}
+
+function pageRecord(page: JudgedPageOfRange): Record<string, unknown> {
+  const { address, lengthBytes, pageSizeBytes, physicalAddress, entry, leaf, effective } = page;
+  return {
+    ...{ address, lengthBytes, pageSizeBytes, physicalAddress },
+    ...entry && { level: entry.level, entryAddress: entry.address, entry: entry.raw },
+    ...{ leaf, effective, decidedBy: page.decidedBy, reason: page.reason },
+  };
+}
+
+function gapRecord({ address, lengthBytes, cause, entry, reason }: JudgedGap) {
+  return {
+    ...{ address, lengthBytes, cause, reason },
+    ...entry && { level: entry.level, entryAddress: entry.address, entry: entry.raw },
+  };
+}

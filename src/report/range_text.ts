@@ -1,0 +1,84 @@
+import { formatAddress } from "../core/address.ts";
+import { PAGING_MODES } from "../paging/modes.ts";
+import type { JudgedGap, JudgedPageOfRange, RangeVerdict } from "../verify/range.ts";
+import { formatSize } from "./size.ts";
+
+/** What the text says besides the judgement. */
+export interface RangeTextOptions {
+  /** Whose table it is, such as `vCPU 0`. */
+  readonly source: string;
+}
+
+/**
+ * Writes the judgement of a range: whose tables, each failure with its entry, each gap, and the
+ * summary line.
+ */
+export function rangeText(verdict: RangeVerdict, options: RangeTextOptions): string {
+  const { address, lengthBytes, root, failures, failed, gaps, gapCount } = verdict;
+  const last = address + BigInt(lengthBytes) - 1n;
+  return [
+    `[+] CR3 (Page Table Base): ${formatAddress(root)} (${options.source})`,
+    `[+] Range ${formatAddress(address)}-${formatAddress(last)}: ${formatSize(lengthBytes)}, ` +
+    `${verdict.tables} tables read`,
+    ...failures.map((page) => `[-] ${pageLine(verdict, page)}`),
+    ...moreLine(failed - failures.length, "page fails", "pages fail"),
+    ...gaps.map((gap) => `[!] ${gapLine(gap)}`),
+    ...moreLine(gapCount - gaps.length, "gap", "gaps"),
+    resultLine(verdict),
+  ].join("\n");
+}
+
+/**
+ * Says in one sentence how a range fared: `255 of 256 pages pass; first failure 0x…`.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, rangeSummary } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const verdict = await guest.verifyRange(0x7f1234567000n, 4096);
+ * assertEquals(rangeSummary(verdict), "1 of 1 pages pass");
+ * ```
+ */
+export function rangeSummary(verdict: RangeVerdict): string {
+  const { pages, passed, inconclusive, smallPages, firstFailure } = verdict;
+  const large = pages === smallPages ? "" : `, which are ${smallPages} pages of 4 KiB`;
+  const parts = [`${passed} of ${pages} pages pass${large}`];
+  if (firstFailure !== null) parts.push(`first failure ${formatAddress(firstFailure)}`);
+  if (inconclusive > 0) parts.push(`${inconclusive} could not be judged`);
+  return parts.join("; ");
+}
+
+function resultLine(verdict: RangeVerdict): string {
+  const summary = rangeSummary(verdict);
+  switch (verdict.verdict) {
+    case "pass":
+      return `[+] Verification PASSED: ${summary}`;
+    case "fail":
+      return `[-] Verification FAILED: ${summary}`;
+    case "inconclusive":
+      return `[-] Verification INCONCLUSIVE: ${summary}`;
+  }
+}
+
+function pageLine(verdict: RangeVerdict, page: JudgedPageOfRange): string {
+  const { address, entry, reason, pageSizeBytes } = page;
+  if (!entry) return `${formatAddress(address)}: ${reason}`;
+  const format = PAGING_MODES[verdict.mode].levels.find(({ level }) => level === entry.level)!;
+  const size = pageSizeBytes === 4096 ? "" : ` (${formatSize(pageSizeBytes)})`;
+  return `${formatAddress(address)}${size}: ${reason}; ` +
+    `${format.entryName} ${formatAddress(entry.raw)} at ${formatAddress(entry.address)}`;
+}
+
+function gapLine({ address, lengthBytes, reason, entry }: JudgedGap): string {
+  const last = address + BigInt(lengthBytes) - 1n;
+  const raw = entry ? `; entry ${formatAddress(entry.raw)} at ${formatAddress(entry.address)}` : "";
+  return `${formatAddress(address)}-${formatAddress(last)} (${
+    lengthBytes / 4096
+  } pages): ${reason}${raw}`;
+}
+
+function moreLine(count: number, one: string, many: string): string[] {
+  return count > 0 ? [`    … and ${count} more ${count === 1 ? one : many}`] : [];
+}
