@@ -144,7 +144,11 @@ liveTest(
     await using qemu = await LiveQemu.start();
     for (let i = 0; i < 3; i++) {
       const monitor = await connectHmp(qemu.endpoints.tcp);
-      const unread = examineMemory(monitor, 0, 0x100000);
+      const unread = assertRejects(
+        () => examineMemory(monitor, 0, 0x400000),
+        ConnectionLostError,
+        "was closed",
+      );
       await new Promise((resolve) => setTimeout(resolve, 10 * i));
       await monitor.close();
       await assertRejects(() => unread, ConnectionLostError, "was closed");
