@@ -145,7 +145,7 @@ liveTest(
     for (let i = 0; i < 3; i++) {
       const monitor = await connectHmp(qemu.endpoints.tcp);
       const unread = assertRejects(
-        () => examineMemory(monitor, 0, 0x400000),
+        () => examineMemory(monitor, 0x100000, 0x400000),
         ConnectionLostError,
         "was closed",
       );
