@@ -35,7 +35,9 @@ function ascendingKeys(bytes: Uint8Array, kind: OffsetKind): number[] | null {
 export function offsetKinds(bytes: Uint8Array): OffsetKind[] {
   return (["percpu", "base", "self"] as const).filter((kind) => {
     const keys = ascendingKeys(bytes, kind);
-    return keys !== null && new Set(keys).size >= keys.length / 2 &&
+    const view = viewOf(bytes);
+    const distinct = new Set(keys?.map((_, i) => view.getInt32(i * 4, true))).size;
+    return keys !== null && distinct >= keys.length / 2 && new Set(keys).size >= keys.length / 2 &&
       keys.at(-1)! - keys[0]! < WIDEST && (kind !== "percpu" || keys[0]! > FARTHEST);
   });
 }

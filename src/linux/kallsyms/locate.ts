@@ -199,9 +199,11 @@ class Search {
     last: number,
     base: RelativeBase | null,
   ): Promise<KallsymsTables | null> {
-    // The token index looks like ascending offsets too, so that `first` may lie within it.
+    // The token index and the markers look like ascending offsets too: `first` may lie in either.
     const from = Math.max(0, first - TOKEN_TABLE_BYTES) & ~7;
-    const bytes = await this.#read(from, first + 1024 - from);
+    const markerBytes = alignUp((last - first) / BLOCK_SYMBOLS, 8);
+    const to = first + markerBytes + TOKEN_TABLE_BYTES + 1024;
+    const bytes = await this.#read(from, to - from);
     const tokens = findTokens(bytes, 0, bytes.length - 512);
     if (!tokens) return null;
     const tokenTable = from + tokens.table;
