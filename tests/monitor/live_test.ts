@@ -151,7 +151,7 @@ liveTest(
       );
       await new Promise((resolve) => setTimeout(resolve, 10 * i));
       await monitor.close();
-      await assertRejects(() => unread, ConnectionLostError, "was closed");
+      await unread;
     }
     await using next = await connectHmp(qemu.endpoints.tcp);
     assertEquals(
