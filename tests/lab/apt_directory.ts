@@ -22,6 +22,7 @@ export interface PackageVersion {
 export class AptDirectory {
   readonly #folder: string;
   readonly #progress: Progress;
+  #updateError: LabError | undefined;
   /** The architecture of the packages in it. */
   readonly architecture: "amd64" | "i386";
 
@@ -47,7 +48,7 @@ export class AptDirectory {
     await Deno.writeTextFile(`${folder}/status`, "");
     await Deno.writeTextFile(`${folder}/apt.conf`, configuration(folder, architecture));
     const directory = new AptDirectory(folder, architecture, progress);
-    if (changed || options.refresh || !(await exists(`${folder}/updated`))) {
+    if (changed || options.refresh || !(await directory.#hasLists())) {
       await Deno.writeTextFile(`${folder}/sources.list`, sources);
       await directory.update();
     }
@@ -57,13 +58,18 @@ export class AptDirectory {
   /** Fetches the package lists. One list out of step does not matter until a package is missing. */
   async update(): Promise<void> {
     this.#progress(`fetching the package lists for ${this.architecture}`);
+    this.#updateError = undefined;
     try {
-      await this.#run("apt-get", ["update"], "fetching package lists");
+      await this.#run(
+        "apt-get",
+        ["update", "-o", "APT::Update::Error-Mode=any"],
+        "fetching package lists",
+      );
     } catch (error) {
       if (!(error instanceof LabError)) throw error;
+      this.#updateError = error;
       this.#progress(`going on without a list: ${error.message}`);
     }
-    await Deno.writeTextFile(`${this.#folder}/updated`, new Date().toISOString());
   }
 
   /**
@@ -77,9 +83,10 @@ export class AptDirectory {
       return fieldsOf(await this.#run("apt-cache", ["show", wanted], `looking up ${wanted}`));
     } catch (error) {
       if (!(error instanceof LabError)) throw error;
+      const reason = this.#updateError ?? error;
       throw new LabUnavailableError(
-        `the package ${wanted} (${this.architecture}) is not in the archive; ` +
-          `run: rm -r ${this.#folder}`,
+        `the package ${wanted} (${this.architecture}) cannot be found (${reason.message}); ` +
+          "look at the network and this machine's package sources, then run: deno task lab --update",
         { cause: error },
       );
     }
@@ -131,6 +138,13 @@ export class AptDirectory {
       throw new LabUnavailableError(`apt-get download left no file ${prefix}*.deb in ${debs}`);
     }
     return path;
+  }
+
+  async #hasLists(): Promise<boolean> {
+    for await (const entry of Deno.readDir(`${this.#folder}/state/lists`)) {
+      if (entry.name.includes("_Packages")) return true;
+    }
+    return false;
   }
 
   #run(command: string, args: string[], purpose: string, cwd?: string): Promise<string> {

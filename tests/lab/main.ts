@@ -45,7 +45,7 @@ await runCommand({
   const interrupted = signalled();
   interrupted.then((signal) => interrupt.abort(new LabError(`stopped by ${signal}`)));
   const started = performance.now();
-  await using guest = await startLab({
+  const starting = startLab({
     kernel: options.kernel ?? preset.kernel,
     features: [...new Set([...preset.features, ...LAB_FEATURES.filter(isChosen)])],
   }, {
@@ -56,6 +56,11 @@ await runCommand({
     refresh: options.update,
     ...options.qemu && { qemuArguments: options.qemu },
   });
+  await using guest = await starting.catch((error) => {
+    if (error === interrupt.signal.reason) return undefined;
+    throw error;
+  });
+  if (guest === undefined) return console.error(`[lab] ${await interrupted}: stopped`);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   await Deno.writeTextFile(`${guest.folder}/dmesg.log`, await guest.dmesg());
   console.log(guestText(guest, seconds));
