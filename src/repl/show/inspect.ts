@@ -1,0 +1,97 @@
+import type { Style } from "../../report/style.ts";
+import { groupHex } from "./group_hex.ts";
+import { renderKnown } from "./renderers.ts";
+
+/** How values are written. */
+export interface ShowOptions {
+  readonly style: Style;
+  /** Whether the style has colours, for what Deno writes. */
+  readonly colours: boolean;
+}
+
+/**
+ * Writes a value as a prompt prints it: known results as their tables, text as it is, whole numbers as
+ * bigints in hexadecimal, everything else as Deno writes it.
+ */
+export function showValue(value: unknown, options: ShowOptions): string {
+  if (typeof value === "string") return value;
+  if (typeof value === "bigint") return options.style.value(groupHex(value));
+  if (typeof value === "object" && value !== null) {
+    const known = renderKnown(value, options.style);
+    if (known !== undefined) return known;
+    const listed = Array.isArray(value) && showList(value, options);
+    if (listed) return listed;
+  }
+  return Deno.inspect(withHexBigints(value, options.style), {
+    colors: options.colours,
+    depth: 4,
+    iterableLimit: 100,
+    strAbbreviateSize: 1000,
+  });
+}
+
+/** A list of results of known kinds is written one after the other. */
+function showList(values: readonly unknown[], { style }: ShowOptions): string | undefined {
+  if (values.length === 0) return undefined;
+  const texts: string[] = [];
+  for (const value of values) {
+    if (typeof value !== "object" || value === null) return undefined;
+    const text = renderKnown(value, style);
+    if (text === undefined) return undefined;
+    texts.push(text);
+  }
+  const separator = texts.some((text) => text.includes("\n")) ? "\n\n" : "\n";
+  return texts.join(separator);
+}
+
+/** A bigint as `Deno.inspect` is to write it. */
+class HexBigint {
+  readonly #text: string;
+
+  constructor(value: bigint, style: Style) {
+    this.#text = style.value(groupHex(value));
+  }
+
+  [Symbol.for("Deno.customInspect")](): string {
+    return this.#text;
+  }
+}
+
+/**
+ * Copies arrays, plain objects, maps and sets with their bigints replaced, since `Deno.inspect` would
+ * write those in decimal. What has a class is left alone: its state is not for us to copy.
+ */
+function withHexBigints(
+  value: unknown,
+  style: Style,
+  copies = new Map<object, unknown>(),
+): unknown {
+  if (typeof value === "bigint") return new HexBigint(value, style);
+  if (typeof value !== "object" || value === null) return value;
+  const known = copies.get(value);
+  if (known !== undefined) return known;
+  const copy = emptyLike(value);
+  if (copy === undefined) return value;
+  copies.set(value, copy);
+  const replace = (part: unknown) => withHexBigints(part, style, copies);
+  if (value instanceof Map && copy instanceof Map) {
+    for (const [key, part] of value) copy.set(replace(key), replace(part));
+  } else if (value instanceof Set && copy instanceof Set) {
+    for (const part of value) copy.add(replace(part));
+  } else {
+    for (const [key, property] of Object.entries(Object.getOwnPropertyDescriptors(value))) {
+      if ("value" in property) property.value = replace(property.value);
+      if (key !== "length") Object.defineProperty(copy, key, property);
+    }
+  }
+  return copy;
+}
+
+function emptyLike(value: object): object | undefined {
+  if (Array.isArray(value)) return new Array(value.length);
+  if (value instanceof Map) return new Map();
+  if (value instanceof Set) return new Set();
+  const prototype = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype) return {};
+  return prototype === null ? Object.create(null) : undefined;
+}

@@ -1,0 +1,68 @@
+import type { CpuRegisters } from "../../cpu/registers.ts";
+import type { EntryBits } from "../../paging/bits.ts";
+import type { PageTableEntry } from "../../paging/entry.ts";
+import type { Walk } from "../../paging/walk.ts";
+import { rangeText } from "../../report/range_text.ts";
+import type { Style } from "../../report/style.ts";
+import type { GuestRangeVerdict } from "../../session/session.ts";
+import { describeSource } from "../../session/table_choice.ts";
+import type { WatchEvent } from "../../session/watch.ts";
+import type { RangeVerdict } from "../../verify/range.ts";
+import type { Verdict } from "../../verify/verdict.ts";
+import { bitsText } from "./bits_text.ts";
+import { entryText } from "./entry_text.ts";
+import { hexdumpText } from "./memory_text.ts";
+import { registersText } from "./registers_text.ts";
+import { verdictText } from "./verdict_text.ts";
+import { walkText } from "./walk_text.ts";
+import { watchText } from "./watch_text.ts";
+
+/** Writes one kind of result for reading. */
+export type Renderer<T> = (value: T, style: Style) => string;
+
+/** A kind of result: the fields by which it is known, and how it is written. */
+interface ResultKind {
+  readonly fields: readonly string[];
+  readonly render: Renderer<never>;
+}
+
+/** Makes a kind of result; the first whose fields a value has is taken. */
+function kind<T extends object>(
+  fields: readonly (string & keyof T)[],
+  render: Renderer<T>,
+): ResultKind {
+  return { fields, render };
+}
+
+const KINDS: readonly ResultKind[] = [
+  kind<Verdict>(["verdict", "reason", "walk"], verdictText),
+  kind<RangeVerdict & Partial<GuestRangeVerdict>>(
+    ["verdict", "firstFailure", "gaps"],
+    (value) => rangeText(value, { source: value.source ? describeSource(value.source) : "given" }),
+  ),
+  kind<WatchEvent<Walk>>(["timeMs", "walk", "changes"], watchText),
+  kind<Walk>(["outcome", "steps", "root"], walkText),
+  kind<EntryBits>(["raw", "fields", "entryName"], bitsText),
+  kind<PageTableEntry>(["raw", "flags", "frame", "kind"], entryText),
+  kind<CpuRegisters>(["cr0", "cr3", "cr4", "efer", "rip"], registersText),
+];
+
+const bound = new WeakMap<object, (style: Style) => string>();
+
+/**
+ * Remembers how one result is to be written, for what cannot be told by its fields: an array of words
+ * that came from an address, a table of vCPUs. The result itself is not changed.
+ */
+export function showAs<T extends object>(value: T, render: Renderer<T>): T {
+  bound.set(value, (style) => render(value, style));
+  return value;
+}
+
+/** Writes a result if it is of a known kind, else returns undefined. */
+export function renderKnown(value: object, style: Style): string | undefined {
+  const own = bound.get(value);
+  if (own) return own(style);
+  if (value instanceof Uint8Array) return hexdumpText(value, 0n, style);
+  const known = KINDS.find(({ fields }) => fields.every((field) => field in value));
+  return known && (known.render as Renderer<object>)(value, style);
+}

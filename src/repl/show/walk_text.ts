@@ -1,0 +1,96 @@
+import { describeFault } from "../../paging/address_space.ts";
+import type { PageTableEntry } from "../../paging/entry.ts";
+import { PAGING_MODES } from "../../paging/modes.ts";
+import { decodeNotPresent } from "../../paging/not_present.ts";
+import { type Right, RIGHTS } from "../../paging/rights.ts";
+import type { MappedWalk, Walk } from "../../paging/walk.ts";
+import { formatSize } from "../../report/size.ts";
+import type { Style } from "../../report/style.ts";
+import type { GuestWalk } from "../../session/session.ts";
+import { describeSource } from "../../session/table_choice.ts";
+import { type Cell, cell, columns, numberCell } from "./columns.ts";
+import { flagsText } from "./flags_text.ts";
+import { groupHex } from "./group_hex.ts";
+import { notPresentText } from "./not_present_text.ts";
+
+const RIGHT_LETTERS: Record<Right, string> = { user: "U", writable: "W", executable: "X" };
+const PROCESS_HINT =
+  'Page tables are private to each process: help("root") says how to choose another one';
+const RIGHT_WORDS: Record<Right, string> = {
+  user: "user",
+  writable: "write",
+  executable: "execute",
+};
+
+/**
+ * Writes a walk as a table, one line a level, with the level that decides each right, and then what it
+ * comes to.
+ */
+export function walkText(walk: Walk & Partial<GuestWalk>, style: Style): string {
+  const source = walk.source ? ` (${describeSource(walk.source)})` : "";
+  const title = `${groupHex(walk.address)} in ${walk.mode} paging, root ${groupHex(walk.root)}`;
+  const lines = [style.strong(title) + source];
+  if (walk.steps.length > 0) lines.push(stepTable(walk, style));
+  lines.push(...outcomeLines(walk, style));
+  if (walk.changedDuringWalk) {
+    lines.push(style.bad("The guest changed these tables during the walk: walk again"));
+  }
+  return lines.join("\n");
+}
+
+function stepTable(walk: Walk, style: Style): string {
+  const digits = PAGING_MODES[walk.mode].entryBytes * 2;
+  const heads = ["level", "index", "at", "entry", "flags"];
+  if (walk.outcome === "mapped") heads.push("decides");
+  const head = heads.map((text, i) =>
+    i === 1 ? numberCell(text, style.faint) : cell(text, style.faint)
+  );
+  const rows = walk.steps.map((entry): Cell[] => [
+    cell(entry.name),
+    numberCell(String(entry.index)),
+    cell(groupHex(entry.address)),
+    cell(groupHex(entry.raw, digits), style.value),
+    cell(flagsText(entry), entry.kind === "notPresent" ? style.bad : undefined),
+    cell(decidesText(walk, entry)),
+  ]);
+  return columns([head, ...rows]);
+}
+
+/** The rights that this level decides, such as `U=0 W=1`; of all that grant a right, the last one. */
+function decidesText(walk: Walk, entry: PageTableEntry): string {
+  if (walk.outcome !== "mapped") return "";
+  return RIGHTS.filter((right) => walk.decidedBy[right] === entry.level)
+    .map((right) => `${RIGHT_LETTERS[right]}=${walk.effective[right] ? 1 : 0}`)
+    .join(" ");
+}
+
+function outcomeLines(walk: Walk, style: Style): string[] {
+  if (walk.outcome === "mapped") {
+    const page = `${formatSize(walk.pageSizeBytes)} page`;
+    return [
+      `${style.good("mapped")} to ${groupHex(walk.physicalAddress)}, ${page}: ${rightsText(walk)}`,
+    ];
+  }
+  const fault = `${style.bad("not mapped")}: ${describeFault(walk)}`;
+  if (walk.outcome !== "notPresent") return [fault];
+  const content = decodeNotPresent(walk.entry.raw, walk.mode);
+  const lines = [`${fault} (${notPresentText(content)})`];
+  if (content.kind === "empty") lines.push(style.faint(PROCESS_HINT));
+  return lines;
+}
+
+/**
+ * The effective rights in words; where the last entry says otherwise, who overrules it. Under KPTI the
+ * kernel's root forbids to execute what the user's root allows.
+ */
+function rightsText(walk: MappedWalk): string {
+  return RIGHTS.map((right) => {
+    const word = `${RIGHT_WORDS[right]} ${walk.effective[right] ? "yes" : "no"}`;
+    if (walk.leaf[right] === walk.effective[right]) return word;
+    if (walk.effective[right]) return `${word} (by the user's root)`;
+    const levels = PAGING_MODES[walk.mode].levels;
+    const decider = levels.find(({ level }) => level === walk.decidedBy[right])?.entryName;
+    const leaf = levels.find(({ level }) => level === walk.steps.at(-1)!.level)?.entryName;
+    return `${word} (the ${leaf} allows it, the ${decider} does not)`;
+  }).join(", ");
+}
