@@ -1,0 +1,204 @@
+import { KernelFormatError } from "../errors.ts";
+import { readCString, type Reader, readU64, viewOf } from "../reader.ts";
+import {
+  BTF_HEAD_BYTES,
+  BTF_VOID,
+  type BtfType,
+  btfTypeLength,
+  decodeBtfType,
+} from "./btf_type.ts";
+
+/** Where types come from: the running kernel's own table, or a whole BTF read at once. */
+export interface BtfSource {
+  /** The type of a number. @throws {KernelFormatError} if there is none */
+  type(id: number): Promise<BtfType>;
+  /** The text at a place among the strings. @throws {KernelFormatError} if there is none */
+  string(offset: number): Promise<string>;
+}
+
+const MAGIC = 0xeb9f;
+const STRUCTURE = "type data (BTF)";
+/** Bounds for hostile bytes; 7.3 has 150,000 types, 5.3 MB, and names below 128 characters. */
+const MAX_TYPES = 1 << 20;
+const MAX_BYTES = 64 * 1024 * 1024;
+const MAX_NAME_BYTES = 512;
+const MAX_MEMBERS = 8192;
+
+// struct btf (kernel/bpf/btf.c): `data`, `types`, two tables, `strings`, `nohdr_data`, `hdr`. The
+// first members have stood there since 4.18.
+const BTF_TYPES = 8;
+const BTF_HEADER = 48;
+
+/** The header that BTF begins with (include/uapi/linux/btf.h); places count from the data's start. */
+export interface BtfHeader {
+  /** Where the types begin. */
+  readonly typesAt: number;
+  /** How long they are. */
+  readonly typesBytes: number;
+  /** Where the strings begin. */
+  readonly stringsAt: number;
+  /** How long they are. */
+  readonly stringsBytes: number;
+}
+
+/**
+ * Reads the header.
+ *
+ * @throws {KernelFormatError} if it is none
+ */
+export function decodeBtfHeader(bytes: Uint8Array): BtfHeader {
+  const view = viewOf(bytes);
+  if (bytes.length < 24 || view.getUint16(0, true) !== MAGIC || bytes[2] !== 1) {
+    throw new KernelFormatError(STRUCTURE, "it does not begin with the magic number");
+  }
+  const headerBytes = view.getUint32(4, true);
+  const header = {
+    typesAt: headerBytes + view.getUint32(8, true),
+    typesBytes: view.getUint32(12, true),
+    stringsAt: headerBytes + view.getUint32(16, true),
+    stringsBytes: view.getUint32(20, true),
+  };
+  if (
+    header.typesAt + header.typesBytes > MAX_BYTES ||
+    header.stringsAt + header.stringsBytes > MAX_BYTES
+  ) {
+    throw new KernelFormatError(STRUCTURE, "its header names more than 64 MiB");
+  }
+  return header;
+}
+
+/**
+ * The kernel's BTF as the kernel itself uses it: a table of pointers to types, of which only those
+ * asked for are read.
+ */
+export class LiveBtf implements BtfSource {
+  readonly #reader: Reader;
+  readonly #data: bigint;
+  readonly #pointers: bigint;
+  readonly #header: BtfHeader;
+
+  private constructor(reader: Reader, data: bigint, pointers: bigint, header: BtfHeader) {
+    this.#reader = reader;
+    this.#data = data;
+    this.#pointers = pointers;
+    this.#header = header;
+  }
+
+  /**
+   * Opens the `struct btf` that `btf_vmlinux` points to.
+   *
+   * @throws {KernelFormatError} if it is none
+   */
+  static async open(reader: Reader, btf: bigint): Promise<LiveBtf> {
+    const bytes = await reader.read(btf, BTF_HEADER + 24);
+    const view = viewOf(bytes);
+    const header = decodeBtfHeader(bytes.subarray(BTF_HEADER));
+    const data = view.getBigUint64(0, true);
+    return new LiveBtf(reader, data, view.getBigUint64(BTF_TYPES, true), header);
+  }
+
+  async type(id: number): Promise<BtfType> {
+    if (id === 0) return BTF_VOID;
+    if (id > MAX_TYPES) throw new KernelFormatError(STRUCTURE, `no type ${id}`);
+    const at = await readU64(this.#reader, this.#pointers + BigInt(id * 8));
+    const end = this.#data + BigInt(this.#header.typesAt + this.#header.typesBytes);
+    if (at < this.#data || at + BigInt(BTF_HEAD_BYTES) > end) {
+      throw new KernelFormatError(STRUCTURE, `type ${id} lies outside the type data`, at);
+    }
+    const length = btfTypeLength(await this.#reader.read(at, BTF_HEAD_BYTES));
+    if (length > MAX_MEMBERS * 12) {
+      throw new KernelFormatError(STRUCTURE, `type ${id} has too many members`, at);
+    }
+    return decodeBtfType(await this.#reader.read(at, length));
+  }
+
+  async string(offset: number): Promise<string> {
+    const { stringsAt, stringsBytes } = this.#header;
+    const limit = Math.min(MAX_NAME_BYTES, stringsBytes - offset);
+    const text = limit > 0 &&
+      await readCString(this.#reader, this.#data + BigInt(stringsAt + offset), limit);
+    if (typeof text !== "string") throw new KernelFormatError(STRUCTURE, `no string ${offset}`);
+    return text;
+  }
+}
+
+/** A whole BTF in memory: what is needed to find a type by its name. */
+export class BtfBlob implements BtfSource {
+  readonly #bytes: Uint8Array;
+  readonly #header: BtfHeader;
+  /** Where each type begins; number 0 has no place. */
+  readonly #places: readonly number[];
+  #names: Map<string, number[]> | null = null;
+
+  /**
+   * Indexes the types.
+   *
+   * @throws {KernelFormatError} if the bytes are no BTF
+   */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#header = decodeBtfHeader(bytes);
+    const places = [0];
+    const end = Math.min(bytes.length, this.#header.typesAt + this.#header.typesBytes);
+    for (let at = this.#header.typesAt; at + BTF_HEAD_BYTES <= end;) {
+      if (places.length > MAX_TYPES) throw new KernelFormatError(STRUCTURE, "too many types");
+      places.push(at);
+      at += btfTypeLength(bytes, at);
+    }
+    this.#places = places;
+  }
+
+  /** How many types there are, number 0 included. */
+  get count(): number {
+    return this.#places.length;
+  }
+
+  // deno-lint-ignore require-await -- errors are rejections, as the interface says
+  async type(id: number): Promise<BtfType> {
+    return this.#type(id);
+  }
+
+  // deno-lint-ignore require-await -- errors are rejections, as the interface says
+  async string(offset: number): Promise<string> {
+    return this.#string(offset);
+  }
+
+  /** The numbers of the types of that name: a struct, an enum, a typedef and a function may share one. */
+  idsOf(name: string): readonly number[] {
+    this.#names ??= this.#readNames();
+    return this.#names.get(name) ?? [];
+  }
+
+  #readNames(): Map<string, number[]> {
+    const names = new Map<string, number[]>();
+    const view = viewOf(this.#bytes);
+    for (let id = 1; id < this.#places.length; id++) {
+      const offset = view.getUint32(this.#places[id]!, true);
+      if (offset === 0) continue;
+      const name = this.#string(offset);
+      const ids = names.get(name);
+      if (ids) ids.push(id);
+      else names.set(name, [id]);
+    }
+    return names;
+  }
+
+  #type(id: number): BtfType {
+    if (id === 0) return BTF_VOID;
+    const at = this.#places[id];
+    if (at === undefined) throw new KernelFormatError(STRUCTURE, `no type ${id}`);
+    return decodeBtfType(this.#bytes, at);
+  }
+
+  #string(offset: number): string {
+    const { stringsAt, stringsBytes } = this.#header;
+    const start = stringsAt + offset;
+    const end = offset < stringsBytes ? this.#bytes.indexOf(0, start) : -1;
+    if (end < 0 || end - start > MAX_NAME_BYTES) {
+      throw new KernelFormatError(STRUCTURE, `no string ${offset}`);
+    }
+    return latin1.decode(this.#bytes.subarray(start, end));
+  }
+}
+
+const latin1 = new TextDecoder("latin1");
