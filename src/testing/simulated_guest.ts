@@ -67,8 +67,12 @@ export interface SimulatedGuestOptions {
 
 const RAM_BYTES = 4n << 30n;
 const DEFAULT_SCHEDULE: readonly (readonly CpuOccupation[])[] = [["target"], ["idle"]];
-/** What the BIOS holds at the reset vector: a far jump and its date. */
-const RESET_VECTOR = [0xea, 0x5b, 0xe0, 0x00, 0xf0, ...new TextEncoder().encode("06/23/99")];
+/** What the BIOS holds at the reset vector: a far jump, its date, and the model of the PC. */
+const RESET_VECTOR = [
+  ...[0xea, 0x5b, 0xe0, 0x00, 0xf0],
+  ...new TextEncoder().encode("06/23/99"),
+  ...[0x00, 0xfc, 0x00],
+];
 
 /**
  * A small machine that looks like Linux on QEMU's `pc`: 4 GiB of RAM with a hole below 4 GiB, two

@@ -25,13 +25,15 @@ export class WireClient implements AsyncDisposable {
 
   /** The bytes up to an end, or to the end of the stream. */
   async until(end: string): Promise<string> {
-    let text = "";
-    while (!text.endsWith(end)) {
+    const pieces: string[] = [];
+    // Only the tail is looked at: an echo can be tens of megabytes.
+    for (let tail = ""; !tail.endsWith(end);) {
       const bytes = await this.#stream.read();
       if (bytes === null) break;
-      text += latin1(bytes);
+      pieces.push(latin1(bytes));
+      tail = (tail + pieces.at(-1)).slice(-end.length);
     }
-    return text;
+    return pieces.join("");
   }
 
   /** The bytes up to the prompt. */

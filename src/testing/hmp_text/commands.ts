@@ -2,7 +2,7 @@ import type { Arguments, ArgumentSpec } from "./arguments.ts";
 import type { QemuFlavour } from "./flavours.ts";
 import { tlbText, translate } from "./guest_tables.ts";
 import { hex } from "./hex.ts";
-import { type CpuState, type HmpMachine, isLongMode } from "./machine.ts";
+import type { HmpMachine } from "./machine.ts";
 import { type DumpFormat, memoryDumpText, valueText } from "./memory_dump.ts";
 import { flatMemoryTreeText } from "./memory_tree.ts";
 import { allRegistersText, oneCpuRegistersText } from "./registers.ts";
@@ -263,7 +263,7 @@ function readVirtual(
   const state = machine.cpuState(cpu);
   const bytes = new Uint8Array(lengthBytes);
   for (let done = 0; done < lengthBytes;) {
-    const at = wrap(address + BigInt(done), state);
+    const at = BigInt.asUintN(64, address + BigInt(done));
     const piece = Math.min(0x1000 - Number(at & 0xfffn), lengthBytes - done);
     const physical = translate(machine, state, at);
     const read = physical === null ? null : machine.readBus(physical, piece);
@@ -272,8 +272,4 @@ function readVirtual(
     done += piece;
   }
   return bytes;
-}
-
-function wrap(address: bigint, cpu: CpuState): bigint {
-  return BigInt.asUintN(isLongMode(cpu) ? 64 : 32, address);
 }

@@ -2,11 +2,11 @@ import { hex } from "./hex.ts";
 import { type CpuState, type HmpMachine, isLongMode } from "./machine.ts";
 import { littleEndian } from "./memory_dump.ts";
 
-/**
- * The guest's page tables as QEMU's monitor reads them for `info tlb`, `gva2gpa` and `x`, quirks
- * included (target/i386/monitor.c and helper.c; seen in QEMU 5.2 to 11.1). Written from QEMU's
- * output alone: neither the walker nor the page-table builder takes part.
- */
+// The guest's page tables as QEMU's monitor reads them for `info tlb`, `gva2gpa` and `x`, quirks
+// included (target/i386/monitor.c and helper.c; compared with QEMU 7.2). Neither the walker nor the
+// page-table builder takes part, so that either can be held against it.
+
+/** One level of a mode's tables. */
 interface Level {
   /** The lowest bit of the virtual address that indexes this level. */
   shift: bigint;
