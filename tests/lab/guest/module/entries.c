@@ -30,7 +30,8 @@ static void walk(struct mm_struct *mm, unsigned long address, struct lab_path *p
 	pmd_t *pmd;
 	pte_t *pte;
 
-	if (!add_directory(path, pgd, pgd_val(*pgd)))
+	/* Not pgd_val(): on PAE that hides bits which the hardware has set in memory. */
+	if (!add_directory(path, pgd, pgd->pgd))
 		return;
 	p4d = p4d_offset(pgd, address);
 	if (!add_directory(path, p4d, p4d_val(*p4d)))
