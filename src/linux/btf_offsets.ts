@@ -1,0 +1,131 @@
+import type { Btf } from "./btf/btf.ts";
+import type { StructOffsets } from "./struct_reader.ts";
+
+/** The types that BTF is entered by: `btf_tracing_ids` names their numbers. */
+export interface TypeRoots {
+  /** `struct task_struct`. */
+  readonly task_struct: number;
+  /** `struct file`. */
+  readonly file: number;
+  /** `struct vm_area_struct`. */
+  readonly vm_area_struct: number;
+}
+
+/** A structure whose members are wanted, and how to come to it from one that is known. */
+interface Wish {
+  readonly struct: string;
+  /** The member of an earlier structure that is, or points to, this one. */
+  readonly via?: readonly [struct: string, member: string];
+  /** The members, each by the name that it gets here; several where kernels differ. */
+  readonly members: readonly (string | readonly [as: string, ...names: string[]])[];
+}
+
+/** What listing processes takes. */
+export const PROCESS_WISHES: readonly Wish[] = [
+  {
+    struct: "task_struct",
+    members: [
+      // `state` until 5.14 (commit 2f064a59a11f "sched: Change task_struct::state").
+      ["state", "__state", "state"],
+      "flags",
+      "tasks",
+      "mm",
+      "exit_state",
+      "pid",
+      "tgid",
+      "thread_node",
+      "comm",
+      "signal",
+    ],
+  },
+  { struct: "mm_struct", via: ["task_struct", "mm"], members: ["pgd"] },
+  { struct: "signal_struct", via: ["task_struct", "signal"], members: ["thread_head"] },
+];
+
+/** What listing the memory areas of a process and naming their files takes. */
+export const AREA_WISHES: readonly Wish[] = [
+  { struct: "task_struct", members: ["mm", "nsproxy", "fs"] },
+  {
+    struct: "mm_struct",
+    via: ["task_struct", "mm"],
+    // A list before 6.1, a maple tree since (commit 763ecb035029 "mm: remove the vma linked list").
+    members: ["mm_mt", "mmap", "start_brk", "brk", "start_stack", "map_count"],
+  },
+  { struct: "maple_tree", via: ["mm_struct", "mm_mt"], members: ["ma_root"] },
+  {
+    struct: "vm_area_struct",
+    members: [
+      "vm_start",
+      "vm_end",
+      "vm_next",
+      "vm_mm",
+      "vm_flags",
+      "vm_ops",
+      "vm_pgoff",
+      "vm_file",
+      "vm_private_data",
+      "anon_name",
+    ],
+  },
+  { struct: "file", members: ["f_path", "f_op"] },
+  { struct: "path", via: ["file", "f_path"], members: ["mnt", "dentry"] },
+  {
+    struct: "dentry",
+    via: ["path", "dentry"],
+    members: ["d_parent", "d_name", "d_hash", "d_op"],
+  },
+  { struct: "qstr", via: ["dentry", "d_name"], members: ["len", "name"] },
+  { struct: "hlist_bl_node", via: ["dentry", "d_hash"], members: ["pprev"] },
+  { struct: "vfsmount", via: ["path", "mnt"], members: ["mnt_root"] },
+  { struct: "nsproxy", via: ["task_struct", "nsproxy"], members: ["mnt_ns"] },
+  { struct: "mnt_namespace", via: ["nsproxy", "mnt_ns"], members: ["root"] },
+  {
+    struct: "mount",
+    via: ["mnt_namespace", "root"],
+    members: ["mnt_parent", "mnt_mountpoint", "mnt"],
+  },
+  { struct: "anon_vma_name", via: ["vm_area_struct", "anon_name"], members: ["name"] },
+];
+
+/**
+ * Finds where members lie by following types from the roots. What this kernel does not have is absent
+ * from the result.
+ *
+ * @throws {KernelFormatError} if the type data is garbage
+ */
+export async function offsetsFromBtf(
+  btf: Btf,
+  roots: TypeRoots,
+  wishes: readonly Wish[],
+): Promise<StructOffsets> {
+  const offsets = new Map<string, number>();
+  const types = new Map<string, number>(Object.entries(roots));
+  const memberTypes = new Map<string, number>();
+  for (const { struct, via, members } of wishes) {
+    const id = types.get(struct) ?? await typeVia(btf, via, memberTypes);
+    if (id === null) continue;
+    types.set(struct, id);
+    const names = members.flatMap((member) =>
+      typeof member === "string" ? member : member.slice(1)
+    );
+    const found = await btf.members(id, names);
+    for (const member of members) {
+      const [as, ...candidates] = typeof member === "string" ? [member, member] : member;
+      const place = candidates.map((name) => found.get(name)).find((candidate) => candidate);
+      if (!place) continue;
+      offsets.set(`${struct}.${as}`, place.offset);
+      memberTypes.set(`${struct}.${as}`, place.type);
+    }
+  }
+  return offsets;
+}
+
+async function typeVia(
+  btf: Btf,
+  via: Wish["via"],
+  memberTypes: ReadonlyMap<string, number>,
+): Promise<number | null> {
+  const member = via && memberTypes.get(via.join("."));
+  if (member === undefined) return null;
+  return await btf.pointee(member) ?? await btf.strip(member);
+}

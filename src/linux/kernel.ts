@@ -1,0 +1,295 @@
+import type { AddressLike } from "../core/address.ts";
+import { type PagingContext, withRoot } from "../cpu/paging_context.ts";
+import { CachingMemory } from "../memory/caching_memory.ts";
+import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import { AddressSpace } from "../paging/address_space.ts";
+import { Btf } from "./btf/btf.ts";
+import { BtfBlob, LiveBtf } from "./btf/btf_source.ts";
+import { AREA_WISHES, offsetsFromBtf, PROCESS_WISHES, type TypeRoots } from "./btf_offsets.ts";
+import { CapabilityError, KernelFormatError } from "./errors.ts";
+import { Kallsyms, type KernelSymbol, type SymbolAt } from "./kallsyms/kallsyms.ts";
+import { locateKallsyms } from "./kallsyms/locate.ts";
+import { findKernelImage, type KernelImage } from "./kernel_image.ts";
+import {
+  absoluteTables,
+  type KernelCache,
+  type KernelKnowledge,
+  relativeTables,
+  shapeOf,
+} from "./kernel_knowledge.ts";
+import { KernelSpace } from "./kernel_space.ts";
+import { cString, leftInPage, type Reader, readU32, readU64, viewOf } from "./reader.ts";
+import type { StructOffsets } from "./struct_reader.ts";
+import { parseVmcoreinfo, type Vmcoreinfo, VMCOREINFO_BYTES } from "./vmcoreinfo.ts";
+
+/** Where a kernel is looked for. */
+export interface KernelParts {
+  /** The guest's physical memory. */
+  readonly memory: PhysicalMemory;
+  /** The paging contexts of its vCPUs: any one that runs in long mode will do. */
+  readonly contexts: readonly PagingContext[];
+  /** What earlier attaches learnt. @default nothing */
+  readonly cache?: KernelCache;
+}
+
+/** The members that one group of functions reads. */
+const GROUPS = { processes: PROCESS_WISHES, vmas: AREA_WISHES } as const;
+
+/** BTF of 5 MB and more exists; this only bounds what garbage makes us read. */
+const MAX_BTF_BYTES = 64n << 20n;
+
+/**
+ * A running Linux kernel, known from its memory alone: where its image lies, its symbols, what it
+ * tells of itself and how its structures are laid out. What a build has in common with every boot of
+ * it is kept in the cache, if there is one.
+ */
+export class Kernel {
+  /** Where the image lies. */
+  readonly image: KernelImage;
+  /** The paging context with the kernel's own root, which outlives every process. */
+  readonly context: PagingContext;
+  /** The symbols. */
+  readonly kallsyms: Kallsyms;
+  /** What the kernel tells crash tools. */
+  readonly vmcoreinfo: Vmcoreinfo;
+  /** Reads memory as it is now. */
+  readonly live: KernelSpace;
+  /** Reads what does not change while the kernel runs, and keeps it. */
+  readonly stable: KernelSpace;
+  readonly #cache: KernelCache | undefined;
+  #knowledge: KernelKnowledge;
+  #btf: Promise<{ btf: Btf; roots: TypeRoots } | null> | null = null;
+  #blob: Promise<BtfBlob | null> | null = null;
+
+  private constructor(
+    parts: KernelParts,
+    found: {
+      image: KernelImage;
+      kallsyms: Kallsyms;
+      vmcoreinfo: Vmcoreinfo;
+      directMap: bigint | null;
+      stableMemory: PhysicalMemory;
+      knowledge: KernelKnowledge;
+    },
+  ) {
+    const { image, vmcoreinfo, directMap } = found;
+    this.kallsyms = found.kallsyms;
+    this.vmcoreinfo = vmcoreinfo;
+    this.#knowledge = found.knowledge;
+    this.#cache = parts.cache;
+    this.context = kernelContext(parts.memory, image, vmcoreinfo);
+    this.image = { ...image, context: this.context };
+    const layout = { image: this.image, ...directMap !== null && { directMap } };
+    this.live = new KernelSpace(parts.memory, layout);
+    this.stable = new KernelSpace(found.stableMemory, layout);
+  }
+
+  /**
+   * Finds the kernel.
+   *
+   * @throws {LinuxNotFoundError} if there is none
+   * @throws {KernelFormatError} if it cannot be read
+   */
+  static async find(parts: KernelParts): Promise<Kernel> {
+    const image = await findKernelImage(parts.memory, parts.contexts);
+    const shape = shapeOf(image);
+    const stableMemory = new CachingMemory(parts.memory);
+    const live = new KernelSpace(parts.memory, { image });
+    const stable = new KernelSpace(stableMemory, { image });
+
+    for (const knowledge of await parts.cache?.find(shape) ?? []) {
+      const kallsyms = new Kallsyms(stable, absoluteTables(knowledge.kallsyms, image.text));
+      const data = knowledge.symbols["vmcoreinfo_data"];
+      if (!data) continue;
+      const told = await readVmcoreinfo(live, image.text + BigInt(data)).catch(() => null);
+      if (told?.vmcoreinfo.buildId !== knowledge.buildId) continue;
+      const directMap = await findDirectMap(parts.memory, image, told.pointer);
+      return new Kernel(parts, { image, kallsyms, ...told, directMap, stableMemory, knowledge });
+    }
+
+    const { start, end } = image.rodata;
+    const tables = await locateKallsyms(live, { start, end, text: image.text });
+    const kallsyms = new Kallsyms(stable, tables);
+    const symbol = await kallsyms.symbol("vmcoreinfo_data");
+    if (!symbol) {
+      throw new CapabilityError(
+        "vmcoreinfo",
+        "This kernel tells nothing of itself: it has no VMCOREINFO (CONFIG_VMCORE_INFO), or its " +
+          "symbols have no data (CONFIG_KALLSYMS_ALL)",
+      );
+    }
+    const told = await readVmcoreinfo(live, symbol.address);
+    const directMap = await findDirectMap(parts.memory, image, told.pointer);
+    const knowledge: KernelKnowledge = {
+      buildId: told.vmcoreinfo.buildId ?? "",
+      shape,
+      kallsyms: relativeTables(tables, image.text),
+      symbols: { vmcoreinfo_data: String(symbol.address - image.text) },
+      offsets: {},
+    };
+    const found = { image, kallsyms, ...told, directMap, stableMemory, knowledge };
+    const kernel = new Kernel(parts, found);
+    await kernel.#keep(knowledge);
+    return kernel;
+  }
+
+  /** The address of a symbol in the kernel's image; null if there is none of that name. */
+  async address(name: string): Promise<bigint | null> {
+    const exported = this.vmcoreinfo.symbols.get(name);
+    if (exported !== undefined) return exported;
+    const known = this.#knowledge.symbols[name];
+    if (known !== undefined) return known === null ? null : this.image.text + BigInt(known);
+    const symbol = await this.kallsyms.symbol(name);
+    const distance = symbol && String(symbol.address - this.image.text);
+    this.#knowledge = {
+      ...this.#knowledge,
+      symbols: { ...this.#knowledge.symbols, [name]: distance },
+    };
+    return symbol?.address ?? null;
+  }
+
+  /** A symbol by its name. */
+  symbol(name: string): Promise<KernelSymbol | null> {
+    return this.kallsyms.symbol(name);
+  }
+
+  /** The symbol that an address belongs to. */
+  symbolAt(address: AddressLike): Promise<SymbolAt | null> {
+    return this.kallsyms.symbolAt(address);
+  }
+
+  /**
+   * Where the members lie that a group of functions reads.
+   *
+   * @throws {CapabilityError} if the kernel has no type data, and they cannot be told without
+   */
+  async offsets(group: keyof typeof GROUPS): Promise<StructOffsets> {
+    const known = this.#knowledge.offsets[group];
+    if (known) return new Map(Object.entries(known));
+    const found = await this.#btfOffsets(group) ?? await this.#structuralOffsets(group);
+    await this.#keep({
+      ...this.#knowledge,
+      offsets: { ...this.#knowledge.offsets, [group]: Object.fromEntries(found) },
+    });
+    return found;
+  }
+
+  /** All types of the kernel, read at once: some megabytes; null if it has none. */
+  types(): Promise<BtfBlob | null> {
+    return this.#blob ??= this.#readBlob();
+  }
+
+  async #btfOffsets(group: keyof typeof GROUPS): Promise<StructOffsets | null> {
+    const opened = await (this.#btf ??= this.#openBtf());
+    return opened && await offsetsFromBtf(opened.btf, opened.roots, GROUPS[group]);
+  }
+
+  async #structuralOffsets(group: keyof typeof GROUPS): Promise<StructOffsets> {
+    const { structuralOffsets } = await import("./structural_offsets.ts");
+    return await structuralOffsets(this, group);
+  }
+
+  /** The kernel's own table of types where it has one, else the section that it is made from. */
+  async #openBtf(): Promise<{ btf: Btf; roots: TypeRoots } | null> {
+    const [variable, ids] = [
+      await this.address("btf_vmlinux"),
+      await this.address("btf_tracing_ids"),
+    ];
+    const pointer = variable === null ? 0n : await readU64(this.live, variable);
+    if (pointer >> 63n && ids !== null) {
+      const source = await LiveBtf.open(this.stable, pointer);
+      const view = viewOf(await this.stable.read(ids, 12));
+      const [task_struct, file, vm_area_struct] = [0, 4, 8].map((at) => view.getUint32(at, true));
+      const roots = {
+        task_struct: task_struct!,
+        file: file!,
+        vm_area_struct: vm_area_struct!,
+      };
+      const btf = new Btf(source);
+      if (await btf.nameOf(roots.task_struct) === "task_struct") return { btf, roots };
+    }
+    const blob = await this.types();
+    if (!blob) return null;
+    const btf = new Btf(blob);
+    const roots = {
+      task_struct: await structNamed(blob, "task_struct"),
+      file: await structNamed(blob, "file"),
+      vm_area_struct: await structNamed(blob, "vm_area_struct"),
+    };
+    return { btf, roots };
+  }
+
+  async #readBlob(): Promise<BtfBlob | null> {
+    const start = await this.address("__start_BTF");
+    const stop = await this.address("__stop_BTF");
+    if (start === null || stop === null || stop <= start) return null;
+    if (stop - start > MAX_BTF_BYTES) {
+      throw new KernelFormatError("type data (BTF)", "it is longer than 64 MiB", start);
+    }
+    return new BtfBlob(await this.live.read(start, Number(stop - start)));
+  }
+
+  async #keep(knowledge: KernelKnowledge): Promise<void> {
+    this.#knowledge = knowledge;
+    if (knowledge.buildId !== "") await this.#cache?.keep(knowledge);
+  }
+
+  /** Reads a 64-bit variable of the kernel; null if it has none of that name. */
+  async variable(name: string): Promise<bigint | null> {
+    const address = await this.address(name);
+    return address === null ? null : await readU64(this.live, address);
+  }
+
+  /** Reads a 32-bit variable of the kernel; null if it has none of that name. */
+  async variable32(name: string): Promise<number | null> {
+    const address = await this.address(name);
+    return address === null ? null : await readU32(this.live, address);
+  }
+}
+
+async function structNamed(blob: BtfBlob, name: string): Promise<number> {
+  for (const id of blob.idsOf(name)) if ((await blob.type(id)).kind === "struct") return id;
+  throw new KernelFormatError("type data (BTF)", `it has no struct ${name}`);
+}
+
+/** Reads the text that the variable `vmcoreinfo_data` points to. */
+async function readVmcoreinfo(
+  reader: Reader,
+  variable: bigint,
+): Promise<{ vmcoreinfo: Vmcoreinfo; pointer: bigint }> {
+  const pointer = await readU64(reader, variable);
+  if (pointer === 0n) {
+    throw new KernelFormatError("VMCOREINFO", "it is not written yet: the guest is still booting");
+  }
+  const length = Math.min(VMCOREINFO_BYTES, leftInPage(pointer));
+  const vmcoreinfo = parseVmcoreinfo(cString(await reader.read(pointer, length)));
+  return { vmcoreinfo, pointer };
+}
+
+const GIB = 1n << 30n;
+
+/**
+ * Where physical address 0 is mapped, from a page that was allocated: its virtual less its physical
+ * address. The kernel puts the direct map at a multiple of 1 GiB (arch/x86/mm/kaslr.c).
+ */
+async function findDirectMap(
+  memory: PhysicalMemory,
+  image: KernelImage,
+  allocated: bigint,
+): Promise<bigint | null> {
+  const physical = await new AddressSpace(memory, image.context).translate(allocated);
+  if (physical === null || allocated >= image.text) return null;
+  const base = allocated - physical;
+  return base % GIB === 0n && base >> 63n ? base : null;
+}
+
+/** The context with the root that the kernel booted with: it maps all of the kernel for ever. */
+function kernelContext(
+  memory: PhysicalMemory,
+  image: KernelImage,
+  { symbols }: Vmcoreinfo,
+): PagingContext {
+  const root = symbols.get("swapper_pg_dir") ?? symbols.get("init_top_pgt");
+  const physical = root && new KernelSpace(memory, { image }).physicalOf(root);
+  return physical ? withRoot(image.context, physical) : image.context;
+}
