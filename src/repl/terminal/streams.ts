@@ -1,0 +1,62 @@
+import { EventEmitter } from "node:events";
+
+const encoder = new TextEncoder();
+
+/** Writes text to standard output at once, all of it. */
+export function writeOut(text: string): void {
+  writeAll(Deno.stdout, text);
+}
+
+/** Writes text to standard error at once, all of it. */
+export function writeError(text: string): void {
+  writeAll(Deno.stderr, text);
+}
+
+function writeAll(file: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let rest = encoder.encode(text);
+  while (rest.length > 0) rest = rest.subarray(file.writeSync(rest));
+}
+
+/**
+ * Standard output as `node:readline` wants it. `process.stdout` would do, but loading it takes longer
+ * than all else that a prompt needs.
+ */
+export class TerminalOutput extends EventEmitter {
+  /** How wide the terminal is now. */
+  get columns(): number {
+    return size().columns;
+  }
+
+  /** How high the terminal is now. */
+  get rows(): number {
+    return size().rows;
+  }
+
+  /** Writes at once. */
+  write(text: string): boolean {
+    writeOut(text);
+    return true;
+  }
+}
+
+/** A source of key presses for `node:readline`, fed by hand. */
+export class KeySource extends EventEmitter {
+  /** There is nothing to pause. */
+  pause(): this {
+    return this;
+  }
+
+  /** There is nothing to resume. */
+  resume(): this {
+    return this;
+  }
+}
+
+function size(): { columns: number; rows: number } {
+  try {
+    return Deno.consoleSize();
+  } catch {
+    // No terminal is attached any more: the size of the terminals of old.
+    return { columns: 80, rows: 24 };
+  }
+}
