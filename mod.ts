@@ -102,11 +102,19 @@ export {
   type HmpClientOptions,
 } from "./src/monitor/hmp_client.ts";
 export type { CommandOptions, Monitor } from "./src/monitor/monitor.ts";
+export type { MemoryDump } from "./src/monitor/parse/memory_dump.ts";
 export type { GuestStatus } from "./src/monitor/parse/status.ts";
 export type { TlbRow } from "./src/monitor/parse/tlb.ts";
 export type { Transport } from "./src/monitor/transport.ts";
 
 // Page tables
+export {
+  type Access,
+  access,
+  type AccessVerdict,
+  type PageFaultBit,
+  type PageFaultCode,
+} from "./src/paging/access.ts";
 export {
   AddressSpace,
   type AddressSpaceOptions,
@@ -114,8 +122,20 @@ export {
   PageFaultError,
 } from "./src/paging/address_space.ts";
 export type { AddressRange } from "./src/paging/address_range.ts";
+export {
+  type Alias,
+  aliases,
+  type AliasesOptions,
+  type AliasRecord,
+} from "./src/paging/aliases.ts";
 export type { BitField, EntryFlag } from "./src/paging/bit_fields.ts";
 export { type BitReading, bits, type BitsOptions, type EntryBits } from "./src/paging/bits.ts";
+export {
+  type CacheType,
+  type PageAttributeTable,
+  PAT_AFTER_RESET,
+  PAT_OF_LINUX,
+} from "./src/paging/cache_type.ts";
 export { diffEntries, type FieldChange } from "./src/paging/entry_diff.ts";
 export {
   type EntryFlags,
@@ -137,6 +157,13 @@ export type {
   ListedTruncated,
   ListedUnreadable,
 } from "./src/paging/listing_records.ts";
+export {
+  type Mapping,
+  type MappingRecord,
+  mappings,
+  type MappingsOptions,
+  type RunRights,
+} from "./src/paging/mappings.ts";
 export {
   type LevelFormat,
   type LevelName,
@@ -210,6 +237,11 @@ export {
 // A session with a guest
 export { connect, type ConnectOptions } from "./src/session/connect.ts";
 export { GuestLeftPausedError } from "./src/session/freeze.ts";
+export type {
+  GuestAliasesOptions,
+  GuestMappingsOptions,
+  GuestTables,
+} from "./src/session/ranges.ts";
 export {
   type GuestRangeOptions,
   type GuestRangeVerdict,

@@ -1,14 +1,81 @@
+import type { AddressLike } from "../core/address.ts";
 import type { PagingContext } from "../cpu/paging_context.ts";
 import type { KptiPair } from "../linux/kpti_pair.ts";
 import { findKptiPairOfRoot } from "../linux/kpti_root.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../paging/address_range.ts";
+import { aliases, type AliasesOptions, type AliasRecord } from "../paging/aliases.ts";
+import { type MappingRecord, mappings, type MappingsOptions } from "../paging/mappings.ts";
 import { type Expectation, USER_CLEARED } from "../verify/expectation.ts";
 import { verifyRange } from "../verify/range.ts";
 import type { GuestRangeOptions, GuestRangeVerdict, Session } from "./session.ts";
+import type { PageTable, TableChoice } from "./table_choice.ts";
+
+/** Judges every page of a range by the tables that the options choose. */
+export async function verifyGuestRange(
+  session: Session,
+  range: Required<AddressRange>,
+  expectation: Expectation = USER_CLEARED,
+  options: GuestRangeOptions,
+): Promise<GuestRangeVerdict> {
+  const { context, source, kpti, userRoot } = await guestTables(session, options, range.start);
+  const verdict = await verifyRange(
+    session.memory,
+    context,
+    range,
+    expectation,
+    withUserRoot(options, userRoot),
+  );
+  return { ...verdict, source, ...kpti && { kpti } };
+}
+
+/** Which tables to list, and how. */
+export interface GuestMappingsOptions extends TableChoice, Omit<MappingsOptions, "userRoot"> {}
+
+/** Which tables to search, and how. */
+export interface GuestAliasesOptions extends TableChoice, Omit<AliasesOptions, "userRoot"> {}
+
+/** Lists the tables that the options choose; see {@linkcode mappings}. */
+export async function* guestMappings(
+  session: Session,
+  range: AddressRange,
+  options: GuestMappingsOptions,
+): AsyncGenerator<MappingRecord> {
+  const { context, userRoot } = await guestTables(session, options, range.start);
+  yield* mappings(session.memory, context, range, withUserRoot(options, userRoot));
+}
+
+/** Searches the tables that the options choose; see {@linkcode aliases}. */
+export async function* guestAliases(
+  session: Session,
+  physicalAddress: AddressLike,
+  options: GuestAliasesOptions,
+): AsyncGenerator<AliasRecord> {
+  const { context, userRoot } = await guestTables(session, options, options.range?.start);
+  yield* aliases(session.memory, context, physicalAddress, withUserRoot(options, userRoot));
+}
+
+/** A page table of the guest, with its KPTI pair. */
+export interface GuestTables extends PageTable {
+  /** Under KPTI, the pair of roots. */
+  readonly kpti?: KptiPair;
+  /** The user's root, if the table is the kernel's: execute rights of user pages are taken from it. */
+  readonly userRoot?: bigint;
+}
+
+/** Finds the tables that a choice means, and whether KPTI gives them a partner. */
+export async function guestTables(
+  session: Session,
+  options: TableChoice & ReadOptions,
+  address?: AddressLike,
+): Promise<GuestTables> {
+  const walkOptions = options.signal ? { signal: options.signal } : {};
+  const table = await session.pageTable(options, address, walkOptions);
+  return { ...table, ...await kptiOf(session.memory, table.context, options) };
+}
 
 /** The KPTI pair of a root and, if it is the kernel's, where execute rights are to be taken from. */
-export async function kptiOf(
+async function kptiOf(
   memory: PhysicalMemory,
   context: PagingContext,
   { signal }: ReadOptions,
@@ -18,19 +85,6 @@ export async function kptiOf(
   return { kpti, ...kpti.kernelRoot === context.root && { userRoot: kpti.userRoot } };
 }
 
-/** Judges every page of a range by the tables that the options choose. */
-export async function verifyGuestRange(
-  session: Session,
-  range: Required<AddressRange>,
-  expectation: Expectation = USER_CLEARED,
-  options: GuestRangeOptions,
-): Promise<GuestRangeVerdict> {
-  const walkOptions = options.signal ? { signal: options.signal } : {};
-  const { context, source } = await session.pageTable(options, range.start, walkOptions);
-  const { kpti, userRoot } = await kptiOf(session.memory, context, options);
-  const verdict = await verifyRange(session.memory, context, range, expectation, {
-    ...options,
-    ...userRoot !== undefined && { userRoot },
-  });
-  return { ...verdict, source, ...kpti && { kpti } };
+function withUserRoot<T extends object>(options: T, userRoot: bigint | undefined): T {
+  return userRoot === undefined ? options : { ...options, userRoot };
 }

@@ -7,15 +7,27 @@ import {
 } from "../cpu/paging_context.ts";
 import type { CpuRegisters } from "../cpu/registers.ts";
 import { findKptiPair, type KptiPair } from "../linux/kpti_pair.ts";
-import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { readAllRegisters, readRegisters } from "../monitor/commands/registers.ts";
 import type { Monitor } from "../monitor/monitor.ts";
+import { type Access, access, type AccessVerdict } from "../paging/access.ts";
+import type { AddressRange } from "../paging/address_range.ts";
 import { AddressSpace } from "../paging/address_space.ts";
+import type { AliasRecord } from "../paging/aliases.ts";
+import type { MappingRecord } from "../paging/mappings.ts";
 import { type Walk, walk, type WalkOptions } from "../paging/walk.ts";
 import type { Expectation } from "../verify/expectation.ts";
 import type { RangeVerdict, VerifyRangeOptions } from "../verify/range.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
-import { verifyGuestRange } from "./ranges.ts";
+import {
+  guestAliases,
+  type GuestAliasesOptions,
+  guestMappings,
+  type GuestMappingsOptions,
+  type GuestTables,
+  guestTables,
+  verifyGuestRange,
+} from "./ranges.ts";
 import { Freezer } from "./freeze.ts";
 import { sampleTables } from "./sample.ts";
 import {
@@ -235,6 +247,54 @@ export class Session implements AsyncDisposable {
     options: GuestRangeOptions = {},
   ): Promise<GuestRangeVerdict> {
     return verifyGuestRange(this, { start, lengthBytes }, expectation, options);
+  }
+
+  /**
+   * Lists what the chosen tables map, as runs of like pages in address order; without a range, all.
+   *
+   * @throws {InvalidArgumentError} if the range or the choice cannot be used
+   * @throws {MonitorError} if the guest cannot be asked
+   */
+  mappings(
+    range: AddressRange = {},
+    options: GuestMappingsOptions = {},
+  ): AsyncGenerator<MappingRecord> {
+    return guestMappings(this, range, options);
+  }
+
+  /**
+   * Finds every linear address of the chosen tables that reaches a guest-physical one.
+   *
+   * @throws {InvalidArgumentError} if the address or the choice cannot be used
+   * @throws {MonitorError} if the guest cannot be asked
+   */
+  aliases(
+    physicalAddress: AddressLike,
+    options: GuestAliasesOptions = {},
+  ): AsyncGenerator<AliasRecord> {
+    return guestAliases(this, physicalAddress, options);
+  }
+
+  /**
+   * Says what comes of an access to an address: whether it goes through, and with which error code it
+   * faults. SMAP is taken to be on guard: `alignmentCheck` lifts it.
+   *
+   * @throws {InvalidArgumentError} if the address, the access or the choice cannot be used
+   * @throws {MonitorError} if the guest cannot be asked
+   */
+  async access(
+    address: AddressLike,
+    wanted: Access = {},
+    options: GuestWalkOptions = {},
+  ): Promise<AccessVerdict> {
+    const { context, source } = await this.pageTable(options, address, options);
+    const found = await walk(this.memory, context, address, options);
+    return access(await this.#withKpti(found, context, source, options), context, wanted);
+  }
+
+  /** Finds the tables that a choice means, and whether KPTI gives them a partner. */
+  tables(choice: TableChoice & ReadOptions = {}, address?: AddressLike): Promise<GuestTables> {
+    return guestTables(this, choice, address);
   }
 
   /** Ends the connection. May be called twice. */
