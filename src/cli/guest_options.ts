@@ -44,6 +44,10 @@ export type TableOptionSpecs = {
   readonly root: ValueOption<bigint>;
   /** How long to sample, in milliseconds. */
   readonly sample: ValueOption<number>;
+  /** A process's id. */
+  readonly pid: ValueOption<number>;
+  /** A process's name. */
+  readonly comm: ValueOption<string>;
 };
 
 /** The options that choose whose page tables are read. */
@@ -58,6 +62,8 @@ export const TABLE_OPTIONS: TableOptionSpecs = {
     "MS",
     "poll all vCPUs this long until one runs on tables that map the address",
   ),
+  pid: wholeNumber("N", "read the tables of this process of a Linux guest", 1),
+  comm: value("NAME", "the same by the process's name, if only one has it", (text) => text),
 };
 
 /** The values of {@linkcode CONNECT_OPTIONS}. */
@@ -84,8 +90,8 @@ export function connectOptions(options: ConnectValues): ConnectOptions {
 }
 
 /** Turns a script's options into a choice of page table. */
-export function tableChoice({ cpu, root, sample }: TableValues): TableChoice {
-  return given({ cpu, root, sampleMs: sample });
+export function tableChoice({ cpu, root, sample, pid, comm }: TableValues): TableChoice {
+  return given({ cpu, root, sampleMs: sample, pid, comm });
 }
 
 /** The fields that are not undefined. */

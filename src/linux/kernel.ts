@@ -1,8 +1,8 @@
 import type { AddressLike } from "../core/address.ts";
 import { type PagingContext, withRoot } from "../cpu/paging_context.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
-import type { PhysicalMemory } from "../memory/physical_memory.ts";
-import { AddressSpace } from "../paging/address_space.ts";
+import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
+import { AddressSpace, PageFaultError } from "../paging/address_space.ts";
 import { Btf } from "./btf/btf.ts";
 import { BtfBlob, LiveBtf } from "./btf/btf_source.ts";
 import { AREA_WISHES, offsetsFromBtf, PROCESS_WISHES, type TypeRoots } from "./btf_offsets.ts";
@@ -31,6 +31,9 @@ export interface KernelParts {
   /** What earlier attaches learnt. @default nothing */
   readonly cache?: KernelCache;
 }
+
+/** The release, the build's id and the addresses of symbols, which KASLR moves. */
+const COMPARED_CHARACTERS = 1024;
 
 /** The members that one group of functions reads. */
 const GROUPS = { processes: PROCESS_WISHES, vmas: AREA_WISHES } as const;
@@ -131,6 +134,24 @@ export class Kernel {
     const kernel = new Kernel(parts, found);
     await kernel.#keep(knowledge);
     return kernel;
+  }
+
+  /** Whether this kernel still runs, not another one after a reboot. */
+  async isCurrent(): Promise<boolean> {
+    try {
+      const { vmcoreinfo } = await readVmcoreinfo(
+        this.live,
+        await this.address("vmcoreinfo_data") ?? 0n,
+      );
+      // The time of a crash is appended in the end.
+      return vmcoreinfo.text.startsWith(this.vmcoreinfo.text.slice(0, COMPARED_CHARACTERS));
+    } catch (error) {
+      if (
+        error instanceof KernelFormatError || error instanceof MemoryReadError ||
+        error instanceof PageFaultError
+      ) return false;
+      throw error;
+    }
   }
 
   /** The address of a symbol in the kernel's image; null if there is none of that name. */

@@ -67,6 +67,11 @@ export class LinuxGuest {
     return new LinuxGuest(await Kernel.find(parts), parts.memory);
   }
 
+  /** Whether the kernel that was found still runs, not another one after a reboot. */
+  isCurrent(): Promise<boolean> {
+    return this.#kernel.isCurrent();
+  }
+
   /** The kernel's release, as `uname -r` says it. */
   get version(): string {
     return this.#kernel.vmcoreinfo.osRelease;

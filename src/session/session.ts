@@ -7,6 +7,7 @@ import {
 } from "../cpu/paging_context.ts";
 import type { CpuRegisters } from "../cpu/registers.ts";
 import { findKptiPair, type KptiPair } from "../linux/kpti_pair.ts";
+import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { readAllRegisters, readRegisters } from "../monitor/commands/registers.ts";
 import type { Monitor } from "../monitor/monitor.ts";
@@ -33,6 +34,7 @@ import { sampleTables } from "./sample.ts";
 import {
   checkTableChoice,
   type PageTable,
+  splitTableChoice,
   type TableChoice,
   type TableSource,
 } from "./table_choice.ts";
@@ -89,6 +91,7 @@ export class Session implements AsyncDisposable {
   readonly memory: PhysicalMemory;
   readonly #paging: Omit<PagingContextOptions, "root">;
   readonly #freezer: Freezer;
+  #linux: Promise<LinuxGuest> | null = null;
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
   constructor(parts: SessionParts) {
@@ -119,10 +122,40 @@ export class Session implements AsyncDisposable {
   }
 
   /**
+   * The Linux that the guest runs: its processes, their memory, its symbols and its log, read from
+   * guest memory. Found once, and again after the guest has rebooted.
+   *
+   * @throws {LinuxNotFoundError} if the guest runs no Linux, or not yet
+   * @throws {KernelFormatError} if its kernel cannot be read
+   * @throws {CapabilityError} if its kernel was built without what is needed
+   */
+  async linux(): Promise<LinuxGuest> {
+    const before = this.#linux;
+    if (before) {
+      const known = await before.catch(() => null);
+      if (known && await known.isCurrent()) return known;
+      // Another caller may have attached meanwhile.
+      if (this.#linux !== before) return await this.#linux!;
+    }
+    return await (this.#linux = this.#attachLinux());
+  }
+
+  async #attachLinux(): Promise<LinuxGuest> {
+    // Loaded only here, so that a check of one address does not pay for it.
+    const { LinuxGuest } = await import("../linux/linux_guest.ts");
+    const registers = await this.allRegisters();
+    const contexts = registers.map((each) => this.#context(each));
+    return await LinuxGuest.attach({ memory: this.memory, contexts });
+  }
+
+  /**
    * Finds the page table that a choice means. `sampleMs` needs the address it samples for.
    *
    * @throws {InvalidArgumentError} if the choice names two tables
    * @throws {NoSuchCpuError} if the guest has no such vCPU
+   * @throws {NoSuchProcessError} if the guest has no such process
+   * @throws {AmbiguousProcessError} if several processes have that name
+   * @throws {LinuxNotFoundError} if a process was named, but the guest runs no Linux
    */
   async pageTable(
     choice: TableChoice = {},
@@ -131,6 +164,14 @@ export class Session implements AsyncDisposable {
   ): Promise<PageTable> {
     checkTableChoice(choice);
     const { cpu, root, sampleMs } = choice;
+    const wanted = choice.pid ?? choice.comm;
+    if (wanted !== undefined) {
+      const linux = await this.linux();
+      const { signal } = options;
+      const process = await linux.process(wanted, signal ? { signal } : {});
+      const { pid, comm } = process;
+      return { context: linux.contextOf(process), source: { kind: "process", pid, comm } };
+    }
     if (sampleMs !== undefined && address !== undefined) {
       return await sampleTables(
         {
@@ -166,12 +207,7 @@ export class Session implements AsyncDisposable {
    * @throws {MonitorError} if the guest cannot be asked
    */
   async walk(address: AddressLike, options: GuestWalkOptions = {}): Promise<GuestWalk> {
-    const { cpu, root, sampleMs, ...walkOptions } = options;
-    const choice = {
-      ...cpu !== undefined && { cpu },
-      ...root !== undefined && { root },
-      ...sampleMs !== undefined && { sampleMs },
-    };
+    const [choice, walkOptions] = splitTableChoice(options);
     const { context, source } = await this.pageTable(choice, address, walkOptions);
     const found = await walk(this.memory, context, address, walkOptions);
     return await this.#withKpti(found, context, source, walkOptions);

@@ -11,7 +11,15 @@ export interface TableChoice {
   readonly root?: AddressLike;
   /** Poll all vCPUs for up to this many milliseconds until one holds a root that maps the address. */
   readonly sampleMs?: number;
+  /** The tables of this process of a Linux guest. */
+  readonly pid?: number;
+  /** The tables of the process with this name, at most 15 bytes, if there is only one. */
+  readonly comm?: string;
 }
+
+const CHOICES = ["cpu", "root", "sampleMs", "pid", "comm"] as const satisfies readonly (
+  keyof TableChoice
+)[];
 
 /** Where a root came from. */
 export type TableSource =
@@ -27,7 +35,9 @@ export type TableSource =
     readonly cpu: number;
     readonly roots: number;
     readonly polls: number;
-  };
+  }
+  /** A process of a Linux guest. */
+  | { readonly kind: "process"; readonly pid: number; readonly comm: string };
 
 /** A page table of the guest, and how it was come by. */
 export interface PageTable {
@@ -43,13 +53,25 @@ export interface PageTable {
  * @throws {InvalidArgumentError} if it names two
  */
 export function checkTableChoice(choice: TableChoice): void {
-  const named = (["cpu", "root", "sampleMs"] as const).filter((key) => choice[key] !== undefined);
+  const named = CHOICES.filter((key) => choice[key] !== undefined);
   if (named.length > 1) {
     throw new InvalidArgumentError(
       `Choose one page table: ${named.join(" and ")} exclude each other`,
       choice,
     );
   }
+}
+
+/** Takes the choice of a table out of options that hold others too. */
+export function splitTableChoice<T extends TableChoice>(
+  options: T,
+): [choice: TableChoice, others: Omit<T, keyof TableChoice>] {
+  const entries = Object.entries(options);
+  const isChoice = ([key]: [string, unknown]) => (CHOICES as readonly string[]).includes(key);
+  return [
+    Object.fromEntries(entries.filter(isChoice)) as TableChoice,
+    Object.fromEntries(entries.filter((entry) => !isChoice(entry))) as Omit<T, keyof TableChoice>,
+  ];
 }
 
 /** Says in a few words where a root came from. */
@@ -64,6 +86,8 @@ export function describeSource(source: TableSource): string {
     case "sampleMissed":
       return `vCPU ${source.cpu}; none of the ${source.roots} roots seen in ${source.polls} samples ` +
         "maps the address";
+    case "process":
+      return `pid ${source.pid} ${source.comm}`;
   }
 }
 
