@@ -9,7 +9,7 @@ import {
 } from "./initramfs.ts";
 import { type KernelFiles, unpackKernel } from "./kernel_files.ts";
 import { buildKernelModule } from "./kernel_module.ts";
-import { type KernelPackages, resolveKernel } from "./kernel_packages.ts";
+import { type KernelPackages, resolvedBefore, resolveKernel } from "./kernel_packages.ts";
 import { type GuestModule, guestModules, type LabKernel } from "./kernels.ts";
 import { buildPrograms } from "./programs.ts";
 import { type Progress, silent } from "./progress.ts";
@@ -47,28 +47,41 @@ export async function buildLab(
   options: BuildLabOptions = {},
 ): Promise<LabBuild> {
   const { refresh = false, progress = silent } = options;
+  const sources = await readGuestSources();
+  // Without the lock: who has all he needs does not wait for who downloads another kernel.
+  const known = refresh ? undefined : await resolvedBefore(kernel);
+  if (known !== undefined) {
+    const place = await placeOf(known, sources);
+    if (await exists(place.guest)) return place.build;
+  }
   return await withLock(`${labCacheDir()}/lock`, async () => {
     const packages = await resolveKernel(kernel, { refresh, progress });
-    const sources = await readGuestSources();
-    const folder = `${labCacheDir()}/kernels/${packages.release}_${packages.image.version}`;
-    const hash = await hashOf([
-      LAYOUT_VERSION,
-      JSON.stringify(packages),
-      ...sources.flatMap(({ path, text }) => [path, text]),
-    ]);
-    const guest = `${folder}/guest-${hash.slice(0, 16)}`;
-    if (!(await exists(guest))) {
+    const place = await placeOf(packages, sources);
+    if (!(await exists(place.guest))) {
       await requireTools(["gcc", "make", "strip", "dpkg-deb"]);
-      const files = await unpackKernel(packages, folder, progress);
-      await removeOldGuests(folder);
-      await makeFolder(guest, (building) => build(packages, sources, files, building, progress));
+      const files = await unpackKernel(packages, place.folder, progress);
+      await removeOldGuests(place.folder);
+      await makeFolder(place.guest, (folder) => build(packages, sources, files, folder, progress));
     }
-    return {
-      release: packages.release,
-      kernel: `${folder}/parts/vmlinuz`,
-      initramfs: `${guest}/initramfs.cpio`,
-    };
+    return place.build;
   });
+}
+
+/** Where the guest made from these packages and sources is, or will be. */
+async function placeOf(
+  packages: KernelPackages,
+  sources: readonly GuestSource[],
+): Promise<{ folder: string; guest: string; build: LabBuild }> {
+  const { image, release } = packages;
+  const hash = await hashOf([
+    LAYOUT_VERSION,
+    JSON.stringify(packages),
+    ...sources.flatMap(({ path, text }) => [path, text]),
+  ]);
+  const folder = `${labCacheDir()}/kernels/${release}_${image.version}`;
+  const guest = `${folder}/guest-${hash.slice(0, 16)}`;
+  const kernel = `${folder}/parts/vmlinuz`;
+  return { folder, guest, build: { release, kernel, initramfs: `${guest}/initramfs.cpio` } };
 }
 
 /** Guests made from sources that are no more. */

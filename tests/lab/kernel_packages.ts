@@ -27,6 +27,18 @@ export interface ResolveOptions {
   progress: Progress;
 }
 
+/** Where the versions found for a kernel are kept. */
+function recordOf(kernel: LabKernel): string {
+  return `${labCacheDir()}/kernels/${kernel.imagePackage}.${kernel.architecture}.json`;
+}
+
+/** The packages found for a kernel before, if they were. */
+export async function resolvedBefore(kernel: LabKernel): Promise<KernelPackages | undefined> {
+  const record = recordOf(kernel);
+  if (!(await exists(record))) return undefined;
+  return JSON.parse(await Deno.readTextFile(record)) as KernelPackages;
+}
+
 /**
  * Finds a kernel's packages. The answer is kept, so that a lab that was built once starts without
  * asking apt, and without the network.
@@ -35,14 +47,13 @@ export async function resolveKernel(
   kernel: LabKernel,
   options: ResolveOptions,
 ): Promise<KernelPackages> {
-  const record = `${labCacheDir()}/kernels/${kernel.imagePackage}.${kernel.architecture}.json`;
-  if (!options.refresh && await exists(record)) {
-    return JSON.parse(await Deno.readTextFile(record)) as KernelPackages;
-  }
+  const known = options.refresh ? undefined : await resolvedBefore(kernel);
+  if (known !== undefined) return known;
   await requireTools(["apt-get", "apt-cache", "dpkg-deb"]);
   const packages = await lookUp(kernel, options);
   await Deno.mkdir(`${labCacheDir()}/kernels`, { recursive: true });
-  await Deno.writeTextFile(record, JSON.stringify(packages, null, 2));
+  await Deno.writeTextFile(`${recordOf(kernel)}.part`, JSON.stringify(packages, null, 2));
+  await Deno.rename(`${recordOf(kernel)}.part`, recordOf(kernel));
   return packages;
 }
 

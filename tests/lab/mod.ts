@@ -7,6 +7,13 @@
  * console.log(guest.monitorPort, guest.target.root, await guest.dump(240));
  * ```
  *
+ * What is downloaded and built is kept in `PAGEWALK_LAB_CACHE` (default `~/.cache/pagewalk/lab`).
+ * Packages come from the Debian archive that this machine's apt uses, or from
+ * `PAGEWALK_LAB_MIRROR` (its address) and `PAGEWALK_LAB_SUITE` (default `bookworm`).
+ *
+ * The guest's side is in `guest/`: `init` starts everything, `program/` is the process under test
+ * (its requests are listed in `main.c`), `module/` clears `_PAGE_USER` and tells page-table entries.
+ *
  * @module
  */
 export { buildLab, type BuildLabOptions, type LabBuild } from "./build.ts";

@@ -33,7 +33,7 @@ Deno.test("features add up to one machine", () => {
   const pae = machineFor(LAB_PRESETS.pae);
 
   assertEquals([basic.cpu, basic.cpus, basic.memoryMib], ["max,la57=off", 1, 1024]);
-  assertEquals([all.cpu, all.cpus, all.memoryMib], ["max", 2, 4096]);
+  assertEquals([all.cpu, all.cpus, all.memoryMib], ["max,erms=off,fsrm=off", 2, 4096]);
   for (const words of ["pti=on", "hugepages=1", "lab.wide=1", "lab.bystander=decoy"]) {
     assertStringIncludes(all.append, words);
   }

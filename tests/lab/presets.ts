@@ -11,6 +11,8 @@ interface MachineChange {
   cpus?: number;
   /** Whether the processor has five-level paging. */
   la57?: boolean;
+  /** More properties of the processor. */
+  cpuProperties?: string;
   /** Words on the kernel's command line. */
   append?: string;
 }
@@ -22,8 +24,15 @@ const FEATURES = {
   la57: { la57: true, append: "lab.wide=1" },
   /** Memory above the PCI hole, where Linux takes user pages first. */
   "high-memory": { memoryMib: 4096 },
-  /** A 1 GiB page. Linux finds no room for one below the hole. */
-  huge: { memoryMib: 4096, append: "hugepagesz=1G hugepages=1" },
+  /**
+   * A 1 GiB page. Linux finds no room for one below the hole. It is cleared when it is first
+   * touched: byte by byte under TCG, if the processor says that this is fast.
+   */
+  huge: {
+    memoryMib: 4096,
+    append: "hugepagesz=1G hugepages=1",
+    cpuProperties: "erms=off,fsrm=off",
+  },
   /** A bystander maps the target's DMA address too, with _PAGE_USER set. */
   decoy: { append: "lab.bystander=decoy" },
 } as const satisfies Record<string, MachineChange>;
@@ -97,7 +106,8 @@ export function machineFor(preset: LabPreset): LabMachine {
   const is64Bit = preset.kernel.architecture === "amd64";
   const la57 = changes.some((change) => change.la57);
   return {
-    cpu: la57 ? "max" : "max,la57=off",
+    cpu: ["max", la57 ? [] : "la57=off", changes.map((change) => change.cpuProperties ?? [])]
+      .flat(2).join(","),
     cpus: Math.max(1, ...changes.map((change) => change.cpus ?? 1)),
     memoryMib: Math.max(1024, ...changes.map((change) => change.memoryMib ?? 0)),
     append: [
