@@ -66,7 +66,7 @@ class FakeMonitorServer extends MonitorScript implements FakeMonitor {
   #stopped = false;
 
   constructor(source: MonitorSource | MonitorHandler, options: FakeMonitorServerOptions = {}) {
-    super(options.faults);
+    super(options);
     const { scheme = "tcp", port = 0, version = "7.2.22" } = options;
     this.#options = { ...options, telnet: options.telnet ?? scheme === "telnet" };
     this.#source = sourceOf(source, version);
@@ -154,6 +154,8 @@ const READ_BYTES = 16 * 1024;
 /**
  * Starts a fake QEMU monitor on a socket of this machine. It answers for a simulated guest, or
  * whatever a function returns for a command, with QEMU's banner, echo and prompt byte for byte.
+ *
+ * @throws {InvalidArgumentError} if it is to speak in pieces of no bytes
  *
  * @example Usage
  * ```ts

@@ -10,7 +10,11 @@ export interface MonitorControl {
   readonly errors: readonly unknown[];
   /** Counts the commands that start with a text or match a pattern; without either, all. */
   count(matching?: string | RegExp): number;
-  /** Sets a fault. Those set later are looked at first. */
+  /**
+   * Sets a fault. Those set later are looked at first.
+   *
+   * @throws {InvalidArgumentError} if it is to trickle in pieces of no bytes
+   */
   inject(rule: FaultRule): void;
   /** Removes every fault. */
   clearFaults(): void;

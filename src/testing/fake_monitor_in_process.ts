@@ -22,7 +22,7 @@ export function inProcessTransport(
   const toClient = new Pipe();
   const toMonitor = new Pipe();
   const ending = new AbortController();
-  const monitor = new MonitorScript(options.faults);
+  const monitor = new MonitorScript(options);
   const monitorEnd: ByteStream = {
     read: () => toMonitor.read(),
     write: (bytes) => toClient.write(bytes),

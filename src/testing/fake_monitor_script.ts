@@ -1,5 +1,6 @@
+import { InvalidArgumentError } from "../core/errors.ts";
 import type { MonitorControl } from "./fake_monitor_control.ts";
-import type { FaultRule, MonitorFault } from "./fake_monitor_options.ts";
+import type { FakeMonitorOptions, FaultRule, MonitorFault } from "./fake_monitor_options.ts";
 
 /** So that a test that runs for hours does not fill memory. */
 const MAX_RECORDS = 100_000;
@@ -11,8 +12,9 @@ export class MonitorScript implements MonitorControl {
   readonly #errors: unknown[] = [];
   #clients = 0;
 
-  /** Starts with some faults set. */
-  constructor(faults: readonly FaultRule[] = []) {
+  /** Starts with the faults of the options. */
+  constructor({ chunkBytes, faults = [] }: FakeMonitorOptions = {}) {
+    if (chunkBytes !== undefined) requireChunk(chunkBytes);
     for (const rule of faults) this.inject(rule);
   }
 
@@ -33,6 +35,7 @@ export class MonitorScript implements MonitorControl {
   }
 
   inject(rule: FaultRule): void {
+    if (rule.fault.kind === "trickle") requireChunk(rule.fault.chunkBytes);
     this.#rules.unshift({ rule, left: rule.times ?? Infinity });
   }
 
@@ -62,6 +65,14 @@ export class MonitorScript implements MonitorControl {
     found.left--;
     return found.rule.fault;
   }
+}
+
+function requireChunk(chunkBytes: number): void {
+  if (chunkBytes >= 1) return;
+  throw new InvalidArgumentError(
+    `chunkBytes must be at least 1: ${chunkBytes} would never send anything`,
+    chunkBytes,
+  );
 }
 
 function strikes({ on }: FaultRule, event: { command: string } | "connect"): boolean {

@@ -38,7 +38,10 @@ export interface SimulatedAddresses {
   swapped: bigint;
   /** `0x7f2000006000`: under protection key 5. */
   protectionKey: bigint | null;
-  /** `0x7f2000007000`: bit 45 of the entry is set, above the CPU's 40 address bits. */
+  /**
+   * `0x7f2000007000`: bit 51 of the entry is set, above the CPU's 40 address bits. It faults, unless
+   * the guest were a TDX one, where this bit marks a shared page.
+   */
   reservedBit: bigint | null;
   /** `0x7f2000008000`: a device's registers, uncached, as VFIO maps a BAR. */
   deviceMemory: bigint;

@@ -115,7 +115,7 @@ function spoil(tables: PageTableBuilder, at: SimulatedAddresses, frames: FramePo
   const frame = frames.take();
   tables.change(at.protNone, 1, () => protNoneEntry(tables.mode, frame));
   tables.change(at.swapped, 1, () => swapEntry(tables.mode, 1n, 0x1234n));
-  if (at.reservedBit !== null) tables.change(at.reservedBit, 1, (raw) => raw | 1n << 45n);
+  if (at.reservedBit !== null) tables.change(at.reservedBit, 1, (raw) => raw | 1n << 51n);
   const level = tables.mode === "4-level" || tables.mode === "5-level" ? 3 : 2;
   tables.change(at.corruptTable, level, () => CORRUPT_TABLE | 0x67n);
 }

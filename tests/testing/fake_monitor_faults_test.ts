@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertGreaterOrEqual, assertInstanceOf } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertInstanceOf,
+  assertThrows,
+} from "@std/assert";
+import { InvalidArgumentError } from "../../src/core/errors.ts";
 import {
   fakeMonitor,
   type FaultRule,
@@ -217,4 +224,12 @@ Deno.test("faults strike by command and by count, and change while it runs", asy
   assertEquals(await struck("info status"), true);
   transport.monitor.clearFaults();
   assertEquals(await struck("info status"), false);
+});
+
+Deno.test("pieces of no bytes are refused", () => {
+  const guest = simulatedGuest();
+  assertThrows(() => guest.transport({ chunkBytes: 0 }), InvalidArgumentError, "at least 1: 0");
+  assertThrows(() => fakeMonitor(guest, { chunkBytes: NaN }), InvalidArgumentError);
+  const trickle = { kind: "trickle", chunkBytes: -1, delayMs: 1 } as const;
+  assertThrows(() => guest.transport({ faults: [{ fault: trickle }] }), InvalidArgumentError);
 });
