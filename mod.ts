@@ -38,6 +38,7 @@ export {
   type PagingModeName,
   withRoot,
 } from "./src/cpu/paging_context.ts";
+export type { CpuSource } from "./src/cpu/cpu_source.ts";
 export type { CpuRegisters } from "./src/cpu/registers.ts";
 
 // Guest-physical memory
@@ -158,6 +159,11 @@ export type {
   ListedUnreadable,
 } from "./src/paging/listing_records.ts";
 export {
+  type FilteredPage,
+  MAPPING_FILTERS,
+  type MappingFilterName,
+} from "./src/paging/mapping_filters.ts";
+export {
   type Mapping,
   type MappingRecord,
   mappings,
@@ -223,6 +229,8 @@ export { judge, type Mismatch, type Verdict, type VerdictKind } from "./src/veri
 
 // Results as text and as JSON
 export { toJson, verdictRecord, walkRecord } from "./src/report/json.ts";
+export { MAPPING_CSV_HEAD, mappingCsv, mappingRecord } from "./src/report/mappings_record.ts";
+export { mappingLine, mappingsHead, rightsText } from "./src/report/mappings_text.ts";
 export { rangeRecord } from "./src/report/range_record.ts";
 export { rangeSummary, rangeText, type RangeTextOptions } from "./src/report/range_text.ts";
 export { formatSize } from "./src/report/size.ts";
@@ -237,6 +245,12 @@ export {
 // A session with a guest
 export { connect, type ConnectOptions } from "./src/session/connect.ts";
 export { GuestLeftPausedError } from "./src/session/freeze.ts";
+export {
+  type GuestSource,
+  monitorSource,
+  type MonitorSourceOptions,
+  NoMonitorError,
+} from "./src/session/guest_source.ts";
 export type {
   GuestAliasesOptions,
   GuestMappingsOptions,

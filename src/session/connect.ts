@@ -1,8 +1,8 @@
 import type { PagingContextOptions } from "../cpu/paging_context.ts";
-import { MonitorMemory } from "../memory/monitor_memory.ts";
 import { connectHmp, type ConnectHmpOptions, HmpClient } from "../monitor/hmp_client.ts";
 import { type Endpoint, parseEndpoint } from "../monitor/endpoint.ts";
 import type { Monitor } from "../monitor/monitor.ts";
+import { type GuestSource, monitorSource } from "./guest_source.ts";
 import { Session } from "./session.ts";
 
 /** How to connect to a guest, and what its registers do not tell of its paging. */
@@ -33,19 +33,22 @@ export async function connect(
   options: ConnectOptions = {},
 ): Promise<Session> {
   const parsed = typeof endpoint === "object" ? endpoint : parseEndpoint(String(endpoint));
-  const reopen = () => openMonitor(parsed, options);
-  const monitor = await reopen();
+  const source = await openDoor(parsed, options);
   const { physicalAddressBits, privateBit, sharedBit } = options;
   return new Session({
-    monitor,
-    memory: new MonitorMemory(monitor),
-    reopen,
+    source,
     paging: {
       ...physicalAddressBits !== undefined && { physicalAddressBits },
       ...privateBit !== undefined && { privateBit },
       ...sharedBit !== undefined && { sharedBit },
     },
   });
+}
+
+/** Opens the door that an endpoint names. A further kind of door is one more case here. */
+async function openDoor(endpoint: Endpoint, options: ConnectOptions): Promise<GuestSource> {
+  const reopenMonitor = () => openMonitor(endpoint, options);
+  return monitorSource(await reopenMonitor(), { reopenMonitor });
 }
 
 async function openMonitor(endpoint: Endpoint, options: ConnectOptions): Promise<Monitor> {

@@ -23,10 +23,10 @@ export class GuestLeftPausedError extends PagewalkError {
 
 /** What pausing needs of a session. */
 export interface FreezeParts {
-  /** The monitor to pause and resume through. */
-  readonly monitor: Monitor;
+  /** The monitor to pause and resume through; none where the guest does not move, as in a dump. */
+  readonly monitor?: Monitor;
   /** Opens the monitor anew, for when the connection broke while the guest was paused. */
-  reopen?(): Promise<Monitor>;
+  reopenMonitor?(): Promise<Monitor>;
 }
 
 /** Stops a guest around blocks, and leaves it as it was found: running or paused. */
@@ -61,7 +61,7 @@ export class Freezer {
   /** Pauses the guest; true if it was running. */
   async #stop(): Promise<boolean> {
     const { monitor } = this.#parts;
-    if (!(await readStatus(monitor)).running) return false;
+    if (monitor === undefined || !(await readStatus(monitor)).running) return false;
     for (const name of SIGNALS) Deno.addSignalListener(name, this.#onSignal);
     try {
       await monitor.command("stop", { allowUnsafe: ["stop"] });
@@ -73,22 +73,24 @@ export class Freezer {
     return true;
   }
 
+  /** Only ever called after a monitor has paused the guest. */
   async #resume(): Promise<void> {
+    const monitor = this.#parts.monitor!;
     for (const name of SIGNALS) Deno.removeSignalListener(name, this.#onSignal);
     try {
-      await resume(this.#parts.monitor);
+      await resume(monitor);
     } catch (error) {
       if (!(error instanceof MonitorError)) throw error;
-      await this.#resumeAnew(error);
+      await this.#resumeAnew(monitor, error);
     }
   }
 
   /** The connection broke: the guest is still paused, and only a new one can tell it to go on. */
-  async #resumeAnew(broken: MonitorError): Promise<void> {
-    const { monitor, reopen } = this.#parts;
-    if (!reopen) throw new GuestLeftPausedError(monitor.endpoint, broken);
+  async #resumeAnew(monitor: Monitor, broken: MonitorError): Promise<void> {
+    const { reopenMonitor } = this.#parts;
+    if (!reopenMonitor) throw new GuestLeftPausedError(monitor.endpoint, broken);
     try {
-      await using anew = await reopen();
+      await using anew = await reopenMonitor();
       await resume(anew);
     } catch (error) {
       throw new GuestLeftPausedError(monitor.endpoint, error);

@@ -9,7 +9,6 @@ import type { CpuRegisters } from "../cpu/registers.ts";
 import { findKptiPair, type KptiPair } from "../linux/kpti_pair.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
-import { readAllRegisters, readRegisters } from "../monitor/commands/registers.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 import { type Access, access, type AccessVerdict } from "../paging/access.ts";
 import type { AddressRange } from "../paging/address_range.ts";
@@ -30,6 +29,7 @@ import {
   verifyGuestRange,
 } from "./ranges.ts";
 import { Freezer } from "./freeze.ts";
+import { type GuestSource, NoMonitorError } from "./guest_source.ts";
 import { sampleTables } from "./sample.ts";
 import {
   checkTableChoice,
@@ -70,14 +70,10 @@ export interface GuestWalkOptions extends TableChoice, WalkOptions {}
 
 /** What a {@linkcode Session} is made of. */
 export interface SessionParts {
-  /** Where registers are asked for. */
-  readonly monitor: Monitor;
-  /** Where the tables are read. */
-  readonly memory: PhysicalMemory;
+  /** The open door to the guest; the session closes it. */
+  readonly source: GuestSource;
   /** What the registers do not tell of the guest's paging. */
   readonly paging?: Omit<PagingContextOptions, "root">;
-  /** Opens the monitor anew, for resuming a frozen guest whose connection broke. */
-  reopen?(): Promise<Monitor>;
 }
 
 /**
@@ -85,40 +81,55 @@ export interface SessionParts {
  * one; closing it leaves the guest as it was.
  */
 export class Session implements AsyncDisposable {
-  /** The monitor that the guest is asked through. */
-  readonly monitor: Monitor;
   /** The guest's physical memory; only RAM and ROM are read. */
   readonly memory: PhysicalMemory;
+  readonly #source: GuestSource;
   readonly #paging: Omit<PagingContextOptions, "root">;
   readonly #freezer: Freezer;
   #linux: Promise<LinuxGuest> | null = null;
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
   constructor(parts: SessionParts) {
-    this.monitor = parts.monitor;
-    this.memory = parts.memory;
+    this.memory = parts.source.memory;
+    this.#source = parts.source;
     this.#paging = parts.paging ?? {};
-    this.#freezer = new Freezer(parts);
+    this.#freezer = new Freezer(parts.source);
   }
 
   /** What the session is connected to, as a user would type it. */
   get endpoint(): string {
-    return this.monitor.endpoint;
+    return this.#source.endpoint;
   }
 
-  /** QEMU's version, such as `7.2.22`. */
+  /** QEMU's version, such as `7.2.22`; empty if the door to the guest does not tell. */
   get qemuVersion(): string {
-    return this.monitor.qemuVersion;
+    return this.#source.qemuVersion;
+  }
+
+  /** What a user should know of this door to the guest, such as that it pauses it; or null. */
+  get notice(): string | null {
+    return this.#source.notice ?? null;
+  }
+
+  /**
+   * The monitor that the guest is asked through.
+   *
+   * @throws {NoMonitorError} if the door to the guest has none: a dump
+   */
+  get monitor(): Monitor {
+    const { monitor, endpoint } = this.#source;
+    if (monitor === undefined) throw new NoMonitorError(endpoint);
+    return monitor;
   }
 
   /** Reads the registers of one vCPU: the monitor's current one, or the one named. */
   registers(cpu?: number): Promise<CpuRegisters> {
-    return readRegisters(this.monitor, cpu === undefined ? {} : { cpu });
+    return this.#source.cpus.registers(cpu);
   }
 
   /** Reads the registers of every vCPU, in order. */
   allRegisters(): Promise<CpuRegisters[]> {
-    return readAllRegisters(this.monitor);
+    return this.#source.cpus.allRegisters();
   }
 
   /**
@@ -333,9 +344,9 @@ export class Session implements AsyncDisposable {
     return guestTables(this, choice, address);
   }
 
-  /** Ends the connection. May be called twice. */
+  /** Closes the door and leaves the guest as it was. May be called twice. */
   close(): Promise<void> {
-    return this.monitor.close();
+    return this.#source.close();
   }
 
   /** Ends the connection. */

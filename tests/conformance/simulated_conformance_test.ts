@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { connect, HmpClient, MonitorMemory, Session } from "../../mod.ts";
+import { connect, HmpClient, monitorSource, Session } from "../../mod.ts";
 import {
   fakeMonitor,
   type FakeMonitorOptions,
@@ -65,5 +65,5 @@ async function connectInProcess(
   options: FakeMonitorOptions,
 ): Promise<Session> {
   const monitor = await HmpClient.open(guest.transport(options));
-  return new Session({ monitor, memory: new MonitorMemory(monitor) });
+  return new Session({ source: monitorSource(monitor) });
 }

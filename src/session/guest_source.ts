@@ -1,0 +1,86 @@
+import { PagewalkError } from "../core/errors.ts";
+import type { CpuSource } from "../cpu/cpu_source.ts";
+import { MonitorMemory } from "../memory/monitor_memory.ts";
+import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import { readAllRegisters, readRegisters } from "../monitor/commands/registers.ts";
+import type { Monitor } from "../monitor/monitor.ts";
+
+/**
+ * An open door to a guest, whatever it is: a monitor, a gdbstub, a dump. Registers and memory are what
+ * every door has; a {@linkcode Session} needs no more.
+ */
+export interface GuestSource {
+  /** What it is connected to, as a user would type it. */
+  readonly endpoint: string;
+  /** QEMU's version, such as `7.2.22`; empty if the door does not tell. */
+  readonly qemuVersion: string;
+  /** Where registers are asked for. */
+  readonly cpus: CpuSource;
+  /** Where the tables are read; only RAM and ROM. */
+  readonly memory: PhysicalMemory;
+  /** The monitor, where the door has one. A dump has none. */
+  readonly monitor?: Monitor;
+  /** What a user should know of this door, in one line: that it pauses the guest, how old a dump is. */
+  readonly notice?: string;
+  /** Opens the monitor anew, for resuming a frozen guest whose connection broke. */
+  reopenMonitor?(): Promise<Monitor>;
+  /** Closes the door and leaves the guest as it was. May be called twice. */
+  close(): Promise<void>;
+}
+
+/** A monitor was asked for, and the door to the guest has none. */
+export class NoMonitorError extends PagewalkError {
+  /** What the session is connected to, as a user would type it. */
+  readonly endpoint: string;
+
+  /** Creates the error for one session. */
+  constructor(endpoint: string) {
+    super(
+      `${endpoint} has no monitor: its registers and memory can be read, but no command be run; ` +
+        "for commands, connect to the guest's -monitor or -qmp",
+    );
+    this.endpoint = endpoint;
+  }
+}
+
+/** What makes a monitor more than a monitor. */
+export interface MonitorSourceOptions {
+  /**
+   * Where the guest's memory is read.
+   *
+   * @default the monitor's `xp`
+   */
+  memory?: PhysicalMemory;
+  /** Opens the monitor anew. */
+  reopenMonitor?(): Promise<Monitor>;
+}
+
+/**
+ * A monitor as a door: registers by `info registers`, memory by `xp`.
+ *
+ * @example Usage
+ * ```ts
+ * import { HmpClient, monitorSource, Session } from "@pagewalk/pagewalk";
+ * import { simulatedGuest } from "@pagewalk/pagewalk/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const monitor = await HmpClient.open(simulatedGuest().transport());
+ * await using guest = new Session({ source: monitorSource(monitor) });
+ * assertEquals((await guest.verify(0x7f1234567000n)).verdict, "pass");
+ * ```
+ */
+export function monitorSource(monitor: Monitor, options: MonitorSourceOptions = {}): GuestSource {
+  const { memory = new MonitorMemory(monitor), reopenMonitor } = options;
+  return {
+    endpoint: monitor.endpoint,
+    qemuVersion: monitor.qemuVersion,
+    cpus: {
+      registers: (cpu) => readRegisters(monitor, cpu === undefined ? {} : { cpu }),
+      allRegisters: () => readAllRegisters(monitor),
+    },
+    memory,
+    monitor,
+    ...reopenMonitor && { reopenMonitor },
+    close: () => monitor.close(),
+  };
+}
