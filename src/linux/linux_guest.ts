@@ -11,6 +11,8 @@ import {
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel, type KernelParts } from "./kernel.ts";
 import { findKptiPairOfRoot } from "./kpti_root.ts";
+import { followKernelLog, type FollowLogOptions, type LogOptions, readKernelLog } from "./log.ts";
+import type { LogRecord } from "./printk_ring.ts";
 import { type LinuxThread, readTaskList, type TaskRecord } from "./task_list.ts";
 import type { TaskState } from "./task_state.ts";
 
@@ -173,6 +175,25 @@ export class LinuxGuest {
       throw new AmbiguousProcessError(wanted, named.map(({ pid }) => pid));
     }
     return named[0] ?? noSuchName(wanted, all);
+  }
+
+  /**
+   * Reads the kernel's log, the oldest record first.
+   *
+   * @throws {CapabilityError} if the kernel is older than 5.10
+   */
+  dmesg(options: LogOptions = {}): Promise<LogRecord[]> {
+    return readKernelLog(this.#kernel, options);
+  }
+
+  /**
+   * Yields the log's records, then each new one as the kernel logs it, until the signal ends it.
+   *
+   * @throws {CapabilityError} if the kernel is older than 5.10
+   * @throws the signal's reason
+   */
+  followDmesg(options: FollowLogOptions = {}): AsyncGenerator<LogRecord, void> {
+    return followKernelLog(this.#kernel, options);
   }
 
   /** The paging context of a process. @throws {NoSuchProcessError} if it has no memory */
