@@ -26,6 +26,19 @@ const EXECUTE_DISABLE = 1n << 63n;
  * to tell by: a kernel address, or one that nothing near maps. PAE's top entries cannot tell either.
  *
  * @throws whatever the memory throws but a {@linkcode MemoryReadError}
+ *
+ * @example Usage
+ * ```ts
+ * import { findKptiPair, pagingContext, walk } from "@pagewalk/pagewalk";
+ * import { simulatedGuest } from "@pagewalk/pagewalk/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const guest = simulatedGuest({ kpti: true });
+ * const context = pagingContext(guest.registers(0)); // in user mode: on the user's root
+ * const found = await walk(guest.memory, context, 0x7f1234567000n);
+ * const pair = await findKptiPair(guest.memory, context, found);
+ * assertEquals(pair?.userRoot, pair!.kernelRoot + 0x1000n);
+ * ```
  */
 export async function findKptiPair(
   memory: PhysicalMemory,

@@ -34,7 +34,18 @@ export function isBacked(
   return firstUnbacked(ranges, address, lengthBytes) === null;
 }
 
-/** Returns the first address of a range that no RAM or ROM backs, or null if all of it is backed. */
+/**
+ * Returns the first address of a range that no RAM or ROM backs, or null if all of it is backed.
+ *
+ * @example Usage
+ * ```ts
+ * import { firstUnbacked } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const ram = [{ start: 0n, end: 0x1000n, kind: "ram" as const, name: "pc.ram", offset: 0n }];
+ * assertEquals(firstUnbacked(ram, 0xff8n, 16), 0x1000n);
+ * ```
+ */
 export function firstUnbacked(
   ranges: readonly MemoryRange[],
   address: bigint,

@@ -33,7 +33,20 @@ export interface AddressSpaceOptions {
   keepTranslations?: number;
 }
 
-/** One set of page tables over one guest's memory: walk, translate and read by linear address. */
+/**
+ * One set of page tables over one guest's memory: walk, translate and read by linear address.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const space = await guest.addressSpace({ cpu: 0 });
+ * const text = new TextDecoder().decode(await space.read(0x7f1234567000n, 10));
+ * assertEquals(text, "DMA page 0");
+ * ```
+ */
 export class AddressSpace {
   /** The guest's physical memory. */
   readonly memory: PhysicalMemory;
@@ -109,7 +122,18 @@ export class AddressSpace {
   }
 }
 
-/** Says in a few words why a walk did not end in a page. */
+/**
+ * Says in a few words why a walk did not end in a page.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, describeFault } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * assertEquals(describeFault(await guest.walk(0x7f2000003000n)), "the PT entry is not present");
+ * ```
+ */
 export function describeFault(walk: Walk): string {
   switch (walk.outcome) {
     case "mapped":

@@ -95,7 +95,19 @@ const NO_FLAGS: EntryFlags = {
 
 const decodersByContext = new WeakMap<PagingContext, readonly LevelDecoder[]>();
 
-/** Returns the decoders of a context's levels, from the root down. Prepared once for a context. */
+/**
+ * Returns the decoders of a context's levels, from the root down. Prepared once for a context.
+ *
+ * @example Usage
+ * ```ts
+ * import { levelDecoders, pagingContext } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const context = pagingContext({ cr0: 0x80050033n, cr3: 0x1000n, cr4: 0x20n, efer: 0xd01n });
+ * const [, , , pt] = levelDecoders(context);
+ * assertEquals(pt!.decode(0x3ff0a863n, 0x5109b38n, 359).flags.user, false);
+ * ```
+ */
 export function levelDecoders(context: PagingContext): readonly LevelDecoder[] {
   let decoders = decodersByContext.get(context);
   if (!decoders) {

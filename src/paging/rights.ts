@@ -36,7 +36,19 @@ export type DecidingLevels = Readonly<Record<Right | "present", PagingLevel>>;
 /** The names of the rights, in the order in which they are shown. */
 export const RIGHTS: readonly Right[] = ["user", "writable", "executable"];
 
-/** What one entry allows by itself. PAE's top entries have no say, so they allow everything. */
+/**
+ * What one entry allows by itself. PAE's top entries have no say, so they allow everything.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, rightsOf } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const { steps } = await guest.walk(0x7f1241000000n);
+ * assertEquals(steps.map((entry) => rightsOf(entry).user), [true, true, false, true]);
+ * ```
+ */
 export function rightsOf(entry: PageTableEntry): Rights {
   const { flags, hasRights } = entry;
   return {
@@ -46,7 +58,19 @@ export function rightsOf(entry: PageTableEntry): Rights {
   };
 }
 
-/** What the last entry of a mapping says of its page. */
+/**
+ * What the last entry of a mapping says of its page.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, leafRightsOf } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const { steps } = await guest.walk(0x7f1241000000n);
+ * assertEquals(leafRightsOf(steps.at(-1)!, false).user, true);
+ * ```
+ */
 export function leafRightsOf(entry: PageTableEntry, hasProtectionKeys: boolean): LeafRights {
   const { flags } = entry;
   return {
@@ -93,7 +117,19 @@ export function restrictRights(soFar: RightsSoFar, entry: PageTableEntry): Right
   return { effective, deniedAt };
 }
 
-/** What all levels allow together, and the level that decides each right; see {@linkcode settleRights}. */
+/**
+ * What all levels allow together, and the level that decides each right; see {@linkcode settleRights}.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, effectiveRights } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const { effective, decidedBy } = effectiveRights((await guest.walk(0x7f1241000000n)).steps);
+ * assertEquals([effective.user, decidedBy.user], [false, 2]);
+ * ```
+ */
 export function effectiveRights(
   steps: readonly PageTableEntry[],
 ): { effective: Rights; decidedBy: DecidingLevels } {

@@ -25,7 +25,19 @@ export function toJson(value: unknown, indent = 0): string {
   );
 }
 
-/** A walk as plain data for JSON: one row a level. `rootSource` says whose table it is. */
+/**
+ * A walk as plain data for JSON: one row a level. `rootSource` says whose table it is.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, describeSource, walkRecord } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const walk = await guest.walk(0x7f1234567000n);
+ * assertEquals(walkRecord(walk, describeSource(walk.source)).rootSource, "vCPU 0");
+ * ```
+ */
 export function walkRecord(walk: Walk, rootSource: string): Record<string, unknown> {
   const { address, mode, root, outcome, steps, changedDuringWalk } = walk;
   const common = { address, root, rootSource, mode, outcome, levels: steps.map(levelRecord) };
@@ -57,7 +69,19 @@ export function walkRecord(walk: Walk, rootSource: string): Record<string, unkno
   }
 }
 
-/** A verdict as plain data for JSON: the walk's fields, then `verdict` and `reason`. */
+/**
+ * A verdict as plain data for JSON: the walk's fields, then `verdict` and `reason`.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, verdictRecord } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const record = verdictRecord(await guest.verify(0x7f1234567000n), "vCPU 0");
+ * assertEquals(record.verdict, "pass");
+ * ```
+ */
 export function verdictRecord(verdict: Verdict, rootSource: string): Record<string, unknown> {
   return {
     ...walkRecord(verdict.walk, rootSource),

@@ -33,7 +33,16 @@ export const COLOUR: Style = {
   strong: sgr(1, 22),
 };
 
-/** Colours if standard output is a terminal and `NO_COLOR` is not set; asks for no permission. */
+/**
+ * Colours if standard output is a terminal and `NO_COLOR` is not set; asks for no permission.
+ *
+ * @example Usage
+ * ```ts
+ * import { styleForStdout } from "@pagewalk/pagewalk";
+ *
+ * console.log(styleForStdout().good("as it should be"));
+ * ```
+ */
 export function styleForStdout(): Style {
   return Deno.stdout.isTerminal() && !Deno.noColor ? COLOUR : PLAIN;
 }

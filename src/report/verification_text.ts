@@ -18,6 +18,16 @@ const USER = 0x4n;
  * Writes a verification as the lines that users of the original script know: the root, the indexes,
  * each entry with the base it points to, the analysis, and the result. They are grouped in sections,
  * and each section is one string of several lines.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, verificationText } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const text = verificationText(await guest.verify(0x7f1234567000n), { source: "vCPU 0" });
+ * assertEquals(text.split("\n").at(-1), "[+] Verification PASSED: _PAGE_USER bit is cleared");
+ * ```
  */
 export function verificationText(verdict: Verdict, options: VerificationTextOptions): string {
   const { walk } = verdict;
@@ -132,6 +142,14 @@ function entryName(walk: Walk, entry: PageTableEntry): string {
 /**
  * Advice for a page that was not found: most often the table is another process's. Names the options
  * that choose another one.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, notMappedAdvice } from "@pagewalk/pagewalk";
+ *
+ * await using guest = await connect("sim:");
+ * console.log(notMappedAdvice(await guest.walk(0x7f2000003000n)));
+ * ```
  */
 export function notMappedAdvice(walk: Walk): string {
   return `${

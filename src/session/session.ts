@@ -79,6 +79,16 @@ export interface SessionParts {
 /**
  * A connection to one guest: its registers, its memory and its page tables. {@linkcode connect} makes
  * one; closing it leaves the guest as it was.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * assertEquals((await guest.registers()).cpu, 0);
+ * assertEquals(await guest.translate(0x7f2000003000n), null);
+ * ```
  */
 export class Session implements AsyncDisposable {
   /** The guest's physical memory; only RAM and ROM are read. */

@@ -74,7 +74,17 @@ export function splitTableChoice<T extends TableChoice>(
   ];
 }
 
-/** Says in a few words where a root came from. */
+/**
+ * Says in a few words where a root came from.
+ *
+ * @example Usage
+ * ```ts
+ * import { describeSource } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(describeSource({ kind: "cpu", cpu: 1 }), "vCPU 1");
+ * ```
+ */
 export function describeSource(source: TableSource): string {
   switch (source.kind) {
     case "cpu":

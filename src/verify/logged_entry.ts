@@ -20,6 +20,17 @@ const ACCESSED_AND_DIRTY = 0x60n;
  * Accessed and dirty bits may differ from the log's; any other difference fails.
  *
  * @throws {InvalidArgumentError} if the expectation contradicts itself or names nothing
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, judgeLogged } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const walk = await guest.walk(0x7f1234567000n);
+ * const newEntry = walk.steps.at(-1)!.raw ^ 2n; // the log says that it was left read-only
+ * assertEquals(judgeLogged(walk, { address: walk.address, newEntry }).verdict, "fail");
+ * ```
  */
 export function judgeLogged(
   walk: Walk,

@@ -12,7 +12,6 @@ Deno.test("parseAddress() takes bigints, numbers, and text with grouped digits",
 });
 
 Deno.test("parseAddress() refuses a number that was rounded, and shows the fix", () => {
-  // deno-lint-ignore no-loss-of-precision
   const rounded = 0xffffffff81000001;
   assertThrows(() => parseAddress(rounded), InvalidArgumentError, "0xffffffff81000000n");
 });

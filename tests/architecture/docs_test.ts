@@ -1,0 +1,45 @@
+import { assert, assertEquals } from "@std/assert";
+
+interface Declaration {
+  kind: string;
+  jsDoc?: { doc?: string; tags?: { kind: string }[] };
+  def?: { extends?: string };
+}
+
+interface DocJson {
+  nodes: Record<string, { symbols: { name: string; declarations: Declaration[] }[] }>;
+}
+
+/** Functions whose use needs more than a few lines, so that the guide shows it instead. */
+const SHOWN_ELSEWHERE = new Set<string>([]);
+
+for (const entry of ["mod.ts", "src/testing/mod.ts"]) {
+  Deno.test(`every function and class of ${entry} says what it is, and shows its use`, async () => {
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["doc", "--json", entry],
+      cwd: new URL("../../", import.meta.url),
+    }).output();
+    assert(success, new TextDecoder().decode(stderr));
+    const { nodes } = JSON.parse(new TextDecoder().decode(stdout)) as DocJson;
+    const lacking: string[] = [];
+    let seen = 0;
+    for (const { symbols } of Object.values(nodes)) {
+      for (const { name, declarations } of symbols) {
+        for (const { kind, jsDoc, def } of declarations) {
+          if (kind !== "function" && kind !== "class") continue;
+          seen++;
+          if (!jsDoc?.doc) lacking.push(`${name}: no description`);
+          // An error is shown by what throws it.
+          const isError = kind === "class" &&
+            (name.endsWith("Error") || def?.extends?.endsWith("Error"));
+          const hasExample = jsDoc?.tags?.some((tag) => tag.kind === "example");
+          if (!isError && !hasExample && !SHOWN_ELSEWHERE.has(name)) {
+            lacking.push(`${name}: no @example`);
+          }
+        }
+      }
+    }
+    assert(seen > 15, `only ${seen} functions and classes were seen`);
+    assertEquals(lacking, []);
+  });
+}
