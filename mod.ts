@@ -77,6 +77,7 @@ export {
   parseEndpoint,
   permissionFor,
   permissionsFor,
+  type ReplayEndpoint,
   type SimEndpoint,
   type TcpEndpoint,
   type TelnetEndpoint,
@@ -104,6 +105,16 @@ export {
   type HmpClientOptions,
 } from "./src/monitor/hmp_client.ts";
 export type { CommandOptions, Monitor } from "./src/monitor/monitor.ts";
+export { NotRecordedError, RecordingError } from "./src/monitor/recording/errors.ts";
+export type { RecordedError } from "./src/monitor/recording/recorded_error.ts";
+export { record, type RecordOptions } from "./src/monitor/recording/recorder.ts";
+export {
+  parseRecording,
+  type RecordedExchange,
+  type Recording,
+  type RecordingHeader,
+} from "./src/monitor/recording/recording.ts";
+export { ReplayMonitor } from "./src/monitor/recording/replay_monitor.ts";
 export type { MemoryDump } from "./src/monitor/parse/memory_dump.ts";
 export type { GuestStatus } from "./src/monitor/parse/status.ts";
 export type { TlbRow } from "./src/monitor/parse/tlb.ts";

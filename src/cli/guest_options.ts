@@ -9,7 +9,8 @@ import { type OptionValues, value, type ValueOption, wholeNumber } from "./optio
 /** The argument that every script takes first. */
 export const MONITOR: Positional = {
   name: "monitor",
-  purpose: "1334, host:1334, telnet:host:1334, unix:/path, or sim: for the simulated guest",
+  purpose:
+    "1334, host:1334, telnet:host:1334, unix:/path, replay:FILE, or sim: for the simulated guest",
   orOption: "debug-port",
 };
 
@@ -25,6 +26,8 @@ export type ConnectOptionSpecs = {
   readonly "shared-bit": ValueOption<number>;
   /** How long one command may take. */
   readonly timeout: ValueOption<number>;
+  /** The path of a recording to write. */
+  readonly record: ValueOption<string>;
 };
 
 /** The options that describe the guest and the way to it. */
@@ -34,6 +37,11 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
   "private-bit": wholeNumber("N", "AMD SEV's C-bit, if the guest is confidential", 32, 51),
   "shared-bit": wholeNumber("N", "Intel TDX's shared bit, if the guest is confidential", 32, 51),
   timeout: wholeNumber("MS", "milliseconds that one monitor command may take (default 30000)", 1),
+  record: value(
+    "FILE",
+    "write all exchanges with the monitor to a new file, to be run on as replay:FILE",
+    (path) => path,
+  ),
 };
 
 /** What chooses whose page tables are read. */
@@ -86,6 +94,7 @@ export function connectOptions(options: ConnectValues): ConnectOptions {
     privateBit: options["private-bit"],
     sharedBit: options["shared-bit"],
     commandTimeoutMs: options.timeout,
+    record: options.record,
   });
 }
 

@@ -39,5 +39,8 @@ export {
 } from "./guest_options.ts";
 export { readTextInput } from "./text_input.ts";
 export { usageText } from "./usage.ts";
+export { LineWriter } from "./line_writer.ts";
+export { mappingFilters } from "./mapping_filters.ts";
+export { parseRangeText } from "./parse_range.ts";
 export { parseSize } from "./parse_size.ts";
 export { ProgressBar, type ProgressState } from "./progress.ts";

@@ -73,6 +73,8 @@ function pageLine(verdict: RangeVerdict, page: JudgedPageOfRange): string {
 
 function gapLine({ address, lengthBytes, reason, entry }: JudgedGap): string {
   const last = address + BigInt(lengthBytes) - 1n;
+  const pages = lengthBytes / 4096;
+  const count = pages === 1 ? "1 page" : `${pages} pages`;
   const raw = entry ? `; entry ${formatAddress(entry.raw)} at ${formatAddress(entry.address)}` : "";
   return `${formatAddress(address)}-${formatAddress(last)} (${
     lengthBytes / 4096

@@ -14,7 +14,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   report: ["core", "cpu", "memory", "paging", "verify", "linux"],
   session: ["core", "cpu", "memory", "monitor", "paging", "verify", "linux"],
   testing: ["core", "cpu", "memory", "monitor"],
-  cli: ["core", "monitor", "verify", "session", "report", "mod.ts"],
+  cli: ["core", "monitor", "paging", "verify", "session", "report", "mod.ts"],
   repl: [
     "core",
     "cpu",

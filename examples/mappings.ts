@@ -1,0 +1,104 @@
+/**
+ * Lists what an address space of a running guest maps, with the rights that all levels leave.
+ *
+ *     deno run --allow-net=127.0.0.1:1334 mappings.ts 1334 --filter w+x
+ */
+import {
+  CONNECT_OPTIONS,
+  connectTo,
+  EXIT,
+  flag,
+  LineWriter,
+  type ListedPage,
+  MAPPING_CSV_HEAD,
+  MAPPING_FILTERS,
+  mappingCsv,
+  mappingFilters,
+  mappingLine,
+  mappingRecord,
+  mappingsHead,
+  MONITOR,
+  parseRangeText,
+  parseSize,
+  ProgressBar,
+  runCommand,
+  TABLE_OPTIONS,
+  tableChoice,
+  toJson,
+  value,
+  wholeNumber,
+} from "@pagewalk/pagewalk/cli";
+
+await runCommand({
+  name: "mappings.ts",
+  purpose: "List what an address space maps, with the rights that all levels leave",
+  positionals: [MONITOR],
+  options: {
+    range: value("FIRST-LAST", "only these addresses; also FIRST+LENGTH", parseRangeText),
+    filter: value(
+      "WORDS",
+      `only pages that are all of: ${Object.keys(MAPPING_FILTERS).join(", ")}`,
+      mappingFilters,
+    ),
+    "page-size": value("SIZE", "only pages of this size: 4K, 2M, 4M, 1G", parseSize),
+    physical: value("FIRST-LAST", "only pages in these physical addresses", parseRangeText),
+    pages: flag("one line for each page, instead of runs of like pages"),
+    contiguous: flag("end a run where the frames are not one after the other"),
+    "not-present": flag("list entries that are not present but not empty: swap, PROT_NONE"),
+    "expand-shared": flag("list the contents of a table each time that it is reached"),
+    ...TABLE_OPTIONS,
+    "max-tables": wholeNumber("N", "visit so many tables at most (default 131072)", 1),
+    json: flag("print one JSON object a line"),
+    csv: flag("print comma-separated values"),
+    ...CONNECT_OPTIONS,
+  },
+  permissions: "--allow-net=127.0.0.1:1334",
+  examples: [
+    "1334",
+    "1334 --filter kernel,w+x",
+    "1334 --range 0x7f1234567000+1M --pages --json",
+    "sim: --physical 0x0-0xfffff --csv",
+  ],
+  exits: { 2: "a part of the tables could not be listed" },
+}, async ({ positionals: [monitor], options }) => {
+  using bar = new ProgressBar();
+  await using guest = await connectTo(monitor!, options);
+  const { context } = await guest.pageTable(tableChoice(options), options.range?.start);
+  const { filter, physical, "page-size": pageSize } = options;
+
+  function isWanted(page: ListedPage): boolean {
+    if (filter && !filter(page)) return false;
+    if (pageSize !== undefined && page.lengthBytes !== pageSize) return false;
+    if (!physical) return true;
+    const { physicalAddress, lengthBytes } = page;
+    return physicalAddress < physical.start + BigInt(physical.lengthBytes) &&
+      physicalAddress + BigInt(lengthBytes) > physical.start;
+  }
+
+  const write = options.json
+    ? (record: Parameters<typeof mappingLine>[0]) => toJson(mappingRecord(record))
+    : options.csv
+    ? mappingCsv
+    : (record: Parameters<typeof mappingLine>[0]) => mappingLine(record, context.mode);
+  using out = new LineWriter();
+  if (options.csv) out.line(MAPPING_CSV_HEAD);
+  else if (!options.json) out.line(mappingsHead(context.mode));
+
+  let isWhole = true;
+  const records = guest.mappings(options.range ?? {}, {
+    ...tableChoice(options),
+    filter: isWanted,
+    pages: options.pages,
+    contiguous: options.contiguous,
+    notPresent: options["not-present"],
+    expandShared: options["expand-shared"],
+    ...options["max-tables"] !== undefined && { maxTables: options["max-tables"] },
+    onProgress: ({ fraction, pages }) => bar.update({ fraction, text: `${pages} pages` }),
+  });
+  for await (const record of records) {
+    if (record.kind === "unreadable" || record.kind === "truncated") isWhole = false;
+    out.line(write(record));
+  }
+  bar.stop();
+  return isWhole ? EXIT.PASS : EXIT.INCONCLUSIVE;
+});

@@ -1,0 +1,77 @@
+import type { MappingRecord } from "../paging/mappings.ts";
+import { formatAddress } from "../core/address.ts";
+
+/** One record of a listing as plain data for JSON. */
+export function mappingRecord(record: MappingRecord): Record<string, unknown> {
+  const { kind, address, lengthBytes } = record;
+  switch (record.kind) {
+    case "mapping": {
+      const {
+        physicalAddress,
+        pageSizeBytes,
+        pages,
+        leaf,
+        effective,
+        decidedBy,
+        cacheType,
+        entry,
+      } = record;
+      return {
+        ...{ kind, address, physicalAddress, lengthBytes, pageSizeBytes, pages },
+        ...{ leaf, effective, decidedBy, cacheType },
+        ...entry && { level: entry.level, entryAddress: entry.address, entry: entry.raw },
+      };
+    }
+    case "shared": {
+      const { level, table, sharedWith } = record;
+      return { kind, address, lengthBytes, level, table, sharedWith };
+    }
+    case "unreadable": {
+      const { level, table, failure } = record;
+      return { kind, address, lengthBytes, level, table, failure };
+    }
+    case "reservedBits": {
+      const { level, address: entryAddress, raw, reservedBits } = record.entry;
+      return { kind, address, lengthBytes, level, entryAddress, entry: raw, reservedBits };
+    }
+    case "notPresent": {
+      const { level, address: entryAddress, raw } = record.entry;
+      return {
+        kind,
+        address,
+        lengthBytes,
+        level,
+        entryAddress,
+        entry: raw,
+        content: record.content,
+      };
+    }
+    case "truncated":
+      return { kind, address, lengthBytes, tables: record.tables };
+  }
+}
+
+/** The first line of the CSV that {@linkcode mappingCsv} writes. */
+export const MAPPING_CSV_HEAD = "kind,address,physicalAddress,lengthBytes,pageSizeBytes,leafUser," +
+  "leafWritable,leafExecutable,user,writable,executable,cacheType,entryAddress,entry";
+
+/** One record of a listing as a line of CSV. No field needs quoting. */
+export function mappingCsv(record: MappingRecord): string {
+  const { kind, address, lengthBytes } = record;
+  const entry = "entry" in record ? record.entry : undefined;
+  const ofEntry = entry ? [formatAddress(entry.address), formatAddress(entry.raw)] : ["", ""];
+  const start = [kind, formatAddress(address)];
+  if (record.kind !== "mapping") {
+    return [...start, "", lengthBytes, ...Array(8).fill(""), ...ofEntry].join(",");
+  }
+  const { physicalAddress, pageSizeBytes, leaf, effective, cacheType } = record;
+  return [
+    ...start,
+    physicalAddress === null ? "" : formatAddress(physicalAddress),
+    lengthBytes,
+    pageSizeBytes,
+    ...[leaf, effective].flatMap((r) => [+r.user, +r.writable, +r.executable]),
+    cacheType,
+    ...ofEntry,
+  ].join(",");
+}

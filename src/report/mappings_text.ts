@@ -1,0 +1,94 @@
+import { formatAddress } from "../core/address.ts";
+import type { PagingModeName } from "../cpu/paging_context.ts";
+import type { Mapping, MappingRecord } from "../paging/mappings.ts";
+import { PAGING_MODES } from "../paging/modes.ts";
+import { RIGHTS, type Rights } from "../paging/rights.ts";
+import { formatSize } from "./size.ts";
+
+/** The head of the columns that {@linkcode mappingLine} writes. */
+export function mappingsHead(mode: PagingModeName): string {
+  const width = 2 * digitsOf(mode) + 5;
+  return `${"linear addresses".padEnd(width)} ${"length".padStart(9)} ${"page".padStart(6)} ` +
+    `rights cache ${"physical".padEnd(digitsOf(mode) + 2)} note`;
+}
+
+/**
+ * Writes one record of a listing as a line. The rights are those that all levels leave, as `urwx`; where
+ * the last entry alone would give more, the note says so and names the level that decides.
+ */
+export function mappingLine(record: MappingRecord, mode: PagingModeName): string {
+  const digits = digitsOf(mode);
+  const last = record.address + BigInt(record.lengthBytes) - 1n;
+  const where = `${formatAddress(record.address, digits)}-${formatAddress(last, digits)}`;
+  const length = formatSize(record.lengthBytes).padStart(9);
+  if (record.kind !== "mapping") return `${where} ${length} ${noteOf(record)}`;
+  const physical = record.physicalAddress === null
+    ? "scattered"
+    : formatAddress(record.physicalAddress, digits);
+  return [
+    where,
+    length,
+    formatSize(record.pageSizeBytes).padStart(6),
+    rightsText(record.effective).padEnd(6),
+    record.cacheType.padEnd(5),
+    physical.padEnd(digits + 2),
+    leafNote(record, mode),
+  ].join(" ").trimEnd();
+}
+
+/**
+ * Writes rights as `urwx`: user, read, write, execute, with `-` for what is not allowed.
+ *
+ * @example Usage
+ * ```ts
+ * import { rightsText } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(rightsText({ user: false, writable: true, executable: false }), "-rw-");
+ * ```
+ */
+export function rightsText({ user, writable, executable }: Rights): string {
+  return `${user ? "u" : "-"}r${writable ? "w" : "-"}${executable ? "x" : "-"}`;
+}
+
+function leafNote({ leaf, effective, decidedBy }: Mapping, mode: PagingModeName): string {
+  const taken = RIGHTS.filter((right) => leaf[right] && !effective[right]);
+  if (taken.length === 0) return "";
+  const { levels } = PAGING_MODES[mode];
+  const deciders = taken.map((right) => {
+    const decider = levels.find(({ level }) => level === decidedBy[right])!;
+    return `${decider.entryName} decides ${right}`;
+  });
+  return `leaf ${rightsText(leaf)}, ${deciders.join(", ")}`;
+}
+
+function noteOf(record: Exclude<MappingRecord, Mapping>): string {
+  switch (record.kind) {
+    case "shared":
+      return `same tables as at ${formatAddress(record.sharedWith)}`;
+    case "unreadable":
+      return record.failure === "outsideRam"
+        ? `corrupt: the table would be at ${formatAddress(record.table)}, outside RAM`
+        : `the table at ${formatAddress(record.table)} could not be read`;
+    case "reservedBits":
+      return `the ${record.entry.name} entry ${
+        formatAddress(record.entry.raw)
+      } sets reserved bits ` +
+        formatAddress(record.entry.reservedBits);
+    case "notPresent": {
+      const { content, entry } = record;
+      const what = content.kind === "protNone"
+        ? `PROT_NONE, frame ${formatAddress(content.frame)}`
+        : content.kind === "swap"
+        ? `swap type ${content.type}, offset ${formatAddress(content.offset)}`
+        : "empty";
+      return `not present: ${what} (entry ${formatAddress(entry.raw)})`;
+    }
+    case "truncated":
+      return `the listing ended here after ${record.tables} tables: --max-tables allows more`;
+  }
+}
+
+function digitsOf(mode: PagingModeName): number {
+  return PAGING_MODES[mode].linearAddressBits === 32 ? 8 : 16;
+}
