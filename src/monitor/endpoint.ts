@@ -36,8 +36,16 @@ export interface SimEndpoint {
   name: string;
 }
 
+/** A recording of a monitor's answers, instead of a guest. */
+export interface ReplayEndpoint {
+  /** Which kind of endpoint this is. */
+  scheme: "replay";
+  /** The recording's path. */
+  path: string;
+}
+
 /** Where a monitor is. A further scheme is one more member here and one more row in the table below. */
-export type Endpoint = TcpEndpoint | TelnetEndpoint | UnixEndpoint | SimEndpoint;
+export type Endpoint = TcpEndpoint | TelnetEndpoint | UnixEndpoint | SimEndpoint | ReplayEndpoint;
 
 /** What a scheme must say about itself. */
 interface Scheme<E extends Endpoint> {
@@ -77,6 +85,7 @@ const SCHEMES: SchemeTable = {
     format: (endpoint) => `sim:${endpoint.name}`,
     permissions: () => [],
   },
+  replay: fileScheme("replay"),
 };
 
 /**
@@ -195,6 +204,15 @@ const DEBUG_TO_MONITOR = 100;
 /** What QEMU takes after an address, so that the text behind `-monitor` can be pasted as it stands. */
 const QEMU_OPTIONS = /(?:,(?:server|wait|nowait|nodelay|delay|ipv4|ipv6|reconnect)(?:=[^,]*)?)+$/;
 
+/** A scheme whose endpoint is a file that is read. */
+function fileScheme<S extends "replay">(scheme: S): Scheme<{ scheme: S; path: string }> {
+  return {
+    parse: (rest, text) => ({ scheme, path: parsePath(rest, text, "a file's path") }),
+    format: ({ path }) => `${scheme}:${path}`,
+    permissions: ({ path }) => [{ name: "read", path }],
+  };
+}
+
 function withoutQemuOptions(text: string): string {
   return text.replace(QEMU_OPTIONS, "");
 }
@@ -256,9 +274,9 @@ function parsePort(digits: string, text: string): number {
   return port;
 }
 
-function parsePath(path: string, text: string): string {
+function parsePath(path: string, text: string, what = "a socket's path"): string {
   if (path === "" || path.includes("\0")) {
-    throw new InvalidArgumentError(`Not a socket's path: "${path}" in "${text}"`, text);
+    throw new InvalidArgumentError(`Not ${what}: "${path}" in "${text}"`, text);
   }
   return path;
 }

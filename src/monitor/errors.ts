@@ -29,6 +29,7 @@ export type ConnectFailure =
   | "timedOut"
   | "hostNotFound"
   | "noSuchSocket"
+  | "noSuchFile"
   | "permission"
   | "failed";
 

@@ -15,6 +15,8 @@ export interface ConnectSocketOptions {
   signal?: AbortSignal;
 }
 
+type SocketFailure = Exclude<ConnectFailure, "noSuchFile">;
+
 const READ_BYTES = 64 * 1024;
 
 /**
@@ -108,7 +110,7 @@ async function requirePermissions(endpoint: Endpoint): Promise<void> {
   }
 }
 
-function failureOf(error: unknown, endpoint: Endpoint): ConnectFailure {
+function failureOf(error: unknown, endpoint: Endpoint): SocketFailure {
   if (error instanceof Deno.errors.ConnectionRefused) return "refused";
   if (error instanceof Deno.errors.TimedOut) return "timedOut";
   if (error instanceof Deno.errors.NotCapable) return "permission";
@@ -121,7 +123,7 @@ function failureOf(error: unknown, endpoint: Endpoint): ConnectFailure {
 }
 
 function connectError(
-  failure: ConnectFailure,
+  failure: SocketFailure,
   endpoint: Endpoint,
   cause?: unknown,
   detail?: string,
@@ -139,7 +141,7 @@ function reason(cause: unknown): string {
 
 type Message = (endpoint: Endpoint, name: string, detail: string) => string;
 
-const MESSAGES: Record<ConnectFailure, Message> = {
+const MESSAGES: Record<SocketFailure, Message> = {
   refused: (endpoint, name) =>
     `Connection to ${name} refused: is QEMU running, with -monitor ${monitorFlag(endpoint)}?` +
     (endpoint.scheme === "unix" ? "" : " By convention the monitor's port is the debug port + 100"),

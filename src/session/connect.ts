@@ -2,21 +2,31 @@ import type { PagingContextOptions } from "../cpu/paging_context.ts";
 import { connectHmp, type ConnectHmpOptions, HmpClient } from "../monitor/hmp_client.ts";
 import { type Endpoint, parseEndpoint } from "../monitor/endpoint.ts";
 import type { Monitor } from "../monitor/monitor.ts";
+import { record, requireRecordable } from "../monitor/recording/recorder.ts";
+import { openReplay } from "../monitor/recording/replay_monitor.ts";
 import { type GuestSource, monitorSource } from "./guest_source.ts";
 import { Session } from "./session.ts";
 
 /** How to connect to a guest, and what its registers do not tell of its paging. */
-export interface ConnectOptions extends ConnectHmpOptions, Omit<PagingContextOptions, "root"> {}
+export interface ConnectOptions extends ConnectHmpOptions, Omit<PagingContextOptions, "root"> {
+  /**
+   * The path of a new file to which every exchange with the monitor is written, for `replay:PATH`.
+   *
+   * @default none
+   */
+  record?: string;
+}
 
 /**
  * Connects to a guest's monitor. Reads only, and never pauses the guest.
  *
- * @param endpoint a port (`1334`), `host:port`, `tcp:…`, `telnet:…`, `unix:/path`, or `sim:` for the
- * simulated guest, which needs no permission
+ * @param endpoint a port (`1334`), `host:port`, `tcp:…`, `telnet:…`, `unix:/path`, `replay:/path` for a
+ * recording, or `sim:` for the simulated guest, which needs no permission
  * @throws {InvalidArgumentError} if the endpoint or an option cannot be used
  * @throws {ConnectError} if no connection comes about
  * @throws {NoBannerError} if another client holds the monitor
  * @throws {WrongPeerError} if something else than a monitor answers
+ * @throws {RecordingError} if a recording cannot be written, or the file to replay is none
  *
  * @example Usage
  * ```ts
@@ -48,10 +58,28 @@ export async function connect(
 /** Opens the door that an endpoint names. A further kind of door is one more case here. */
 async function openDoor(endpoint: Endpoint, options: ConnectOptions): Promise<GuestSource> {
   const reopenMonitor = () => openMonitor(endpoint, options);
-  return monitorSource(await reopenMonitor(), { reopenMonitor });
+  if (options.record !== undefined) await requireRecordable(options.record);
+  const monitor = await reopenMonitor();
+  return monitorSource(await recorded(monitor, endpoint, options), { reopenMonitor });
+}
+
+/** Records the monitor, if that is wanted. */
+async function recorded(
+  monitor: Monitor,
+  endpoint: Endpoint,
+  options: ConnectOptions,
+): Promise<Monitor> {
+  if (options.record === undefined) return monitor;
+  try {
+    return await record(options.record, monitor, { endpointKind: endpoint.scheme });
+  } catch (error) {
+    await monitor.close();
+    throw error;
+  }
 }
 
 async function openMonitor(endpoint: Endpoint, options: ConnectOptions): Promise<Monitor> {
+  if (endpoint.scheme === "replay") return await openReplay(endpoint);
   if (endpoint.scheme !== "sim") return await connectHmp(endpoint, options);
   // Loaded only here, so that a check of a real guest does not pay for it.
   const { simulatedGuest } = await import("../testing/mod.ts");

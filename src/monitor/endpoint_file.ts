@@ -1,0 +1,43 @@
+import { type Endpoint, formatEndpoint, permissionFor } from "./endpoint.ts";
+import { ConnectError, type ConnectFailure } from "./errors.ts";
+
+/**
+ * Opens the file that an endpoint stands for (`replay:…`, `dump:…`), for reading. It asks for no
+ * permission: a missing one is an error that names the flag.
+ *
+ * @throws {ConnectError} if it is not there, is no file, or may not be read
+ */
+export async function openEndpointFile(
+  endpoint: Extract<Endpoint, { path: string }>,
+): Promise<Deno.FsFile> {
+  const { path } = endpoint;
+  const permission = await Deno.permissions.query({ name: "read", path });
+  if (permission.state !== "granted") throw failed("permission", endpoint);
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw failed("noSuchFile", endpoint, error);
+    if (error instanceof Deno.errors.NotCapable) throw failed("permission", endpoint, error);
+    throw failed("failed", endpoint, error);
+  }
+  // Opening a folder succeeds, and a pipe or a device has no bytes to seek to.
+  if ((await file.stat()).isFile) return file;
+  file.close();
+  throw failed("failed", endpoint, new Error("it is no regular file"));
+}
+
+function failed(
+  failure: ConnectFailure,
+  endpoint: Extract<Endpoint, { path: string }>,
+  cause?: Error | unknown,
+): ConnectError {
+  const name = formatEndpoint(endpoint);
+  const detail = cause instanceof Error ? cause.message : String(cause);
+  const message = failure === "permission"
+    ? `No permission to read ${endpoint.path}: run deno with ${permissionFor(endpoint)}`
+    : failure === "noSuchFile"
+    ? `There is no file ${endpoint.path}: check the path`
+    : `Could not read ${endpoint.path}: ${detail}`;
+  return new ConnectError(failure, message, { endpoint: name, cause });
+}

@@ -1,0 +1,100 @@
+import { checkCommand } from "../allow_list.ts";
+import { formatEndpoint, type ReplayEndpoint } from "../endpoint.ts";
+import { openEndpointFile } from "../endpoint_file.ts";
+import { ConnectionLostError } from "../errors.ts";
+import type { CommandOptions, Monitor } from "../monitor.ts";
+import { NotRecordedError } from "./errors.ts";
+import { reviveError } from "./recorded_error.ts";
+import { parseRecording, type RecordedExchange, type Recording } from "./recording.ts";
+
+/**
+ * Opens a recording as a monitor: what was answered then is answered now, without a guest.
+ *
+ * @throws {ConnectError} if the file is not there or may not be read
+ * @throws {RecordingError} if it is no recording
+ */
+export async function openReplay(
+  endpoint: ReplayEndpoint,
+): Promise<ReplayMonitor> {
+  using file = await openEndpointFile(endpoint);
+  const text = await new Response(file.readable).text();
+  return new ReplayMonitor(parseRecording(text, endpoint.path), formatEndpoint(endpoint));
+}
+
+/**
+ * A monitor that answers from a recording. A command that was asked several times gets its replies in
+ * their order, and the last one from then on: the guest stays as it was when the recording ended.
+ *
+ * @example Usage
+ * ```ts
+ * import { NotRecordedError, parseRecording, ReplayMonitor } from "@pagewalk/pagewalk";
+ * import { assertEquals, assertRejects } from "@std/assert";
+ *
+ * const recording = parseRecording(
+ *   '{"pagewalk":"recording","version":1,"qemuVersion":"7.2.22","endpointKind":"tcp"}\n' +
+ *     '{"command":"info status","reply":"VM status: running","durationMs":0.2}\n',
+ * );
+ * await using monitor = new ReplayMonitor(recording);
+ * assertEquals(await monitor.command("info status"), "VM status: running");
+ * await assertRejects(() => monitor.command("info tlb"), NotRecordedError, "--record");
+ * ```
+ */
+export class ReplayMonitor implements Monitor {
+  /** What it was opened as. */
+  readonly endpoint: string;
+  /** The version of the QEMU that was recorded. */
+  readonly qemuVersion: string;
+  readonly #answers = new Map<string, RecordedExchange[]>();
+  #closed = false;
+
+  /** Answers from a recording; `endpoint` is what messages call it. */
+  constructor(recording: Recording, endpoint = "replay:") {
+    this.endpoint = endpoint;
+    this.qemuVersion = recording.header.qemuVersion;
+    for (const exchange of recording.exchanges) {
+      const key = keyOf(exchange.command, exchange.cpu);
+      const answers = this.#answers.get(key);
+      if (answers) answers.push(exchange);
+      else this.#answers.set(key, [exchange]);
+    }
+    // From the end, so that taking the next one is cheap.
+    for (const answers of this.#answers.values()) answers.reverse();
+  }
+
+  /**
+   * Returns what was answered to a command, or throws the error that it met with.
+   *
+   * @throws {NotRecordedError} if it was never asked
+   * @throws {CommandRefusedError} if the command is not on the read-only list
+   */
+  // deno-lint-ignore require-await -- so that it rejects instead of throwing
+  async command(line: string, options: CommandOptions = {}): Promise<string> {
+    const { endpoint, qemuVersion } = this;
+    checkCommand(line, { endpoint, allowUnsafe: options.allowUnsafe ?? [] });
+    options.signal?.throwIfAborted();
+    if (this.#closed) {
+      const message = `No reply to "${line}": ${endpoint} was closed`;
+      throw new ConnectionLostError(message, { endpoint, command: line });
+    }
+    const answers = this.#answers.get(keyOf(line, options.cpu));
+    if (answers === undefined) throw new NotRecordedError(line, options.cpu, endpoint);
+    const { reply, error } = answers.length > 1 ? answers.pop()! : answers[0]!;
+    if (error) throw reviveError(error, { endpoint, command: line, qemuVersion });
+    return reply!;
+  }
+
+  /** Ends it. May be called twice. */
+  close(): Promise<void> {
+    this.#closed = true;
+    return Promise.resolve();
+  }
+
+  /** Ends it, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function keyOf(command: string, cpu: number | undefined): string {
+  return `${cpu ?? ""} ${command}`;
+}
