@@ -65,6 +65,7 @@ export const AREA_WISHES: readonly Wish[] = [
       "vm_file",
       "vm_private_data",
       "anon_name",
+      "shared",
     ],
   },
   { struct: "file", members: ["f_path", "f_op"] },

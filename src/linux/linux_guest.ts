@@ -12,6 +12,7 @@ import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel, type KernelParts } from "./kernel.ts";
 import { findKptiPairOfRoot } from "./kpti_root.ts";
 import { followKernelLog, type FollowLogOptions, type LogOptions, readKernelLog } from "./log.ts";
+import { type MemoryArea, readMemoryAreas } from "./memory_areas.ts";
 import type { LogRecord } from "./printk_ring.ts";
 import { type LinuxThread, readTaskList, type TaskRecord } from "./task_list.ts";
 import type { TaskState } from "./task_state.ts";
@@ -178,6 +179,18 @@ export class LinuxGuest {
   }
 
   /**
+   * Lists the memory areas of a process in address order, as `/proc/PID/maps` does.
+   *
+   * @throws {NoSuchProcessError} if the process has no memory
+   * @throws {InconsistentListError} if they change faster than they can be read
+   * @throws {CapabilityError} if the kernel does not tell how they are laid out
+   */
+  async vmas(process: LinuxProcess, options: ReadOptions = {}): Promise<MemoryArea[]> {
+    if (process.mm === null) throw withoutMemory(process);
+    return await readMemoryAreas(this.#kernel, process.mm, options);
+  }
+
+  /**
    * Reads the kernel's log, the oldest record first.
    *
    * @throws {CapabilityError} if the kernel is older than 5.10
@@ -197,15 +210,9 @@ export class LinuxGuest {
   }
 
   /** The paging context of a process. @throws {NoSuchProcessError} if it has no memory */
-  contextOf({ pid, comm, root, isKernelThread }: LinuxProcess): PagingContext {
-    if (root === null) {
-      throw new NoSuchProcessError(
-        pid,
-        `Process ${pid} (${comm}) has no page table of its own: ` +
-          (isKernelThread ? "it is a thread of the kernel" : "it has exited"),
-      );
-    }
-    return withRoot(this.#kernel.context, root);
+  contextOf(process: LinuxProcess): PagingContext {
+    if (process.root === null) throw withoutMemory(process);
+    return withRoot(this.#kernel.context, process.root);
   }
 
   async #rootOf({ pgd, pid }: TaskRecord, options: ReadOptions): Promise<bigint | null> {
@@ -240,6 +247,11 @@ export class LinuxGuest {
     }
     return false;
   }
+}
+
+function withoutMemory({ pid, comm, isKernelThread }: LinuxProcess): NoSuchProcessError {
+  const why = isKernelThread ? "it is a thread of the kernel" : "it has exited";
+  return new NoSuchProcessError(pid, `Process ${pid} (${comm}) has no memory of its own: ${why}`);
 }
 
 function noSuchPid(wanted: number, all: readonly LinuxProcess[]): never {

@@ -1,0 +1,261 @@
+import { MemoryReadError, type ReadOptions } from "../memory/physical_memory.ts";
+import { PageFaultError } from "../paging/address_space.ts";
+import { InconsistentListError, KernelFormatError } from "./errors.ts";
+import { FilePaths } from "./file_paths.ts";
+import type { Kernel } from "./kernel.ts";
+import { readMapleTree } from "./maple_tree.ts";
+import { readCString, readU64 } from "./reader.ts";
+import { type StructOffsets, StructReader, type StructView } from "./struct_reader.ts";
+
+/**
+ * What a memory area is for: the program's heap or first stack, a page that the kernel puts there
+ * (`special`: vdso, vvar), huge pages, a device's memory, a device's memory handed out by VFIO, a
+ * file or memory shared as a file, or none of these.
+ */
+export type AreaKind =
+  | "heap"
+  | "stack"
+  | "special"
+  | "hugetlb"
+  | "vfio"
+  | "device"
+  | "file"
+  | "anonymous";
+
+/** A memory area (VMA) of a process: a line of `/proc/PID/maps`. */
+export interface MemoryArea {
+  /** The first address. */
+  readonly start: bigint;
+  /** The address after the last. */
+  readonly end: bigint;
+  /** What the process may do, as `/proc/PID/maps` writes it: `rw-p`. */
+  readonly permissions: string;
+  /** Where in the file it begins, in bytes; 0 without a file. */
+  readonly offset: bigint;
+  /** What it is for. */
+  readonly kind: AreaKind;
+  /** The file's path or the name in brackets, as `/proc/PID/maps` writes it; empty if it has none. */
+  readonly name: string;
+  /** `vm_flags`. */
+  readonly flags: bigint;
+}
+
+const AREA_MEMBERS = {
+  vm_start: 8,
+  vm_end: 8,
+  vm_mm: 8,
+  vm_flags: 8,
+  vm_ops: 8,
+  vm_pgoff: 8,
+  vm_file: 8,
+  vm_private_data: 8,
+} as const;
+type Area = StructView<keyof typeof AREA_MEMBERS>;
+
+const MM_MEMBERS = { start_brk: 8, brk: 8, start_stack: 8 } as const;
+
+// include/linux/mm.h
+const VM_READ = 0x1n;
+const VM_WRITE = 0x2n;
+const VM_EXEC = 0x4n;
+const VM_MAYSHARE = 0x80n;
+const VM_PFNMAP = 0x400n;
+const VM_IO = 0x4000n;
+const VM_HUGETLB = 0x40_0000n;
+
+const MAX_AREAS = 1 << 20;
+const MAX_ATTEMPTS = 20;
+const MAX_NAME_BYTES = 256;
+
+/** The areas no longer fit together. */
+class Changed extends Error {}
+
+/**
+ * Lists the memory areas of a process while it may change them: an area counts only if it says that it
+ * belongs to this process and lies where the tree has it.
+ *
+ * @throws {InconsistentListError} if they change faster than they can be read
+ */
+export async function readMemoryAreas(
+  kernel: Kernel,
+  mm: bigint,
+  options: ReadOptions = {},
+): Promise<MemoryArea[]> {
+  const offsets = await kernel.offsets("vmas");
+  let failure: unknown;
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    try {
+      const reader = new AreaReader(kernel, mm, offsets, options);
+      return await reader.run();
+    } catch (error) {
+      // A pointer out of freed memory leads anywhere, and garbage is what is found there.
+      if (
+        !(error instanceof Changed || error instanceof KernelFormatError ||
+          error instanceof MemoryReadError || error instanceof PageFaultError)
+      ) throw error;
+      failure = error;
+    }
+  }
+  if (failure instanceof KernelFormatError) throw failure;
+  throw new InconsistentListError("The process's memory areas", MAX_ATTEMPTS, { cause: failure });
+}
+
+class AreaReader {
+  readonly #kernel: Kernel;
+  readonly #mm: bigint;
+  readonly #offsets: StructOffsets;
+  readonly #options: ReadOptions;
+  readonly #areas: StructReader<keyof typeof AREA_MEMBERS>;
+  #paths: FilePaths | null = null;
+
+  constructor(kernel: Kernel, mm: bigint, offsets: StructOffsets, options: ReadOptions) {
+    this.#kernel = kernel;
+    this.#mm = mm;
+    this.#offsets = offsets;
+    this.#options = options;
+    this.#areas = new StructReader("vm_area_struct", AREA_MEMBERS, offsets);
+  }
+
+  async run(): Promise<MemoryArea[]> {
+    const program = await new StructReader("mm_struct", MM_MEMBERS, this.#offsets)
+      .read(this.#kernel.live, this.#mm, this.#options);
+    const areas = this.#offsets.has("mm_struct.mm_mt")
+      ? await this.#fromTree()
+      : await this.#fromList();
+    const special = await this.#kernel.address("special_mapping_vmops");
+    const listed: MemoryArea[] = [];
+    for (const area of areas) listed.push(await this.#describe(area, program, special));
+    return listed;
+  }
+
+  /** From 6.1 on: a maple tree. */
+  async #fromTree(): Promise<Area[]> {
+    const { live } = this.#kernel;
+    const tree = this.#mm + this.#offset("mm_struct.mm_mt") + this.#offset("maple_tree.ma_root");
+    const entries = await readMapleTree(live, await readU64(live, tree), this.#options);
+    const areas: Area[] = [];
+    for (const { first, last, value } of entries) {
+      const area = await this.#area(value);
+      if (area.u64("vm_start") !== first || area.u64("vm_end") !== last + 1n) {
+        throw new Changed("an area has moved");
+      }
+      areas.push(area);
+    }
+    return areas;
+  }
+
+  /** Before 6.1: a list, in the order of addresses. */
+  async #fromList(): Promise<Area[]> {
+    const { live } = this.#kernel;
+    const next = this.#offset("vm_area_struct.vm_next");
+    const areas: Area[] = [];
+    let at = await readU64(live, this.#mm + this.#offset("mm_struct.mmap"), this.#options);
+    let end = 0n;
+    while (at !== 0n) {
+      const area = await this.#area(at);
+      if (area.u64("vm_start") < end || areas.length > MAX_AREAS) {
+        throw new Changed("the areas do not ascend");
+      }
+      areas.push(area);
+      end = area.u64("vm_end");
+      at = await readU64(live, at + next, this.#options);
+    }
+    return areas;
+  }
+
+  async #area(address: bigint): Promise<Area> {
+    const area = await this.#areas.read(this.#kernel.live, address, this.#options);
+    if (area.u64("vm_mm") !== this.#mm || area.u64("vm_end") <= area.u64("vm_start")) {
+      throw new Changed("an area belongs to another process");
+    }
+    return area;
+  }
+
+  async #describe(
+    area: Area,
+    program: StructView<keyof typeof MM_MEMBERS>,
+    special: bigint | null,
+  ): Promise<MemoryArea> {
+    const flags = area.u64("vm_flags");
+    const file = area.u64("vm_file");
+    const [kind, name] = file !== 0n
+      ? await this.#fileName(file, flags, area)
+      : await this.#ownName(area, program, special);
+    return {
+      start: area.u64("vm_start"),
+      end: area.u64("vm_end"),
+      permissions: permissionsOf(flags),
+      offset: file === 0n ? 0n : area.u64("vm_pgoff") * 4096n,
+      kind,
+      name,
+      flags,
+    };
+  }
+
+  async #fileName(file: bigint, flags: bigint, area: Area): Promise<[AreaKind, string]> {
+    this.#paths ??= new FilePaths(this.#kernel.live, this.#offsets, {
+      anonInodeOperations: await this.#kernel.address("anon_inodefs_dentry_operations"),
+    });
+    const path = await this.#paths.pathOf(file, this.#options);
+    // Until 6.1 an area of a file has something else in that place (commit d09e8ca6cb93 "mm: anonymous
+    // shared memory naming").
+    const offsets = this.#offsets;
+    const isOwn = offsets.get("vm_area_struct.anon_name") !== offsets.get("vm_area_struct.shared");
+    const given = isOwn ? await this.#givenName(area) : null;
+    const name = given === null ? path : `[anon_shmem:${given}]`;
+    if (flags & VM_HUGETLB) return ["hugetlb", name];
+    if (!(flags & (VM_PFNMAP | VM_IO))) return ["file", name];
+    // A group's device is an anonymous inode, a device opened by its number a character device.
+    const isVfio = path.startsWith("anon_inode:[vfio") || path.startsWith("/dev/vfio/");
+    return [isVfio ? "vfio" : "device", name];
+  }
+
+  /** As show_map_vma() in fs/proc/task_mmu.c. */
+  async #ownName(
+    area: Area,
+    program: StructView<keyof typeof MM_MEMBERS>,
+    special: bigint | null,
+  ): Promise<[AreaKind, string]> {
+    const [start, end] = [area.u64("vm_start"), area.u64("vm_end")];
+    if (special !== null && area.u64("vm_ops") === special) {
+      // struct vm_special_mapping begins with the name.
+      const text = await readU64(this.#kernel.live, area.u64("vm_private_data"), this.#options);
+      const name = await readCString(this.#kernel.live, text, MAX_NAME_BYTES, this.#options);
+      return ["special", name ?? ""];
+    }
+    if (area.u64("vm_flags") & VM_HUGETLB) return ["hugetlb", ""];
+    // vma_is_initial_heap() since 6.7; before, an area that only touched an empty heap counted too.
+    if (start < program.u64("brk") && end > program.u64("start_brk")) return ["heap", "[heap]"];
+    const stack = program.u64("start_stack");
+    if (start <= stack && end >= stack) return ["stack", "[stack]"];
+    const given = await this.#givenName(area);
+    return ["anonymous", given === null ? "" : `[anon:${given}]`];
+  }
+
+  /** The name that the process gave the area with prctl (5.17 and later, where it is built in). */
+  async #givenName(area: Area): Promise<string | null> {
+    const [member, text] = ["vm_area_struct.anon_name", "anon_vma_name.name"];
+    if (!this.#offsets.has(member) || !this.#offsets.has(text)) return null;
+    const { live } = this.#kernel;
+    const pointer = await readU64(live, area.address + this.#offset(member), this.#options);
+    if (pointer === 0n) return null;
+    return await readCString(live, pointer + this.#offset(text), MAX_NAME_BYTES, this.#options);
+  }
+
+  #offset(member: string): bigint {
+    const offset = this.#offsets.get(member);
+    if (offset === undefined) {
+      throw new KernelFormatError("memory areas", `where ${member} lies is not known`);
+    }
+    return BigInt(offset);
+  }
+}
+
+function permissionsOf(flags: bigint): string {
+  return [
+    flags & VM_READ ? "r" : "-",
+    flags & VM_WRITE ? "w" : "-",
+    flags & VM_EXEC ? "x" : "-",
+    flags & VM_MAYSHARE ? "s" : "p",
+  ].join("");
+}
