@@ -27,12 +27,12 @@ export type Finding =
     readonly operator: ast.Token;
     readonly node: ast.AssignmentExpression;
   }
-  /** An expression that is awaited; `explicit` if the user wrote so. */
+  /** An expression that is awaited: where the user says so, as a whole, or as a part of another. */
   | {
     readonly kind: "awaited";
     readonly site: number;
     readonly node: ast.Node;
-    readonly explicit: boolean;
+    readonly place: "explicit" | "whole" | "part";
   }
   /** `for (… of …)`, which takes asynchronous iterables too. */
   | { readonly kind: "forOf"; readonly node: ast.ForOfStatement }
@@ -64,6 +64,8 @@ export interface Analysis extends ParsedInput {
   readonly declared: readonly DeclaredName[];
   /** All identifiers in the line, to tell which helpers it uses. */
   readonly identifiers: ReadonlySet<string>;
+  /** The names that plain assignments declare where nothing else did. */
+  readonly assigned: readonly string[];
 }
 
 /** Finds all that must be rewritten before a line can be run. */
@@ -77,8 +79,7 @@ export function analyse(parsed: ParsedInput): Analysis {
   fullAncestor(parsed.program, (visited, _state, ancestors) => {
     const node = visited as ast.AnyNode;
     if (isAwaited(ancestors)) {
-      const explicit = ancestors.at(-2)?.type === "AwaitExpression";
-      findings.push({ kind: "awaited", site: node.start, node, explicit });
+      findings.push({ kind: "awaited", site: node.start, node, place: placeOf(ancestors) });
     }
     if (node.type === "Identifier") identifiers.add(node.name);
     const finding = inspect(node, ancestors, parsed, last);
@@ -89,7 +90,8 @@ export function analyse(parsed: ParsedInput): Analysis {
       findings.push({ kind: "result", node: finding.node });
     }
   });
-  return { ...parsed, findings, declared, identifiers };
+  const assigned = findings.flatMap((finding) => finding.kind === "implicit" ? finding.name : []);
+  return { ...parsed, findings, declared, identifiers, assigned };
 }
 
 function inspect(
@@ -152,6 +154,13 @@ function inspect(
     default:
       return;
   }
+}
+
+const WHOLE = ["ExpressionStatement", "VariableDeclarator", "AssignmentExpression"];
+
+function placeOf(ancestors: readonly ast.Node[]): "explicit" | "whole" | "part" {
+  const parent = ancestors.at(-2)?.type ?? "";
+  return parent === "AwaitExpression" ? "explicit" : WHOLE.includes(parent) ? "whole" : "part";
 }
 
 function placeUnder(parent: ast.Node | undefined, node: ast.Node): "list" | "lone" | "head" {

@@ -4,6 +4,7 @@ import { calculate, type ConvertedSide } from "./mixed_arithmetic.ts";
 import { type IncompleteInput, type ParsedInput, parseInput } from "./parse.ts";
 import { toFunction } from "./render.ts";
 import { Scope } from "./scope.ts";
+import { isAsyncIterable, isThenable, untilAborted } from "./until_aborted.ts";
 
 /** What was learned at one place of a line while it ran, which a script that replays it must know. */
 export type Observation =
@@ -18,6 +19,10 @@ export type Observation =
 export interface RunLine {
   readonly analysis: Analysis;
   readonly observations: ReadonlyMap<number, Observation>;
+  /** The names that it declared by assigning to them. */
+  readonly implicit: readonly string[];
+  /** What was printed: nothing, one value, or what an asynchronous iterable yielded. */
+  readonly result: "none" | "one" | "many";
 }
 
 /** What rewritten code calls. */
@@ -66,8 +71,11 @@ export class Evaluator {
     try {
       const analysis = analyse(parsed);
       const observations = new Map<number, Observation>();
+      const implicit = analysis.assigned.filter((name) => !this.#isKnown(name));
+      this.scope.announce(analysis.declared);
+      this.scope.announce(implicit.map((name) => ({ name, kind: "let" })));
       const value = await this.#execute(analysis, runtime(observations, signal), signal);
-      this.done.push({ analysis, observations });
+      this.done.push({ analysis, observations, implicit, result: resultKind(value) });
       if (value !== undefined) this.scope.define("_", value);
       return value;
     } catch (error) {
@@ -82,18 +90,18 @@ export class Evaluator {
     const code = toFunction(analysis, `repl:${++this.#lineNumber}`);
     // An indirect eval: global code, not strict, so that `with` can lend it the scope.
     const run = (0, eval)(code) as (tools: Runtime, scope: object) => Promise<unknown>;
-    this.scope.announce([...analysis.declared, ...this.#implicit(analysis)]);
     return await endedBy(signal, run(tools, this.scope.object));
   }
 
   /** `x = 1` declares x where nothing else does, rather than to leak it into JavaScript's globals. */
-  #implicit({ findings }: Analysis) {
-    return findings.flatMap((finding) =>
-      finding.kind === "implicit" && !this.scope.has(finding.name) && !(finding.name in globalThis)
-        ? { name: finding.name, kind: "let" as const }
-        : []
-    );
+  #isKnown(name: string): boolean {
+    return this.scope.has(name) || name in globalThis;
   }
+}
+
+function resultKind(value: unknown): RunLine["result"] {
+  if (value === undefined) return "none";
+  return isAsyncIterable(value) ? "many" : "one";
 }
 
 function runtime(observations: Map<number, Observation>, signal: AbortSignal): Runtime {
@@ -116,23 +124,6 @@ function runtime(observations: Map<number, Observation>, signal: AbortSignal): R
     },
     import: importFor,
   };
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return (typeof value === "object" || typeof value === "function") && value !== null &&
-    typeof Reflect.get(value, "then") === "function";
-}
-
-/** Waits for a promise, or rejects as soon as the signal says so. */
-async function untilAborted(signal: AbortSignal, promise: PromiseLike<unknown>): Promise<unknown> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 /**

@@ -1,0 +1,49 @@
+/**
+ * A prompt with a connected session, for looking into a guest's page tables by hand.
+ *
+ *     deno run --allow-net=127.0.0.1:1334 repl.ts 1334
+ *
+ * Without an argument it starts on a simulated guest. Lines may come from a pipe.
+ */
+import {
+  connect,
+  CONNECT_OPTIONS,
+  connectOptions,
+  monitorPortFor,
+  runCommand,
+  value,
+} from "./src/cli/mod.ts";
+import { startRepl } from "./src/repl/mod.ts";
+
+await runCommand({
+  name: "repl.ts",
+  purpose: "Open a prompt for looking into a guest's page tables",
+  positionals: [{
+    name: "monitor",
+    purpose: "a port, host:port, unix:/path, …; without it, the simulated guest",
+    optional: true,
+    orOption: "debug-port",
+  }],
+  options: {
+    eval: value("CODE", "run this instead of what is typed, and print its value", String),
+    history: value(
+      "FILE",
+      "keep the lines entered in this file (--allow-read, --allow-write)",
+      String,
+    ),
+    ...CONNECT_OPTIONS,
+  },
+  permissions: "--allow-net=127.0.0.1:1334",
+  examples: ["1334", "1334 --eval 'walk(0x7f1234567000)'", "1334 < lines.js"],
+  exits: { 1: "a line threw (in a pipe, or with --eval)" },
+}, async ({ positionals: [monitor], options }) => {
+  const debugPort = options["debug-port"];
+  const named = debugPort === undefined ? monitor : String(monitorPortFor(debugPort));
+  const { eval: code, history } = options;
+  return await startRepl({
+    ...named !== undefined && { endpoint: named },
+    ...code !== undefined && { code },
+    ...history !== undefined && { historyFile: history },
+    open: (endpoint) => connect(String(endpoint), connectOptions(options)),
+  });
+});

@@ -1,0 +1,88 @@
+import { InvalidArgumentError } from "../core/errors.ts";
+import { cell, columns } from "./show/columns.ts";
+
+/** What the prompt's own commands act on. */
+export interface CommandContext {
+  /** Leaves the prompt. */
+  leave(): void;
+  /** Runs the statements of a file's text, printing their results. */
+  runText(text: string): Promise<void>;
+  /** The script that replays the session. */
+  savedScript(): Promise<string>;
+}
+
+/** A command of the prompt itself, told from JavaScript by the dot in front. */
+export interface Command {
+  readonly name: string;
+  readonly usage: string;
+  readonly purpose: string;
+  /** Runs it and returns what is to be printed. */
+  run(context: CommandContext, argument: string): Promise<string | void> | string | void;
+}
+
+/** The commands. */
+export const COMMANDS: readonly Command[] = [
+  {
+    name: ".help",
+    usage: ".help",
+    purpose: "list these commands; help() lists the helpers",
+    run: () => columns(COMMANDS.map(({ usage, purpose }) => [cell(usage), cell(purpose)])),
+  },
+  {
+    name: ".exit",
+    usage: ".exit",
+    purpose: "leave, as Ctrl-D does",
+    run: (context) => context.leave(),
+  },
+  {
+    name: ".save",
+    usage: ".save [FILE]",
+    purpose: "write the session as a script that replays it; without FILE, print it",
+    async run(context, file) {
+      const script = await context.savedScript();
+      if (file === "") return script.trimEnd();
+      requirePermission("write", file);
+      await Deno.writeTextFile(file, script);
+      return `Saved: deno run ${file} replays it`;
+    },
+  },
+  {
+    name: ".load",
+    usage: ".load FILE",
+    purpose: "run the statements of a file, such as one that .save wrote",
+    async run(context, file) {
+      if (file === "") throw new InvalidArgumentError("Missing file: .load FILE", file);
+      requirePermission("read", file);
+      await context.runText(await Deno.readTextFile(file));
+    },
+  },
+];
+
+/** Says whether a line is meant as a command: `.5` and `.map(…)` on a line of its own are not. */
+export function isCommand(line: string): boolean {
+  return /^\.[a-z]+(\s|$)/.test(line.trimEnd());
+}
+
+/**
+ * Runs a line that starts with a dot.
+ *
+ * @throws {InvalidArgumentError} if there is no such command, or it cannot be used so
+ */
+export async function runCommandLine(line: string, context: CommandContext): Promise<string> {
+  const [, name, argument] = /^(\.[a-z]+)\s*(.*?)\s*$/.exec(line)!;
+  const command = COMMANDS.find((candidate) => candidate.name === name);
+  if (!command) {
+    const names = COMMANDS.map((known) => known.name).join(", ");
+    throw new InvalidArgumentError(`No command ${name}: there are ${names}`, line);
+  }
+  return await command.run(context, argument!) ?? "";
+}
+
+/** Nothing is ever asked for at a prompt: a missing permission is named instead. */
+function requirePermission(name: "read" | "write", path: string): void {
+  if (Deno.permissions.querySync({ name, path }).state === "granted") return;
+  throw new InvalidArgumentError(
+    `No permission to ${name} ${path}: start with --allow-${name}=${path}`,
+    path,
+  );
+}

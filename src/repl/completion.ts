@@ -1,0 +1,182 @@
+import { type Token, tokenizer, tokTypes } from "acorn";
+import { types } from "node:util";
+import type { Scope } from "./evaluate/scope.ts";
+import type { HelperContext } from "./helper.ts";
+import type { Completion } from "./terminal/line_editor.ts";
+
+/** What a completer looks things up in. */
+export interface CompletionSources {
+  readonly scope: Scope;
+  readonly context: HelperContext;
+  /** The prompt's own commands, such as `.help`. */
+  readonly commands: readonly string[];
+}
+
+const NOTHING: Completion = { candidates: [], replaces: "" };
+const IDENTIFIER = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
+
+/**
+ * Completes what stands before the cursor: a command, a name, a property along a chain of names, or
+ * the text that is a helper's first argument. Nothing is run for it: no getter, no proxy, no call.
+ */
+export async function complete(text: string, sources: CompletionSources): Promise<Completion> {
+  if (/^\s*\.\w*$/.test(text)) return matching(sources.commands, text.trim());
+  const { tokens, openText } = tokenise(text);
+  if (openText !== undefined) {
+    const [called, open] = tokens.slice(-2);
+    const name = open?.type === tokTypes.parenL && isName(called) && textOf(called, text);
+    return name ? await completeArgument(name, openText, sources.context) : NOTHING;
+  }
+  const chain = chainAtEnd(tokens, text);
+  if (!chain) return NOTHING;
+  const { objects, partial } = chain;
+  if (objects.length === 0) return matching(namesInScope(sources.scope), partial);
+  const holder = follow(objects, sources.scope);
+  return holder === undefined ? NOTHING : matching(propertyNames(holder.value), partial);
+}
+
+function matching(names: Iterable<string>, partial: string): Completion {
+  const candidates = [...new Set(names)].filter((name) => name.startsWith(partial));
+  // Names with an underscore in front are shown only to those who ask for them.
+  const shown = candidates.filter((name) => partial !== "" || !name.startsWith("_"));
+  return { candidates: shown.toSorted(), replaces: partial };
+}
+
+/** The tokens of a text that may end anywhere; `openText` is a string that has not ended yet. */
+function tokenise(text: string): { tokens: Token[]; openText?: string } {
+  const tokens: Token[] = [];
+  try {
+    for (const token of tokenizer(text, { ecmaVersion: "latest" })) tokens.push(token);
+  } catch (error) {
+    const { message, pos } = error as SyntaxError & { pos?: number };
+    if (pos === undefined) throw error;
+    if (message.startsWith("Unterminated string")) return { tokens, openText: text.slice(pos + 1) };
+  }
+  return { tokens };
+}
+
+async function completeArgument(
+  called: string,
+  partial: string,
+  context: HelperContext,
+): Promise<Completion> {
+  const helper = context.helpers.find(({ name }) => name === called);
+  return helper?.complete ? matching(await helper.complete(context), partial) : NOTHING;
+}
+
+/** A name or an index along a chain. */
+type Link = string | number;
+
+/** The chain of names at the end of a text: `w.steps[3].fl` is `w`, `steps`, 3, and the partial `fl`. */
+function chainAtEnd(
+  tokens: readonly Token[],
+  text: string,
+): { objects: Link[]; partial: string } | undefined {
+  let at = tokens.length - 1;
+  let partial = "";
+  const last = tokens[at];
+  if (last && last.end === text.length && isName(last)) {
+    partial = textOf(last, text);
+    at--;
+  } else if (last && last.end === text.length && !isDot(last) && !startsName(last)) {
+    return undefined;
+  }
+  const objects: Link[] = [];
+  while (isDot(tokens[at])) {
+    at--;
+    for (; tokens[at]?.type === tokTypes.bracketR; at -= 3) {
+      const index = tokens[at - 1];
+      if (index?.type !== tokTypes.num || tokens[at - 2]?.type !== tokTypes.bracketL) return;
+      objects.unshift(Number(textOf(index, text)));
+    }
+    const name = tokens[at];
+    if (!isName(name)) return undefined;
+    objects.unshift(textOf(name, text));
+    at--;
+  }
+  return { objects, partial };
+}
+
+function isDot(token: Token | undefined): boolean {
+  return token?.type === tokTypes.dot || token?.type === tokTypes.questionDot;
+}
+
+function isName(token: Token | undefined): token is Token {
+  return token?.type === tokTypes.name || token?.type.keyword !== undefined;
+}
+
+/** After a closing bracket or a literal no name can begin. */
+function startsName({ type }: Token): boolean {
+  const ends = [
+    tokTypes.parenR,
+    tokTypes.bracketR,
+    tokTypes.braceR,
+    tokTypes.num,
+    tokTypes.string,
+    tokTypes.backQuote,
+  ];
+  return !ends.includes(type);
+}
+
+function textOf({ start, end }: Token, text: string): string {
+  return text.slice(start, end);
+}
+
+function namesInScope(scope: Scope): string[] {
+  return [...scope.names(), ...Object.getOwnPropertyNames(globalThis), ...KEYWORDS];
+}
+
+const KEYWORDS = ["await", "class", "const", "for", "function", "import", "let", "typeof", "while"];
+
+/** Follows a chain without running anything; undefined where that is not possible. */
+function follow(links: readonly Link[], scope: Scope): { value: unknown } | undefined {
+  const [first, ...rest] = links;
+  const start = scope.describe(String(first)) ??
+    Object.getOwnPropertyDescriptor(globalThis, String(first));
+  let value = valueOf(start, SAFE_GETTERS.has(String(first)) ? scope.object : undefined, first!);
+  for (const link of rest) {
+    if (!value) return undefined;
+    value = valueOf(describe(value.value, link), undefined, link);
+  }
+  return value;
+}
+
+/** Names whose getter only looks up what is there. */
+const SAFE_GETTERS = new Set(["session"]);
+
+function valueOf(
+  property: PropertyDescriptor | undefined,
+  owner: object | undefined,
+  name: Link,
+): { value: unknown } | undefined {
+  if (!property) return undefined;
+  if ("value" in property) return { value: property.value };
+  return owner ? { value: Reflect.get(owner, name) } : undefined;
+}
+
+function describe(holder: unknown, name: Link): PropertyDescriptor | undefined {
+  for (const object of prototypes(holder)) {
+    const property = Object.getOwnPropertyDescriptor(object, name);
+    if (property) return property;
+  }
+  return undefined;
+}
+
+function propertyNames(holder: unknown): string[] {
+  const chain = prototypes(holder);
+  // What every object has is of no interest, unless the object is just that.
+  const own = chain.filter((object) => object !== Object.prototype);
+  return own.flatMap((object) => Object.getOwnPropertyNames(object))
+    .filter((name) => IDENTIFIER.test(name));
+}
+
+/** A value and its prototypes, as far as no proxy would be asked. */
+function prototypes(holder: unknown): object[] {
+  const chain: object[] = [];
+  if (holder === null || holder === undefined) return chain;
+  for (let object = Object(holder); object !== null; object = Object.getPrototypeOf(object)) {
+    if (types.isProxy(object)) break;
+    chain.push(object);
+  }
+  return chain;
+}

@@ -1,0 +1,40 @@
+import type { Style } from "../report/style.ts";
+import type { GuestLink } from "./guest_link.ts";
+
+/** What helpers work with. */
+export interface HelperContext {
+  /** The guest. */
+  readonly guest: GuestLink;
+  /** Ends what is running when the user presses Ctrl-C. Ask for it anew at each call. */
+  readonly signal: AbortSignal;
+  /** How text is painted. */
+  readonly style: Style;
+  /** All helpers there are. */
+  readonly helpers: readonly Helper[];
+  /** True on the simulated guest. */
+  readonly isSimulated: boolean;
+  /** Prints a value as a result is printed. */
+  print(value: unknown): void;
+}
+
+/** A function that a prompt offers, with its help. Adding one is adding a row to the table. */
+export interface Helper {
+  /** The name that is typed. */
+  readonly name: string;
+  /** How it is called: `walk(va, options?)`. */
+  readonly usage: string;
+  /** What it does, in a few words. */
+  readonly purpose: string;
+  /** What else there is to know, a line each. */
+  readonly notes?: readonly string[];
+  /**
+   * A session on the simulated guest: inputs after `> `, then what is printed. `…` stands for what
+   * differs from run to run, and a line `^C` for Ctrl-C. Tests run it.
+   */
+  readonly example: string;
+  /** Returns what its first argument may be, if that is text. */
+  readonly complete?: (context: HelperContext) => Promise<readonly string[]>;
+  /** Makes the function. */
+  // deno-lint-ignore no-explicit-any
+  create(context: HelperContext): (...args: any[]) => unknown;
+}

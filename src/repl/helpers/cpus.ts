@@ -1,0 +1,75 @@
+import { pagingContext, type PagingModeName } from "../../cpu/paging_context.ts";
+import type { CpuRegisters } from "../../cpu/registers.ts";
+import type { Style } from "../../report/style.ts";
+import type { Helper } from "../helper.ts";
+import { type Cell, cell, columns, numberCell } from "../show/columns.ts";
+import { groupHex } from "../show/group_hex.ts";
+import { showAs } from "../show/renderers.ts";
+
+/** One vCPU in few words. */
+export interface CpuSummary {
+  readonly cpu: number;
+  readonly mode: PagingModeName;
+  /** The page-table root: CR3 without PCID or cache bits. */
+  readonly root: bigint;
+  readonly cr3: bigint;
+  readonly cpl: number;
+  readonly rip: bigint;
+  readonly halted: boolean;
+  /** The other vCPUs on the same root. */
+  readonly sharesRootWith: readonly number[];
+}
+
+/** `cpus()`. */
+export const CPUS: Helper = {
+  name: "cpus",
+  usage: "cpus()",
+  purpose: "every vCPU: mode, root, CPL, RIP, and which share a root",
+  example: `
+> cpus()
+cpu  state    mode     root        CR3         CPL  RIP                    same root
+  0  running  4-level  0x510_0000  0x510_0000    3  0x40_15bd
+  1  halted   4-level  0x500_0000  0x500_0000    0  0xffff_ffff_8104_1f0b
+`,
+  create: (repl) => async () => {
+    const registers = await repl.guest.use((session) => session.allRegisters());
+    return showAs(summarise(registers), cpusText);
+  },
+};
+
+function summarise(all: readonly CpuRegisters[]): CpuSummary[] {
+  const rows = all.map((registers) => ({ registers, context: pagingContext(registers) }));
+  return rows.map(({ registers: { cpu, cr3, cpl, rip, halted }, context: { mode, root } }) => ({
+    cpu,
+    mode,
+    root,
+    cr3,
+    cpl,
+    rip,
+    halted,
+    sharesRootWith: rows
+      .filter((other) => other.registers.cpu !== cpu && other.context.root === root)
+      .map((other) => other.registers.cpu),
+  }));
+}
+
+function cpusText(rows: readonly CpuSummary[], style: Style): string {
+  const heads = ["cpu", "state", "mode", "root", "CR3", "CPL", "RIP", "same root"];
+  const isNumber = (column: number) => column === 0 || column === 5;
+  const table = rows.map((row) => [
+    String(row.cpu),
+    row.halted ? "halted" : "running",
+    row.mode,
+    groupHex(row.root),
+    groupHex(row.cr3),
+    String(row.cpl),
+    groupHex(row.rip),
+    row.sharesRootWith.map((cpu) => `cpu${cpu}`).join(" "),
+  ]);
+  return columns([heads, ...table].map((texts, line) =>
+    texts.map((text, column): Cell => {
+      const paint = line === 0 ? style.faint : column === 3 ? style.value : undefined;
+      return isNumber(column) ? numberCell(text, paint) : cell(text, paint);
+    })
+  ));
+}

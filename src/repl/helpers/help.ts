@@ -1,0 +1,61 @@
+import { InvalidArgumentError } from "../../core/errors.ts";
+import type { Helper, HelperContext } from "../helper.ts";
+import { cell, columns } from "../show/columns.ts";
+
+/** Five lines for a newcomer, each of which can be pasted. */
+const TOUR: readonly (readonly [input: string, what: string])[] = [
+  ["cpus()", "which vCPUs there are, and whose page tables they are on"],
+  ["walk(0x7f1234567000)", "how an address is mapped, level by level"],
+  ["verify(0x7f1234567000)", "is _PAGE_USER clear there? (it is not at 0x7f1234577000)"],
+  ["walk(0x7f1241000000)", "a page that allows user access under a table that does not"],
+  ["bits(_.steps[2])", "the entry that decides, bit by bit"],
+];
+
+/** `help(name)`. */
+export const HELP: Helper = {
+  name: "help",
+  usage: "help(name?)",
+  purpose: "what there is, or how one helper is used",
+  example: `
+> help("hex")
+hex(x): write a number, or each of an array, in hexadecimal
+…
+> help(hex) === help("hex")
+true
+`,
+  complete: (repl) => Promise.resolve(repl.helpers.map(({ name }) => name)),
+  create: (repl) => (about?: unknown) =>
+    about === undefined ? overview(repl) : describe(repl, about),
+};
+
+function overview({ helpers, isSimulated, style }: HelperContext): string {
+  const tour = [
+    style.strong("A tour of the simulated guest; type a line, or paste it:"),
+    columns(
+      TOUR.map(([input, what]) => [cell(`  ${input}`, style.value), cell(what, style.faint)]),
+    ),
+    "",
+  ];
+  return [
+    ...isSimulated ? tour : [],
+    style.strong("Helpers (help(name) shows an example):"),
+    columns(helpers.map(({ usage, purpose }) => [cell(`  ${usage}`, style.value), cell(purpose)])),
+    "",
+    "JavaScript with a few comforts: promises are awaited, 64-bit literals are exact, bigints and numbers",
+    "may be mixed. _ is the last result, _err the last error, session the connection, pagewalk the whole SDK.",
+  ].join("\n");
+}
+
+function describe({ helpers, style }: HelperContext, about: unknown): string {
+  const name = typeof about === "function" ? about.name : String(about);
+  const helper = helpers.find((candidate) => candidate.name === name);
+  if (!helper) {
+    throw new InvalidArgumentError(`No help on ${name}: help() lists what there is`, about);
+  }
+  return [
+    `${style.strong(helper.usage)}: ${helper.purpose}`,
+    ...helper.notes ?? [],
+    "",
+    helper.example.trim(),
+  ].join("\n");
+}

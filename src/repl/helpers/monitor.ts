@@ -1,0 +1,41 @@
+import { READ_ONLY_COMMANDS } from "../../monitor/allow_list.ts";
+import type { Helper, HelperContext } from "../helper.ts";
+
+/** `monitor("info …")`. */
+export const MONITOR: Helper = {
+  name: "monitor",
+  usage: 'monitor("info …")',
+  purpose: "run a read-only command of QEMU's monitor, and return its text",
+  notes: ['Tab completes the command. monitor("help info") lists what there is.'],
+  example: `
+> monitor("info status")
+VM status: running
+> monitor("stop")
+CommandRefusedError: Refused to send "stop": it is not on the read-only list …
+`,
+  complete: (repl) => monitorCommands(repl),
+  create: (repl) => (line: string) =>
+    repl.guest.use((session) => session.monitor.command(line, { signal: repl.signal })),
+};
+
+const known = new WeakMap<object, Promise<readonly string[]>>();
+
+/** The commands that may be sent to this QEMU; it is asked once a connection. */
+async function monitorCommands({ guest }: HelperContext): Promise<readonly string[]> {
+  const session = await guest.session();
+  let commands = known.get(session);
+  if (!commands) {
+    commands = session.monitor.command("help info").then((text) => [
+      ...infoCommands(text),
+      ...READ_ONLY_COMMANDS.map(({ name }) => name).filter((name) => name !== "info"),
+    ]);
+    known.set(session, commands);
+  }
+  return await commands;
+}
+
+/** The first words of each line of `help info`: `info registers [-a|vcpu] -- show the …`. */
+function infoCommands(text: string): string[] {
+  const names = text.split("\n").map((line) => /^info [\w-]+/.exec(line)?.[0]);
+  return names.filter((name) => name !== undefined && name !== "info mem") as string[];
+}

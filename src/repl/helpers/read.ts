@@ -1,0 +1,26 @@
+import { type AddressLike, parseAddress } from "../../core/address.ts";
+import type { TableChoice } from "../../session/table_choice.ts";
+import type { Helper } from "../helper.ts";
+import { hexdumpText } from "../show/memory_text.ts";
+import { showAs } from "../show/renderers.ts";
+
+/** `read(va, lengthBytes)`. */
+export const READ: Helper = {
+  name: "read",
+  usage: "read(va, lengthBytes?, options?)",
+  purpose: "read memory by virtual address: a Uint8Array, printed as a hexdump",
+  notes: ["lengthBytes is 64 if left out."],
+  example: `
+> read(0x7f1234567000, 16)
+0x7f12_3456_7000  44 4d 41 20 70 61 67 65  20 30 0a 00 00 00 00 00  |DMA page 0......|
+`,
+  create: (repl) => async (at: AddressLike, lengthBytes = 64, options?: TableChoice) => {
+    const address = parseAddress(at);
+    const bytes = await repl.guest.use(async (session, choice) => {
+      const space = await session.addressSpace(options ?? choice);
+      return await space.read(address, Number(lengthBytes), { signal: repl.signal });
+    });
+    // A copy: what was read may belong to a cache, and is the user's from now on.
+    return showAs(bytes.slice(), (value, style) => hexdumpText(value, address, style));
+  },
+};

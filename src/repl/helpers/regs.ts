@@ -1,0 +1,23 @@
+import type { Helper } from "../helper.ts";
+
+/** `regs(cpu)`. */
+export const REGS: Helper = {
+  name: "regs",
+  usage: "regs(cpu?)",
+  purpose: "the registers of a vCPU that paging depends on",
+  example: `
+> regs(0)
+vCPU 0: CPL 3, 4-level paging
+RIP     0x40_15bd
+RFLAGS  0x202
+CR0     0x8005_0033  WP PG
+CR2     0x42_ee70    address of the last page fault
+CR3     0x510_0000   page-table root, with PCID or cache bits
+CR4     0x75_0eb0    PSE PAE PGE SMEP SMAP PKE
+EFER    0xd01        LMA NXE
+> regs(1).halted
+true
+`,
+  create: (repl) => (cpu?: number) =>
+    repl.guest.use((session, choice) => session.registers(cpu ?? choice.cpu)),
+};

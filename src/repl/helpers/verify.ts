@@ -1,0 +1,40 @@
+import type { AddressLike } from "../../core/address.ts";
+import type { GuestWalkOptions } from "../../session/session.ts";
+import type { Expectation } from "../../verify/expectation.ts";
+import type { Helper } from "../helper.ts";
+import { chosen } from "./walk.ts";
+
+/** `verify(va)`. */
+export const VERIFY: Helper = {
+  name: "verify",
+  usage: "verify(va, expectation?, options?)",
+  purpose: "judge an address; without an expectation, whether _PAGE_USER is clear in its own entry",
+  notes: [
+    "expectation: any of present, user, writable, executable: true or false, and",
+    'scope: "leaf" (the last entry, the default) or "effective" (what all levels leave).',
+  ],
+  example: `
+> verify(0x7f1234567000).reason
+_PAGE_USER is cleared in the PTE
+> verify(0x7f1234577000).verdict
+fail
+> verify(0x7f1241000000, { user: false, scope: "effective" })
+0x7f12_4100_0000 in 4-level paging, root 0x510_0000 (vCPU 0)
+level  index  at          entry                  flags       decides
+PML4     254  0x510_07f0  0x0000_0000_0510_7007  U W X
+PDPT      73  0x510_7248  0x0000_0000_0510_b007  U W X
+PD         8  0x510_b040  0x0000_0000_0510_c003  - W X       U=0
+PT         0  0x510_c000  0x8000_0000_1018_8067  U W -  A D  W=1 X=0
+mapped to 0x1018_8000, 4 KiB page: user no (the PTE allows it, the PDE does not), write yes, execute no
+PASS: …
+`,
+  create:
+    (repl) => (address: AddressLike, expectation?: Expectation, options: GuestWalkOptions = {}) =>
+      repl.guest.use((session, choice) =>
+        session.verify(address, expectation, {
+          signal: repl.signal,
+          ...chosen(options, choice),
+          ...options,
+        })
+      ),
+};

@@ -1,0 +1,36 @@
+import type { AddressLike } from "../../core/address.ts";
+import type { GuestWalkOptions } from "../../session/session.ts";
+import type { Helper } from "../helper.ts";
+
+/** `walk(va)`. */
+export const WALK: Helper = {
+  name: "walk",
+  usage: "walk(va, options?)",
+  purpose: "walk the page tables for an address, level by level",
+  notes: [
+    "flags: U user, W writable, X executable, - where the entry does not allow it; then A accessed,",
+    "D dirty, G global, PS large page, PAT, PCD, PWT. decides: the level whose word counts for a right.",
+    "options: { root: 0x… }, { cpu: 1 } or { sampleMs: 5000 } walk other tables than the prompt's.",
+  ],
+  example: `
+> walk(0x7f1241000000)
+0x7f12_4100_0000 in 4-level paging, root 0x510_0000 (vCPU 0)
+level  index  at          entry                  flags       decides
+PML4     254  0x510_07f0  0x0000_0000_0510_7007  U W X
+PDPT      73  0x510_7248  0x0000_0000_0510_b007  U W X
+PD         8  0x510_b040  0x0000_0000_0510_c003  - W X       U=0
+PT         0  0x510_c000  0x8000_0000_1018_8067  U W -  A D  W=1 X=0
+mapped to 0x1018_8000, 4 KiB page: user no (the PTE allows it, the PDE does not), write yes, execute no
+> walk(0xffffffff81000000).pageSizeBytes
+2097152
+`,
+  create: (repl) => (address: AddressLike, options: GuestWalkOptions = {}) =>
+    repl.guest.use((session, choice) =>
+      session.walk(address, { signal: repl.signal, ...chosen(options, choice), ...options })
+    ),
+};
+
+/** The prompt's choice of table, unless the call makes one. */
+export function chosen<T extends object>(options: object, choice: T): T | Record<string, never> {
+  return "cpu" in options || "root" in options || "sampleMs" in options ? {} : choice;
+}

@@ -1,0 +1,138 @@
+import type { Style } from "../report/style.ts";
+import type { GuestLink } from "./guest_link.ts";
+import type { History } from "./history.ts";
+import type { Repl } from "./repl.ts";
+import { LineEditor } from "./terminal/line_editor.ts";
+import { writeOut } from "./terminal/streams.ts";
+
+/** What a prompt on a terminal is made of. */
+export interface InteractiveOptions {
+  readonly guest: GuestLink;
+  readonly style: Style;
+  /** What stands in front of the prompt: what kind of guest it is. */
+  readonly name: string;
+  readonly banner: string;
+  readonly history: History;
+  /** Loads the part that runs lines. Called when the first prompt stands there already. */
+  readonly load: () => Promise<Engine>;
+}
+
+/** The part of a prompt that runs lines: loaded late, as it takes longer than all the rest. */
+export interface Engine {
+  readonly repl: Repl;
+  readonly commands: typeof import("./commands.ts");
+  readonly loading: typeof import("./load.ts");
+}
+
+/** Runs a prompt on the terminal until the user leaves. */
+export async function runInteractive(options: InteractiveOptions): Promise<void> {
+  const session = new InteractiveSession(options);
+  try {
+    await session.run();
+  } finally {
+    session.end();
+  }
+}
+
+class InteractiveSession {
+  readonly #options: InteractiveOptions;
+  readonly #editor: LineEditor;
+  #engine: Promise<Engine> | null = null;
+  #running: AbortController | null = null;
+  #input = "";
+  #left = false;
+
+  constructor(options: InteractiveOptions) {
+    this.#options = options;
+    if (options.banner !== "") writeOut(`${options.banner}\n`);
+    this.#editor = new LineEditor({
+      history: options.history.lines,
+      complete: async (text) => {
+        const { repl, loading } = await this.#load();
+        return await repl.complete(text, this.#input === "" ? loading.COMMAND_NAMES : []);
+      },
+      onInterrupt: () => this.#running?.abort(new DOMException("Interrupted", "AbortError")),
+    });
+    globalThis.addEventListener("unhandledrejection", this.#report);
+    globalThis.addEventListener("error", this.#report);
+  }
+
+  end(): void {
+    globalThis.removeEventListener("unhandledrejection", this.#report);
+    globalThis.removeEventListener("error", this.#report);
+    this.#editor[Symbol.dispose]();
+  }
+
+  /** Prints a notice, above the line that is edited if need be. */
+  notice(text: string): void {
+    this.#editor.print(`${this.#options.style.faint(text)}\n`);
+  }
+
+  async run(): Promise<void> {
+    while (!this.#left) {
+      const reading = this.#editor.read(this.#prompt());
+      // The user reads and types: time to load what will run the line.
+      void this.#load();
+      const input = await reading;
+      switch (input.kind) {
+        case "end":
+          writeOut("\n");
+          return;
+        case "interrupt":
+          if (input.text === "" && this.#input === "") this.notice("Ctrl-D or .exit leaves");
+          this.#input = "";
+          break;
+        case "line":
+          this.#options.history.add(input.text);
+          await this.#take(input.text);
+      }
+    }
+  }
+
+  async #take(line: string): Promise<void> {
+    const { repl, commands, loading } = await this.#load();
+    const controller = this.#running = new AbortController();
+    try {
+      if (this.#input === "" && commands.isCommand(line)) {
+        const context = loading.commandContext(repl, {
+          signal: () => controller.signal,
+          leave: () => this.#left = true,
+        });
+        const text = await commands.runCommandLine(line, context);
+        if (text !== "") writeOut(`${text}\n`);
+        return;
+      }
+      const input = this.#input === "" ? line : `${this.#input}\n${line}`;
+      this.#input = "";
+      if (input.trim() === "") return;
+      const parsed = repl.parse(input);
+      if (parsed.kind === "incomplete") this.#input = input;
+      else await repl.run(parsed, controller.signal);
+    } catch (error) {
+      const text = controller.signal.aborted
+        ? this.#options.style.faint("Interrupted")
+        : repl.describeError(error);
+      writeOut(`${text}\n`);
+    } finally {
+      this.#running = null;
+    }
+  }
+
+  #prompt(): string {
+    const { guest, name, style } = this.#options;
+    if (this.#input !== "") return style.faint("... ");
+    const lost = guest.isLost ? style.bad(" (lost)") : "";
+    return `${style.strong(`${name}:${guest.choiceLabel}`)}${lost}> `;
+  }
+
+  #load(): Promise<Engine> {
+    return this.#engine ??= this.#options.load();
+  }
+
+  /** What nobody awaits must not end the prompt: a promise of the user's, a timer that throws. */
+  readonly #report = (event: PromiseRejectionEvent | ErrorEvent): void => {
+    event.preventDefault();
+    const error = "reason" in event ? event.reason : event.error;
+    void this.#load().then(({ repl }) => this.#editor.print(`${repl.describeError(error)}\n`));
+  };
+}

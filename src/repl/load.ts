@@ -1,0 +1,43 @@
+import { type CommandContext, COMMANDS } from "./commands.ts";
+import type { ParsedInput } from "./evaluate/parse.ts";
+import type { Repl } from "./repl.ts";
+import { savedScript } from "./save.ts";
+import * as sdk from "../../mod.ts";
+
+/** The names of the prompt's commands, for completion. */
+export const COMMAND_NAMES: readonly string[] = COMMANDS.map(({ name }) => name);
+
+/** Makes what commands act on. */
+export function commandContext(
+  repl: Repl,
+  { signal, leave }: { signal: () => AbortSignal; leave: () => void },
+): CommandContext {
+  return {
+    leave,
+    runText: (text) => runText(repl, text, signal()),
+    async savedScript() {
+      const { endpoint } = await repl.guest.session();
+      const helpers = repl.context.helpers.map(({ name }) => name);
+      return savedScript(repl.evaluator.done, { endpoint, helpers, sdk: Object.keys(sdk) });
+    },
+  };
+}
+
+/**
+ * Runs the statements of a text one by one, so that each prints its result.
+ *
+ * @throws whatever a statement throws; those before it have run
+ */
+async function runText(repl: Repl, text: string, signal: AbortSignal): Promise<void> {
+  const parsed = repl.parse(text);
+  if (parsed.kind === "incomplete") throw parsed.error;
+  for (const source of statementsOf(parsed)) {
+    const statement = repl.parse(source);
+    if (statement.kind === "incomplete") throw statement.error;
+    await repl.run(statement, signal);
+  }
+}
+
+function statementsOf({ program, source }: ParsedInput): string[] {
+  return program.body.map(({ start, end }) => source.slice(start, end));
+}

@@ -1,0 +1,98 @@
+import type { Style } from "../report/style.ts";
+import { complete } from "./completion.ts";
+import { Evaluator } from "./evaluate/evaluator.ts";
+import type { IncompleteInput, ParsedInput } from "./evaluate/parse.ts";
+import { makeGlobals } from "./globals.ts";
+import { isAsyncIterable, itemsUntilAborted } from "./evaluate/until_aborted.ts";
+import type { GuestLink } from "./guest_link.ts";
+import type { HelperContext } from "./helper.ts";
+import { HELPERS } from "./helpers/mod.ts";
+import { errorText } from "./show/error_text.ts";
+import { type ShowOptions, showValue } from "./show/inspect.ts";
+import type { Completion } from "./terminal/line_editor.ts";
+
+/** What a {@linkcode Repl} is made of. */
+export interface ReplParts {
+  readonly guest: GuestLink;
+  readonly style: Style;
+  readonly colours: boolean;
+  /** True on the simulated guest. */
+  readonly isSimulated: boolean;
+  /** More globals, such as helpers of the embedder's. */
+  readonly globals?: object;
+  /** Takes what is printed: whole lines. */
+  readonly write: (text: string) => void;
+}
+
+/** Reads, evaluates and prints, wherever lines come from. */
+export class Repl {
+  /** The guest. */
+  readonly guest: GuestLink;
+  /** The variables, and what ran. */
+  readonly evaluator: Evaluator;
+  /** What the helpers are given. */
+  readonly context: HelperContext;
+  readonly #parts: ReplParts;
+  readonly #show: ShowOptions;
+  #signal: AbortSignal = AbortSignal.abort();
+
+  /** Makes a prompt's inside. */
+  constructor(parts: ReplParts) {
+    const { guest, style, colours, isSimulated } = parts;
+    const signal = () => this.#signal;
+    this.guest = guest;
+    this.#parts = parts;
+    this.#show = { style, colours };
+    this.context = {
+      guest,
+      style,
+      isSimulated,
+      helpers: HELPERS,
+      get signal() {
+        return signal();
+      },
+      print: (value) => this.print(value),
+    };
+    this.evaluator = new Evaluator(makeGlobals(this.context, parts.globals));
+  }
+
+  /**
+   * Parses a line, or says that it goes on.
+   *
+   * @throws {SyntaxError} if it cannot be made right
+   */
+  parse(source: string): ParsedInput | IncompleteInput {
+    return this.evaluator.parse(source);
+  }
+
+  /**
+   * Runs a line and prints its result: an asynchronous iterable item by item.
+   *
+   * @throws whatever the line throws, or the signal's reason
+   */
+  async run(parsed: ParsedInput, signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    const value = await this.evaluator.run(parsed, signal);
+    if (value === undefined) return;
+    if (!isAsyncIterable(value)) return this.print(value);
+    for await (const item of itemsUntilAborted(signal, value)) {
+      this.evaluator.scope.define("_", item);
+      this.print(item);
+    }
+  }
+
+  /** Prints a value as a result. */
+  print(value: unknown): void {
+    this.#parts.write(`${showValue(value, this.#show)}\n`);
+  }
+
+  /** Writes what was thrown, for printing. */
+  describeError(error: unknown): string {
+    return errorText(error, this.#show);
+  }
+
+  /** Completes what stands before the cursor. */
+  complete(text: string, commands: readonly string[]): Promise<Completion> {
+    return complete(text, { scope: this.evaluator.scope, context: this.context, commands });
+  }
+}

@@ -1,0 +1,47 @@
+import type { RunLine } from "./evaluate/evaluator.ts";
+import { toScript } from "./evaluate/script.ts";
+import { parseEndpoint, permissionFor } from "../monitor/endpoint.ts";
+
+/** What a saved script needs to know besides the lines. */
+export interface SaveOptions {
+  /** What the session is connected to. */
+  readonly endpoint: string;
+  /** The names of the helpers. */
+  readonly helpers: readonly string[];
+  /** The names that the SDK exports. */
+  readonly sdk: readonly string[];
+}
+
+/** Where the modules are that a saved script imports: in a checkout, or wherever they came from. */
+const SDK = import.meta.resolve("../../mod.ts");
+const REPL = import.meta.resolve("./mod.ts");
+
+/**
+ * Writes a session's lines as a script like those in `examples/`: it connects, replays the lines that
+ * did not throw, and prints their results.
+ */
+export function savedScript(lines: readonly RunLine[], options: SaveOptions): string {
+  const { text, identifiers } = toScript(lines);
+  const helpers = options.helpers.filter((name) => name === "print" || identifiers.has(name));
+  const sdk = options.sdk.filter((name) => identifiers.has(name) && !helpers.includes(name));
+  // A helper of the same name goes before it.
+  const connect = helpers.includes("connect") ? "connect as connectTo" : "connect";
+  const imports = [connect, ...sdk.filter((name) => name !== "connect")];
+  const permission = permissionFor(parseEndpoint(options.endpoint));
+  return [
+    "/**",
+    " * Saved from a pagewalk prompt.",
+    " *",
+    ` *     ${["deno run", permission, "FILE"].filter((part) => part !== "").join(" ")}`,
+    " */",
+    `import { ${imports.join(", ")} } from "${SDK}";`,
+    `import { replHelpers } from "${REPL}";`,
+    ...identifiers.has("pagewalk") ? [`import * as pagewalk from "${SDK}";`] : [],
+    "",
+    `await using session = await ${connect.split(" ").at(-1)}("${options.endpoint}");`,
+    `const { ${helpers.join(", ")} } = replHelpers(session);`,
+    "",
+    text,
+    "",
+  ].join("\n");
+}

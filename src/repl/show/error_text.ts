@@ -1,0 +1,26 @@
+import { PagewalkError } from "../../core/errors.ts";
+import { type ShowOptions, showValue } from "./inspect.ts";
+
+/** A frame of code that was typed: V8 writes `at name (repl:3, <anonymous>:1:2)`. */
+const TYPED_FRAME = /at (?:Proxy\.|async )?(.*?) ?\(?repl:(\d+), <anonymous>:(\d+):\d+\)?$/;
+
+/**
+ * Writes what was thrown: an error's name and message, and where in typed functions it came from. The
+ * prompt's own frames say nothing to its user; `_err.stack` has them.
+ */
+export function errorText(error: unknown, options: ShowOptions): string {
+  const { style } = options;
+  if (!(error instanceof Error)) return `${style.bad("Thrown")}: ${showValue(error, options)}`;
+  const lines = [`${style.bad(error.name)}: ${error.message}`];
+  if (error instanceof PagewalkError) return lines[0]!;
+  for (const frame of error.stack?.split("\n") ?? []) {
+    const [, name, input, line] = TYPED_FRAME.exec(frame) ?? [];
+    if (name && name !== "eval") {
+      lines.push(style.faint(`    at ${name} (input ${input}, line ${line})`));
+    }
+  }
+  if (error.cause instanceof Error) {
+    lines.push(`caused by ${style.bad(error.cause.name)}: ${error.cause.message}`);
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,112 @@
+import type { AddressLike } from "../core/address.ts";
+import { COLOUR, PLAIN } from "../report/style.ts";
+import type { Session } from "../session/session.ts";
+import { GuestLink } from "./guest_link.ts";
+import { History } from "./history.ts";
+import type { Engine } from "./interactive.ts";
+import { writeError, writeOut } from "./terminal/streams.ts";
+
+/** What a prompt starts with. */
+export interface StartReplOptions {
+  /**
+   * A session that is open already. It is closed at the end.
+   *
+   * @default a session with `endpoint`
+   */
+  readonly session?: Session;
+  /**
+   * What to connect to: a port, `host:port`, `unix:/path`, or `sim:`.
+   *
+   * @default {"sim:"}
+   */
+  readonly endpoint?: AddressLike;
+  /** Connects, the first time, after a connection was lost, and for `connect(endpoint)`. */
+  readonly open?: (endpoint: AddressLike) => Promise<Session>;
+  /** More globals, such as helpers of your own; they go before those of the same name. */
+  readonly globals?: object;
+  /** What is printed first on a terminal; empty for nothing. */
+  readonly banner?: string;
+  /**
+   * Run this instead of what is typed.
+   *
+   * @default lines from standard input
+   */
+  readonly code?: string;
+  /**
+   * A file to keep the lines in that are entered on a terminal. Without permission to read and write
+   * it they are remembered until the end.
+   */
+  readonly historyFile?: string;
+}
+
+/**
+ * Starts a prompt with the helpers, the SDK and your own globals. On a terminal it runs until the user
+ * leaves; in a pipe, until its input ends or a line throws.
+ *
+ * @returns what the process should exit with: 0, or 1 if a line threw
+ * @throws {MonitorError} if the guest cannot be connected to at the start
+ *
+ * @example Usage
+ * ```ts
+ * import { startRepl } from "@pagewalk/pagewalk/repl";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const double = (x: number) => 2 * x;
+ * assertEquals(await startRepl({ globals: { double }, code: "double(21)" }), 0);
+ * ```
+ */
+export async function startRepl(options: StartReplOptions = {}): Promise<number> {
+  const isInteractive = options.code === undefined && Deno.stdin.isTerminal() &&
+    Deno.stdout.isTerminal();
+  const colours = Deno.stdout.isTerminal() && !Deno.noColor;
+  const style = colours ? COLOUR : PLAIN;
+  const endpoint = options.session?.endpoint ?? String(options.endpoint ?? "sim:");
+  const isSimulated = endpoint.startsWith("sim:");
+  const notify = isInteractive ? writeOut : writeError;
+  await using guest = new GuestLink({
+    open: (other) => (options.open ?? connectTo)(other ?? endpoint),
+    ...options.session && { session: options.session },
+    onNotice: (text) => notify(`${style.faint(text)}\n`),
+  });
+  // The simulated guest is made in this process, which cannot fail, and takes time: later.
+  if (!isSimulated) await guest.session();
+
+  const { globals } = options;
+  const load = async (): Promise<Engine> => {
+    const [{ Repl }, commands, loading] = await Promise.all([
+      import("./repl.ts"),
+      import("./commands.ts"),
+      import("./load.ts"),
+    ]);
+    const parts = { guest, style, colours, isSimulated, write: writeOut };
+    return { repl: new Repl({ ...parts, ...globals && { globals } }), commands, loading };
+  };
+  if (isInteractive) {
+    const { runInteractive } = await import("./interactive.ts");
+    await runInteractive({
+      guest,
+      style,
+      name: isSimulated ? "sim" : "pagewalk",
+      banner: options.banner ?? bannerFor(guest.current),
+      history: History.open(options.historyFile),
+      load,
+    });
+    return 0;
+  }
+  const [{ repl }, { oneInput, runBatch, stdinLines }] = await Promise.all([
+    load(),
+    import("./batch.ts"),
+  ]);
+  return await runBatch(repl, options.code === undefined ? stdinLines() : oneInput(options.code));
+}
+
+async function connectTo(endpoint: AddressLike): Promise<Session> {
+  const { connect } = await import("../session/connect.ts");
+  return await connect(String(endpoint));
+}
+
+function bannerFor(session: Session | null): string {
+  return session
+    ? `QEMU ${session.qemuVersion} at ${session.endpoint}. help() lists what there is, Ctrl-D leaves.`
+    : "No monitor was named, so this is the simulated guest. help() shows a tour, Ctrl-D leaves.";
+}
