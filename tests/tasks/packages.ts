@@ -11,18 +11,11 @@ export const TOOLS: readonly Tool[] = [
   { program: "tmux", package: "tmux", neededFor: "the REPL in a terminal" },
   { program: "gcc", package: "gcc", neededFor: "the lab guest's programs and module" },
   { program: "make", package: "make", neededFor: "the lab guest's module" },
-  { program: "busybox", package: "busybox-static", neededFor: "the lab guest" },
-  { program: "cpio", package: "cpio", neededFor: "the lab guest" },
 ];
-
-/** Headers of the C library, which are no program. */
-export const LIBC = { file: "/usr/include/stdio.h", package: "libc6-dev" };
 
 /** Returns the packages that are missing here. */
 export function missingPackages(): string[] {
-  const missing = TOOLS.filter(({ program }) => !onPath(program)).map((tool) => tool.package);
-  if (!exists(LIBC.file)) missing.push(LIBC.package);
-  return missing;
+  return TOOLS.filter(({ program }) => !onPath(program)).map((tool) => tool.package);
 }
 
 /**
