@@ -108,6 +108,7 @@ const G: BitField = {
   name: "G",
   linuxName: "_PAGE_GLOBAL",
   meaning: "global: survives a CR3 load",
+  whenClear: "not global",
   flag: "global",
 };
 const PAT_SMALL: BitField = {
@@ -116,6 +117,7 @@ const PAT_SMALL: BitField = {
   name: "PAT",
   linuxName: "_PAGE_PAT",
   meaning: "high bit of the PAT index",
+  whenClear: "clear",
   flag: "pat",
 };
 const PAT_LARGE: BitField = { ...PAT_SMALL, low: 12, linuxName: "_PAGE_PAT_LARGE" };
