@@ -5,15 +5,13 @@
  *
  * Without an argument it starts on a simulated guest. Lines may come from a pipe.
  */
-import {
-  connect,
-  CONNECT_OPTIONS,
-  connectOptions,
-  monitorPortFor,
-  runCommand,
-  value,
-} from "./src/cli/mod.ts";
-import { startRepl } from "./src/repl/mod.ts";
+import { runCommand } from "./src/cli/command.ts";
+import { CONNECT_OPTIONS, connectOptions } from "./src/cli/guest_options.ts";
+import { value } from "./src/cli/options.ts";
+import { monitorPortFor } from "./src/monitor/endpoint.ts";
+// Not the whole SDK, which is loaded when the prompt stands there already.
+import { startRepl } from "./src/repl/start_repl.ts";
+import { connect } from "./src/session/connect.ts";
 
 await runCommand({
   name: "repl.ts",

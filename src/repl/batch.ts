@@ -1,7 +1,7 @@
 import { isCommand, runCommandLine } from "./commands.ts";
 import { commandContext } from "./load.ts";
 import type { Repl } from "./repl.ts";
-import { writeError, writeOut } from "./terminal/streams.ts";
+import { writeError, writeOut } from "./terminal/write.ts";
 
 /** What a run without a terminal returns to its caller, for the process to exit with. */
 const EXIT = { DONE: 0, THREW: 1 } as const;

@@ -167,7 +167,7 @@ function propertyNames(holder: unknown): string[] {
   // What every object has is of no interest, unless the object is just that.
   const own = chain.filter((object) => object !== Object.prototype);
   return own.flatMap((object) => Object.getOwnPropertyNames(object))
-    .filter((name) => IDENTIFIER.test(name));
+    .filter((name) => IDENTIFIER.test(name) && name !== "constructor");
 }
 
 /** A value and its prototypes, as far as no proxy would be asked. */

@@ -1,9 +1,10 @@
 import type { Style } from "../report/style.ts";
 import type { GuestLink } from "./guest_link.ts";
 import type { History } from "./history.ts";
+import { promptText } from "./prompt_text.ts";
 import type { Repl } from "./repl.ts";
 import { LineEditor } from "./terminal/line_editor.ts";
-import { writeOut } from "./terminal/streams.ts";
+import { writeOut } from "./terminal/write.ts";
 
 /** What a prompt on a terminal is made of. */
 export interface InteractiveOptions {
@@ -11,7 +12,6 @@ export interface InteractiveOptions {
   readonly style: Style;
   /** What stands in front of the prompt: what kind of guest it is. */
   readonly name: string;
-  readonly banner: string;
   readonly history: History;
   /** Loads the part that runs lines. Called when the first prompt stands there already. */
   readonly load: () => Promise<Engine>;
@@ -44,7 +44,6 @@ class InteractiveSession {
 
   constructor(options: InteractiveOptions) {
     this.#options = options;
-    if (options.banner !== "") writeOut(`${options.banner}\n`);
     this.#editor = new LineEditor({
       history: options.history.lines,
       complete: async (text) => {
@@ -120,9 +119,7 @@ class InteractiveSession {
 
   #prompt(): string {
     const { guest, name, style } = this.#options;
-    if (this.#input !== "") return style.faint("... ");
-    const lost = guest.isLost ? style.bad(" (lost)") : "";
-    return `${style.strong(`${name}:${guest.choiceLabel}`)}${lost}> `;
+    return this.#input === "" ? promptText(guest, name, style) : style.faint("... ");
   }
 
   #load(): Promise<Engine> {

@@ -4,7 +4,9 @@ import type { Session } from "../session/session.ts";
 import { GuestLink } from "./guest_link.ts";
 import { History } from "./history.ts";
 import type { Engine } from "./interactive.ts";
-import { writeError, writeOut } from "./terminal/streams.ts";
+import { promptText } from "./prompt_text.ts";
+import { takeKeys } from "./terminal/take_keys.ts";
+import { writeError, writeOut } from "./terminal/write.ts";
 
 /** What a prompt starts with. */
 export interface StartReplOptions {
@@ -82,15 +84,14 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
     return { repl: new Repl({ ...parts, ...globals && { globals } }), commands, loading };
   };
   if (isInteractive) {
+    const name = isSimulated ? "sim" : "pagewalk";
+    const banner = options.banner ?? bannerFor(guest.current);
+    // The prompt stands before the line editor is loaded; keys pressed meanwhile wait in the terminal.
+    takeKeys(true);
+    writeOut(`${banner && `${banner}\n`}${promptText(guest, name, style)}`);
     const { runInteractive } = await import("./interactive.ts");
-    await runInteractive({
-      guest,
-      style,
-      name: isSimulated ? "sim" : "pagewalk",
-      banner: options.banner ?? bannerFor(guest.current),
-      history: History.open(options.historyFile),
-      load,
-    });
+    const history = History.open(options.historyFile);
+    await runInteractive({ guest, style, name, history, load });
     return 0;
   }
   const [{ repl }, { oneInput, runBatch, stdinLines }] = await Promise.all([

@@ -41,8 +41,8 @@ function overview({ helpers, isSimulated, style }: HelperContext): string {
     style.strong("Helpers (help(name) shows an example):"),
     columns(helpers.map(({ usage, purpose }) => [cell(`  ${usage}`, style.value), cell(purpose)])),
     "",
-    "JavaScript with a few comforts: promises are awaited, 64-bit literals are exact, bigints and numbers",
-    "may be mixed. _ is the last result, _err the last error, session the connection, pagewalk the whole SDK.",
+    "This is JavaScript with some comforts: promises are awaited, 64-bit literals are exact, bigints and",
+    "numbers mix. _ is the last result, _err the last error, session the connection, pagewalk the SDK.",
   ].join("\n");
 }
 

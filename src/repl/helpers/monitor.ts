@@ -5,7 +5,7 @@ import type { Helper, HelperContext } from "../helper.ts";
 export const MONITOR: Helper = {
   name: "monitor",
   usage: 'monitor("info …")',
-  purpose: "run a read-only command of QEMU's monitor, and return its text",
+  purpose: "the text of a read-only command of QEMU's monitor",
   notes: ['Tab completes the command. monitor("help info") lists what there is.'],
   example: `
 > monitor("info status")

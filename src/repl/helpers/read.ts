@@ -7,9 +7,9 @@ import { showAs } from "../show/renderers.ts";
 /** `read(va, lengthBytes)`. */
 export const READ: Helper = {
   name: "read",
-  usage: "read(va, lengthBytes?, options?)",
-  purpose: "read memory by virtual address: a Uint8Array, printed as a hexdump",
-  notes: ["lengthBytes is 64 if left out."],
+  usage: "read(va, bytes?)",
+  purpose: "read memory by virtual address, as a hexdump",
+  notes: ["Returns a Uint8Array; 64 bytes if no length is given."],
   example: `
 > read(0x7f1234567000, 16)
 0x7f12_3456_7000  44 4d 41 20 70 61 67 65  20 30 0a 00 00 00 00 00  |DMA page 0......|

@@ -5,8 +5,8 @@ import type { Helper } from "../helper.ts";
 /** `translate(va)`. */
 export const TRANSLATE: Helper = {
   name: "translate",
-  usage: "translate(va, options?)",
-  purpose: "the physical address of a virtual one, or null if no page is mapped there",
+  usage: "translate(va)",
+  purpose: "the physical address of a virtual one, or null",
   example: `
 > translate(0x7f1234567008)
 0x1_1008_f008

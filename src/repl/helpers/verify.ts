@@ -7,11 +7,13 @@ import { chosen } from "./walk.ts";
 /** `verify(va)`. */
 export const VERIFY: Helper = {
   name: "verify",
-  usage: "verify(va, expectation?, options?)",
-  purpose: "judge an address; without an expectation, whether _PAGE_USER is clear in its own entry",
+  usage: "verify(va, expectation?)",
+  purpose: "judge an entry: is _PAGE_USER clear, or what you expect?",
   notes: [
+    "Without an expectation: is _PAGE_USER clear in the entry that maps the page?",
     "expectation: any of present, user, writable, executable: true or false, and",
     'scope: "leaf" (the last entry, the default) or "effective" (what all levels leave).',
+    "A third argument chooses other tables than the prompt's, as with walk.",
   ],
   example: `
 > verify(0x7f1234567000).reason

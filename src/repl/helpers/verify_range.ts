@@ -7,9 +7,11 @@ import { chosen } from "./walk.ts";
 /** `verifyRange(start, lengthBytes)`. */
 export const VERIFY_RANGE: Helper = {
   name: "verifyRange",
-  usage: "verifyRange(start, lengthBytes, expectation?, options?)",
+  usage: "verifyRange(start, bytes, expectation?)",
   purpose: "judge every page of a range, such as a DMA buffer",
-  notes: ["The result has failures and gaps, the first 100 of each; { keep: 1000 } keeps more."],
+  notes: [
+    "bytes is the length of the range. The result has failures and gaps, the first 100 of each; { keep: 1000 } keeps more.",
+  ],
   example: `
 > verifyRange(0x7f1234567000, 0x10000)
 [+] CR3 (Page Table Base): 0x5100000 (vCPU 0)

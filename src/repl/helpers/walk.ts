@@ -5,12 +5,12 @@ import type { Helper } from "../helper.ts";
 /** `walk(va)`. */
 export const WALK: Helper = {
   name: "walk",
-  usage: "walk(va, options?)",
+  usage: "walk(va)",
   purpose: "walk the page tables for an address, level by level",
   notes: [
     "flags: U user, W writable, X executable, - where the entry does not allow it; then A accessed,",
     "D dirty, G global, PS large page, PAT, PCD, PWT. decides: the level whose word counts for a right.",
-    "options: { root: 0x… }, { cpu: 1 } or { sampleMs: 5000 } walk other tables than the prompt's.",
+    "walk(va, { root: 0x… }), { cpu: 1 } or { sampleMs: 5000 } walk other tables than the prompt's.",
   ],
   example: `
 > walk(0x7f1241000000)

@@ -8,9 +8,12 @@ import { chosen } from "./walk.ts";
 /** `watch(va)`. */
 export const WATCH: Helper = {
   name: "watch",
-  usage: "watch(va, { intervalMs }?)",
-  purpose: "print how an address is mapped, and each change of it, until Ctrl-C",
-  notes: ["In code: for (const event of watch(va)) { …; break }. The guest is never paused."],
+  usage: "watch(va)",
+  purpose: "print each change of how an address is mapped, until Ctrl-C",
+  notes: [
+    "In code: for (const event of watch(va)) { …; break }. watch(va, { intervalMs: 100 }) looks less",
+    "often than every 10 ms. The guest is never paused.",
+  ],
   example: `
 > watch(0x7f3000000000)
 … 0x7f30_0000_0000 in 4-level paging, root 0x510_0000 (vCPU 0)

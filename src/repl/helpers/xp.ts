@@ -10,10 +10,10 @@ const SIZES: Readonly<Record<string, number>> = { b: 1, h: 2, w: 4, g: 8 };
 /** `xp(address, count, size)`. */
 export const XP: Helper = {
   name: "xp",
-  usage: "xp(address, count?, size?)",
-  purpose: "read words of physical memory: an array of bigints",
+  usage: "xp(addr, count?, size?)",
+  purpose: "read words of physical memory",
   notes: [
-    'count is 1 if left out; size is 8 bytes, or 1, 2, 4 (or "b", "h", "w", "g" as in the monitor).',
+    'Returns an array of bigints: 1 if no count is given, of 8 bytes, or of size 1, 2, 4 (or "b", "h", "w", "g" as in the monitor).',
     "Only RAM and ROM are read, never a device's registers.",
   ],
   example: `

@@ -1,6 +1,8 @@
 import * as readline from "node:readline";
 import { ReverseSearch } from "./reverse_search.ts";
-import { KeySource, TerminalOutput, writeOut } from "./streams.ts";
+import { KeySource, TerminalOutput } from "./streams.ts";
+import { IS_WINDOWS, takeKeys } from "./take_keys.ts";
+import { writeOut } from "./write.ts";
 
 /** What the user did at a prompt. */
 export type LineInput =
@@ -35,7 +37,6 @@ interface Key {
   readonly meta?: boolean;
 }
 
-const IS_WINDOWS = Deno.build.os === "windows";
 const HISTORY_LENGTH = 1000;
 
 /**
@@ -213,12 +214,4 @@ export class LineEditor implements Disposable {
     const { candidates, replaces } = await this.#options.complete(text);
     if (this.#waiting) callback(null, [[...candidates], replaces]);
   }
-}
-
-/**
- * Gets every key at once and without echo, or gives the terminal back. Ctrl-C stays a signal where the
- * system allows it (Windows does not).
- */
-function takeKeys(taken: boolean): void {
-  Deno.stdin.setRaw(taken, { cbreak: taken && !IS_WINDOWS });
 }
