@@ -61,6 +61,7 @@ export {
   READ_ONLY_COMMANDS,
   REFUSED_COMMANDS,
 } from "./src/monitor/allow_list.ts";
+export { connectMonitor } from "./src/monitor/connect_monitor.ts";
 export { examineMemory } from "./src/monitor/commands/examine_memory.ts";
 export { readMemoryMap, readStatus, readTlb } from "./src/monitor/commands/read_state.ts";
 export {
@@ -73,10 +74,14 @@ export { translateByQemu } from "./src/monitor/commands/translate_by_qemu.ts";
 export {
   type Endpoint,
   formatEndpoint,
+  type GdbEndpoint,
+  type LibvirtEndpoint,
+  type LibvirtSshEndpoint,
   monitorPortFor,
   parseEndpoint,
   permissionFor,
   permissionsFor,
+  type QmpEndpoint,
   type ReplayEndpoint,
   type SimEndpoint,
   type TcpEndpoint,
@@ -92,6 +97,7 @@ export {
   type MonitorErrorOptions,
   NoBannerError,
   NoSuchCpuError,
+  QmpError,
   ReplyParseError,
   ReplyTimeoutError,
   ReplyTooLargeError,
@@ -104,6 +110,14 @@ export {
   HmpClient,
   type HmpClientOptions,
 } from "./src/monitor/hmp_client.ts";
+export type { CommandLimits } from "./src/monitor/_command_queue.ts";
+export {
+  connectQmp,
+  type ConnectQmpOptions,
+  QmpClient,
+  type QmpClientOptions,
+} from "./src/monitor/qmp_client.ts";
+export type { QmpEvent } from "./src/monitor/qmp_codec.ts";
 export type { CommandOptions, Monitor } from "./src/monitor/monitor.ts";
 export { NotRecordedError, RecordingError } from "./src/monitor/recording/errors.ts";
 export type { RecordedError } from "./src/monitor/recording/recorded_error.ts";

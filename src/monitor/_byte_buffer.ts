@@ -25,7 +25,7 @@ export class ByteBuffer {
   /** Drops all but the last bytes, and the memory of the others. */
   keepLast(lengthBytes: number): void {
     if (this.#lengthBytes <= lengthBytes) return;
-    const last = this.view().slice(-lengthBytes);
+    const last = this.view().slice(this.#lengthBytes - lengthBytes);
     if (this.#bytes.length > 64 * FIRST_BYTES) this.#bytes = new Uint8Array(FIRST_BYTES);
     this.#lengthBytes = 0;
     this.append(last);

@@ -28,6 +28,40 @@ export interface UnixEndpoint {
   path: string;
 }
 
+/** A QMP server: the machine's language of the same monitor (`-qmp …`). */
+export interface QmpEndpoint {
+  /** Which kind of endpoint this is. */
+  scheme: "qmp";
+  /** The socket that it listens on. */
+  socket: TcpEndpoint | UnixEndpoint;
+}
+
+/** A gdbstub (`-gdb …`, `-s`). Connecting to it pauses the guest. */
+export interface GdbEndpoint {
+  /** Which kind of endpoint this is. */
+  scheme: "gdb";
+  /** The socket that it listens on. */
+  socket: TcpEndpoint | UnixEndpoint;
+}
+
+/** A domain of libvirt's, reached through `virsh`. */
+export interface LibvirtEndpoint {
+  /** Which kind of endpoint this is. */
+  scheme: "libvirt";
+  /** The domain's name, number or UUID. */
+  domain: string;
+}
+
+/** A domain of another host's libvirt, reached through `virsh` and ssh. */
+export interface LibvirtSshEndpoint {
+  /** Which kind of endpoint this is. */
+  scheme: "libvirt+ssh";
+  /** `host`, `user@host`, either with `:port`. */
+  host: string;
+  /** The domain's name, number or UUID. */
+  domain: string;
+}
+
 /** A monitor inside this process, such as the simulated guest's. */
 export interface SimEndpoint {
   /** Which kind of endpoint this is. */
@@ -44,11 +78,29 @@ export interface ReplayEndpoint {
   path: string;
 }
 
+/** A dump of a guest's memory, instead of a guest. */
+export interface DumpEndpoint {
+  /** Which kind of endpoint this is. */
+  scheme: "dump";
+  /** The dump's path. */
+  path: string;
+}
+
 /** Where a monitor is. A further scheme is one more member here and one more row in the table below. */
-export type Endpoint = TcpEndpoint | TelnetEndpoint | UnixEndpoint | SimEndpoint | ReplayEndpoint;
+export type Endpoint =
+  | TcpEndpoint
+  | TelnetEndpoint
+  | UnixEndpoint
+  | QmpEndpoint
+  | GdbEndpoint
+  | LibvirtEndpoint
+  | LibvirtSshEndpoint
+  | SimEndpoint
+  | ReplayEndpoint
+  | DumpEndpoint;
 
 /** What a scheme must say about itself. */
-interface Scheme<E extends Endpoint> {
+interface Scheme<E> {
   /** Reads what follows `scheme:`. `text` is the whole argument, for messages. */
   parse(rest: string, text: string): E;
   /** Writes it the way a user would type it. */
@@ -80,12 +132,25 @@ const SCHEMES: SchemeTable = {
       { name: "net", host: `unix:${path}` },
     ],
   },
+  qmp: socketScheme("qmp"),
+  gdb: socketScheme("gdb"),
+  libvirt: {
+    parse: (rest, text) => ({ scheme: "libvirt", domain: parseDomain(rest, text) }),
+    format: ({ domain }) => `libvirt:${domain}`,
+    permissions: () => [{ name: "run", command: "virsh" }],
+  },
+  "libvirt+ssh": {
+    parse: (rest, text) => ({ scheme: "libvirt+ssh", ...parseSshDomain(rest, text) }),
+    format: ({ host, domain }) => `libvirt+ssh://${host}/${domain}`,
+    permissions: () => [{ name: "run", command: "virsh" }],
+  },
   sim: {
     parse: (name) => ({ scheme: "sim", name }),
     format: (endpoint) => `sim:${endpoint.name}`,
     permissions: () => [],
   },
   replay: fileScheme("replay"),
+  dump: fileScheme("dump"),
 };
 
 /**
@@ -109,7 +174,7 @@ export function parseEndpoint(text: string): Endpoint {
   if (/^\d+$/.test(trimmed)) {
     return { scheme: "tcp", host: DEFAULT_HOST, port: parsePort(trimmed, text) };
   }
-  const [, name, rest] = /^([a-z]+):(.*)$/s.exec(trimmed) ?? [];
+  const [, name, rest] = /^([a-z+]+):(.*)$/s.exec(trimmed) ?? [];
   // `vm:1334` is a host and a port, so only a known scheme counts as one.
   if (name !== undefined && rest !== undefined && Object.hasOwn(SCHEMES, name)) {
     return SCHEMES[name as keyof SchemeTable].parse(rest, text);
@@ -204,8 +269,26 @@ const DEBUG_TO_MONITOR = 100;
 /** What QEMU takes after an address, so that the text behind `-monitor` can be pasted as it stands. */
 const QEMU_OPTIONS = /(?:,(?:server|wait|nowait|nodelay|delay|ipv4|ipv6|reconnect)(?:=[^,]*)?)+$/;
 
+/** A scheme that is another language on a socket: `qmp:4444`, `qmp:HOST:PORT`, `qmp:unix:/path`. */
+function socketScheme<S extends "qmp" | "gdb">(
+  scheme: S,
+): Scheme<{ scheme: S; socket: TcpEndpoint | UnixEndpoint }> {
+  return {
+    parse(rest, text) {
+      const socket = parseEndpoint(rest);
+      if (socket.scheme === "tcp" || socket.scheme === "unix") return { scheme, socket };
+      throw new InvalidArgumentError(
+        `Not a monitor endpoint: "${text}"; behind ${scheme}: goes a port, HOST:PORT or unix:PATH`,
+        text,
+      );
+    },
+    format: ({ socket }) => `${scheme}:${formatEndpoint(socket)}`,
+    permissions: ({ socket }) => permissionsFor(socket),
+  };
+}
+
 /** A scheme whose endpoint is a file that is read. */
-function fileScheme<S extends "replay">(scheme: S): Scheme<{ scheme: S; path: string }> {
+function fileScheme<S extends "replay" | "dump">(scheme: S): Scheme<{ scheme: S; path: string }> {
   return {
     parse: (rest, text) => ({ scheme, path: parsePath(rest, text, "a file's path") }),
     format: ({ path }) => `${scheme}:${path}`,
@@ -225,6 +308,8 @@ function schemeOf(endpoint: Endpoint): Scheme<Endpoint> {
 function permissionFlag(permission: Deno.PermissionDescriptor): string {
   const scope = permission.name === "net"
     ? permission.host
+    : permission.name === "run"
+    ? permission.command
     : permission.name === "read" || permission.name === "write"
     ? permission.path
     : undefined;
@@ -272,6 +357,27 @@ function parsePort(digits: string, text: string): number {
     );
   }
   return port;
+}
+
+/** virsh takes a name as one word of a shell-like line, so none may hold a quote or a line end. */
+function parseDomain(domain: string, text: string): string {
+  if (!/^[^\s'"\\\0-\x1f-][^'"\\\0-\x1f]*$/.test(domain)) {
+    throw new InvalidArgumentError(`Not a domain's name: "${domain}" in "${text}"`, text);
+  }
+  return domain;
+}
+
+function parseSshDomain(rest: string, text: string): { host: string; domain: string } {
+  const [, host, domain] =
+    /^\/\/((?:[\w.-]+@)?(?:[\w.-]+|\[[\da-fA-F:.]+\])(?::\d+)?)\/(.+)$/.exec(rest) ??
+      [];
+  if (host === undefined || host.startsWith("-")) {
+    throw new InvalidArgumentError(
+      `Not a monitor endpoint: "${text}"; expected libvirt+ssh://HOST/DOMAIN`,
+      text,
+    );
+  }
+  return { host, domain: parseDomain(domain!, text) };
 }
 
 function parsePath(path: string, text: string, what = "a socket's path"): string {

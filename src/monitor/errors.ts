@@ -120,6 +120,26 @@ export class UnknownCommandError extends MonitorError {
   }
 }
 
+/** QMP answered a command with an error. */
+export class QmpError extends MonitorError {
+  /** QMP's class of the error: `GenericError`, `CommandNotFound`, `DeviceNotActive`, … */
+  readonly qmpClass: string;
+  /** QEMU's own words. */
+  readonly description: string;
+
+  /** Creates the error. */
+  constructor(
+    qmpClass: string,
+    description: string,
+    message: string,
+    options: MonitorErrorOptions,
+  ) {
+    super(message, options);
+    this.qmpClass = qmpClass;
+    this.description = description;
+  }
+}
+
 /** A vCPU that the guest does not have, or that is offline. */
 export class NoSuchCpuError extends MonitorError {
   /** The number that was asked for. */

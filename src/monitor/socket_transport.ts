@@ -36,7 +36,7 @@ export async function connectSocket(
   const timeout = AbortSignal.timeout(timeoutMs);
   try {
     const either = signal ? AbortSignal.any([signal, timeout]) : timeout;
-    return new SocketTransport(endpoint, await open(endpoint, either));
+    return new SocketTransport(endpoint, await open(socketOf(endpoint), either));
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof InvalidArgumentError) throw error;
@@ -44,6 +44,11 @@ export async function connectSocket(
       ? connectError("timedOut", endpoint, error, `within ${timeoutMs} ms`)
       : connectError(failureOf(error, endpoint), endpoint, error);
   }
+}
+
+/** The socket behind an endpoint, where its scheme is a language on one. */
+function socketOf(endpoint: Endpoint): Endpoint {
+  return endpoint.scheme === "qmp" || endpoint.scheme === "gdb" ? endpoint.socket : endpoint;
 }
 
 async function open(endpoint: Endpoint, signal: AbortSignal): Promise<Deno.Conn> {
@@ -114,7 +119,9 @@ function failureOf(error: unknown, endpoint: Endpoint): SocketFailure {
   if (error instanceof Deno.errors.ConnectionRefused) return "refused";
   if (error instanceof Deno.errors.TimedOut) return "timedOut";
   if (error instanceof Deno.errors.NotCapable) return "permission";
-  if (error instanceof Deno.errors.NotFound && endpoint.scheme === "unix") return "noSuchSocket";
+  if (error instanceof Deno.errors.NotFound && socketOf(endpoint).scheme === "unix") {
+    return "noSuchSocket";
+  }
   // Deno gives a failed name look-up no class and no code of its own.
   if (error instanceof Error && /failed to lookup address/i.test(error.message)) {
     return "hostNotFound";
@@ -143,25 +150,32 @@ type Message = (endpoint: Endpoint, name: string, detail: string) => string;
 
 const MESSAGES: Record<SocketFailure, Message> = {
   refused: (endpoint, name) =>
-    `Connection to ${name} refused: is QEMU running, with -monitor ${monitorFlag(endpoint)}?` +
-    (endpoint.scheme === "unix" ? "" : " By convention the monitor's port is the debug port + 100"),
+    `Connection to ${name} refused: is QEMU running, with ${qemuFlag(endpoint)}?` +
+    (endpoint.scheme === "tcp" || endpoint.scheme === "telnet"
+      ? " By convention the monitor's port is the debug port + 100"
+      : ""),
   timedOut: (_, name, detail) =>
     `No connection to ${name} ${detail}: is the address right, and does a firewall let it through?`,
   hostNotFound: (endpoint, name) =>
     `Host not found: ${hostOf(endpoint) ?? name}; check the name, or give the address (127.0.0.1)`,
   noSuchSocket: (endpoint, name) =>
-    `No socket at ${name}: is QEMU running, with -monitor ${monitorFlag(endpoint)}?`,
+    `No socket at ${name}: is QEMU running, with ${qemuFlag(endpoint)}?`,
   permission: (endpoint, name) =>
     `No permission to connect to ${name}: run deno with ${permissionFor(endpoint)}`,
   failed: (_, name, detail) => `Could not connect to ${name}: ${detail}`,
 };
 
-/** The value for QEMU's `-monitor` that opens this endpoint. */
-function monitorFlag(endpoint: Endpoint): string {
-  const name = formatEndpoint(endpoint);
-  return `${endpoint.scheme === "tcp" ? `tcp:${name}` : name},server=on,wait=off`;
+/** The option of QEMU's that opens this endpoint. */
+function qemuFlag(endpoint: Endpoint): string {
+  const socket = socketOf(endpoint);
+  const name = formatEndpoint(socket);
+  const option = endpoint.scheme === "qmp" || endpoint.scheme === "gdb"
+    ? endpoint.scheme
+    : "monitor";
+  return `-${option} ${socket.scheme === "tcp" ? `tcp:${name}` : name},server=on,wait=off`;
 }
 
 function hostOf(endpoint: Endpoint): string | null {
-  return "host" in endpoint ? endpoint.host : null;
+  const socket = socketOf(endpoint);
+  return "host" in socket ? socket.host : null;
 }

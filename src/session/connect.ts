@@ -1,5 +1,6 @@
 import type { PagingContextOptions } from "../cpu/paging_context.ts";
-import { connectHmp, type ConnectHmpOptions, HmpClient } from "../monitor/hmp_client.ts";
+import { connectMonitor } from "../monitor/connect_monitor.ts";
+import { type ConnectHmpOptions, HmpClient } from "../monitor/hmp_client.ts";
 import { type Endpoint, parseEndpoint } from "../monitor/endpoint.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 import { record, requireRecordable } from "../monitor/recording/recorder.ts";
@@ -80,7 +81,7 @@ async function recorded(
 
 async function openMonitor(endpoint: Endpoint, options: ConnectOptions): Promise<Monitor> {
   if (endpoint.scheme === "replay") return await openReplay(endpoint);
-  if (endpoint.scheme !== "sim") return await connectHmp(endpoint, options);
+  if (endpoint.scheme !== "sim") return await connectMonitor(endpoint, options);
   // Loaded only here, so that a check of a real guest does not pay for it.
   const { simulatedGuest } = await import("../testing/mod.ts");
   return await HmpClient.open(simulatedGuest().transport(), options);

@@ -128,7 +128,7 @@ class FakeMonitorServer extends MonitorScript implements FakeMonitor {
     try {
       if (signal.aborted) return "left";
       return await serveClient(stream, {
-        version: this.#source.version,
+        source: this.#source,
         session: this.#session,
         script: this,
         options: this.#options,

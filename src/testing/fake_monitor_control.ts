@@ -16,6 +16,8 @@ export interface MonitorControl {
    * @throws {InvalidArgumentError} if it is to trickle in pieces of no bytes
    */
   inject(rule: FaultRule): void;
+  /** Lets something happen: over QMP, clients are told of it at once, as of QEMU's `STOP`. */
+  event(name: string): void;
   /** Removes every fault. */
   clearFaults(): void;
 }

@@ -29,7 +29,7 @@ export function inProcessTransport(
     close: () => closeBoth(),
   };
   const served = serveClient(monitorEnd, {
-    version: source.version,
+    source,
     session: source.openMonitor(),
     script: monitor,
     options,

@@ -47,6 +47,12 @@ export interface FaultRule {
 /** How a fake monitor behaves on the wire. */
 export interface FakeMonitorOptions {
   /**
+   * The language: the human monitor's, or QMP with `human-monitor-command`.
+   *
+   * @default {"hmp"}
+   */
+  protocol?: "hmp" | "qmp";
+  /**
    * What it says is cut into writes of at most so many bytes.
    *
    * @default {Infinity}

@@ -10,6 +10,7 @@ export class MonitorScript implements MonitorControl {
   readonly #rules: { rule: FaultRule; left: number }[] = [];
   readonly #commands: string[] = [];
   readonly #errors: unknown[] = [];
+  readonly #eventListeners = new Set<(name: string) => void>();
   #clients = 0;
 
   /** Starts with the faults of the options. */
@@ -41,6 +42,16 @@ export class MonitorScript implements MonitorControl {
 
   clearFaults(): void {
     this.#rules.length = 0;
+  }
+
+  event(name: string): void {
+    for (const listener of this.#eventListeners) listener(name);
+  }
+
+  /** Has a connection told of events; returns what ends that. */
+  onEvent(listener: (name: string) => void): () => void {
+    this.#eventListeners.add(listener);
+    return () => this.#eventListeners.delete(listener);
   }
 
   /** Notes that a client is served. */

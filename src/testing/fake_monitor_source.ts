@@ -10,8 +10,8 @@ export interface MonitorSession {
 export interface MonitorSource {
   /** The version for the banner, such as `7.2.22`. */
   readonly version: string;
-  /** Opens a monitor with its own state. */
-  openMonitor(): MonitorSession;
+  /** Opens a monitor with its own state, whose current vCPU is `cpu`, by default the first. */
+  openMonitor(cpu?: number): MonitorSession;
 }
 
 /**

@@ -67,7 +67,7 @@ const REFUSED: [text: string, message: string][] = [
   ["-host:1334", "Not a host name or address"],
   ["unix:", "Not a socket's path"],
   ["/run/vm.sock", "for a Unix socket write unix:/run/vm.sock"],
-  ["http://127.0.0.1:1334", 'there is no "http:" among tcp:, telnet:, unix:, sim:'],
+  ["http://127.0.0.1:1334", 'there is no "http:" among tcp:, telnet:, unix:'],
   ["foo:127.0.0.1:1334", 'there is no "foo:" among'],
   ["abcd::1:1334", "an IPv6 address goes in brackets"],
 ];

@@ -1,0 +1,43 @@
+import type { Endpoint } from "./endpoint.ts";
+import { parseEndpoint } from "./endpoint.ts";
+import { WrongPeerError } from "./errors.ts";
+import { connectHmp, type ConnectHmpOptions } from "./hmp_client.ts";
+import type { Monitor } from "./monitor.ts";
+import { connectQmp } from "./qmp_client.ts";
+
+/**
+ * Connects to the monitor on a socket, whichever language it speaks: on `tcp:` and `unix:` the greeting
+ * tells a QMP server from a human monitor.
+ *
+ * @throws {InvalidArgumentError} if the endpoint is none
+ * @throws {ConnectError} if no connection comes about
+ * @throws {NoBannerError} if the peer stays silent, most often as another client holds the monitor
+ * @throws {WrongPeerError} if the peer is no monitor
+ *
+ * @example Usage
+ * ```ts
+ * import { connectMonitor } from "@pagewalk/pagewalk";
+ * import { fakeMonitor, simulatedGuest } from "@pagewalk/pagewalk/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * for (const protocol of ["hmp", "qmp"] as const) {
+ *   await using qemu = fakeMonitor(simulatedGuest(), { protocol });
+ *   await using monitor = await connectMonitor(qemu.endpoint);
+ *   assertEquals(await monitor.command("info status"), "VM status: running");
+ * }
+ * ```
+ */
+export async function connectMonitor(
+  endpoint: Endpoint | string,
+  options: ConnectHmpOptions = {},
+): Promise<Monitor> {
+  const parsed = typeof endpoint === "string" ? parseEndpoint(endpoint) : endpoint;
+  if (parsed.scheme === "qmp") return await connectQmp(parsed, options);
+  try {
+    return await connectHmp(parsed, options);
+  } catch (error) {
+    if (!(error instanceof WrongPeerError) || error.peer !== "QMP") throw error;
+    // Nothing was sent, and the server takes the next client as soon as this one has left.
+    return await connectQmp(parsed, options);
+  }
+}
