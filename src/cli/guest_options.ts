@@ -26,6 +26,8 @@ export type ConnectOptionSpecs = {
   readonly "shared-bit": ValueOption<number>;
   /** How long one command may take. */
   readonly timeout: ValueOption<number>;
+  /** A folder for what was learnt about kernels. */
+  readonly "kernel-cache": ValueOption<string>;
   /** The path of a recording to write. */
   readonly record: ValueOption<string>;
 };
@@ -37,6 +39,11 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
   "private-bit": wholeNumber("N", "AMD SEV's C-bit, if the guest is confidential", 32, 51),
   "shared-bit": wholeNumber("N", "Intel TDX's shared bit, if the guest is confidential", 32, 51),
   timeout: wholeNumber("MS", "milliseconds that one monitor command may take (default 30000)", 1),
+  "kernel-cache": value(
+    "DIR",
+    "keep there what was learnt about Linux kernels (with --allow-read=DIR --allow-write=DIR)",
+    (path) => path,
+  ),
   record: value(
     "FILE",
     "write all exchanges with the monitor to a new file, to be run on as replay:FILE",
@@ -94,6 +101,7 @@ export function connectOptions(options: ConnectValues): ConnectOptions {
     privateBit: options["private-bit"],
     sharedBit: options["shared-bit"],
     commandTimeoutMs: options.timeout,
+    kernelCacheDir: options["kernel-cache"],
     record: options.record,
   });
 }

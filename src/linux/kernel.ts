@@ -4,7 +4,7 @@ import { CachingMemory } from "../memory/caching_memory.ts";
 import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
 import { AddressSpace, PageFaultError } from "../paging/address_space.ts";
 import { Btf } from "./btf/btf.ts";
-import { BtfBlob, LiveBtf } from "./btf/btf_source.ts";
+import { BtfBlob, LiveBtf, SectionBtf } from "./btf/btf_source.ts";
 import { AREA_WISHES, offsetsFromBtf, PROCESS_WISHES, type TypeRoots } from "./btf_offsets.ts";
 import { CapabilityError, KernelFormatError } from "./errors.ts";
 import { Kallsyms, type KernelSymbol, type SymbolAt } from "./kallsyms/kallsyms.ts";
@@ -61,6 +61,7 @@ export class Kernel {
   readonly stable: KernelSpace;
   readonly #cache: KernelCache | undefined;
   #knowledge: KernelKnowledge;
+  #isKept = true;
   #btf: Promise<{ btf: Btf; roots: TypeRoots } | null> | null = null;
   #blob: Promise<BtfBlob | null> | null = null;
 
@@ -111,7 +112,8 @@ export class Kernel {
     }
 
     const { start, end } = image.rodata;
-    const tables = await locateKallsyms(live, { start, end, text: image.text });
+    const region = { start, end, text: image.text };
+    const tables = await locateKallsyms(live, region, { namesReader: stable });
     const kallsyms = new Kallsyms(stable, tables);
     const symbol = await kallsyms.symbol("vmcoreinfo_data");
     if (!symbol) {
@@ -131,9 +133,7 @@ export class Kernel {
       offsets: {},
     };
     const found = { image, kallsyms, ...told, directMap, stableMemory, knowledge };
-    const kernel = new Kernel(parts, found);
-    await kernel.#keep(knowledge);
-    return kernel;
+    return new Kernel(parts, found);
   }
 
   /** Whether this kernel still runs, not another one after a reboot. */
@@ -166,6 +166,7 @@ export class Kernel {
       ...this.#knowledge,
       symbols: { ...this.#knowledge.symbols, [name]: distance },
     };
+    this.#isKept = false;
     return symbol?.address ?? null;
   }
 
@@ -188,10 +189,11 @@ export class Kernel {
     const known = this.#knowledge.offsets[group];
     if (known) return new Map(Object.entries(known));
     const found = await this.#btfOffsets(group) ?? await this.#structuralOffsets(group);
-    await this.#keep({
+    this.#knowledge = {
       ...this.#knowledge,
       offsets: { ...this.#knowledge.offsets, [group]: Object.fromEntries(found) },
-    });
+    };
+    this.#isKept = false;
     return found;
   }
 
@@ -205,9 +207,24 @@ export class Kernel {
     return opened && await offsetsFromBtf(opened.btf, opened.roots, GROUPS[group]);
   }
 
+  /** Without type data. Loaded only here, since nearly all kernels have some. */
   async #structuralOffsets(group: keyof typeof GROUPS): Promise<StructOffsets> {
-    const { structuralOffsets } = await import("./structural_offsets.ts");
-    return await structuralOffsets(this, group);
+    const initTask = await this.address("init_task");
+    const kernelTable = await this.address("swapper_pg_dir") ?? await this.address("init_top_pgt");
+    if (initTask === null || kernelTable === null) {
+      throw new CapabilityError(group, "This kernel has no type data, and no symbol init_task");
+    }
+    if (group === "processes") {
+      const { processOffsets } = await import("./structural_offsets.ts");
+      return await processOffsets({ reader: this.live, initTask, kernelTable });
+    }
+    const { areaOffsets } = await import("./structural_areas.ts");
+    const offsets = await this.offsets("processes");
+    // The first process after the idle task.
+    const tasks = BigInt(offsets.get("task_struct.tasks")!);
+    const first = await readU64(this.live, initTask + tasks) - tasks;
+    const mm = await readU64(this.live, first + BigInt(offsets.get("task_struct.mm")!));
+    return await areaOffsets(this.live, mm);
   }
 
   /** The kernel's own table of types where it has one, else the section that it is made from. */
@@ -229,15 +246,15 @@ export class Kernel {
       const btf = new Btf(source);
       if (await btf.nameOf(roots.task_struct) === "task_struct") return { btf, roots };
     }
-    const blob = await this.types();
-    if (!blob) return null;
-    const btf = new Btf(blob);
+    const start = await this.address("__start_BTF");
+    if (start === null) return null;
+    const section = await SectionBtf.open(this.stable, start);
     const roots = {
-      task_struct: await structNamed(blob, "task_struct"),
-      file: await structNamed(blob, "file"),
-      vm_area_struct: await structNamed(blob, "vm_area_struct"),
+      task_struct: await section.structNamed("task_struct"),
+      file: await section.structNamed("file"),
+      vm_area_struct: await section.structNamed("vm_area_struct"),
     };
-    return { btf, roots };
+    return { btf: new Btf(section), roots };
   }
 
   async #readBlob(): Promise<BtfBlob | null> {
@@ -250,9 +267,11 @@ export class Kernel {
     return new BtfBlob(await this.live.read(start, Number(stop - start)));
   }
 
-  async #keep(knowledge: KernelKnowledge): Promise<void> {
-    this.#knowledge = knowledge;
-    if (knowledge.buildId !== "") await this.#cache?.keep(knowledge);
+  /** Keeps in the cache what was learnt since the last time. */
+  async keepKnowledge(): Promise<void> {
+    if (this.#isKept) return;
+    this.#isKept = true;
+    await this.#cache?.keep(this.#knowledge);
   }
 
   /** Reads a 64-bit variable of the kernel; null if it has none of that name. */
@@ -266,11 +285,6 @@ export class Kernel {
     const address = await this.address(name);
     return address === null ? null : await readU32(this.live, address);
   }
-}
-
-async function structNamed(blob: BtfBlob, name: string): Promise<number> {
-  for (const id of blob.idsOf(name)) if ((await blob.type(id)).kind === "struct") return id;
-  throw new KernelFormatError("type data (BTF)", `it has no struct ${name}`);
 }
 
 /** Reads the text that the variable `vmcoreinfo_data` points to. */

@@ -153,6 +153,7 @@ export class LinuxGuest {
     const tasks = await readTaskList(source, options);
     const roots = await Promise.all(tasks.map((task) => this.#rootOf(task, options)));
     const kpti = await this.#hasKpti(roots.filter((root) => root !== null), options);
+    await this.#kernel.keepKnowledge();
     return tasks.map(({ pid, comm, state, isKernelThread, threads, task, mm }, i) => {
       const root = roots[i]!;
       const userRoot = root !== null && kpti ? root | USER_HALF : null;
@@ -187,7 +188,9 @@ export class LinuxGuest {
    */
   async vmas(process: LinuxProcess, options: ReadOptions = {}): Promise<MemoryArea[]> {
     if (process.mm === null) throw withoutMemory(process);
-    return await readMemoryAreas(this.#kernel, process.mm, options);
+    const areas = await readMemoryAreas(this.#kernel, process.mm, options);
+    await this.#kernel.keepKnowledge();
+    return areas;
   }
 
   /**

@@ -70,6 +70,8 @@ export interface GuestWalkOptions extends TableChoice, WalkOptions {}
 
 /** What a {@linkcode Session} is made of. */
 export interface SessionParts {
+  /** A folder to keep what was learnt about kernels in. @default nothing is kept */
+  readonly kernelCacheDir?: string;
   /** The open door to the guest; the session closes it. */
   readonly source: GuestSource;
   /** What the registers do not tell of the guest's paging. */
@@ -96,6 +98,7 @@ export class Session implements AsyncDisposable {
   readonly #source: GuestSource;
   readonly #paging: Omit<PagingContextOptions, "root">;
   readonly #freezer: Freezer;
+  readonly #kernelCacheDir: string | undefined;
   #linux: Promise<LinuxGuest> | null = null;
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
@@ -104,6 +107,7 @@ export class Session implements AsyncDisposable {
     this.#source = parts.source;
     this.#paging = parts.paging ?? {};
     this.#freezer = new Freezer(parts.source);
+    this.#kernelCacheDir = parts.kernelCacheDir;
   }
 
   /** What the session is connected to, as a user would type it. */
@@ -166,7 +170,11 @@ export class Session implements AsyncDisposable {
     const { LinuxGuest } = await import("../linux/linux_guest.ts");
     const registers = await this.allRegisters();
     const contexts = registers.map((each) => this.#context(each));
-    return await LinuxGuest.attach({ memory: this.memory, contexts });
+    const parts = { memory: this.memory, contexts };
+    if (this.#kernelCacheDir === undefined) return await LinuxGuest.attach(parts);
+    const { DirectoryKernelCache } = await import("../linux/kernel_cache.ts");
+    const cache = new DirectoryKernelCache(this.#kernelCacheDir);
+    return await LinuxGuest.attach({ ...parts, cache });
   }
 
   /**

@@ -23,6 +23,8 @@ const MAX_TYPES = 1 << 20;
 const MAX_BYTES = 64 * 1024 * 1024;
 const MAX_NAME_BYTES = 512;
 const MAX_MEMBERS = 8192;
+/** What a section is read in. */
+const WINDOW_BYTES = 16 * 1024;
 
 // struct btf (kernel/bpf/btf.c): `data`, `types`, two tables, `strings`, `nohdr_data`, `hdr`. The
 // first members have stood there since 4.18.
@@ -119,6 +121,89 @@ export class LiveBtf implements BtfSource {
       await readCString(this.#reader, this.#data + BigInt(stringsAt + offset), limit);
     if (typeof text !== "string") throw new KernelFormatError(STRUCTURE, `no string ${offset}`);
     return text;
+  }
+}
+
+/**
+ * The BTF section in the kernel's image, read from its beginning as far as it takes. Until 6.19 the
+ * types that tasks are made of come within the first 60 KB; later kernels sort by name, and have a table.
+ */
+export class SectionBtf implements BtfSource {
+  readonly #reader: Reader;
+  readonly #start: bigint;
+  readonly #header: BtfHeader;
+  readonly #types: BtfType[] = [BTF_VOID];
+  #next: number;
+  #window: { at: number; bytes: Uint8Array } = { at: 0, bytes: new Uint8Array(0) };
+
+  private constructor(reader: Reader, start: bigint, header: BtfHeader) {
+    this.#reader = reader;
+    this.#start = start;
+    this.#header = header;
+    this.#next = header.typesAt;
+  }
+
+  /**
+   * Opens the section (`__start_BTF`).
+   *
+   * @throws {KernelFormatError} if it is none
+   */
+  static async open(reader: Reader, start: bigint): Promise<SectionBtf> {
+    return new SectionBtf(reader, start, decodeBtfHeader(await reader.read(start, 24)));
+  }
+
+  async type(id: number): Promise<BtfType> {
+    while (id >= this.#types.length) {
+      if (!(await this.#readNext())) throw new KernelFormatError(STRUCTURE, `no type ${id}`);
+    }
+    return this.#types[id]!;
+  }
+
+  /** The number of the first struct of that name. @throws {KernelFormatError} if there is none */
+  async structNamed(name: string): Promise<number> {
+    for (let id = 1; id < this.#types.length || await this.#readNext(); id++) {
+      const type = this.#types[id]!;
+      if (type.kind === "struct" && type.name !== 0 && await this.string(type.name) === name) {
+        return id;
+      }
+    }
+    throw new KernelFormatError(STRUCTURE, `it has no struct ${name}`);
+  }
+
+  async string(offset: number): Promise<string> {
+    const { stringsAt, stringsBytes } = this.#header;
+    const limit = Math.min(MAX_NAME_BYTES, stringsBytes - offset);
+    const text = limit > 0 &&
+      await readCString(this.#reader, this.#start + BigInt(stringsAt + offset), limit);
+    if (typeof text !== "string") throw new KernelFormatError(STRUCTURE, `no string ${offset}`);
+    return text;
+  }
+
+  /** Decodes one type more; false at the end. */
+  async #readNext(): Promise<boolean> {
+    const { typesAt, typesBytes } = this.#header;
+    const at = this.#next;
+    if (at + BTF_HEAD_BYTES > typesAt + typesBytes || this.#types.length > MAX_TYPES) return false;
+    const length = btfTypeLength(await this.#bytes(at, BTF_HEAD_BYTES));
+    this.#types.push(decodeBtfType(await this.#bytes(at, length)));
+    this.#next = at + length;
+    return true;
+  }
+
+  async #bytes(at: number, lengthBytes: number): Promise<Uint8Array> {
+    const { typesAt, typesBytes } = this.#header;
+    if (at + lengthBytes > typesAt + typesBytes) {
+      throw new KernelFormatError(STRUCTURE, "a type is cut off");
+    }
+    let { at: start, bytes } = this.#window;
+    if (at < start || at + lengthBytes > start + bytes.length) {
+      const wanted = Math.max(lengthBytes, WINDOW_BYTES);
+      const length = Math.min(wanted, typesAt + typesBytes - at);
+      bytes = await this.#reader.read(this.#start + BigInt(at), length);
+      start = at;
+      this.#window = { at, bytes };
+    }
+    return bytes.subarray(at - start, at - start + lengthBytes);
   }
 }
 

@@ -28,6 +28,17 @@ export interface KallsymsRegion {
   readonly text: bigint;
 }
 
+/** Options of {@linkcode locateKallsyms}. */
+export interface LocateKallsymsOptions {
+  /**
+   * Reads the names of kernels before 6.2, all of which must be read to find what follows them: a
+   * reader that keeps them spares reading them again.
+   *
+   * @default the reader that all else is read by
+   */
+  namesReader?: Reader;
+}
+
 /** A table of 4 bytes a symbol is longer than this in any kernel that has its symbols. */
 const STRIDE_BYTES = 128 * 1024;
 const FINE_STRIDE_BYTES = 32 * 1024;
@@ -52,8 +63,9 @@ const NAMES_CHUNK_BYTES = 64 * 1024;
 export async function locateKallsyms(
   reader: Reader,
   region: KallsymsRegion,
+  options: LocateKallsymsOptions = {},
 ): Promise<KallsymsTables> {
-  const search = new Search(reader, region);
+  const search = new Search(reader, region, options.namesReader ?? reader);
   for (const stride of [STRIDE_BYTES, FINE_STRIDE_BYTES]) {
     const found = await search.run(stride);
     if (found) return found;
@@ -68,13 +80,15 @@ export async function locateKallsyms(
 /** The numbers here are distances from the start of the region: they fit in 53 bits. */
 class Search {
   readonly #reader: Reader;
+  readonly #namesReader: Reader;
   readonly #region: KallsymsRegion;
   readonly #size: number;
   /** Tables of offsets that turned out to be something else: not to be tried twice. */
   readonly #refused: { start: number; end: number }[] = [];
 
-  constructor(reader: Reader, region: KallsymsRegion) {
+  constructor(reader: Reader, region: KallsymsRegion, namesReader: Reader) {
     this.#reader = reader;
+    this.#namesReader = namesReader;
     this.#region = region;
     // A kernel's image is below 1 GiB, so this bounds what a forged page table makes us read.
     this.#size = Math.min(Number(region.end - region.start), 2 ** 30);
@@ -185,7 +199,7 @@ class Search {
         continue;
       }
       if (at === chunkAt && chunk.length > 0) return null;
-      chunk = await this.#read(at, NAMES_CHUNK_BYTES);
+      chunk = await this.#read(at, NAMES_CHUNK_BYTES, this.#namesReader);
       chunkAt = at;
       if (chunk.length === 0) return null;
     }
@@ -282,10 +296,10 @@ class Search {
   }
 
   /** Reads what of a range lies in the region. */
-  async #read(at: number, lengthBytes: number): Promise<Uint8Array> {
+  async #read(at: number, lengthBytes: number, reader = this.#reader): Promise<Uint8Array> {
     const length = Math.min(lengthBytes, this.#size - at);
     if (at < 0 || length <= 0) return new Uint8Array(0);
-    return await this.#reader.read(this.#region.start + BigInt(at), length);
+    return await reader.read(this.#region.start + BigInt(at), length);
   }
 }
 
