@@ -21,7 +21,9 @@ const IDENTIFIER = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;
  */
 export async function complete(text: string, sources: CompletionSources): Promise<Completion> {
   if (/^\s*\.\w*$/.test(text)) return matching(sources.commands, text.trim());
-  const { tokens, openText } = tokenise(text);
+  const tokenised = tokenise(text);
+  if (!tokenised) return NOTHING;
+  const { tokens, openText } = tokenised;
   if (openText !== undefined) {
     const [called, open] = tokens.slice(-2);
     const name = open?.type === tokTypes.parenL && isName(called) && textOf(called, text);
@@ -42,15 +44,19 @@ function matching(names: Iterable<string>, partial: string): Completion {
   return { candidates: shown.toSorted(), replaces: partial };
 }
 
-/** The tokens of a text that may end anywhere; `openText` is a string that has not ended yet. */
-function tokenise(text: string): { tokens: Token[]; openText?: string } {
+/**
+ * The tokens of a text that may end anywhere; `openText` is a string that has not ended yet. Undefined
+ * within what is no code: a comment, a template's text.
+ */
+function tokenise(text: string): { tokens: Token[]; openText?: string } | undefined {
   const tokens: Token[] = [];
   try {
     for (const token of tokenizer(text, { ecmaVersion: "latest" })) tokens.push(token);
   } catch (error) {
     const { message, pos } = error as SyntaxError & { pos?: number };
     if (pos === undefined) throw error;
-    if (message.startsWith("Unterminated string")) return { tokens, openText: text.slice(pos + 1) };
+    const isString = message.startsWith("Unterminated string");
+    return isString ? { tokens, openText: text.slice(pos + 1) } : undefined;
   }
   return { tokens };
 }

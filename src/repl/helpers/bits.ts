@@ -15,12 +15,12 @@ export const BITS: Helper = {
   example: `
 > bits(0x510c003, 2)
 PDE 0x510_c003 of 4-level paging: points to a table
- bits  name  Linux            value      meaning
-    0  P     _PAGE_PRESENT    1          present
-    1  R/W   _PAGE_RW         1          writable
-    2  U/S   _PAGE_USER       0          supervisor only
+ bits  name  Linux           value       meaning
+    0  P     _PAGE_PRESENT   1           present
+    1  R/W   _PAGE_RW        1           writable
+    2  U/S   _PAGE_USER      0           supervisor only
 …
-51:12  ADDR                   0x510_c000  …
+51:12  ADDR                  0x510_c000  physical address
 …
 `,
   create: (repl) => async (entry: AddressLike | PageTableEntry, level?: number) => {

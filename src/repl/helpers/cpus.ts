@@ -29,7 +29,7 @@ export const CPUS: Helper = {
 > cpus()
 cpu  state    mode     root        CR3         CPL  RIP                    same root
   0  running  4-level  0x510_0000  0x510_0000    3  0x40_15bd
-  1  halted   4-level  0x500_0000  0x500_0000    0  0xffff_ffff_8104_1f0b
+  1  halted   4-level  0x500_0000  0x500_0000    0  0xffff_ffff_81a1_7a0b
 `,
   create: (repl) => async () => {
     const registers = await repl.guest.use((session) => session.allRegisters());

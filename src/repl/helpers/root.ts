@@ -9,7 +9,7 @@ import { showAs } from "../show/renderers.ts";
 export const ROOT: Helper = {
   name: "root",
   usage: "root(addr?)",
-  purpose: "choose whose page tables are walked, or say whose they are",
+  purpose: "choose, or say, whose page tables are walked",
   notes: [
     "Page tables are private to each process, and a vCPU's CR3 is that of whatever runs on it.",
     "root(0x5100000) walks the tables at that physical address: a process's root or CR3 value.",

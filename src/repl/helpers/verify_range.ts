@@ -10,7 +10,8 @@ export const VERIFY_RANGE: Helper = {
   usage: "verifyRange(start, bytes, expectation?)",
   purpose: "judge every page of a range, such as a DMA buffer",
   notes: [
-    "bytes is the length of the range. The result has failures and gaps, the first 100 of each; { keep: 1000 } keeps more.",
+    "The result has failures and gaps, the first 100 of each; as a fourth argument { keep: 1000 }",
+    "keeps more.",
   ],
   example: `
 > verifyRange(0x7f1234567000, 0x10000)

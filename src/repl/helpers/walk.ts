@@ -20,7 +20,7 @@ PML4     254  0x510_07f0  0x0000_0000_0510_7007  U W X
 PDPT      73  0x510_7248  0x0000_0000_0510_b007  U W X
 PD         8  0x510_b040  0x0000_0000_0510_c003  - W X       U=0
 PT         0  0x510_c000  0x8000_0000_1018_8067  U W -  A D  W=1 X=0
-mapped to 0x1018_8000, 4 KiB page: user no (the PTE allows it, the PDE does not), write yes, execute no
+mapped to 0x1018_8000, 4 KiB page: user no (PDE decides, PTE allows it), write yes, execute no
 > walk(0xffffffff81000000).pageSizeBytes
 2097152
 `,

@@ -9,10 +9,10 @@ import { chosen } from "./walk.ts";
 export const WATCH: Helper = {
   name: "watch",
   usage: "watch(va)",
-  purpose: "print each change of how an address is mapped, until Ctrl-C",
+  purpose: "print how an address is mapped, and each change",
   notes: [
-    "In code: for (const event of watch(va)) { …; break }. watch(va, { intervalMs: 100 }) looks less",
-    "often than every 10 ms. The guest is never paused.",
+    "Until Ctrl-C; in code: for (const event of watch(va)) { …; break }. The guest is never paused.",
+    "watch(va, { intervalMs: 100 }) looks less often than every 10 ms.",
   ],
   example: `
 > watch(0x7f3000000000)

@@ -13,13 +13,14 @@ export const XP: Helper = {
   usage: "xp(addr, count?, size?)",
   purpose: "read words of physical memory",
   notes: [
-    'Returns an array of bigints: 1 if no count is given, of 8 bytes, or of size 1, 2, 4 (or "b", "h", "w", "g" as in the monitor).',
+    "Returns an array of bigints: one if no count is given, each of 8 bytes, or of size 1, 2, 4",
+    '(also "b", "h", "w", "g", as in the monitor).',
     "Only RAM and ROM are read, never a device's registers.",
   ],
   example: `
 > xp(0x5109b38, 3)
-0x510_9b38  0x8000_0001_1008_f063  0x8000_0001_1012_f063
-0x510_9b48  0x8000_0001_1004_5063
+0x510_9b38  0x8000_0001_1008_f063  0x8000_0001_1009_d063
+0x510_9b48  0x8000_0001_100b_9063
 > xp(0x5109b38)[0] & 4
 0x0
 `,

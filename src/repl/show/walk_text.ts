@@ -91,6 +91,6 @@ function rightsText(walk: MappedWalk): string {
     const levels = PAGING_MODES[walk.mode].levels;
     const decider = levels.find(({ level }) => level === walk.decidedBy[right])?.entryName;
     const leaf = levels.find(({ level }) => level === walk.steps.at(-1)!.level)?.entryName;
-    return `${word} (the ${leaf} allows it, the ${decider} does not)`;
+    return `${word} (${decider} decides, ${leaf} allows it)`;
   }).join(", ");
 }
