@@ -236,6 +236,29 @@ export {
 export { findKptiPair, type KptiPair } from "./src/linux/kpti_pair.ts";
 
 export { parseVfioLog, type VfioLogRecord } from "./src/linux/vfio_log.ts";
+export {
+  AmbiguousProcessError,
+  CapabilityError,
+  InconsistentListError,
+  KernelFormatError,
+  type LinuxCapability,
+  LinuxNotFoundError,
+  NoSuchProcessError,
+} from "./src/linux/errors.ts";
+// The rest of it is loaded by `Session.linux()` only when it is used.
+export type { AreaPages } from "./src/linux/area_pages.ts";
+export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
+export type { KernelSymbol, SymbolAt } from "./src/linux/kallsyms/kallsyms.ts";
+export type { SymbolName } from "./src/linux/kallsyms/names.ts";
+export type { LinuxGuest, LinuxGuestParts, LinuxProcess } from "./src/linux/linux_guest.ts";
+export type { FollowLogOptions, LogOptions } from "./src/linux/log.ts";
+export type { AreaKind, MemoryArea } from "./src/linux/memory_areas.ts";
+export type { LogRecord } from "./src/linux/printk_ring.ts";
+export type { LinuxThread } from "./src/linux/task_list.ts";
+export type { TaskState } from "./src/linux/task_state.ts";
+export type { LoggedPage } from "./src/linux/vfio_pages.ts";
+export { logText } from "./src/report/log_text.ts";
+export { CachingMemory, type CachingMemoryOptions } from "./src/memory/caching_memory.ts";
 
 // Verdicts
 export { type Expectation, USER_CLEARED } from "./src/verify/expectation.ts";

@@ -1,6 +1,10 @@
 import { canonicalize } from "../core/canonical.ts";
 import type { PagingContext } from "../cpu/paging_context.ts";
-import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
+import {
+  MemoryReadError,
+  type MemoryReadFailure,
+  type PhysicalMemory,
+} from "../memory/physical_memory.ts";
 import {
   type AddressRange,
   type LinearInterval,
@@ -153,6 +157,8 @@ class Listing {
   readonly #maxTables: number;
   /** Where each table was listed, by its address, level and rights. */
   readonly #listedAt = new Map<bigint, bigint>();
+  /** The tables that could not be read. */
+  readonly #failures = new Map<bigint, MemoryReadFailure>();
   /** What pages of one shape have in common, for each set of rights that the levels above leave. */
   readonly #traits = new Map<RightsSoFar, Map<EntryFlags, PageTraits>>();
   /** The same rights are the same object, whichever levels' entries they come from. */
@@ -252,14 +258,10 @@ class Listing {
     const span = this.#span(visit, entry);
     if (below.is !== "shared") return { kind: "reservedBits", ...span, entry };
     const { level } = this.#decoders[visit.depth + 1]!.format;
-    return {
-      kind: "shared",
-      ...span,
-      level,
-      table: entry.frame,
-      sharedWith: below.sharedWith,
-      entry,
-    };
+    const table = entry.frame;
+    const failure = this.#failures.get(table);
+    if (failure) return { kind: "unreadable", ...span, level, table, failure, entry };
+    return { kind: "shared", ...span, level, table, sharedWith: below.sharedWith, entry };
   }
 
   #notPresent(visit: Visit, at: number): Listed {
@@ -348,6 +350,7 @@ class Listing {
     }
     const { level } = this.#decoders[depth]!.format;
     const { failure } = entries;
+    this.#failures.set(entry.frame, failure);
     batch.push({ kind: "unreadable", ...span, level, table: entry.frame, failure, entry });
     return null;
   }

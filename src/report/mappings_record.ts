@@ -1,7 +1,19 @@
 import type { MappingRecord } from "../paging/mappings.ts";
 import { formatAddress } from "../core/address.ts";
 
-/** One record of a listing as plain data for JSON. */
+/**
+ * One record of a listing as plain data for JSON.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, mappingRecord, toJson } from "@pagewalk/pagewalk";
+ *
+ * await using guest = await connect("sim:");
+ * for await (const record of guest.mappings({ start: 0x7f1234567000n, lengthBytes: 8192 })) {
+ *   console.log(toJson(mappingRecord(record)));
+ * }
+ * ```
+ */
 export function mappingRecord(record: MappingRecord): Record<string, unknown> {
   const { kind, address, lengthBytes } = record;
   switch (record.kind) {
@@ -55,7 +67,19 @@ export function mappingRecord(record: MappingRecord): Record<string, unknown> {
 export const MAPPING_CSV_HEAD = "kind,address,physicalAddress,lengthBytes,pageSizeBytes,leafUser," +
   "leafWritable,leafExecutable,user,writable,executable,cacheType,entryAddress,entry";
 
-/** One record of a listing as a line of CSV. No field needs quoting. */
+/**
+ * One record of a listing as a line of CSV. No field needs quoting.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, mappingCsv } from "@pagewalk/pagewalk";
+ *
+ * await using guest = await connect("sim:");
+ * for await (const record of guest.mappings({ start: 0x7f1234567000n, lengthBytes: 8192 })) {
+ *   console.log(mappingCsv(record));
+ * }
+ * ```
+ */
 export function mappingCsv(record: MappingRecord): string {
   const { kind, address, lengthBytes } = record;
   const entry = "entry" in record ? record.entry : undefined;

@@ -5,7 +5,17 @@ import { PAGING_MODES } from "../paging/modes.ts";
 import { RIGHTS, type Rights } from "../paging/rights.ts";
 import { formatSize } from "./size.ts";
 
-/** The head of the columns that {@linkcode mappingLine} writes. */
+/**
+ * The head of the columns that {@linkcode mappingLine} writes.
+ *
+ * @example Usage
+ * ```ts
+ * import { mappingsHead } from "@pagewalk/pagewalk";
+ * import { assert } from "@std/assert";
+ *
+ * assert(mappingsHead("4-level").startsWith("linear addresses"));
+ * ```
+ */
 export function mappingsHead(mode: PagingModeName): string {
   const width = 2 * digitsOf(mode) + 5;
   return `${"linear addresses".padEnd(width)} ${"length".padStart(9)} ${"page".padStart(6)} ` +
@@ -15,6 +25,16 @@ export function mappingsHead(mode: PagingModeName): string {
 /**
  * Writes one record of a listing as a line. The rights are those that all levels leave, as `urwx`; where
  * the last entry alone would give more, the note says so and names the level that decides.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, mappingLine } from "@pagewalk/pagewalk";
+ *
+ * await using guest = await connect("sim:");
+ * for await (const record of guest.mappings({ start: 0x7f1234567000n, lengthBytes: 8192 })) {
+ *   console.log(mappingLine(record, "4-level"));
+ * }
+ * ```
  */
 export function mappingLine(record: MappingRecord, mode: PagingModeName): string {
   const digits = digitsOf(mode);

@@ -1,7 +1,19 @@
 import type { JudgedGap, JudgedPageOfRange, RangeVerdict } from "../verify/range.ts";
 import { rangeSummary } from "./range_text.ts";
 
-/** The judgement of a range as plain data for JSON. `rootSource` says whose table it is. */
+/**
+ * The judgement of a range as plain data for JSON. `rootSource` says whose table it is.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, rangeRecord } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const record = rangeRecord(await guest.verifyRange(0x7f1234567000n, 4096), "vCPU 0");
+ * assertEquals([record.verdict, record.passed], ["pass", 1]);
+ * ```
+ */
 export function rangeRecord(verdict: RangeVerdict, rootSource: string): Record<string, unknown> {
   const { address, lengthBytes, root, mode } = verdict;
   return {

@@ -12,6 +12,16 @@ export interface RangeTextOptions {
 /**
  * Writes the judgement of a range: whose tables, each failure with its entry, each gap, and the
  * summary line.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, rangeText } from "@pagewalk/pagewalk";
+ * import { assert } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const verdict = await guest.verifyRange(0x7f1234567000n, 4096);
+ * assert(rangeText(verdict, { source: "vCPU 0" }).endsWith("PASSED: 1 of 1 pages pass"));
+ * ```
  */
 export function rangeText(verdict: RangeVerdict, options: RangeTextOptions): string {
   const { address, lengthBytes, root, failures, failed, gaps, gapCount } = verdict;
@@ -74,11 +84,9 @@ function pageLine(verdict: RangeVerdict, page: JudgedPageOfRange): string {
 function gapLine({ address, lengthBytes, reason, entry }: JudgedGap): string {
   const last = address + BigInt(lengthBytes) - 1n;
   const pages = lengthBytes / 4096;
-  const count = pages === 1 ? "1 page" : `${pages} pages`;
+  const where = `${formatAddress(address)}-${formatAddress(last)}`;
   const raw = entry ? `; entry ${formatAddress(entry.raw)} at ${formatAddress(entry.address)}` : "";
-  return `${formatAddress(address)}-${formatAddress(last)} (${
-    lengthBytes / 4096
-  } pages): ${reason}${raw}`;
+  return `${where} (${pages} ${pages === 1 ? "page" : "pages"}): ${reason}${raw}`;
 }
 
 function moreLine(count: number, one: string, many: string): string[] {

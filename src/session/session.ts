@@ -16,6 +16,7 @@ import { AddressSpace } from "../paging/address_space.ts";
 import type { AliasRecord } from "../paging/aliases.ts";
 import type { MappingRecord } from "../paging/mappings.ts";
 import { type Walk, walk, type WalkOptions } from "../paging/walk.ts";
+import { type Snapshot, snapshot, type SnapshotOptions } from "../snapshot/snapshot.ts";
 import type { Expectation } from "../verify/expectation.ts";
 import type { RangeVerdict, VerifyRangeOptions } from "../verify/range.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
@@ -355,6 +356,22 @@ export class Session implements AsyncDisposable {
     const { context, source } = await this.pageTable(options, address, options);
     const found = await walk(this.memory, context, address, options);
     return access(await this.#withKpti(found, context, source, options), context, wanted);
+  }
+
+  /**
+   * Takes a snapshot of the chosen tables. A running guest may change them meanwhile; `frozen` stops it.
+   *
+   * @throws {InvalidArgumentError} if the range or the choice cannot be used
+   * @throws {MonitorError} if the guest cannot be asked
+   */
+  async snapshot(options: TableChoice & Omit<SnapshotOptions, "userRoot"> = {}): Promise<Snapshot> {
+    const { context, userRoot } = await guestTables(this, options, options.range?.start);
+    const source = options.source ?? this.endpoint;
+    return await snapshot(this.memory, context, {
+      ...options,
+      source,
+      ...userRoot !== undefined && { userRoot },
+    });
   }
 
   /** Finds the tables that a choice means, and whether KPTI gives them a partner. */

@@ -171,6 +171,20 @@ export async function verifyRange(
  * Judges a range part by part, in address order and in batches.
  *
  * @throws {InvalidArgumentError} if the range or the expectation cannot be used
+ *
+ * @example Usage
+ * ```ts
+ * import { judgeRange, pagingContext } from "@pagewalk/pagewalk";
+ * import { simulatedGuest } from "@pagewalk/pagewalk/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const guest = simulatedGuest();
+ * const context = pagingContext(guest.registers(0));
+ * const range = { start: 0x7f1234567000n, lengthBytes: 8192 };
+ * for await (const parts of judgeRange(guest.memory, context, range)) {
+ *   assertEquals(parts.map((part) => part.verdict), ["pass", "pass"]);
+ * }
+ * ```
  */
 export async function* judgeRange(
   memory: PhysicalMemory,

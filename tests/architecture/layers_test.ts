@@ -10,9 +10,11 @@ const MAY_IMPORT: Record<string, string[]> = {
   monitor: ["core", "cpu", "memory"],
   paging: ["core", "cpu", "memory"],
   verify: ["core", "cpu", "memory", "paging"],
+  snapshot: ["core", "cpu", "memory", "paging"],
+  audit: ["core", "cpu", "memory", "paging", "snapshot", "verify"],
   linux: ["core", "cpu", "memory", "paging"],
-  report: ["core", "cpu", "memory", "paging", "verify", "linux"],
-  session: ["core", "cpu", "memory", "monitor", "paging", "verify", "linux"],
+  report: ["core", "cpu", "memory", "paging", "snapshot", "verify", "audit", "linux"],
+  session: ["core", "cpu", "memory", "monitor", "paging", "snapshot", "verify", "audit", "linux"],
   testing: ["core", "cpu", "memory", "monitor"],
   cli: ["core", "monitor", "paging", "verify", "session", "report", "mod.ts"],
   repl: [

@@ -81,10 +81,9 @@ for (const mode of MODES) {
       }),
       { numRuns: 150 },
     );
-    assert(
-      count.leaves > 2000 && count.shared > 5 && count.reservedBits > 5,
-      JSON.stringify(count),
-    );
+    assert(count.leaves > 2000 && count.shared > 5, JSON.stringify(count));
+    // In 32-bit paging only 4 MiB pages reserve a bit.
+    assert(count.reservedBits > 5 || mode === "32-bit", JSON.stringify(count));
     console.log(`  ${mode}:`, count);
   });
 

@@ -1,0 +1,78 @@
+/**
+ * Says which page-table entries appeared, vanished or changed between two snapshots, or a snapshot and
+ * a running guest.
+ *
+ *     deno run --allow-net=127.0.0.1:1334 --allow-read=. diff.ts before.pwsnap 1334
+ */
+import {
+  CONNECT_OPTIONS,
+  connectTo,
+  decodeSnapshot,
+  diff,
+  differenceLine,
+  differenceRecord,
+  EXIT,
+  flag,
+  LineWriter,
+  parseRangeText,
+  ProgressBar,
+  runCommand,
+  TABLE_OPTIONS,
+  tableChoice,
+  toJson,
+  value,
+  wholeNumber,
+} from "@pagewalk/pagewalk/cli";
+
+await runCommand({
+  name: "diff.ts",
+  purpose: "Say which page-table entries appeared, vanished or changed",
+  positionals: [
+    { name: "before", purpose: "a snapshot file (*.pwsnap), or a monitor such as 1334" },
+    { name: "after", purpose: "the same" },
+  ],
+  options: {
+    range: value("FIRST-LAST", "only these addresses; also FIRST+LENGTH", parseRangeText),
+    "accessed-and-dirty": flag("report entries of which only these bits changed, too"),
+    ...TABLE_OPTIONS,
+    "max-tables": wholeNumber("N", "visit so many tables at most (default 131072)", 1),
+    json: flag("print one JSON object a line"),
+    ...CONNECT_OPTIONS,
+  },
+  permissions: "--allow-net=127.0.0.1:1334 --allow-read=.",
+  examples: ["before.pwsnap after.pwsnap", "before.pwsnap 1334 --root 0x246f000", "sim: sim:"],
+  exits: { 1: "there are differences", 2: "a part could not be compared" },
+}, async ({ positionals, options }) => {
+  await using guests = new AsyncDisposableStack();
+
+  async function open(side: string) {
+    if (side.endsWith(".pwsnap")) return await decodeSnapshot(await Deno.readFile(side));
+    const guest = guests.use(await connectTo(side, options));
+    const { context } = await guest.pageTable(tableChoice(options), options.range?.start);
+    return { memory: guest.memory, context };
+  }
+
+  using bar = new ProgressBar();
+  using out = new LineWriter();
+  const [before, after] = [await open(positionals[0]!), await open(positionals[1]!)];
+  const count = { appeared: 0, vanished: 0, changed: 0, notCompared: 0 };
+  const differences = diff(before, after, {
+    ...options.range && { range: options.range },
+    ...options["max-tables"] !== undefined && { maxTables: options["max-tables"] },
+    accessedAndDirty: options["accessed-and-dirty"],
+    onProgress: ({ fraction, tables }) => bar.update({ fraction, text: `${tables} tables` }),
+  });
+  for await (const difference of differences) {
+    count[difference.kind]++;
+    out.line(
+      options.json
+        ? toJson(differenceRecord(difference))
+        : differenceLine(difference, after.context.mode),
+    );
+  }
+  bar.stop();
+  const { appeared, vanished, changed, notCompared } = count;
+  if (!options.json) out.line(`${appeared} appeared, ${vanished} vanished, ${changed} changed`);
+  if (appeared + vanished + changed > 0) return EXIT.FAIL;
+  return notCompared > 0 ? EXIT.INCONCLUSIVE : EXIT.PASS;
+});

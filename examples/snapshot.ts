@@ -1,0 +1,50 @@
+/**
+ * Saves the page tables of an address space of a running guest to a file, for diff.ts.
+ *
+ *     deno run --allow-net=127.0.0.1:1334 --allow-write=. snapshot.ts 1334 before.pwsnap
+ */
+import {
+  CONNECT_OPTIONS,
+  connectTo,
+  encodeSnapshot,
+  EXIT,
+  flag,
+  formatSize,
+  MONITOR,
+  parseRangeText,
+  ProgressBar,
+  runCommand,
+  TABLE_OPTIONS,
+  tableChoice,
+  value,
+} from "@pagewalk/pagewalk/cli";
+
+await runCommand({
+  name: "snapshot.ts",
+  purpose: "Save the page tables of an address space to a file",
+  positionals: [MONITOR, { name: "file", purpose: "the file to write, such as before.pwsnap" }],
+  options: {
+    range: value("FIRST-LAST", "only these addresses; also FIRST+LENGTH", parseRangeText),
+    freeze: flag("stop the guest meanwhile, so that all tables are of one moment"),
+    ...TABLE_OPTIONS,
+    ...CONNECT_OPTIONS,
+  },
+  permissions: "--allow-net=127.0.0.1:1334 --allow-write=.",
+  examples: ["1334 before.pwsnap", "1334 --root 0x246f000 before.pwsnap", "sim: sim.pwsnap"],
+  exits: { 2: "the tables were too many: the snapshot holds a part" },
+}, async ({ positionals: [monitor, file], options }) => {
+  using bar = new ProgressBar();
+  await using guest = await connectTo(monitor!, options);
+  const take = () =>
+    guest.snapshot({
+      ...tableChoice(options),
+      ...options.range && { range: options.range },
+      onProgress: ({ fraction, tables }) => bar.update({ fraction, text: `${tables} tables` }),
+    });
+  const taken = options.freeze ? await guest.frozen(take) : await take();
+  bar.stop();
+  const bytes = await encodeSnapshot(taken);
+  await Deno.writeFile(file!, bytes);
+  console.log(`[+] ${file}: ${taken.memory.pieces.length} tables, ${formatSize(bytes.length)}`);
+  return taken.isWhole ? EXIT.PASS : EXIT.INCONCLUSIVE;
+});

@@ -1,0 +1,93 @@
+import { formatAddress } from "../core/address.ts";
+import type { PagingModeName } from "../cpu/paging_context.ts";
+import type { PageTableEntry } from "../paging/entry.ts";
+import { PAGING_MODES } from "../paging/modes.ts";
+import type { EntryDifference } from "../snapshot/diff.ts";
+import { formatSize } from "./size.ts";
+
+/**
+ * Writes a difference as a line: `+` appeared, `-` vanished, `~` changed with the fields that did, `?`
+ * not compared.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, diff, differenceLine } from "@pagewalk/pagewalk";
+ *
+ * await using guest = await connect("sim:");
+ * const { context } = await guest.pageTable();
+ * const before = await guest.snapshot();
+ * for await (const difference of diff(before, { memory: guest.memory, context })) {
+ *   console.log(differenceLine(difference, context.mode));
+ * }
+ * ```
+ */
+export function differenceLine(difference: EntryDifference, mode: PagingModeName): string {
+  const { address, lengthBytes } = difference;
+  const digits = PAGING_MODES[mode].linearAddressBits === 32 ? 8 : 16;
+  const where = `${formatAddress(address, digits)} ${formatSize(lengthBytes).padStart(7)}`;
+  switch (difference.kind) {
+    case "appeared":
+      return `+ ${where} ${entryText(difference.entry, mode)}`;
+    case "vanished":
+      return `- ${where} ${entryText(difference.entry, mode)}`;
+    case "changed": {
+      const { before, after, fields } = difference;
+      const flips = fields.map((field) => {
+        const isBit = field.width === 1;
+        const write = (value: bigint) => isBit ? String(value) : formatAddress(value);
+        return `${field.linuxName ?? field.name} ${write(field.before)} -> ${write(field.after)}`;
+      });
+      return `~ ${where} ${entryText(before, mode)} -> ${formatAddress(after.raw)}: ${
+        flips.join(", ")
+      }`;
+    }
+    case "notCompared": {
+      const { side, record } = difference;
+      const why = record.kind === "truncated"
+        ? "its listing ended here; --max-tables allows more"
+        : `its table at ${formatAddress(record.table)} could not be read`;
+      return `? ${where} not compared: ${side}, ${why}`;
+    }
+  }
+}
+
+/**
+ * A difference as plain data for JSON.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, diff, differenceRecord, toJson } from "@pagewalk/pagewalk";
+ *
+ * await using guest = await connect("sim:");
+ * const before = await guest.snapshot();
+ * for await (const difference of diff(before, await guest.snapshot())) {
+ *   console.log(toJson(differenceRecord(difference)));
+ * }
+ * ```
+ */
+export function differenceRecord(difference: EntryDifference): Record<string, unknown> {
+  const { kind, address, lengthBytes } = difference;
+  switch (difference.kind) {
+    case "appeared":
+    case "vanished": {
+      const { level, address: entryAddress, raw } = difference.entry;
+      return { kind, address, lengthBytes, level, entryAddress, entry: raw };
+    }
+    case "changed": {
+      const { before, after, flipped, fields } = difference;
+      return {
+        ...{ kind, address, lengthBytes, level: after.level },
+        before: { entryAddress: before.address, entry: before.raw },
+        after: { entryAddress: after.address, entry: after.raw },
+        ...{ flipped, fields },
+      };
+    }
+    case "notCompared":
+      return { kind, address, lengthBytes, side: difference.side, cause: difference.record.kind };
+  }
+}
+
+function entryText(entry: PageTableEntry, mode: PagingModeName): string {
+  const format = PAGING_MODES[mode].levels.find(({ level }) => level === entry.level)!;
+  return `${format.entryName} ${formatAddress(entry.raw)}`;
+}

@@ -1,0 +1,228 @@
+import { formatAddress, parseAddress } from "../core/address.ts";
+import type { ConfidentialBit, PagingContext } from "../cpu/paging_context.ts";
+import type { MemoryReadFailure } from "../memory/physical_memory.ts";
+import { PAGING_MODES } from "../paging/modes.ts";
+import { SnapshotError } from "./errors.ts";
+import { type FailedRead, type MemoryPiece, PieceMemory } from "./piece_memory.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+// The file: magic, version (u32), length of the header (u32), the header as JSON, the pieces compressed
+// by gzip (each: address u64, length u32, bytes), and the SHA-256 of all that. Numbers are little-endian.
+// The line end in the magic shows whether a transfer as text has changed the file.
+const MAGIC = new TextEncoder().encode("PWSNAP\r\n");
+const VERSION = 1;
+const HEAD_BYTES = 16;
+const CHECKSUM_BYTES = 32;
+const PIECE_HEAD_BYTES = 12;
+/** More than any listing reads: a small file that unpacks to more was made to fill the memory. */
+const MAX_UNPACKED_BYTES = 2 ** 30;
+
+interface Header {
+  takenAt: string;
+  source: string;
+  isWhole: boolean;
+  userRoot?: string;
+  context: Omit<PagingContext, "root"> & { root: string };
+  failures: { address: string; lengthBytes: number; failure: MemoryReadFailure }[];
+}
+
+/**
+ * Packs a snapshot into the bytes of a file.
+ *
+ * @example Usage
+ * ```ts
+ * import { decodeSnapshot, encodeSnapshot, pagingContext, snapshot } from "@pagewalk/pagewalk";
+ * import { simulatedGuest } from "@pagewalk/pagewalk/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const guest = simulatedGuest();
+ * const taken = await snapshot(guest.memory, pagingContext(guest.registers(0)));
+ * const again = await decodeSnapshot(await encodeSnapshot(taken));
+ * assertEquals(again.context.root, taken.context.root);
+ * ```
+ */
+export async function encodeSnapshot(snapshot: Snapshot): Promise<Uint8Array<ArrayBuffer>> {
+  const { context, memory, takenAt, source, isWhole, userRoot } = snapshot;
+  const header: Header = {
+    takenAt: takenAt.toISOString(),
+    source,
+    isWhole,
+    ...userRoot !== undefined && { userRoot: formatAddress(userRoot) },
+    context: { ...context, root: formatAddress(context.root) },
+    failures: memory.failures.map((read) => ({ ...read, address: formatAddress(read.address) })),
+  };
+  const headerBytes = new TextEncoder().encode(JSON.stringify(header));
+  const head = new Uint8Array(HEAD_BYTES);
+  head.set(MAGIC);
+  const view = new DataView(head.buffer);
+  view.setUint32(8, VERSION, true);
+  view.setUint32(12, headerBytes.length, true);
+  const body = await through(pack(memory.pieces), new CompressionStream("gzip"));
+  const content = join([head, headerBytes, body]);
+  return join([content, await checksum(content)]);
+}
+
+/**
+ * Reads the bytes of a snapshot file.
+ *
+ * @throws {SnapshotError} if they are none, are damaged, or were written by a later version
+ *
+ * @example Usage
+ * ```ts
+ * import { decodeSnapshot, SnapshotError } from "@pagewalk/pagewalk";
+ * import { assertRejects } from "@std/assert";
+ *
+ * await assertRejects(() => decodeSnapshot(new Uint8Array(100)), SnapshotError);
+ * ```
+ */
+export async function decodeSnapshot(bytes: Uint8Array<ArrayBuffer>): Promise<Snapshot> {
+  if (bytes.length < MAGIC.length || MAGIC.some((byte, i) => bytes[i] !== byte)) {
+    throw new SnapshotError("Not a snapshot: the file does not start as one does");
+  }
+  if (bytes.length < HEAD_BYTES + CHECKSUM_BYTES) throw damaged("it is cut short");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const version = view.getUint32(8, true);
+  if (version !== VERSION) {
+    throw new SnapshotError(
+      `The snapshot has version ${version}, this program reads ${VERSION}: take a newer pagewalk`,
+    );
+  }
+  const content = bytes.subarray(0, -CHECKSUM_BYTES);
+  const expected = bytes.subarray(-CHECKSUM_BYTES);
+  const actual = await checksum(content);
+  if (actual.some((byte, i) => byte !== expected[i])) throw damaged("its checksum is wrong");
+  const bodyAt = HEAD_BYTES + view.getUint32(12, true);
+  const header = readHeader(content.subarray(HEAD_BYTES, bodyAt));
+  const unpacked = await unpackBody(content.subarray(bodyAt));
+  const { root, ...context } = header.context;
+  return {
+    context: { ...context, root: parseAddress(root) },
+    memory: new PieceMemory(unpackPieces(unpacked), header.failures.map(readFailure)),
+    takenAt: new Date(header.takenAt),
+    source: header.source,
+    isWhole: header.isWhole,
+    ...header.userRoot !== undefined && { userRoot: parseAddress(header.userRoot) },
+  };
+}
+
+function pack(pieces: readonly MemoryPiece[]): Uint8Array<ArrayBuffer> {
+  return join(pieces.flatMap(({ address, bytes }) => {
+    const head = new Uint8Array(PIECE_HEAD_BYTES);
+    const view = new DataView(head.buffer);
+    view.setBigUint64(0, address, true);
+    view.setUint32(8, bytes.length, true);
+    return [head, bytes];
+  }));
+}
+
+function unpackPieces(bytes: Uint8Array<ArrayBuffer>): MemoryPiece[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const pieces: MemoryPiece[] = [];
+  for (let at = 0; at < bytes.length;) {
+    if (at + PIECE_HEAD_BYTES > bytes.length) throw damaged("a piece of memory is cut short");
+    const address = view.getBigUint64(at, true);
+    const length = view.getUint32(at + 8, true);
+    at += PIECE_HEAD_BYTES;
+    if (at + length > bytes.length) throw damaged("a piece of memory is cut short");
+    pieces.push({ address, bytes: bytes.slice(at, at + length) });
+    at += length;
+  }
+  return pieces;
+}
+
+/** The checksum says that the header is what was written; this says that it was written by pagewalk. */
+function readHeader(bytes: Uint8Array): Header {
+  let header: Partial<Header> | null;
+  try {
+    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw damaged("its header cannot be read", cause);
+  }
+  const { takenAt, source, isWhole, context, failures, userRoot } = header ?? {};
+  const isHeader = typeof takenAt === "string" && typeof source === "string" &&
+    typeof isWhole === "boolean" && Array.isArray(failures) && !isNaN(Date.parse(takenAt)) &&
+    typeof context === "object" && isContext(context) &&
+    (userRoot === undefined || isHex(userRoot)) &&
+    failures.every((read) =>
+      isHex(read?.address) && Number.isSafeInteger(read.lengthBytes) &&
+      ["outsideRam", "unreadable"].includes(read.failure)
+    );
+  if (!isHeader) throw damaged("its header is not that of a snapshot");
+  return { takenAt, source, isWhole, context, failures, ...userRoot !== undefined && { userRoot } };
+}
+
+const SWITCHES = [
+  "pageSizeExtension",
+  "executeDisable",
+  "writeProtect",
+  "smep",
+  "smap",
+  "userKeys",
+  "supervisorKeys",
+] as const satisfies (keyof PagingContext)[];
+
+function isContext(context: Header["context"] | null): boolean {
+  if (context === null) return false;
+  const { mode, root, physicalAddressBits, confidentialBit } = context;
+  return typeof mode === "string" && Object.hasOwn(PAGING_MODES, mode) && isHex(root) &&
+    SWITCHES.every((name) => typeof context[name] === "boolean") &&
+    isBitNumber(physicalAddressBits) &&
+    (confidentialBit === undefined || isConfidentialBit(confidentialBit));
+}
+
+function isConfidentialBit({ bit, whenSet }: ConfidentialBit): boolean {
+  return isBitNumber(bit) && ["private", "shared"].includes(whenSet);
+}
+
+function isBitNumber(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 32 && Number(value) <= 52;
+}
+
+function isHex(value: unknown): boolean {
+  return typeof value === "string" && /^0x[0-9a-f]{1,16}$/.test(value);
+}
+
+function readFailure({ address, ...rest }: Header["failures"][number]): FailedRead {
+  return { ...rest, address: parseAddress(address) };
+}
+
+async function unpackBody(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await through(bytes, new DecompressionStream("gzip"));
+  } catch (cause) {
+    if (cause instanceof SnapshotError) throw cause;
+    throw damaged("its tables cannot be unpacked", cause);
+  }
+}
+
+async function through(
+  bytes: Uint8Array<ArrayBuffer>,
+  transform: CompressionStream | DecompressionStream,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of new Blob([bytes]).stream().pipeThrough(transform)) {
+    length += chunk.length;
+    if (length > MAX_UNPACKED_BYTES) throw damaged("it unpacks to more than any snapshot has");
+    chunks.push(chunk);
+  }
+  return join(chunks);
+}
+
+async function checksum(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+}
+
+function join(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const joined = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    joined.set(chunk, at);
+    at += chunk.length;
+  }
+  return joined;
+}
+
+function damaged(how: string, cause?: unknown): SnapshotError {
+  return new SnapshotError(`The snapshot is damaged: ${how}; take it again`, { cause });
+}

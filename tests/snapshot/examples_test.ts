@@ -1,0 +1,69 @@
+/** snapshot.ts and diff.ts as users run them. */
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { pagingContext } from "../../src/cpu/paging_context.ts";
+import { encodeSnapshot } from "../../src/snapshot/file.ts";
+import { snapshot } from "../../src/snapshot/snapshot.ts";
+import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";
+import { ramRange, SparseMemory } from "../../src/testing/sparse_memory.ts";
+
+const PAGE = 0x7f12_3456_7000n;
+
+async function run(folder: string, script: string, ...args: string[]) {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "--no-prompt", `--allow-read=${folder}`, `--allow-write=${folder}`],
+      ...[`examples/${script}.ts`, ...args],
+    ],
+    cwd: new URL("../../", import.meta.url),
+    env: { NO_COLOR: "1" },
+  }).output();
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, out: out!, err: err!, lines: out!.trimEnd().split("\n") };
+}
+
+Deno.test("diff.ts says which bits flipped between two files, or a file and a guest", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const memory = new SparseMemory({ ranges: [ramRange(0n, 0x100_0000n)] });
+    const tables = new PageTableBuilder("4-level", memory, { tablesAt: 0x1000n });
+    const save = async (name: string) => {
+      const taken = await snapshot(memory, pagingContext(registersFor(tables)));
+      await Deno.writeFile(`${folder}/${name}.pwsnap`, await encodeSnapshot(taken));
+    };
+    tables.map(PAGE, 0x9000n, "4K", { user: true });
+    await save("before");
+    tables.setRights(PAGE, 1, { user: false });
+    tables.map(PAGE + 0x1000n, 0xa000n, "4K", { user: true });
+    await save("after");
+
+    const [before, after] = [`${folder}/before.pwsnap`, `${folder}/after.pwsnap`];
+    const text = await run(folder, "diff", before, after);
+    assertEquals([text.code, text.err], [1, ""]);
+    assertEquals(text.lines, [
+      "~ 0x00007f1234567000   4 KiB PTE 0x9005 -> 0x9001: _PAGE_USER 1 -> 0",
+      "+ 0x00007f1234568000   4 KiB PTE 0xa005",
+      "1 appeared, 0 vanished, 1 changed",
+    ]);
+    const json = await run(folder, "diff", before, after, "--json");
+    const [changed] = json.lines.map((line) => JSON.parse(line));
+    assertEquals([changed.kind, changed.flipped, changed.fields[0].linuxName], [
+      "changed",
+      "0x4",
+      "_PAGE_USER",
+    ]);
+    assertEquals((await run(folder, "diff", before, before)).code, 0);
+
+    const saved = await run(folder, "snapshot", "sim:", `${folder}/sim.pwsnap`);
+    assertEquals([saved.code, saved.err], [0, ""]);
+    assertMatch(saved.out, /sim\.pwsnap: \d+ tables/);
+    const live = await run(folder, "diff", `${folder}/sim.pwsnap`, "sim:");
+    assertEquals([live.code, live.lines], [0, ["0 appeared, 0 vanished, 0 changed"]]);
+
+    await Deno.writeTextFile(`${folder}/no.pwsnap`, "hello");
+    const none = await run(folder, "diff", `${folder}/no.pwsnap`, "sim:");
+    assertEquals(none.code, 3);
+    assertStringIncludes(none.err, "error: Not a snapshot");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
