@@ -38,6 +38,14 @@ async function runText(repl: Repl, text: string, signal: AbortSignal): Promise<v
   }
 }
 
+/** What `.save` writes in front, to connect, is left out: here is a connection already. */
 function statementsOf({ program, source }: ParsedInput): string[] {
-  return program.body.map(({ start, end }) => source.slice(start, end));
+  const connected = program.body.findLastIndex((statement) =>
+    statement.type === "VariableDeclaration" &&
+    statement.declarations.some(({ init }) =>
+      init?.type === "CallExpression" && init.callee.type === "Identifier" &&
+      init.callee.name === "replHelpers"
+    )
+  );
+  return program.body.slice(connected + 1).map(({ start, end }) => source.slice(start, end));
 }

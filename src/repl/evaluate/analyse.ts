@@ -79,10 +79,10 @@ export function analyse(parsed: ParsedInput): Analysis {
   fullAncestor(parsed.program, (visited, _state, ancestors) => {
     const node = visited as ast.AnyNode;
     if (isAwaited(ancestors)) {
-      findings.push({ kind: "awaited", site: node.start, node, place: placeOf(ancestors) });
+      findings.push({ kind: "awaited", site: findings.length, node, place: placeOf(ancestors) });
     }
     if (node.type === "Identifier") identifiers.add(node.name);
-    const finding = inspect(node, ancestors, parsed, last);
+    const finding = inspect(node, ancestors, { ...parsed, last, site: findings.length });
     if (!finding) return;
     findings.push(finding);
     declared.push(...declaredBy(finding));
@@ -97,8 +97,7 @@ export function analyse(parsed: ParsedInput): Analysis {
 function inspect(
   node: ast.AnyNode,
   ancestors: readonly ast.Node[],
-  { tokens }: ParsedInput,
-  last: ast.Node | undefined,
+  { tokens, last, site }: ParsedInput & { last: ast.Node | undefined; site: number },
 ): Finding | undefined {
   const parent = ancestors.at(-2);
   switch (node.type) {
@@ -108,7 +107,7 @@ function inspect(
       if (!(node.operator in ARITHMETIC) || !mayMix(node.left, node.right)) return;
       return {
         kind: "arithmetic",
-        site: node.left.end,
+        site,
         operator: tokenAfter(tokens, node.left.end),
         node,
       };
@@ -117,7 +116,7 @@ function inspect(
       if (node.left.type !== "Identifier" || !(operator in ARITHMETIC)) return;
       return {
         kind: "arithmeticAssignment",
-        site: node.left.end,
+        site,
         operator: tokenAfter(tokens, node.left.end),
         node,
       };

@@ -47,16 +47,30 @@ export function parseInput(source: string): ParsedInput | IncompleteInput {
     return parseProgram(source);
   } catch (error) {
     if (!isAcornError(error)) throw error;
-    if (!endsTooEarly(error, source)) throw error;
-    return { kind: "incomplete", error };
+    if (endsTooEarly(error, source)) return { kind: "incomplete", error };
+    return parseModule(source) ?? raise(error);
   }
 }
 
-function parseProgram(source: string): ParsedInput {
+/** Only modules have `using` at their top; what is wrong otherwise is better told of the script. */
+function parseModule(source: string): ParsedInput | undefined {
+  try {
+    return parseProgram(source, "module");
+  } catch (error) {
+    if (!isAcornError(error)) throw error;
+    return undefined;
+  }
+}
+
+function raise(error: Error): never {
+  throw error;
+}
+
+function parseProgram(source: string, sourceType: "script" | "module" = "script"): ParsedInput {
   const tokens: Token[] = [];
   const program = parse(source, {
     ecmaVersion: "latest",
-    sourceType: "script",
+    sourceType,
     allowAwaitOutsideFunction: true,
     allowImportExportEverywhere: true,
     preserveParens: true,

@@ -1,0 +1,101 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { connect } from "../../mod.ts";
+import { COLOUR, PLAIN } from "../../src/report/style.ts";
+import { errorText } from "../../src/repl/show/error_text.ts";
+import { groupHex } from "../../src/repl/show/group_hex.ts";
+import { showValue } from "../../src/repl/show/inspect.ts";
+import { hexdumpText, wordsText } from "../../src/repl/show/memory_text.ts";
+
+const plain = { style: PLAIN, colours: false };
+
+const VALUES: readonly (readonly [value: unknown, text: string])[] = [
+  [0xffffffff81000000n, "0xffff_ffff_8100_0000"],
+  [-0x1000n, "-0x1000"],
+  [0n, "0x0"],
+  [42, "42"],
+  ["two\nlines", "two\nlines"],
+  [null, "null"],
+  [[1n, "x"], '[ 0x1, "x" ]'],
+  [[], "[]"],
+  [{ at: 0x1000n, deep: { in: [2n] } }, "{ at: 0x1000, deep: { in: [ 0x2 ] } }"],
+  [new Map([[1n, { z: 5n }]]), "Map(1) { 0x1 => { z: 0x5 } }"],
+  [new Set([1n]), "Set(1) { 0x1 }"],
+  [
+    Object.create(null, { a: { value: 16n, enumerable: true } }),
+    "[Object: null prototype] { a: 0x10 }",
+  ],
+  [new Uint8Array([1, 0x41]), `0x0  01 41${" ".repeat(43)}  |.A|`],
+];
+
+for (const [value, text] of VALUES) {
+  Deno.test(`showValue() writes ${JSON.stringify(text)}`, () => {
+    assertEquals(showValue(value, plain), text);
+  });
+}
+
+Deno.test("showValue() runs no getter and ends with a circle", () => {
+  let ran = 0;
+  const circle: Record<string, unknown> = { a: 1n };
+  circle.self = circle;
+  Object.defineProperty(circle, "lazy", { enumerable: true, get: () => ran++ });
+  assertStringIncludes(showValue(circle, plain), "self: [Circular");
+  assertEquals(ran, 0);
+});
+
+Deno.test("showValue() paints on a terminal only", async () => {
+  await using guest = await connect("sim:");
+  const walk = await guest.walk(0x7f1241000000n);
+  const painted = showValue(walk, { style: COLOUR, colours: true });
+  // deno-lint-ignore no-control-regex
+  const escapes = /\x1b\[\d+m/g;
+  assertEquals(escapes.test(painted), true);
+  assertEquals(painted.replaceAll(escapes, ""), showValue(walk, plain));
+});
+
+Deno.test("showValue() tells each way a walk can end", async () => {
+  await using guest = await connect("sim:");
+  const lastLine = async (address: bigint) =>
+    showValue(await guest.walk(address), plain).split("\n").at(-1)!;
+  assertEquals(
+    await lastLine(0x7f3000000000n),
+    "mapped to 0x2000_0000, 2 MiB page: user yes, write yes, execute no",
+  );
+  assertStringIncludes(await lastLine(0x100000000000n), "Page tables are private to each process");
+  assertStringIncludes(await lastLine(0x7f2000005000n), "swapped out: type 1, offset 0x1234");
+  assertStringIncludes(await lastLine(0x7f2000004000n), "PROT_NONE, keeps frame 0x");
+  assertStringIncludes(await lastLine(0x7f6000000000n), "corrupt tables");
+  assertStringIncludes(await lastLine(0x800000000000n), "not an address of 4-level paging");
+});
+
+Deno.test("groupHex() writes what can be typed back", () => {
+  for (const value of [0n, 0xfn, 0x10000n, 0x7f1234567000n, 0xffffffffffffffffn]) {
+    assertEquals(BigInt(groupHex(value).replaceAll("_", "")), value);
+  }
+  assertEquals(groupHex(0x12345, 8), "0x0001_2345");
+});
+
+Deno.test("hexdumpText() and wordsText() give each line its address", () => {
+  const bytes = new Uint8Array(20).map((_, i) => 0x40 + i);
+  assertEquals(
+    hexdumpText(bytes, 0xfff8n, PLAIN).split("\n"),
+    [
+      "0x0_fff8  40 41 42 43 44 45 46 47  48 49 4a 4b 4c 4d 4e 4f  |@ABCDEFGHIJKLMNO|",
+      `0x1_0008  50 51 52 53${" ".repeat(37)}  |PQRS|`,
+    ],
+  );
+  assertEquals(
+    wordsText([1n, 2n, 3n], { address: 0x1000n, wordBytes: 8 }, PLAIN).split("\n"),
+    ["0x1000  0x0000_0000_0000_0001  0x0000_0000_0000_0002", "0x1010  0x0000_0000_0000_0003"],
+  );
+});
+
+Deno.test("errorText() names typed functions, causes, and what is no error", () => {
+  const error = new TypeError("bad", { cause: new RangeError("why") });
+  error.stack =
+    "TypeError: bad\n    at Proxy.check (repl:2, <anonymous>:3:4)\n    at file:///x.ts:1:1";
+  assertEquals(
+    errorText(error, plain),
+    "TypeError: bad\n    at check (input 2, line 3)\ncaused by RangeError: why",
+  );
+  assertEquals(errorText(5n, plain), "Thrown: 0x5");
+});
