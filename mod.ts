@@ -43,6 +43,7 @@ export type { CpuRegisters } from "./src/cpu/registers.ts";
 
 // Guest-physical memory
 export { bufferMemory, type MemorySegment } from "./src/memory/buffer_memory.ts";
+export { FileMemory } from "./src/memory/file_memory.ts";
 export { CachingMemory, type CachingMemoryOptions } from "./src/memory/caching_memory.ts";
 export { firstUnbacked, isBacked, type MemoryRange } from "./src/memory/memory_map.ts";
 export { MonitorMemory, type MonitorMemoryOptions } from "./src/memory/monitor_memory.ts";
@@ -52,6 +53,10 @@ export {
   type PhysicalMemory,
   type ReadOptions,
 } from "./src/memory/physical_memory.ts";
+
+// Dumps
+export { DumpFormatError, NoRegistersError } from "./src/dump/errors.ts";
+export { parseRamLayout, type RamLayout, type RamLayoutName } from "./src/dump/ram_layout.ts";
 
 // The monitor
 export {
@@ -72,6 +77,7 @@ export {
 } from "./src/monitor/commands/registers.ts";
 export { translateByQemu } from "./src/monitor/commands/translate_by_qemu.ts";
 export {
+  type DumpEndpoint,
   type Endpoint,
   formatEndpoint,
   type GdbEndpoint,

@@ -1,16 +1,18 @@
 import { parseAddress } from "../core/address.ts";
+import type { PagingModeName } from "../cpu/paging_context.ts";
+import { parseRamLayout, type RamLayout } from "../dump/ram_layout.ts";
 import { monitorPortFor } from "../monitor/endpoint.ts";
 import { connect, type ConnectOptions } from "../session/connect.ts";
 import type { Session } from "../session/session.ts";
 import type { TableChoice } from "../session/table_choice.ts";
 import type { Positional } from "./command.ts";
-import { type OptionValues, value, type ValueOption, wholeNumber } from "./options.ts";
+import { oneOf, type OptionValues, value, type ValueOption, wholeNumber } from "./options.ts";
 
 /** The argument that every script takes first. */
 export const MONITOR: Positional = {
   name: "monitor",
   purpose:
-    "1334, host:1334, telnet:host:1334, unix:/path, replay:FILE, or sim: for the simulated guest",
+    "1334, host:1334, telnet:host:1334, unix:/path, dump:FILE, replay:FILE, or sim: for the simulated guest",
   orOption: "debug-port",
 };
 
@@ -30,6 +32,10 @@ export type ConnectOptionSpecs = {
   readonly "kernel-cache": ValueOption<string>;
   /** The path of a recording to write. */
   readonly record: ValueOption<string>;
+  /** The kind of page tables at a root. */
+  readonly mode: ValueOption<PagingModeName>;
+  /** How a raw memory image lies in memory. */
+  readonly layout: ValueOption<RamLayout>;
 };
 
 /** The options that describe the guest and the way to it. */
@@ -48,6 +54,15 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
     "FILE",
     "write all exchanges with the monitor to a new file, to be run on as replay:FILE",
     (path) => path,
+  ),
+  mode: oneOf(
+    ["4-level", "5-level", "pae", "32-bit"],
+    "the kind of tables at --root, for raw memory that has no registers",
+  ),
+  layout: value(
+    "LAYOUT",
+    "where raw memory lies: flat, pc, q35, or FIRST-LAST@OFFSET,…",
+    parseRamLayout,
   ),
 };
 
@@ -103,6 +118,8 @@ export function connectOptions(options: ConnectValues): ConnectOptions {
     commandTimeoutMs: options.timeout,
     kernelCacheDir: options["kernel-cache"],
     record: options.record,
+    mode: options.mode,
+    layout: options.layout,
   });
 }
 

@@ -18,6 +18,6 @@ export interface CpuRegisters {
   cr4: bigint;
   /** EFER: long mode (bits 8 and 10) and NX (bit 11). */
   efer: bigint;
-  /** True if the vCPU was halted (`HLT=1`) when it was asked. */
+  /** True if the vCPU was halted (`HLT=1`) when it was asked; a dump does not tell, and says false. */
   halted: boolean;
 }

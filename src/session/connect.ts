@@ -1,10 +1,12 @@
-import type { PagingContextOptions } from "../cpu/paging_context.ts";
+import type { PagingContextOptions, PagingModeName } from "../cpu/paging_context.ts";
+import type { RamLayout } from "../dump/ram_layout.ts";
 import { connectMonitor } from "../monitor/connect_monitor.ts";
 import { type ConnectHmpOptions, HmpClient } from "../monitor/hmp_client.ts";
 import { type Endpoint, parseEndpoint } from "../monitor/endpoint.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 import { record, requireRecordable } from "../monitor/recording/recorder.ts";
 import { openReplay } from "../monitor/recording/replay_monitor.ts";
+import { openDumpDoor } from "./dump_door.ts";
 import { type GuestSource, monitorSource } from "./guest_source.ts";
 import { Session } from "./session.ts";
 
@@ -23,17 +25,30 @@ export interface ConnectOptions extends ConnectHmpOptions, Omit<PagingContextOpt
    * @default none
    */
   record?: string;
+  /**
+   * The kind of page tables at a `root` that is named, for a door that has no registers: raw memory.
+   *
+   * @default what the registers say
+   */
+  mode?: PagingModeName;
+  /**
+   * How a raw memory image lies in guest-physical memory.
+   *
+   * @default its offsets are addresses, if it is too small for a hole below 4 GiB
+   */
+  layout?: RamLayout;
 }
 
 /**
  * Connects to a guest's monitor. Reads only, and never pauses the guest.
  *
  * @param endpoint a port (`1334`), `host:port`, `tcp:…`, `telnet:…`, `unix:/path`, `replay:/path` for a
- * recording, or `sim:` for the simulated guest, which needs no permission
+ * recording, `dump:/path` for a dump, or `sim:` for the simulated guest, which needs no permission
  * @throws {InvalidArgumentError} if the endpoint or an option cannot be used
  * @throws {ConnectError} if no connection comes about
  * @throws {NoBannerError} if another client holds the monitor
  * @throws {WrongPeerError} if something else than a monitor answers
+ * @throws {DumpFormatError} if the dump is none, compressed, cut short or damaged
  * @throws {RecordingError} if a recording cannot be written, or the file to replay is none
  *
  * @example Usage
@@ -52,10 +67,11 @@ export async function connect(
 ): Promise<Session> {
   const parsed = typeof endpoint === "object" ? endpoint : parseEndpoint(String(endpoint));
   const source = await openDoor(parsed, options);
-  const { physicalAddressBits, privateBit, sharedBit } = options;
+  const { physicalAddressBits, privateBit, sharedBit, mode } = options;
   return new Session({
     source,
     ...options.kernelCacheDir !== undefined && { kernelCacheDir: options.kernelCacheDir },
+    ...mode !== undefined && { mode },
     paging: {
       ...physicalAddressBits !== undefined && { physicalAddressBits },
       ...privateBit !== undefined && { privateBit },
@@ -66,6 +82,7 @@ export async function connect(
 
 /** Opens the door that an endpoint names. A further kind of door is one more case here. */
 async function openDoor(endpoint: Endpoint, options: ConnectOptions): Promise<GuestSource> {
+  if (endpoint.scheme === "dump") return await openDumpDoor(endpoint, options);
   const reopenMonitor = () => openMonitor(endpoint, options);
   if (options.record !== undefined) await requireRecordable(options.record);
   const monitor = await reopenMonitor();

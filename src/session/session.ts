@@ -3,8 +3,10 @@ import {
   type PagingContext,
   pagingContext,
   type PagingContextOptions,
+  type PagingModeName,
   withRoot,
 } from "../cpu/paging_context.ts";
+import { assumedRegisters } from "../cpu/assumed_registers.ts";
 import type { CpuRegisters } from "../cpu/registers.ts";
 import { findKptiPair, type KptiPair } from "../linux/kpti_pair.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
@@ -77,6 +79,8 @@ export interface SessionParts {
   readonly source: GuestSource;
   /** What the registers do not tell of the guest's paging. */
   readonly paging?: Omit<PagingContextOptions, "root">;
+  /** The kind of page tables at a root that is named; then no registers are asked for. */
+  readonly mode?: PagingModeName;
 }
 
 /**
@@ -98,6 +102,7 @@ export class Session implements AsyncDisposable {
   readonly memory: PhysicalMemory;
   readonly #source: GuestSource;
   readonly #paging: Omit<PagingContextOptions, "root">;
+  readonly #mode: PagingModeName | undefined;
   readonly #freezer: Freezer;
   readonly #kernelCacheDir: string | undefined;
   #linux: Promise<LinuxGuest> | null = null;
@@ -107,6 +112,7 @@ export class Session implements AsyncDisposable {
     this.memory = parts.source.memory;
     this.#source = parts.source;
     this.#paging = parts.paging ?? {};
+    this.#mode = parts.mode;
     this.#freezer = new Freezer(parts.source);
     this.#kernelCacheDir = parts.kernelCacheDir;
   }
@@ -217,6 +223,10 @@ export class Session implements AsyncDisposable {
         sampleMs,
         options.signal,
       );
+    }
+    if (root !== undefined && this.#mode !== undefined) {
+      const context = pagingContext(assumedRegisters(this.#mode), this.#paging);
+      return { context: withRoot(context, root), source: { kind: "root" } };
     }
     const registers = await this.registers(cpu);
     if (root === undefined) {

@@ -8,15 +8,16 @@ const MAY_IMPORT: Record<string, string[]> = {
   // The adapters that read through a monitor are the only part of memory that knows monitors.
   memory: ["core", "monitor"],
   monitor: ["core", "cpu", "memory"],
+  dump: ["core", "cpu", "memory", "monitor"],
   paging: ["core", "cpu", "memory"],
   verify: ["core", "cpu", "memory", "paging"],
   snapshot: ["core", "cpu", "memory", "paging"],
   audit: ["core", "cpu", "memory", "paging", "snapshot", "verify"],
   linux: ["core", "cpu", "memory", "paging"],
   report: ["core", "cpu", "memory", "paging", "snapshot", "verify", "audit", "linux"],
-  session: ["core", "cpu", "memory", "monitor", "paging", "snapshot", "verify", "audit", "linux"],
+  session: ["core", "cpu", "memory", "dump", "monitor", "paging", "snapshot", "verify", "audit", "linux"],
   testing: ["core", "cpu", "memory", "monitor"],
-  cli: ["core", "monitor", "paging", "verify", "session", "report", "mod.ts"],
+  cli: ["core", "cpu", "dump", "monitor", "paging", "verify", "session", "report", "mod.ts"],
   repl: [
     "core",
     "cpu",

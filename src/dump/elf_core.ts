@@ -1,0 +1,128 @@
+import type { DumpBytes } from "./dump_bytes.ts";
+import { DumpFormatError } from "./errors.ts";
+
+/** A piece of guest-physical memory in an ELF core. */
+export interface ElfSegment {
+  /** The guest-physical address of its first byte. */
+  readonly physicalAddress: bigint;
+  /** How many bytes of it are in the file; 0 for what is not RAM. */
+  readonly fileBytes: bigint;
+  /** Where they start in the file. */
+  readonly offset: bigint;
+}
+
+/** What the headers of an ELF core say. */
+export interface ElfCore {
+  /** Was vCPU 0 in long mode? QEMU takes the machine from that (`cpu_get_dump_info`). */
+  readonly longMode: boolean;
+  /** Was it taken with `-p`? Then segments have virtual addresses, and only mapped memory has any. */
+  readonly paging: boolean;
+  /** The segments with memory, in the order of the file. */
+  readonly segments: readonly ElfSegment[];
+  /** Where the notes are. */
+  readonly notes: readonly { offset: bigint; lengthBytes: number }[];
+}
+
+/** Where the fields are in the headers of one class (System V ABI, ELF-64 object file format). */
+interface ElfClass {
+  readonly headerBytes: number;
+  readonly phoff: number;
+  readonly shoff: number;
+  /** `e_phentsize`; `e_phnum` follows. */
+  readonly phentsize: number;
+  readonly ph: {
+    readonly bytes: number;
+    readonly offset: number;
+    readonly vaddr: number;
+    readonly paddr: number;
+    readonly filesz: number;
+  };
+  /** `sh_info` in a section header. */
+  readonly shInfo: number;
+  word(view: DataView, at: number): bigint;
+}
+
+const CLASSES: Readonly<Record<number, ElfClass>> = {
+  1: {
+    ...{ headerBytes: 52, phoff: 28, shoff: 32, phentsize: 42, shInfo: 28 },
+    ph: { bytes: 32, offset: 4, vaddr: 8, paddr: 12, filesz: 16 },
+    word: (view, at) => BigInt(view.getUint32(at, true)),
+  },
+  2: {
+    ...{ headerBytes: 64, phoff: 32, shoff: 40, phentsize: 54, shInfo: 44 },
+    ph: { bytes: 56, offset: 8, vaddr: 16, paddr: 24, filesz: 32 },
+    word: (view, at) => view.getBigUint64(at, true),
+  },
+};
+
+const LITTLE_ENDIAN = 1;
+const ET_CORE = 4;
+const EM_386 = 3;
+const EM_X86_64 = 62;
+const PT_LOAD = 1;
+const PT_NOTE = 4;
+/** `e_phnum` when there are more headers than it can say; the number is in section header 0. */
+const PN_XNUM = 0xffff;
+const MAX_HEADERS = 1 << 20;
+/** 288 vCPUs take 250 KB. */
+const MAX_NOTE_BYTES = 16 << 20;
+
+/**
+ * Reads the headers of an ELF core as `dump-guest-memory` writes it (QEMU 5.2 to 11.1): of 32 or 64
+ * bits, with or without `-p`.
+ *
+ * @throws {DumpFormatError} if it is no such core
+ */
+export function readElfCore(bytes: DumpBytes): ElfCore {
+  const { path } = bytes;
+  const identity = bytes.at(0n, 20);
+  const elf = CLASSES[identity.getUint8(4)];
+  if (!elf || identity.getUint8(5) !== LITTLE_ENDIAN) {
+    throw new DumpFormatError(path, "its ELF header is not that of an x86 machine");
+  }
+  if (identity.getUint16(16, true) !== ET_CORE) {
+    throw new DumpFormatError(path, "it is an ELF file, but no core dump");
+  }
+  const machine = identity.getUint16(18, true);
+  if (machine !== EM_386 && machine !== EM_X86_64) {
+    throw new DumpFormatError(path, `it is of ELF machine ${machine}, and only x86 is read`);
+  }
+  const segments: ElfSegment[] = [];
+  const notes: { offset: bigint; lengthBytes: number }[] = [];
+  let paging = false;
+  for (const view of programHeaders(bytes, elf)) {
+    const type = view.getUint32(0, true);
+    const offset = elf.word(view, elf.ph.offset);
+    const fileBytes = elf.word(view, elf.ph.filesz);
+    if (type === PT_LOAD) {
+      paging ||= elf.word(view, elf.ph.vaddr) !== 0n;
+      segments.push({ physicalAddress: elf.word(view, elf.ph.paddr), fileBytes, offset });
+    } else if (type === PT_NOTE) {
+      if (fileBytes > MAX_NOTE_BYTES) {
+        throw new DumpFormatError(path, `its notes would be ${fileBytes} bytes long`);
+      }
+      notes.push({ offset, lengthBytes: Number(fileBytes) });
+    }
+  }
+  return { longMode: machine === EM_X86_64, paging, segments, notes };
+}
+
+function* programHeaders(bytes: DumpBytes, elf: ElfClass): Generator<DataView> {
+  const header = bytes.at(0n, elf.headerBytes);
+  const entryBytes = header.getUint16(elf.phentsize, true);
+  let count = header.getUint16(elf.phentsize + 2, true);
+  if (count === PN_XNUM) {
+    const section = bytes.at(elf.word(header, elf.shoff), elf.shInfo + 4);
+    count = section.getUint32(elf.shInfo, true);
+  }
+  if (entryBytes < elf.ph.bytes || count > MAX_HEADERS) {
+    throw new DumpFormatError(
+      bytes.path,
+      `its ELF header names ${count} program headers of ${entryBytes} bytes`,
+    );
+  }
+  const table = bytes.at(elf.word(header, elf.phoff), count * entryBytes);
+  for (let i = 0; i < count; i++) {
+    yield new DataView(table.buffer, table.byteOffset + i * entryBytes, elf.ph.bytes);
+  }
+}

@@ -1,0 +1,38 @@
+import { InvalidArgumentError } from "../core/errors.ts";
+import { type Dump, openDump, type OpenDumpOptions } from "../dump/dump.ts";
+import type { DumpEndpoint } from "../monitor/endpoint.ts";
+import type { GuestSource } from "./guest_source.ts";
+
+/**
+ * Opens a dump as a door: registers by its notes, memory by the file. It has no monitor.
+ *
+ * @throws {InvalidArgumentError} if a raw image does not fit the layout, or is to be recorded
+ * @throws {ConnectError} if the file is not there or may not be read
+ * @throws {DumpFormatError} if it is no dump, compressed, cut short or damaged
+ */
+export async function openDumpDoor(
+  endpoint: DumpEndpoint,
+  options: OpenDumpOptions & { record?: string },
+): Promise<GuestSource> {
+  if (options.record !== undefined) {
+    throw new InvalidArgumentError(
+      `There is no monitor to record at dump:${endpoint.path}: the dump itself is the recording`,
+      options.record,
+    );
+  }
+  const dump = await openDump(endpoint, options);
+  return {
+    endpoint: dump.endpoint,
+    qemuVersion: "",
+    cpus: dump.cpus,
+    memory: dump.memory,
+    ...dump.kind === "elf" && { notice: noticeOf(dump) },
+    close: () => Promise.resolve(dump[Symbol.dispose]()),
+  };
+}
+
+function noticeOf({ paging }: Dump): string {
+  const efer = "a dump does not hold EFER: NX is taken to be on";
+  if (!paging) return efer;
+  return `${efer}; it was taken with -p, so memory that no vCPU maps may be missing, page tables too`;
+}
