@@ -1,6 +1,7 @@
 import { type AddressLike, formatAddress } from "../core/address.ts";
 import { type PagingContext, withRoot } from "../cpu/paging_context.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
+import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
 import {
   AmbiguousProcessError,
@@ -16,6 +17,8 @@ import { type MemoryArea, readMemoryAreas } from "./memory_areas.ts";
 import type { LogRecord } from "./printk_ring.ts";
 import { type LinuxThread, readTaskList, type TaskRecord } from "./task_list.ts";
 import type { TaskState } from "./task_state.ts";
+import type { VfioLogRecord } from "./vfio_log.ts";
+import { findLoggedPages, type LoggedPage } from "./vfio_pages.ts";
 
 /** A process of a Linux guest. */
 export interface LinuxProcess {
@@ -194,6 +197,37 @@ export class LinuxGuest {
   }
 
   /**
+   * Sums up what the page tables say about memory areas of a process, in the order of the areas.
+   *
+   * @throws {NoSuchProcessError} if the process has no memory
+   */
+  areaPages(
+    process: LinuxProcess,
+    areas: readonly MemoryArea[],
+    options: ReadOptions = {},
+  ): AsyncGenerator<AreaPages, void> {
+    return readAreaPages(this.#memory, this.contextOf(process), areas, {
+      ...options,
+      ...process.userRoot !== null && { userRoot: process.userRoot },
+    });
+  }
+
+  /**
+   * Finds for each page of a log the process that it belongs to.
+   *
+   * @throws {InconsistentListError} if the list of processes changes faster than it can be read
+   */
+  async *loggedPages(
+    records: readonly VfioLogRecord[],
+    options: ReadOptions = {},
+  ): AsyncGenerator<LoggedPage<LinuxProcess>, void> {
+    const owners = (await this.processes(options))
+      .filter(({ root }) => root !== null)
+      .map((process) => ({ process, context: this.contextOf(process) }));
+    yield* findLoggedPages(this.#memory, owners, records, options);
+  }
+
+  /**
    * Reads the kernel's log, the oldest record first.
    *
    * @throws {CapabilityError} if the kernel is older than 5.10
@@ -244,7 +278,7 @@ export class LinuxGuest {
   }
 
   async #findKpti(roots: readonly bigint[], options: ReadOptions): Promise<boolean> {
-    for (const root of roots.slice(0, 3)) {
+    for (const root of roots.slice(0, 1)) {
       const context = withRoot(this.#kernel.context, root);
       if (await findKptiPairOfRoot(this.#memory, context, options)) return true;
     }

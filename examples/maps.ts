@@ -1,0 +1,71 @@
+/**
+ * Lists the memory of a process of a Linux guest as `/proc/PID/maps` does, and next to it what its page
+ * tables say: pages that are there, large ones, swapped or never touched ones, and where rights differ.
+ *
+ *     deno run --allow-net=127.0.0.1:1334 maps.ts 1334 --pid 84
+ */
+import {
+  CONNECT_OPTIONS,
+  connectTo,
+  flag,
+  formatAddress,
+  formatSize,
+  InvalidArgumentError,
+  MONITOR,
+  runCommand,
+  TABLE_OPTIONS,
+  toJson,
+} from "@pagewalk/pagewalk/cli";
+
+await runCommand({
+  name: "maps.ts",
+  purpose: "List a process's memory and what its page tables say about it",
+  positionals: [MONITOR],
+  options: {
+    pid: TABLE_OPTIONS.pid,
+    comm: TABLE_OPTIONS.comm,
+    json: flag("print one JSON array"),
+    ...CONNECT_OPTIONS,
+  },
+  permissions: "--allow-net=127.0.0.1:1334",
+  examples: ["1334 --pid 84", "1334 --comm target --json"],
+}, async ({ positionals: [monitor], options }) => {
+  const wanted = options.pid ?? options.comm;
+  if (wanted === undefined) throw new InvalidArgumentError("Name a process: --pid or --comm", null);
+  await using guest = await connectTo(monitor!, options);
+  const linux = await guest.linux();
+  const process = await linux.process(wanted);
+  const areas = await linux.vmas(process);
+  if (!options.json) {
+    const root = formatAddress(linux.contextOf(process).root);
+    console.log(`pid ${process.pid} ${process.comm}, root ${root}, ${areas.length} areas`);
+  }
+  const rows = [];
+  let next = 0;
+  for await (const pages of linux.areaPages(process, areas)) {
+    const area = areas[next++]!;
+    if (options.json) {
+      rows.push({ ...area, ...pages, mappedBytes: Object.fromEntries(pages.mappedBytes) });
+      continue;
+    }
+    const said = [
+      ...[...pages.mappedBytes].map(([size, bytes]) =>
+        size === 4096 ? formatSize(bytes) : `${formatSize(bytes)} in pages of ${formatSize(size)}`
+      ),
+      ...([
+        ["untouched", pages.untouchedBytes],
+        ["swapped", pages.swappedBytes],
+        ["PROT_NONE", pages.protNoneBytes],
+        ["write-protected", pages.readOnlyBytes],
+        ["_PAGE_USER CLEARED", pages.supervisorBytes],
+        ["WRITABLE IN SPITE OF THE AREA", pages.tooWritableBytes],
+        ["UNKNOWN", pages.unknownBytes],
+      ] as const).filter(([, bytes]) => bytes > 0)
+        .map(([word, bytes]) => `${word} ${formatSize(bytes)}`),
+    ];
+    const hex = (address: bigint) => address.toString(16).padStart(8, "0");
+    const range = `${hex(area.start)}-${hex(area.end)}`.padEnd(25);
+    console.log(`${range} ${area.permissions} ${area.name.padEnd(24)} ${said.join(", ")}`);
+  }
+  if (options.json) console.log(toJson(rows));
+});

@@ -1,0 +1,58 @@
+/**
+ * Lists the processes of a Linux guest, with the page table of each, from its memory alone.
+ *
+ *     deno run --allow-net=127.0.0.1:1334 processes.ts 1334
+ */
+import {
+  CONNECT_OPTIONS,
+  connectTo,
+  flag,
+  formatAddress,
+  MONITOR,
+  runCommand,
+  toJson,
+} from "@pagewalk/pagewalk/cli";
+
+await runCommand({
+  name: "processes.ts",
+  purpose: "List the processes of a Linux guest with their page tables",
+  positionals: [MONITOR],
+  options: {
+    user: flag("leave out the kernel's threads"),
+    threads: flag("list each thread"),
+    json: flag("print one JSON array"),
+    ...CONNECT_OPTIONS,
+  },
+  permissions: "--allow-net=127.0.0.1:1334",
+  examples: ["1334", "1334 --user --json"],
+}, async ({ positionals: [monitor], options }) => {
+  await using guest = await connectTo(monitor!, options);
+  const linux = await guest.linux();
+  const processes = (await linux.processes())
+    .filter(({ isKernelThread }) => !(options.user && isKernelThread))
+    .sort((a, b) => a.pid - b.pid);
+  if (options.json) {
+    const rows = processes.map(({ pid, comm, state, root, userRoot, threads }) => {
+      const tids = threads.map(({ tid }) => tid);
+      return { pid, comm, state, root, userRoot, threads: tids };
+    });
+    console.log(toJson(rows));
+    return;
+  }
+  const address = (value: bigint | null) =>
+    (value === null ? "-" : formatAddress(value)).padEnd(13);
+  console.log(`Linux ${linux.version} at ${guest.endpoint}`);
+  console.log(`    PID S ${"ROOT".padEnd(13)} ${"USER ROOT".padEnd(13)} NAME`);
+  for (const { pid, state, root, userRoot, comm, isKernelThread, threads } of processes) {
+    const name = isKernelThread ? `[${comm}]` : comm;
+    const more = threads.length > 1 && !options.threads ? ` (${threads.length} threads)` : "";
+    console.log(
+      `${String(pid).padStart(7)} ${state} ${address(root)} ${address(userRoot)} ${name}${more}`,
+    );
+    for (const thread of options.threads && threads.length > 1 ? threads : []) {
+      console.log(
+        `${String(thread.tid).padStart(7)} ${thread.state} ${" ".repeat(27)} ${thread.comm}`,
+      );
+    }
+  }
+});

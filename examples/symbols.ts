@@ -1,0 +1,59 @@
+/**
+ * Looks up symbols of a Linux guest's kernel, by name or by address, and the layout of its structures.
+ *
+ *     deno run --allow-net=127.0.0.1:1334 symbols.ts 1334 init_task
+ */
+import {
+  CONNECT_OPTIONS,
+  connectTo,
+  flag,
+  formatAddress,
+  MONITOR,
+  PagewalkError,
+  parseAddress,
+  runCommand,
+  toJson,
+} from "@pagewalk/pagewalk/cli";
+
+await runCommand({
+  name: "symbols.ts",
+  purpose: "Look up a symbol of a Linux guest's kernel by name or address, or list them all",
+  positionals: [MONITOR, {
+    name: "symbol",
+    purpose: "a name, an address such as 0xffffffff81000000, or struct:NAME; nothing lists all",
+    optional: true,
+  }],
+  options: { json: flag("print JSON"), ...CONNECT_OPTIONS },
+  permissions: "--allow-net=127.0.0.1:1334",
+  examples: ["1334 init_task", "1334 0xffffffff81000010", "1334 struct:task_struct", "1334"],
+}, async ({ positionals: [monitor, wanted], options }) => {
+  await using guest = await connectTo(monitor!, options);
+  const linux = await guest.linux();
+  if (wanted === undefined) {
+    const lines = (await linux.symbols()).map(({ address, type, name }) =>
+      `${address.toString(16).padStart(16, "0")} ${type} ${name}`
+    );
+    console.log(options.json ? toJson(await linux.symbols()) : lines.join("\n"));
+    return;
+  }
+  if (wanted.startsWith("struct:")) {
+    const layout = await linux.type(wanted.slice("struct:".length));
+    if (!layout) throw new PagewalkError(`The kernel has no ${wanted.replace(":", " ")}`);
+    if (options.json) return console.log(toJson(layout));
+    console.log(`${layout.kind} ${layout.name} {`);
+    for (const { offset, type, name, bits } of layout.members) {
+      const field = bits ? ` : ${bits.width}` : "";
+      console.log(`  /* ${String(offset).padStart(5)} */ ${type} ${name}${field};`);
+    }
+    return console.log(`} /* ${layout.sizeBytes} bytes */`);
+  }
+  const at = /^[0-9]/.test(wanted) ? await linux.symbolAt(parseAddress(wanted)) : null;
+  const found = at ?? await linux.symbol(wanted);
+  if (!found) throw new PagewalkError(`The kernel's image has no symbol for ${wanted}`);
+  if (options.json) return console.log(toJson(found));
+  const { address, name, type } = found;
+  const distance = at && at.offset !== 0
+    ? ` ${formatAddress(parseAddress(wanted))} = ${name}+0x${at.offset.toString(16)}`
+    : "";
+  console.log(`${formatAddress(address)} ${type} ${name}${distance}`);
+});
