@@ -48,7 +48,16 @@ export class QemuStartError extends PagewalkError {
 
 const PORT_PROBE_MS = 10;
 
-/** Returns the QEMU that {@linkcode startQemu} would run: PAGEWALK_QEMU's, or the one on PATH. */
+/**
+ * Returns the QEMU that {@linkcode startQemu} would run: PAGEWALK_QEMU's, or the one on PATH.
+ *
+ * @example Usage
+ * ```ts
+ * import { qemuPath } from "@pagewalk/pagewalk/testing";
+ *
+ * console.log(qemuPath());
+ * ```
+ */
 export function qemuPath(): string {
   const permission = { name: "env", variable: "PAGEWALK_QEMU" } as const;
   const mayRead = Deno.permissions.querySync(permission).state === "granted";

@@ -1,6 +1,6 @@
 /** What a Linux guest says of its own page tables, held against what pagewalk reads from outside. */
 import { assert, assertEquals } from "@std/assert";
-import { AddressSpace, type PageTable, readTlb, type Session } from "../../mod.ts";
+import { AddressSpace, CachingMemory, type PageTable, readTlb, type Session } from "../../mod.ts";
 import type { LabFact, LabGuest, LabProcess, PagemapEntry, PteDump } from "../lab/mod.ts";
 
 /** The module's buffer holds no more entries than these many pages have. */
@@ -53,7 +53,10 @@ export async function compareMapping(
 export async function compareTlb(session: Session, cpu: number): Promise<number> {
   return await session.frozen(async () => {
     const rows = await readTlb(session.monitor, { cpu });
-    const space = await session.addressSpace({ cpu });
+    // The guest stands still, so what was read stays true.
+    const { context } = await session.pageTable({ cpu });
+    const memory = new CachingMemory(session.memory, { granuleBytes: 4096 });
+    const space = new AddressSpace(memory, context);
     for (const row of rows!) {
       const at = `0x${row.virtualAddress.toString(16)}`;
       const walk = await space.walk(row.virtualAddress, { recheck: false });

@@ -65,7 +65,6 @@ Deno.test("connection: another client holds the monitor", async () => {
 
 Deno.test("connection: the port speaks something else", async () => {
   const peers: [string, string][] = [
-    ['{"QMP": {"version": {}, "capabilities": ["oob"]}}\r\n', "QMP"],
     ["$T02thread:01;#04", "gdbstub"],
     ["HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP"],
     ["SSH-2.0-OpenSSH_9.2\r\n", "SSH"],
