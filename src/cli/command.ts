@@ -1,5 +1,6 @@
 import { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
 import type { VerdictKind } from "../verify/verdict.ts";
+import type { CommandSpec } from "./command_spec.ts";
 import { flag, type OptionSpecs, type OptionValues, parseCommandLine } from "./options.ts";
 import { usageText } from "./usage.ts";
 
@@ -18,36 +19,6 @@ export const EXIT = {
 /** The exit code that a verdict stands for. */
 export function exitCodeOf(verdict: VerdictKind): number {
   return { pass: EXIT.PASS, fail: EXIT.FAIL, inconclusive: EXIT.INCONCLUSIVE }[verdict];
-}
-
-/** An argument of a command that has its place instead of a name. */
-export interface Positional {
-  /** What stands for it in the usage text. */
-  readonly name: string;
-  /** What it is, in a few words. */
-  readonly purpose: string;
-  /** May it be left out? Only the last ones may. */
-  readonly optional?: boolean;
-  /** The option that, when given, stands in its place. */
-  readonly orOption?: string;
-}
-
-/** What a command is, for reading its arguments and for its usage text. */
-export interface CommandSpec<S extends OptionSpecs> {
-  /** The script's file name. */
-  readonly name: string;
-  /** What it does, in one sentence. */
-  readonly purpose: string;
-  /** The arguments that have a place. */
-  readonly positionals: readonly Positional[];
-  /** The options, by name. */
-  readonly options: S;
-  /** The permissions that it needs, as flags of `deno run`. */
-  readonly permissions: string;
-  /** Command lines to copy, without `deno run` and the permissions. */
-  readonly examples: readonly string[];
-  /** The exit codes that are not 0 or 3, by number. */
-  readonly exits?: Readonly<Record<number, string>>;
 }
 
 /** The arguments of one call of a command. */

@@ -5,7 +5,7 @@ import { monitorPortFor } from "../monitor/endpoint.ts";
 import { connect, type ConnectOptions } from "../session/connect.ts";
 import type { Session } from "../session/session.ts";
 import type { TableChoice } from "../session/table_choice.ts";
-import type { Positional } from "./command.ts";
+import type { Positional } from "./command_spec.ts";
 import { oneOf, type OptionValues, value, type ValueOption, wholeNumber } from "./options.ts";
 
 /** The argument that every script takes first. */

@@ -6,14 +6,8 @@
  * @module
  */
 export * from "../../mod.ts";
-export {
-  type CommandArguments,
-  type CommandSpec,
-  EXIT,
-  exitCodeOf,
-  type Positional,
-  runCommand,
-} from "./command.ts";
+export type { CommandSpec, Positional } from "./command_spec.ts";
+export { type CommandArguments, EXIT, exitCodeOf, runCommand } from "./command.ts";
 export {
   flag,
   type FlagOption,

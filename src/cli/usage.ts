@@ -1,4 +1,4 @@
-import type { CommandSpec } from "./command.ts";
+import type { CommandSpec } from "./command_spec.ts";
 import type { OptionSpecs } from "./options.ts";
 
 /** Writes the usage text of a command: what `--help` prints. */

@@ -1,0 +1,31 @@
+import type { OptionSpecs } from "./options.ts";
+
+/** An argument of a command that has its place instead of a name. */
+export interface Positional {
+  /** What stands for it in the usage text. */
+  readonly name: string;
+  /** What it is, in a few words. */
+  readonly purpose: string;
+  /** May it be left out? Only the last ones may. */
+  readonly optional?: boolean;
+  /** The option that, when given, stands in its place. */
+  readonly orOption?: string;
+}
+
+/** What a command is, for reading its arguments and for its usage text. */
+export interface CommandSpec<S extends OptionSpecs> {
+  /** The script's file name. */
+  readonly name: string;
+  /** What it does, in one sentence. */
+  readonly purpose: string;
+  /** The arguments that have a place. */
+  readonly positionals: readonly Positional[];
+  /** The options, by name. */
+  readonly options: S;
+  /** The permissions that it needs, as flags of `deno run`. */
+  readonly permissions: string;
+  /** Command lines to copy, without `deno run` and the permissions. */
+  readonly examples: readonly string[];
+  /** The exit codes that are not 0 or 3, by number. */
+  readonly exits?: Readonly<Record<number, string>>;
+}
