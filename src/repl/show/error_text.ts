@@ -15,7 +15,8 @@ export function errorText(error: unknown, options: ShowOptions): string {
   if (error instanceof PagewalkError) return lines[0]!;
   for (const frame of error.stack?.split("\n") ?? []) {
     const [, name, input, line] = TYPED_FRAME.exec(frame) ?? [];
-    if (name && name !== "eval") {
+    // The line itself, and a timer's callback, are `eval` to V8.
+    if (name && !name.includes("eval")) {
       lines.push(style.faint(`    at ${name} (input ${input}, line ${line})`));
     }
   }
