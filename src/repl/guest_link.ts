@@ -1,10 +1,10 @@
-import { type AddressLike, formatAddress, parseAddress } from "../core/address.ts";
+import { formatAddress, parseAddress } from "../core/address.ts";
 import { ConnectionLostError } from "../monitor/errors.ts";
 import type { Session } from "../session/session.ts";
 import { checkTableChoice, type TableChoice } from "../session/table_choice.ts";
 
 /** Connects to a guest; without an endpoint, to the one that the link was made for. */
-export type OpenSession = (endpoint?: AddressLike) => Promise<Session>;
+export type OpenSession = (endpoint?: string | number) => Promise<Session>;
 
 /** What a link tells its owner, to be shown to the user. */
 export interface GuestLinkOptions {
@@ -73,7 +73,7 @@ export class GuestLink implements AsyncDisposable {
   }
 
   /** Closes the connection at hand and connects anew: to the same guest, or to another one. */
-  async connect(endpoint?: AddressLike): Promise<Session> {
+  async connect(endpoint?: string | number): Promise<Session> {
     const before = this.#session;
     this.#session = null;
     this.#isLost = this.#isLost || before !== null;

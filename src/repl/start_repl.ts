@@ -1,4 +1,3 @@
-import type { AddressLike } from "../core/address.ts";
 import { COLOUR, PLAIN } from "../report/style.ts";
 import type { Session } from "../session/session.ts";
 import { GuestLink } from "./guest_link.ts";
@@ -21,9 +20,9 @@ export interface StartReplOptions {
    *
    * @default {"sim:"}
    */
-  readonly endpoint?: AddressLike;
+  readonly endpoint?: string | number;
   /** Connects, the first time, after a connection was lost, and for `connect(endpoint)`. */
-  readonly open?: (endpoint: AddressLike) => Promise<Session>;
+  readonly open?: (endpoint: string | number) => Promise<Session>;
   /** More globals, such as helpers of your own; they go before those of the same name. */
   readonly globals?: object;
   /** What is printed first on a terminal; empty for nothing. */
@@ -101,7 +100,7 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
   return await runBatch(repl, options.code === undefined ? stdinLines() : oneInput(options.code));
 }
 
-async function connectTo(endpoint: AddressLike): Promise<Session> {
+async function connectTo(endpoint: string | number): Promise<Session> {
   const { connect } = await import("../session/connect.ts");
   return await connect(String(endpoint));
 }

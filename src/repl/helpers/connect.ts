@@ -1,4 +1,3 @@
-import type { AddressLike } from "../../core/address.ts";
 import type { Helper } from "../helper.ts";
 import { showAs } from "../show/renderers.ts";
 
@@ -16,7 +15,7 @@ QEMU 7.2.22 at sim:
 > session.endpoint
 sim:
 `,
-  create: (repl) => async (endpoint?: AddressLike) => {
+  create: (repl) => async (endpoint?: string | number) => {
     const session = await repl.guest.connect(endpoint);
     return showAs(session, ({ qemuVersion, endpoint }) => `QEMU ${qemuVersion} at ${endpoint}`);
   },
