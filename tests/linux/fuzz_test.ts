@@ -1,0 +1,277 @@
+import { assert, assertEquals, assertInstanceOf, assertLess } from "@std/assert";
+import fc from "fast-check";
+import { PagewalkError } from "../../src/core/errors.ts";
+import { Btf } from "../../src/linux/btf/btf.ts";
+import { BtfBlob, LiveBtf, SectionBtf } from "../../src/linux/btf/btf_source.ts";
+import { decodeBtfType } from "../../src/linux/btf/btf_type.ts";
+import { FilePaths } from "../../src/linux/file_paths.ts";
+import { Kallsyms } from "../../src/linux/kallsyms/kallsyms.ts";
+import { locateKallsyms } from "../../src/linux/kallsyms/locate.ts";
+import { decodeNames, decodeTokens } from "../../src/linux/kallsyms/names.ts";
+import { findKernelImage } from "../../src/linux/kernel_image.ts";
+import { parseKnowledge } from "../../src/linux/kernel_cache.ts";
+import { readMapleTree } from "../../src/linux/maple_tree.ts";
+import { logRange, openPrintkRing, readLog } from "../../src/linux/printk_ring.ts";
+import type { Reader } from "../../src/linux/reader.ts";
+import { areaOffsets } from "../../src/linux/structural_areas.ts";
+import { processOffsets } from "../../src/linux/structural_offsets.ts";
+import { readTaskList } from "../../src/linux/task_list.ts";
+import { parseVmcoreinfo } from "../../src/linux/vmcoreinfo.ts";
+import { parseVfioLog } from "../../src/linux/vfio_log.ts";
+import { MemoryReadError } from "../../src/memory/physical_memory.ts";
+
+/** No decoder may take longer on garbage, on any machine that runs tests. */
+const LONGEST_MS = 5000;
+const READ_LIMIT_BYTES = 256 * 1024 * 1024;
+
+/** Ends a test that reads without end before it fills the memory. */
+class Budget {
+  left = READ_LIMIT_BYTES;
+  take(bytes: number): void {
+    assert(bytes >= 0 && (this.left -= bytes) >= 0, `read more than ${READ_LIMIT_BYTES} bytes`);
+  }
+}
+
+/** Memory that repeats some bytes at every address: any pointer leads to more of it. */
+function garbage(bytes: Uint8Array): Reader {
+  const budget = new Budget();
+  return {
+    // deno-lint-ignore require-await -- errors are rejections
+    read: async (address, lengthBytes) => {
+      budget.take(lengthBytes);
+      const start = Number(address % BigInt(bytes.length));
+      return Uint8Array.from(
+        { length: lengthBytes },
+        (_, i) => bytes[(start + i) % bytes.length]!,
+      );
+    },
+  };
+}
+
+/** Memory with pointers into itself: lists and trees with loops, back pointers that agree or not. */
+function tangled(pointers: readonly number[]): Reader {
+  const bytes = new Uint8Array(pointers.length * 8);
+  const view = new DataView(bytes.buffer);
+  pointers.forEach((value, i) => view.setBigUint64(i * 8, BASE + BigInt(value), true));
+  const budget = new Budget();
+  return {
+    // deno-lint-ignore require-await -- errors are rejections
+    read: async (address, lengthBytes) => {
+      budget.take(lengthBytes);
+      const start = Number(address - BASE);
+      if (address < BASE || start + lengthBytes > bytes.length) {
+        throw new MemoryReadError("outsideRam", address, lengthBytes);
+      }
+      return bytes.subarray(start, start + lengthBytes);
+    },
+  };
+}
+
+const BASE = 0xffff_8880_0000_0000n;
+const BYTES = fc.uint8Array({ minLength: 1, maxLength: 2048 });
+/** Small words make counts, kinds and lengths that go on; random bytes mostly end at once. */
+const WORDS = fc.array(fc.oneof(fc.constantFrom(0, 1, 2, 3, 8, 16, 0xeb9f, 0x1eb9f), fc.nat()), {
+  minLength: 1,
+  maxLength: 400,
+}).map((words) => new Uint8Array(new Uint32Array(words).buffer));
+const SOME_BYTES = fc.oneof(BYTES, WORDS);
+const MEMORY = fc.oneof(
+  SOME_BYTES.map(garbage),
+  fc.array(fc.nat(4096 * 4).map((value) => value & ~7), { minLength: 64, maxLength: 4096 }).map(
+    tangled,
+  ),
+);
+
+/** Runs a decoder: it may answer or end in one of our errors, and in time. */
+async function endsWell(decode: () => unknown): Promise<void> {
+  const started = performance.now();
+  try {
+    await decode();
+  } catch (error) {
+    assertInstanceOf(error, PagewalkError, `${error}`);
+    assert(!error.message.includes("\n"), error.message);
+  }
+  assertLess(performance.now() - started, LONGEST_MS);
+}
+
+function fuzz<T>(
+  name: string,
+  input: fc.Arbitrary<T>,
+  decode: (value: T) => unknown,
+  numRuns = 200,
+): void {
+  Deno.test(`garbage ends well: ${name}`, async () => {
+    await fc.assert(fc.asyncProperty(input, (value) => endsWell(() => decode(value))), { numRuns });
+  });
+}
+
+const OFFSETS = new Map([
+  ["task_struct.state", 0],
+  ["task_struct.flags", 4],
+  ["task_struct.tasks", 8],
+  ["task_struct.mm", 24],
+  ["task_struct.exit_state", 32],
+  ["task_struct.pid", 36],
+  ["task_struct.tgid", 40],
+  ["task_struct.thread_node", 48],
+  ["task_struct.comm", 64],
+  ["task_struct.signal", 80],
+  ["signal_struct.thread_head", 0],
+  ["mm_struct.pgd", 0],
+  ["file.f_path", 0],
+  ["path.mnt", 0],
+  ["path.dentry", 8],
+  ["vfsmount.mnt_root", 0],
+  ["mount.mnt", 16],
+  ["mount.mnt_parent", 0],
+  ["mount.mnt_mountpoint", 8],
+  ["dentry.d_parent", 0],
+  ["dentry.d_name", 8],
+  ["dentry.d_hash", 24],
+  ["dentry.d_op", 40],
+  ["qstr.len", 0],
+  ["qstr.name", 8],
+  ["hlist_bl_node.pprev", 8],
+]);
+
+fuzz("BTF types", SOME_BYTES, (bytes) => decodeBtfType(bytes));
+fuzz("a whole BTF", SOME_BYTES, async (bytes) => {
+  const header = Uint8Array.of(0x9f, 0xeb, 1, 0, 24, 0, 0, 0, 0, 0, 0, 0);
+  const rest = new Uint8Array(12);
+  const view = new DataView(rest.buffer);
+  view.setUint32(0, bytes.length, true);
+  view.setUint32(4, 0, true);
+  view.setUint32(8, bytes.length, true);
+  const blob = new BtfBlob(new Uint8Array([...header, ...rest, ...bytes]));
+  const btf = new Btf(blob);
+  for (let id = 0; id < Math.min(blob.count, 50); id++) {
+    await endsWell(() => btf.layout(id));
+    await endsWell(() => btf.cName(id));
+    await endsWell(() => btf.members(id, ["tasks", "mm"]));
+  }
+});
+fuzz("the kernel's table of types", MEMORY, async (memory) => {
+  const btf = new Btf(await LiveBtf.open(memory, BASE));
+  await btf.members(1, ["tasks"]);
+});
+fuzz("the section of types", MEMORY, async (memory) => {
+  await (await SectionBtf.open(memory, BASE)).structNamed("task_struct");
+});
+fuzz(
+  "kallsyms is looked for",
+  MEMORY,
+  (memory) =>
+    locateKallsyms(memory, { start: BASE, end: BASE + 0x80_0000n, text: BASE - 0x100_0000n }),
+  60,
+);
+fuzz("names of kallsyms", fc.tuple(SOME_BYTES, BYTES), ([bytes, table]) => {
+  const tokens = decodeTokens(table)?.tokens ?? Array.from({ length: 256 }, (_, i) => `${i}`);
+  decodeNames(bytes, 100_000, tokens);
+});
+fuzz("tables of kallsyms", fc.tuple(MEMORY, fc.boolean()), async ([memory, hasSeqs]) => {
+  const kallsyms = new Kallsyms(memory, {
+    count: 100_000,
+    offsetKind: "percpu",
+    relativeBase: BASE,
+    offsets: BASE,
+    names: BASE + 0x1000n,
+    namesBytes: 1 << 20,
+    markers: BASE + 0x2000n,
+    seqs: hasSeqs ? BASE + 0x3000n : null,
+    tokenTable: BASE + 0x800n,
+  });
+  await endsWell(() => kallsyms.symbol("init_task"));
+  await endsWell(() => kallsyms.symbolAt(BASE + 0x500n));
+}, 40);
+fuzz("VMCOREINFO", fc.oneof(fc.string(), vmcoreinfoTexts()), parseVmcoreinfo);
+fuzz(
+  "a maple tree",
+  fc.tuple(MEMORY, fc.nat(0xffff)),
+  ([memory, low]) => readMapleTree(memory, BASE + BigInt(low | 2)),
+);
+fuzz(
+  "the task list",
+  MEMORY,
+  (reader) => readTaskList({ reader, offsets: OFFSETS, initTask: BASE + 64n }),
+);
+fuzz(
+  "paths of files",
+  MEMORY,
+  (memory) => new FilePaths(memory, OFFSETS, { anonInodeOperations: null }).pathOf(BASE),
+);
+fuzz("the log", fc.tuple(MEMORY, vmcoreinfoTexts()), async ([memory, text]) => {
+  const ring = await openPrintkRing(memory, parseVmcoreinfo(text));
+  const range = await logRange(memory, ring);
+  let records = 0;
+  for await (const _ of readLog(memory, ring, { ...range, count: Math.min(range.count, 2000) })) {
+    records++;
+  }
+  assert(records <= 2000);
+});
+fuzz(
+  "offsets by structure",
+  MEMORY,
+  (reader) => processOffsets({ reader, initTask: BASE, kernelTable: BASE + 0x1000n }),
+  60,
+);
+fuzz("offsets of areas", MEMORY, (reader) => areaOffsets(reader, BASE));
+fuzz(
+  "page tables without a kernel",
+  fc.tuple(BYTES, fc.bigInt(0n, 1n << 40n)),
+  ([bytes, root]) =>
+    findKernelImage(garbage(bytes), [{
+      mode: "4-level",
+      root: root & ~0xfffn,
+      pageSizeExtension: false,
+      executeDisable: true,
+      writeProtect: true,
+      smep: true,
+      smap: true,
+      userKeys: false,
+      supervisorKeys: false,
+      physicalAddressBits: 52,
+    }]),
+  20,
+);
+fuzz("a cache file", fc.oneof(fc.string(), fc.json()), (text) => {
+  assertEquals(parseKnowledge(text), null);
+});
+fuzz("a log with VFIO's lines", fc.string(), (text) => {
+  parseVfioLog(`VFIO: Clearing _PAGE_USER ${text}\nVFIO: Successfully cleared _PAGE_USER${text}`);
+});
+
+/** Texts of the right form with wrong values. */
+function vmcoreinfoTexts(): fc.Arbitrary<string> {
+  const offsets = [
+    "printk_ringbuffer.desc_ring",
+    "printk_ringbuffer.text_data_ring",
+    "prb_desc_ring.count_bits",
+    "prb_desc_ring.descs",
+    "prb_desc_ring.infos",
+    "prb_desc_ring.head_id",
+    "prb_desc_ring.tail_id",
+    "prb_desc.state_var",
+    "prb_desc.text_blk_lpos",
+    "prb_data_blk_lpos.begin",
+    "prb_data_blk_lpos.next",
+    "prb_data_ring.size_bits",
+    "prb_data_ring.data",
+    "printk_info.seq",
+    "printk_info.ts_nsec",
+    "printk_info.text_len",
+  ];
+  const value = fc.oneof(fc.integer({ min: 0, max: 64 }), fc.integer());
+  return fc.tuple(
+    fc.array(value, { minLength: offsets.length, maxLength: offsets.length }),
+    fc.integer({ min: 0, max: 128 }),
+  ).map(([values, size]) =>
+    [
+      "OSRELEASE=6.1.0",
+      "BUILD-ID=00112233445566778899aabbccddeeff00112233",
+      `SYMBOL(prb)=${BASE.toString(16)}`,
+      ...offsets.map((name, i) => `OFFSET(${name})=${values[i]}`),
+      `SIZE(prb_desc)=${size}`,
+      `SIZE(printk_info)=${size}`,
+    ].join("\n")
+  );
+}
