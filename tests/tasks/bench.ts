@@ -7,6 +7,8 @@ import { qemuAvailable, startBareGuest } from "../../src/testing/mod.ts";
 import type { BenchRow } from "../bench/_measure.ts";
 import { monitorBench } from "../bench/monitor_bench.ts";
 import { processBench } from "../bench/process_bench.ts";
+import { rangeBench } from "../bench/range_bench.ts";
+import { replBench } from "../bench/repl_bench.ts";
 
 const qemu = await qemuAvailable();
 if (!qemu) {
@@ -23,6 +25,8 @@ await using guest = await startBareGuest("4-level");
 const address = formatAddress(guest.guest.pages.sharedVa);
 print("The monitor", await monitorBench(guest.monitorPort));
 print("A check", await processBench(guest.monitorPort, address));
+print("The REPL", await replBench(guest.monitorPort));
+print("A range", await rangeBench());
 
 function print(title: string, rows: readonly BenchRow[]): void {
   console.log(title);
