@@ -140,6 +140,9 @@ export type { GuestStatus } from "./src/monitor/parse/status.ts";
 export type { TlbRow } from "./src/monitor/parse/tlb.ts";
 export type { Transport } from "./src/monitor/transport.ts";
 
+// The gdbstub
+export { connectGdb, GdbClient, type GdbClientOptions } from "./src/gdbstub/gdb_client.ts";
+
 // Page tables
 export {
   type Access,
@@ -212,18 +215,15 @@ export {
 } from "./src/paging/modes.ts";
 export { decodeNotPresent, type NotPresentContent } from "./src/paging/not_present.ts";
 export {
-  ALL_RIGHTS,
   type DecidingLevels,
   effectiveRights,
   type LeafRights,
   leafRightsOf,
-  restrictRights,
   type Right,
   RIGHTS,
   type Rights,
   rightsOf,
   type RightsSoFar,
-  settleRights,
 } from "./src/paging/rights.ts";
 export {
   type MappedWalk,
@@ -237,6 +237,41 @@ export {
   type WalkOutcome,
   type WalkRecord,
 } from "./src/paging/walk.ts";
+
+// Snapshots
+export {
+  diff,
+  type DiffOptions,
+  type EntryCame,
+  type EntryChanged,
+  type EntryDifference,
+  type NotCompared,
+} from "./src/snapshot/diff.ts";
+export { SnapshotError } from "./src/snapshot/errors.ts";
+export { decodeSnapshot, encodeSnapshot } from "./src/snapshot/file.ts";
+export {
+  type FailedRead,
+  type MemoryPiece,
+  PieceMemory,
+  RecordingMemory,
+} from "./src/snapshot/piece_memory.ts";
+export {
+  type PageTableSource,
+  type Snapshot,
+  snapshot,
+  type SnapshotOptions,
+} from "./src/snapshot/snapshot.ts";
+
+// Audits
+export { audit, type AuditOptions } from "./src/audit/audit.ts";
+export type { Evidence, Finding, FrameMapping } from "./src/audit/finding.ts";
+export {
+  AUDIT_RULES,
+  type AuditRule,
+  type AuditRuleName,
+  SEVERITIES,
+  type Severity,
+} from "./src/audit/rules.ts";
 
 // Linux
 export { findKptiPair, type KptiPair } from "./src/linux/kpti_pair.ts";
@@ -264,7 +299,6 @@ export type { LinuxThread } from "./src/linux/task_list.ts";
 export type { TaskState } from "./src/linux/task_state.ts";
 export type { LoggedPage } from "./src/linux/vfio_pages.ts";
 export { logText } from "./src/report/log_text.ts";
-export { CachingMemory, type CachingMemoryOptions } from "./src/memory/caching_memory.ts";
 
 // Verdicts
 export { type Expectation, USER_CLEARED } from "./src/verify/expectation.ts";
@@ -283,6 +317,9 @@ export {
 export { judge, type Mismatch, type Verdict, type VerdictKind } from "./src/verify/verdict.ts";
 
 // Results as text and as JSON
+export { auditSummary, findingLine, findingRecord } from "./src/report/audit_text.ts";
+export { sarifLog, type SarifOptions } from "./src/report/sarif.ts";
+export { differenceLine, differenceRecord } from "./src/report/diff_text.ts";
 export { toJson, verdictRecord, walkRecord } from "./src/report/json.ts";
 export { MAPPING_CSV_HEAD, mappingCsv, mappingRecord } from "./src/report/mappings_record.ts";
 export { mappingLine, mappingsHead, rightsText } from "./src/report/mappings_text.ts";
@@ -308,6 +345,7 @@ export {
 } from "./src/session/guest_source.ts";
 export type {
   GuestAliasesOptions,
+  GuestAuditOptions,
   GuestMappingsOptions,
   GuestTables,
 } from "./src/session/ranges.ts";

@@ -27,7 +27,7 @@ export interface Mapping extends ListedSpan {
   readonly decidedBy: DecidingLevels;
   /** How the processor may cache the pages, by the PAT that the options name. */
   readonly cacheType: CacheType;
-  /** The entry that maps the page; only of a single page, when pages were asked for. */
+  /** The entry that maps the first page; none with paging off. */
   readonly entry?: PageTableEntry;
 }
 
@@ -178,6 +178,7 @@ class RunBuilder {
       effective: first.effective,
       decidedBy: first.decidedBy,
       cacheType: this.#pat[rights.patIndex]!,
+      entry: first.entry,
     };
   }
 

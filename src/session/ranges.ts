@@ -1,7 +1,10 @@
+import { audit, type AuditOptions } from "../audit/audit.ts";
+import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
 import type { PagingContext } from "../cpu/paging_context.ts";
 import type { KptiPair } from "../linux/kpti_pair.ts";
 import { findKptiPairOfRoot } from "../linux/kpti_root.ts";
+import { MonitorMemory } from "../memory/monitor_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../paging/address_range.ts";
 import { aliases, type AliasesOptions, type AliasRecord } from "../paging/aliases.ts";
@@ -53,6 +56,24 @@ export async function* guestAliases(
 ): AsyncGenerator<AliasRecord> {
   const { context, userRoot } = await guestTables(session, options, options.range?.start);
   yield* aliases(session.memory, context, physicalAddress, withUserRoot(options, userRoot));
+}
+
+/** Which tables to audit, and how. */
+export interface GuestAuditOptions extends TableChoice, Omit<AuditOptions, "userRoot"> {}
+
+/** Audits the tables that the options choose; see {@linkcode audit}. */
+export async function* guestAudit(
+  session: Session,
+  options: GuestAuditOptions,
+): AsyncGenerator<Finding> {
+  const { context, userRoot } = await guestTables(session, options, options.range?.start);
+  const { memory } = session;
+  const ranges = options.ranges ?? (memory instanceof MonitorMemory ? await memory.ranges() : null);
+  yield* audit({ memory, context }, {
+    ...options,
+    ...ranges && { ranges },
+    ...userRoot !== undefined && { userRoot },
+  });
 }
 
 /** A page table of the guest, with its KPTI pair. */

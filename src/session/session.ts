@@ -1,3 +1,4 @@
+import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
 import {
   type PagingContext,
@@ -25,6 +26,8 @@ import { judge, type Verdict } from "../verify/verdict.ts";
 import {
   guestAliases,
   type GuestAliasesOptions,
+  guestAudit,
+  type GuestAuditOptions,
   guestMappings,
   type GuestMappingsOptions,
   type GuestTables,
@@ -382,6 +385,16 @@ export class Session implements AsyncDisposable {
       source,
       ...userRoot !== undefined && { userRoot },
     });
+  }
+
+  /**
+   * Looks for what is wrong in the chosen tables, and where RAM is not; see {@linkcode audit}.
+   *
+   * @throws {InvalidArgumentError} if the range or the choice cannot be used
+   * @throws {MonitorError} if the guest cannot be asked
+   */
+  audit(options: GuestAuditOptions = {}): AsyncGenerator<Finding> {
+    return guestAudit(this, options);
   }
 
   /** Finds the tables that a choice means, and whether KPTI gives them a partner. */

@@ -1,0 +1,230 @@
+import { type PagingContext, withRoot } from "../cpu/paging_context.ts";
+import type { MemoryRange } from "../memory/memory_map.ts";
+import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import type { AddressRange } from "../paging/address_range.ts";
+import type { PageAttributeTable } from "../paging/cache_type.ts";
+import { type ListOptions, listTables } from "../paging/listing.ts";
+import { type Mapping, type MappingRecord, mappings } from "../paging/mappings.ts";
+import { PAGING_MODES } from "../paging/modes.ts";
+import type { PageTableSource } from "../snapshot/snapshot.ts";
+import { evidenceOf, type Finding, finding, FindingJoiner } from "./finding.ts";
+import { FrameIndex } from "./frames.ts";
+import { kernelRangeStart, mayStayUnderKpti, VSYSCALL_PAGE } from "./kernel_ranges.ts";
+import { pagesOutsideRam } from "./outside_ram.ts";
+import { TableFrames } from "./table_frames.ts";
+
+/** Options of {@linkcode audit}. */
+export interface AuditOptions extends Pick<ListOptions, "signal" | "onProgress" | "maxTables"> {
+  /** Audit only these addresses. */
+  range?: AddressRange;
+  /** Where the guest has RAM and ROM; without it, frames outside RAM are not looked for. */
+  ranges?: readonly MemoryRange[];
+  /** Under KPTI, the root that user code runs on; it is audited too. */
+  userRoot?: bigint;
+  /** What the PAT of the guest holds. @default {PAT_OF_LINUX} */
+  pat?: PageAttributeTable;
+  /**
+   * Where the kernel's range starts.
+   *
+   * @default the upper half or, in the 32-bit modes, 3 GiB as on Linux
+   */
+  kernelStart?: bigint;
+  /**
+   * Compare the mappings of so many runs of frames at most.
+   *
+   * @default {1_000_000}
+   */
+  maxFrameRuns?: number;
+}
+
+/**
+ * Looks for what is wrong in an address space: pages that are writable and executable, kernel pages
+ * open to user mode, tables that user mode can write, corrupt entries, frames mapped in ways that do
+ * not go together, and more; {@linkcode AUDIT_RULES} has them all. Findings about addresses come in
+ * their order, then those about frames. The tables are listed twice.
+ *
+ * @throws {InvalidArgumentError} if the range cannot be used
+ *
+ * @example Usage
+ * ```ts
+ * import { audit, pagingContext } from "@pagewalk/pagewalk";
+ * import { PageTableBuilder, ramRange, registersFor, SparseMemory } from "@pagewalk/pagewalk/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const memory = new SparseMemory({ ranges: [ramRange(0n, 0x100_0000n)] });
+ * const tables = new PageTableBuilder("4-level", memory, { tablesAt: 0x1000n });
+ * tables.map(0xffff888000000000n, 0x9000n, "4K", { writable: true }); // No XD.
+ * const context = pagingContext(registersFor(tables));
+ * const [found] = await Array.fromAsync(audit({ memory, context }));
+ * assertEquals([found?.rule, found?.severity], ["writable-executable", "high"]);
+ * ```
+ */
+export async function* audit(
+  source: PageTableSource,
+  options: AuditOptions = {},
+): AsyncGenerator<Finding> {
+  const { memory, context } = source;
+  const { range = {}, userRoot, pat, maxFrameRuns = 1_000_000 } = options;
+  const list = pick(options);
+  const tables = await tablesOf(memory, context, options);
+  const frames = new FrameIndex(maxFrameRuns);
+  const rules = new RunRules(context, tables, options);
+  const joiner = new FindingJoiner();
+  const runs = mappings(memory, context, range, {
+    ...list,
+    contiguous: true,
+    ...pat && { pat },
+    ...userRoot !== undefined && { userRoot },
+  });
+  for await (const record of runs) {
+    for (const found of rules.judge(record)) yield* joiner.add(found);
+    if (record.kind === "mapping" && record.entry) frames.add(record);
+  }
+  yield* joiner.end();
+  yield* frames.findings();
+  if (!frames.isWhole) {
+    const message = `Only the first ${maxFrameRuns} runs of frames were compared with each other`;
+    yield finding("not-audited", { address: 0n, lengthBytes: 0 }, { message });
+  }
+  if (userRoot !== undefined) yield* auditUserRoot(memory, withRoot(context, userRoot), options);
+}
+
+/** What the user's root maps of the kernel's range. */
+async function* auditUserRoot(
+  memory: PhysicalMemory,
+  context: PagingContext,
+  options: AuditOptions,
+): AsyncGenerator<Finding> {
+  if (!context.mode.endsWith("-level")) return;
+  const start = kernelRangeStart(context.mode);
+  const joiner = new FindingJoiner();
+  for await (const record of mappings(memory, context, { start }, pick(options))) {
+    if (record.kind !== "mapping" || mayStayUnderKpti(record, context.mode)) continue;
+    yield* joiner.add(finding("kpti-exposes-kernel", record, { evidence: evidenceOf(record) }));
+  }
+  yield* joiner.end();
+}
+
+/** The frames that hold tables: of the whole address space, whatever range is audited. */
+async function tablesOf(
+  memory: PhysicalMemory,
+  context: PagingContext,
+  options: AuditOptions,
+): Promise<TableFrames> {
+  const { signal, maxTables, userRoot } = options;
+  const list = {
+    tables: true,
+    ...signal && { signal },
+    ...maxTables !== undefined && { maxTables },
+  };
+  const frames = new Set<bigint>();
+  for (const root of [context.root, ...userRoot === undefined ? [] : [userRoot]]) {
+    frames.add(root);
+    for await (const batch of listTables(memory, withRoot(context, root), {}, list)) {
+      for (const record of batch) if (record.kind === "table") frames.add(record.entry.frame);
+    }
+  }
+  return new TableFrames(frames);
+}
+
+/** The rules that need to see no more than one run of like pages, or one broken entry. */
+class RunRules {
+  readonly #context: PagingContext;
+  readonly #tables: TableFrames;
+  readonly #ranges: readonly MemoryRange[] | undefined;
+  readonly #kernelStart: bigint;
+
+  constructor(context: PagingContext, tables: TableFrames, options: AuditOptions) {
+    this.#context = context;
+    this.#tables = tables;
+    this.#ranges = options.ranges;
+    this.#kernelStart = options.kernelStart ?? kernelRangeStart(context.mode);
+  }
+
+  *judge(record: MappingRecord): Generator<Finding> {
+    switch (record.kind) {
+      case "mapping":
+        if (record.entry) yield* this.#judgeRun(record);
+        return;
+      case "reservedBits": {
+        const { entry } = record;
+        // Bits of the address field are reserved only as they are at MAXPHYADDR or above.
+        const beyond = (1n << 52n) - (1n << BigInt(this.#context.physicalAddressBits));
+        const rule = entry.reservedBits & beyond ? "beyond-physical-addresses" : "reserved-bits";
+        yield finding(rule, record, { evidence: { entry } });
+        return;
+      }
+      case "unreadable": {
+        const evidence = record.entry ? { entry: record.entry } : {};
+        const isCorrupt = record.failure === "outsideRam";
+        yield finding(isCorrupt ? "table-outside-ram" : "not-audited", record, { evidence });
+        return;
+      }
+      case "truncated": {
+        const message = `The audit ended here after ${record.tables} tables`;
+        yield finding("not-audited", record, { message });
+      }
+    }
+  }
+
+  *#judgeRun(run: Mapping): Generator<Finding> {
+    const { leaf, effective, decidedBy, physicalAddress } = run;
+    const evidence = evidenceOf(run);
+    const isKernelRange = run.address >= this.#kernelStart;
+    if (effective.writable && effective.executable) {
+      const severity = effective.user ? "medium" : "high";
+      const whose = effective.user ? "User pages" : "Kernel pages";
+      const message = `${whose} may be written and executed`;
+      yield finding("writable-executable", run, { evidence, severity, message });
+    }
+    if (effective.user && isKernelRange) {
+      const isVsyscall = run.address === VSYSCALL_PAGE && run.pages === 1 && !effective.writable;
+      yield finding("user-accessible-kernel-range", run, {
+        evidence,
+        ...isVsyscall && { severity: "low", message: "User mode may touch the vsyscall page" },
+      });
+    }
+    if (effective.user && effective.writable) {
+      const { address, lengthBytes } = run;
+      for (const table of this.#tables.within(physicalAddress!, lengthBytes)) {
+        const at = address + (table - physicalAddress!);
+        const span = { address: at, lengthBytes: 4096 };
+        yield finding("user-writable-table", span, {
+          evidence: { ...evidence, physicalAddress: table },
+        });
+      }
+    }
+    yield* this.#outsideRam(run);
+    if (leaf.user && !effective.user) {
+      const { levels } = PAGING_MODES[this.#context.mode];
+      const decider = levels.find(({ level }) => level === decidedBy.user)!;
+      const message = `Entries set U/S below a ${decider.entryName} that clears it`;
+      yield finding("user-leaf-below-supervisor", run, { evidence, message });
+    }
+    if (!leaf.user && !isKernelRange && decidedBy.user === decidedBy.present) {
+      yield finding("supervisor-leaf-in-user-range", run, { evidence });
+    }
+  }
+
+  *#outsideRam(run: Mapping): Generator<Finding> {
+    if (!this.#ranges || ["UC", "UC-", "WC"].includes(run.cacheType)) return;
+    const start = run.physicalAddress!;
+    const span = { start, end: start + BigInt(run.lengthBytes) };
+    for (const outside of pagesOutsideRam(this.#ranges, span, BigInt(run.pageSizeBytes))) {
+      const address = run.address + (outside.start - start);
+      yield finding("frame-outside-ram", {
+        address,
+        lengthBytes: Number(outside.end - outside.start),
+      }, { evidence: { ...evidenceOf(run), physicalAddress: outside.start } });
+    }
+  }
+}
+
+function pick(options: AuditOptions): Pick<ListOptions, "signal" | "onProgress" | "maxTables"> {
+  const { signal, onProgress, maxTables } = options;
+  return {
+    ...signal && { signal },
+    ...onProgress && { onProgress },
+    ...maxTables !== undefined && { maxTables },
+  };
+}

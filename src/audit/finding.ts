@@ -1,0 +1,102 @@
+import type { Mapping } from "../paging/mappings.ts";
+import type { ListedSpan } from "../paging/listing_records.ts";
+import type { PageTableEntry } from "../paging/entry.ts";
+import type { Rights } from "../paging/rights.ts";
+import type { CacheType } from "../paging/cache_type.ts";
+import { AUDIT_RULES, type AuditRuleName, type Severity } from "./rules.ts";
+
+/** What a finding rests on. */
+export interface Evidence {
+  /** The first entry that shows it. */
+  readonly entry?: PageTableEntry;
+  /** The guest-physical address of the first page. */
+  readonly physicalAddress?: bigint;
+  /** What all levels allow together. */
+  readonly effective?: Rights;
+  /** How the pages may be cached. */
+  readonly cacheType?: CacheType;
+  /** For a frame: one address for each way in which it is mapped. */
+  readonly mappings?: readonly FrameMapping[];
+}
+
+/** One way in which a frame is mapped. */
+export interface FrameMapping {
+  /** A linear address of it. */
+  readonly address: bigint;
+  /** What all levels allow there. */
+  readonly effective: Rights;
+  /** How it may be cached there. */
+  readonly cacheType: CacheType;
+}
+
+/** Something that an audit found. */
+export interface Finding extends ListedSpan {
+  /** The rule that found it. */
+  readonly rule: AuditRuleName;
+  /** How much it matters. */
+  readonly severity: Severity;
+  /** What is the matter, in one sentence without the address. */
+  readonly message: string;
+  /** What it rests on. */
+  readonly evidence: Evidence;
+}
+
+/** What may differ from one finding of a rule to the next. */
+export interface FindingDetails {
+  /** The severity, if it is not the rule's. */
+  readonly severity?: Severity;
+  /** The sentence, if it is not the rule's summary. */
+  readonly message?: string;
+  /** What it rests on. */
+  readonly evidence?: Evidence;
+}
+
+/** Makes a finding of a rule. */
+export function finding(
+  rule: AuditRuleName,
+  { address, lengthBytes }: ListedSpan,
+  details: FindingDetails = {},
+): Finding {
+  const { summary, severity } = AUDIT_RULES[rule];
+  return {
+    rule,
+    severity: details.severity ?? severity,
+    address,
+    lengthBytes,
+    message: details.message ?? summary,
+    evidence: details.evidence ?? {},
+  };
+}
+
+/** The evidence that a mapping is. */
+export function evidenceOf({ entry, physicalAddress, effective, cacheType }: Mapping): Evidence {
+  return {
+    ...entry && { entry },
+    ...physicalAddress !== null && { physicalAddress },
+    effective,
+    cacheType,
+  };
+}
+
+/** Joins findings of one rule that follow each other without a gap, and say the same. */
+export class FindingJoiner {
+  readonly #open = new Map<AuditRuleName, Finding>();
+
+  /** Takes the next finding, and returns the one before it if that is complete. */
+  *add(next: Finding): Generator<Finding> {
+    const last = this.#open.get(next.rule);
+    const continues = last !== undefined && last.severity === next.severity &&
+      last.message === next.message && last.address + BigInt(last.lengthBytes) === next.address;
+    if (last && !continues) yield last;
+    this.#open.set(
+      next.rule,
+      continues ? { ...last, lengthBytes: last.lengthBytes + next.lengthBytes } : next,
+    );
+  }
+
+  /** Returns what is still open. */
+  *end(): Generator<Finding> {
+    yield* this.#open.values();
+    this.#open.clear();
+  }
+}

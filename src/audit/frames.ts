@@ -1,0 +1,154 @@
+import type { CacheType } from "../paging/cache_type.ts";
+import type { Mapping } from "../paging/mappings.ts";
+import { type Finding, finding, type FrameMapping } from "./finding.ts";
+
+const CACHE_TYPES: readonly CacheType[] = ["WB", "WT", "WC", "WP", "UC-", "UC"];
+/** Where pages are numbers: addresses without their low 12 bits fit a double exactly. */
+const PAGE_SHIFT = 12n;
+
+/** A way to map a frame, as a small number: three bits of rights, and the cache type above them. */
+function codeOf({ effective: { user, writable, executable }, cacheType }: Mapping): number {
+  const rights = (user ? 1 : 0) | (writable ? 2 : 0) | (executable ? 4 : 0);
+  return rights | (CACHE_TYPES.indexOf(cacheType) << 3);
+}
+
+function isUser(code: number): boolean {
+  return (code & 1) !== 0;
+}
+
+function isWritable(code: number): boolean {
+  return (code & 2) !== 0;
+}
+
+function isExecutable(code: number): boolean {
+  return (code & 4) !== 0;
+}
+
+/** Who may write code that whom runs. The kernel can write all memory, user mode's code too. */
+const SPLITS = [
+  { writer: "the kernel", runner: "the kernel", severity: "high" },
+  { writer: "user mode", runner: "the kernel", severity: "high" },
+  { writer: "user mode", runner: "user mode", severity: "medium" },
+] as const;
+
+/**
+ * Remembers which frames are mapped how, and finds those that are mapped in ways that do not go
+ * together. It takes 32 bytes for each run of frames.
+ */
+export class FrameIndex {
+  readonly #first: number[] = [];
+  readonly #end: number[] = [];
+  readonly #linear: number[] = [];
+  readonly #code: number[] = [];
+  readonly #maxRuns: number;
+  #isWhole = true;
+
+  /** Keeps so many runs at most. */
+  constructor(maxRuns: number) {
+    this.#maxRuns = maxRuns;
+  }
+
+  /** False if there were more runs than are kept. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  /** Takes a run whose frames are one after the other. */
+  add(run: Mapping): void {
+    if (run.physicalAddress === null) throw new Error("The run's frames must be contiguous");
+    if (this.#first.length >= this.#maxRuns) {
+      this.#isWhole = false;
+      return;
+    }
+    const first = Number(run.physicalAddress >> PAGE_SHIFT);
+    this.#first.push(first);
+    this.#end.push(first + run.lengthBytes / 4096);
+    this.#linear.push(Number(run.address >> PAGE_SHIFT));
+    this.#code.push(codeOf(run));
+  }
+
+  /** Sweeps over the frames in order, and yields what is wrong with those mapped more than once. */
+  *findings(): Generator<Finding> {
+    const count = this.#first.length;
+    // Each run is two events: its start (its number) and its end (its number plus the count).
+    const at = (event: number) => event < count ? this.#first[event]! : this.#end[event - count]!;
+    const events = Uint32Array.from({ length: 2 * count }, (_, i) => i).sort((a, b) =>
+      at(a) - at(b)
+    );
+    const active = new Map<number, Set<number>>();
+    let open: { key: string; found: Finding[]; end: number } | null = null;
+    for (let i = 0; i < events.length; i++) {
+      const event = events[i]!;
+      const run = event % count;
+      const code = this.#code[run]!;
+      if (!active.has(code)) active.set(code, new Set());
+      if (event < count) active.get(code)!.add(run);
+      else active.get(code)!.delete(run);
+      if (active.get(code)!.size === 0) active.delete(code);
+      const from = at(event);
+      const to = i + 1 < events.length ? at(events[i + 1]!) : from;
+      if (to === from) continue;
+
+      const key = [...active.keys()].sort().join();
+      if (open && open.key === key && open.end === from) {
+        open.end = to;
+        open.found = open.found.map((one) => ({
+          ...one,
+          lengthBytes: one.lengthBytes + (to - from) * 4096,
+        }));
+        continue;
+      }
+      if (open) yield* open.found;
+      open = null;
+      if (active.size > 1) open = { key, found: [...this.#judge(active, from, to)], end: to };
+    }
+    if (open) yield* open.found;
+  }
+
+  *#judge(active: Map<number, Set<number>>, from: number, to: number): Generator<Finding> {
+    const codes = [...active.keys()];
+    const mappings = [...active].map(([code, runs]) => this.#mapping(code, runs, from));
+    const physicalAddress = BigInt(from) << PAGE_SHIFT;
+    // A frame has no linear address of its own: that of its first mapping stands for it.
+    const span = { address: mappings[0]!.address, lengthBytes: (to - from) * 4096 };
+    const evidence = { physicalAddress, mappings };
+    if (new Set(codes.map((code) => code >> 3)).size > 1) {
+      yield finding("frame-cache-types-differ", span, { evidence });
+    }
+    const user = codes.filter(isUser);
+    const kernel = codes.filter((code) => !isUser(code));
+    const split = SPLITS.find(({ writer, runner }) =>
+      splitOf(writer === "user mode" ? user : kernel, runner === "user mode" ? user : kernel)
+    );
+    if (split) {
+      const { writer, runner, severity } = split;
+      const message =
+        `A frame may be written by ${writer} at one address and executed by ${runner} ` +
+        "at another";
+      yield finding("frame-writable-and-executable", span, { evidence, message, severity });
+    } else if (differ(user) || differ(kernel)) {
+      yield finding("frame-rights-differ", span, { evidence });
+    }
+  }
+
+  #mapping(code: number, runs: Set<number>, frame: number): FrameMapping {
+    const [run] = runs;
+    const linear = this.#linear[run!]! + (frame - this.#first[run!]!);
+    return {
+      address: BigInt(linear) << PAGE_SHIFT,
+      effective: { user: isUser(code), writable: isWritable(code), executable: isExecutable(code) },
+      cacheType: CACHE_TYPES[code >> 3]!,
+    };
+  }
+}
+
+/** Says whether some mapping can be written and another one executed. */
+function splitOf(writers: readonly number[], runners: readonly number[]): boolean {
+  return writers.some((writer) =>
+    isWritable(writer) && runners.some((runner) => runner !== writer && isExecutable(runner))
+  );
+}
+
+function differ(codes: readonly number[]): boolean {
+  return new Set(codes.map((code) => code & 7)).size > 1;
+}

@@ -1,0 +1,81 @@
+import { formatAddress } from "../core/address.ts";
+import type { Finding } from "../audit/finding.ts";
+import { SEVERITIES, type Severity } from "../audit/rules.ts";
+import { rightsText } from "./mappings_text.ts";
+import { formatSize } from "./size.ts";
+import type { Style } from "./style.ts";
+
+/**
+ * Writes a finding as a line: its severity and rule, where, what, and the evidence.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, findingLine, PLAIN } from "@pagewalk/pagewalk";
+ *
+ * await using guest = await connect("sim:");
+ * for await (const found of guest.audit()) console.log(findingLine(found, PLAIN));
+ * ```
+ */
+export function findingLine(found: Finding, style: Style): string {
+  const { rule, severity, address, lengthBytes, message } = found;
+  const paint = severity === "high" ? style.bad : severity === "medium" ? style.value : style.faint;
+  const size = lengthBytes === 0 ? "" : ` (${formatSize(lengthBytes)})`;
+  const details = evidenceText(found);
+  return `${paint(severity.padEnd(6))} ${rule}: ${formatAddress(address, 8)}${size}: ${message}` +
+    (details === "" ? "" : `; ${details}`);
+}
+
+function evidenceText({ evidence }: Finding): string {
+  const { mappings, physicalAddress, effective, cacheType, entry } = evidence;
+  if (mappings) {
+    const ways = mappings.map((way) =>
+      `${rightsText(way.effective)} ${way.cacheType} at ${formatAddress(way.address)}`
+    );
+    return `frame ${formatAddress(physicalAddress!)}: ${ways.join(", ")}`;
+  }
+  return [
+    ...effective ? [`${rightsText(effective)} ${cacheType ?? ""}`.trimEnd()] : [],
+    ...physicalAddress !== undefined ? [`physical ${formatAddress(physicalAddress)}`] : [],
+    ...entry
+      ? [`${entry.name} entry ${formatAddress(entry.raw)} at ${formatAddress(entry.address)}`]
+      : [],
+  ].join(", ");
+}
+
+/**
+ * Says in one line how many findings there are of each severity.
+ *
+ * @example Usage
+ * ```ts
+ * import { auditSummary } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(auditSummary({ high: 1, medium: 0, low: 7 }), "1 high, 0 medium, 7 low");
+ * ```
+ */
+export function auditSummary(counts: Readonly<Record<Severity, number>>): string {
+  return SEVERITIES.map((severity) => `${counts[severity]} ${severity}`).join(", ");
+}
+
+/**
+ * A finding as plain data for JSON.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, findingRecord, toJson } from "@pagewalk/pagewalk";
+ *
+ * await using guest = await connect("sim:");
+ * for await (const found of guest.audit()) console.log(toJson(findingRecord(found)));
+ * ```
+ */
+export function findingRecord(found: Finding): Record<string, unknown> {
+  const { rule, severity, address, lengthBytes, message, evidence } = found;
+  const { entry, ...others } = evidence;
+  return {
+    ...{ rule, severity, address, lengthBytes, message },
+    evidence: {
+      ...others,
+      ...entry && { level: entry.level, entryAddress: entry.address, entry: entry.raw },
+    },
+  };
+}
