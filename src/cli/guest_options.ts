@@ -102,11 +102,16 @@ export type ConnectValues = OptionValues<ConnectOptionSpecs>;
 /** The values of {@linkcode TABLE_OPTIONS}. */
 export type TableValues = OptionValues<TableOptionSpecs>;
 
-/** Connects to the guest that a script's arguments name. */
-export function connectTo(monitor: string, options: ConnectValues): Promise<Session> {
+/**
+ * Connects to the guest that a script's arguments name. What a user should know of the door to it, such
+ * as that it pauses the guest, is said on standard error.
+ */
+export async function connectTo(monitor: string, options: ConnectValues): Promise<Session> {
   const debugPort = options["debug-port"];
   const endpoint = debugPort === undefined ? monitor : String(monitorPortFor(debugPort));
-  return connect(endpoint, connectOptions(options));
+  const session = await connect(endpoint, connectOptions(options));
+  if (session.notice !== null) console.error(`note: ${session.notice}`);
+  return session;
 }
 
 /** Turns a script's options into those of {@linkcode connect}. */

@@ -2,6 +2,12 @@ import type { CommandOptions } from "./monitor.ts";
 
 /** What a job needs to know of the client that runs it. */
 export interface CommandJobOptions extends CommandOptions {
+  /**
+   * What goes over the wire for the line.
+   *
+   * @default the line itself
+   */
+  wire?: string;
   /** How long the reply may take once the job is the first that waits, in milliseconds. */
   timeoutMs: number;
   /** Called once, soon after the job has got its result. */
@@ -10,8 +16,10 @@ export interface CommandJobOptions extends CommandOptions {
 
 /** One caller's command: what to send, and the promise that waits for it. */
 export class CommandJob {
-  /** The line to send. */
+  /** The line as the caller gave it, for errors. */
   readonly line: string;
+  /** What goes over the wire for it. */
+  readonly wire: string;
   /** The vCPU to run it on, or undefined for the monitor's current one. */
   readonly cpu: number | undefined;
   /** How long the reply may take, in milliseconds. */
@@ -24,6 +32,7 @@ export class CommandJob {
 
   constructor(line: string, options: CommandJobOptions) {
     this.line = line;
+    this.wire = options.wire ?? line;
     this.cpu = options.cpu;
     this.timeoutMs = options.timeoutMs;
     this.#onSettled = options.onSettled;

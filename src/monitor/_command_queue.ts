@@ -1,7 +1,12 @@
 import { Watchdog } from "../core/watchdog.ts";
 import { CommandJob } from "./_command_job.ts";
 import { checkCommand } from "./allow_list.ts";
-import { ConnectionLostError, ReplyTimeoutError, ReplyTooLargeError } from "./errors.ts";
+import {
+  ConnectionLostError,
+  MonitorError,
+  ReplyTimeoutError,
+  ReplyTooLargeError,
+} from "./errors.ts";
 import type { CommandOptions } from "./monitor.ts";
 
 /** How a client bounds its commands. */
@@ -79,14 +84,23 @@ export class CommandQueue {
     return oldest;
   }
 
-  /** Queues a command and waits for its reply. */
-  async run(line: string, options: CommandOptions): Promise<string> {
+  /**
+   * Checks a command against the read-only list, queues it and waits for its reply. `wire` is what is
+   * sent for it, if that is not the line.
+   */
+  async run(line: string, options: CommandOptions, wire?: string): Promise<string> {
     const allowUnsafe = [...this.#allowUnsafe, ...options.allowUnsafe ?? []];
     checkCommand(line, { endpoint: this.endpoint, allowUnsafe });
+    return await this.enqueue(line, options, wire);
+  }
+
+  /** Queues what is no command of a user's and waits for its reply. */
+  async enqueue(line: string, options: CommandOptions, wire?: string): Promise<string> {
     options.signal?.throwIfAborted();
     if (this.#ended) throw this.lost(line);
     const job = new CommandJob(line, {
       ...options,
+      ...wire !== undefined && { wire },
       timeoutMs: options.timeoutMs ?? this.#commandTimeoutMs,
       onSettled: () => this.#startNextClock(),
     });
@@ -128,6 +142,12 @@ export class CommandQueue {
       command: line,
       cause: this.#ended?.cause,
     });
+  }
+
+  /** The error of a command that the peer did not carry out. */
+  failed(line: string, why: string): MonitorError {
+    const message = `${this.endpoint} did not run "${line}": ${why}`;
+    return new MonitorError(message, { endpoint: this.endpoint, command: line });
   }
 
   /** The error of a command whose reply grew past the limit. */

@@ -61,11 +61,40 @@ async function step(wire: HmpWire, banner: BannerFramer): Promise<boolean> {
   const complete = banner.push(bytes);
   const verdict = identifyPeer(banner.text);
   if (verdict.kind === "foreign") {
+    // A peer that has gone meanwhile cannot be told anything; what it is stays the error.
+    if (verdict.name === "gdbstub") await leaveGdbstub(wire).catch(() => {});
     throw wrongPeer(endpoint, verdict.name, verdict.advice, banner.text);
   }
   if (!complete && (verdict.kind === "monitor" || wire.isTelnet)) await wire.nudge();
   return complete;
 }
+
+/**
+ * QEMU up to 7.2 greets with a stop reply if connecting has paused the guest, which ran. Detaching lets
+ * it run on; once some client has told the stub of processes, it takes `D;1` only. Not a byte may follow,
+ * as a running guest is stopped by any. The answer is awaited, as closing with something unread might
+ * undo what was sent.
+ */
+async function leaveGdbstub(wire: HmpWire): Promise<void> {
+  const clock = new Watchdog(() => wire.close()); // Ends the pending read.
+  clock.start(LEAVE_TIMEOUT_MS);
+  try {
+    for (const packet of ["+$D#44", "$D;1#b0"]) {
+      await wire.write(new TextEncoder().encode(packet));
+      let answer = "";
+      while (!/\$[^#]*#../.test(answer)) {
+        const bytes = await wire.read();
+        if (bytes === null) return;
+        answer += new TextDecoder("latin1").decode(bytes);
+      }
+      if (answer.includes("$OK")) return;
+    }
+  } finally {
+    clock.stop();
+  }
+}
+
+const LEAVE_TIMEOUT_MS = 500;
 
 function wrongPeer(endpoint: string, name: string, advice: string, text: string): WrongPeerError {
   const what = name === "unknown"

@@ -19,7 +19,7 @@ export const FOREIGN_PEERS: readonly ForeignPeer[] = [
     name: "gdbstub",
     greeting: /^[+-]*\$/,
     advice:
-      "the monitor's port is by convention the debug port + 100; connecting to a gdbstub pauses the guest, so resume it (cont)",
+      "the monitor's port is by convention the debug port + 100; connecting to a gdbstub pauses the guest, so it was told to run on (to read through the stub, write gdb: before the address)",
   },
   { name: "HTTP", greeting: /^HTTP\//, advice: "check the port" },
   { name: "SSH", greeting: /^SSH-/, advice: "check the port" },

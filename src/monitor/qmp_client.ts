@@ -81,6 +81,12 @@ export async function connectQmp(
  * (`QMP_REQ_QUEUE_LEN_MAX`, 5.2 to 11.1).
  */
 const MAX_UNDER_WAY = 8;
+/**
+ * A byte that carries an acknowledgement and that JSON skips. Of several replies, or of one in pieces,
+ * QEMU's kernel holds each next back until the one before is acknowledged (Nagle), and ours delays that
+ * for 44 ms: five reads at once take 1 ms instead of 44 (seen with 7.2).
+ */
+const NUDGE = new Uint8Array([0x0a]);
 /** What a line may hold besides the reply's text, whose characters are longer when escaped. */
 const ENVELOPE_BYTES = 256;
 
@@ -283,10 +289,18 @@ export class QmpClient implements Monitor {
         const { oldest } = this.#queue;
         if (this.#framer.overflowing) oldest?.reject(this.#queue.tooLarge(oldest.line));
         if (this.#queue.peek() !== undefined) this.#send();
+        else if (this.#queue.underWay > 0) await this.#nudge();
       }
     } catch (cause) {
       this.#end(this.#whyEnded(cause), cause);
     }
+  }
+
+  /** On TCP only: elsewhere nothing is held back. A command that is being sent does as well. */
+  async #nudge(): Promise<void> {
+    const { endpoint } = this.#transport;
+    const socket = endpoint.scheme === "qmp" ? endpoint.socket : endpoint;
+    if (socket.scheme === "tcp" && this.#sending === null) await this.#transport.write(NUDGE);
   }
 
   #take(line: QmpLine): void {
@@ -336,7 +350,8 @@ export class QmpClient implements Monitor {
 
   #noSuchCpu(job: CommandJob): NoSuchCpuError {
     const { endpoint } = this;
-    const message = `The guest at ${endpoint} has no vCPU ${job.cpu}: "info cpus" lists those it has`;
+    const message =
+      `The guest at ${endpoint} has no vCPU ${job.cpu}: "info cpus" lists those it has`;
     return new NoSuchCpuError(job.cpu!, message, { endpoint, command: job.line });
   }
 

@@ -7,6 +7,7 @@ import type { Monitor } from "../monitor/monitor.ts";
 import { record, requireRecordable } from "../monitor/recording/recorder.ts";
 import { openReplay } from "../monitor/recording/replay_monitor.ts";
 import { openDumpDoor } from "./dump_door.ts";
+import { openGdbDoor } from "./gdb_door.ts";
 import { type GuestSource, monitorSource } from "./guest_source.ts";
 import { Session } from "./session.ts";
 
@@ -83,6 +84,7 @@ export async function connect(
 /** Opens the door that an endpoint names. A further kind of door is one more case here. */
 async function openDoor(endpoint: Endpoint, options: ConnectOptions): Promise<GuestSource> {
   if (endpoint.scheme === "dump") return await openDumpDoor(endpoint, options);
+  if (endpoint.scheme === "gdb") return await openGdbDoor(endpoint, options);
   const reopenMonitor = () => openMonitor(endpoint, options);
   if (options.record !== undefined) await requireRecordable(options.record);
   const monitor = await reopenMonitor();
