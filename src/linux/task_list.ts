@@ -52,7 +52,7 @@ const PF_KTHREAD = 0x20_0000;
 const MAX_TASKS = 4 * 1024 * 1024;
 /** How often a list may be found changed before it is given up; a fork bomb would go on for ever. */
 const MAX_REPAIRS = 1000;
-const MAX_ATTEMPTS = 20;
+const MAX_ATTEMPTS = 5;
 
 const TASK_MEMBERS = {
   state: 4,

@@ -12,62 +12,29 @@ import { findKernelImage } from "../../src/linux/kernel_image.ts";
 import { parseKnowledge } from "../../src/linux/kernel_cache.ts";
 import { readMapleTree } from "../../src/linux/maple_tree.ts";
 import { logRange, openPrintkRing, readLog } from "../../src/linux/printk_ring.ts";
-import type { Reader } from "../../src/linux/reader.ts";
 import { areaOffsets } from "../../src/linux/structural_areas.ts";
 import { processOffsets } from "../../src/linux/structural_offsets.ts";
 import { readTaskList } from "../../src/linux/task_list.ts";
 import { parseVmcoreinfo } from "../../src/linux/vmcoreinfo.ts";
 import { parseVfioLog } from "../../src/linux/vfio_log.ts";
-import { MemoryReadError } from "../../src/memory/physical_memory.ts";
+import {
+  BASE,
+  btfHeader,
+  garbage,
+  LOG_LAYOUT,
+  LOG_WORDS,
+  NODE_WORDS,
+  POINTERS,
+  tangled,
+  TASK_WORDS,
+  TYPE_WORDS,
+  VMCOREINFO,
+  vmcoreinfoOf,
+  type Word,
+} from "./_hostile.ts";
 
 /** No decoder may take longer on garbage, on any machine that runs tests. */
 const LONGEST_MS = 5000;
-const READ_LIMIT_BYTES = 256 * 1024 * 1024;
-
-/** Ends a test that reads without end before it fills the memory. */
-class Budget {
-  left = READ_LIMIT_BYTES;
-  take(bytes: number): void {
-    assert(bytes >= 0 && (this.left -= bytes) >= 0, `read more than ${READ_LIMIT_BYTES} bytes`);
-  }
-}
-
-/** Memory that repeats some bytes at every address: any pointer leads to more of it. */
-function garbage(bytes: Uint8Array): Reader {
-  const budget = new Budget();
-  return {
-    // deno-lint-ignore require-await -- errors are rejections
-    read: async (address, lengthBytes) => {
-      budget.take(lengthBytes);
-      const start = Number(address % BigInt(bytes.length));
-      return Uint8Array.from(
-        { length: lengthBytes },
-        (_, i) => bytes[(start + i) % bytes.length]!,
-      );
-    },
-  };
-}
-
-/** Memory with pointers into itself: lists and trees with loops, back pointers that agree or not. */
-function tangled(pointers: readonly number[]): Reader {
-  const bytes = new Uint8Array(pointers.length * 8);
-  const view = new DataView(bytes.buffer);
-  pointers.forEach((value, i) => view.setBigUint64(i * 8, BASE + BigInt(value), true));
-  const budget = new Budget();
-  return {
-    // deno-lint-ignore require-await -- errors are rejections
-    read: async (address, lengthBytes) => {
-      budget.take(lengthBytes);
-      const start = Number(address - BASE);
-      if (address < BASE || start + lengthBytes > bytes.length) {
-        throw new MemoryReadError("outsideRam", address, lengthBytes);
-      }
-      return bytes.subarray(start, start + lengthBytes);
-    },
-  };
-}
-
-const BASE = 0xffff_8880_0000_0000n;
 const BYTES = fc.uint8Array({ minLength: 1, maxLength: 2048 });
 /** Small words make counts, kinds and lengths that go on; random bytes mostly end at once. */
 const WORDS = fc.array(fc.oneof(fc.constantFrom(0, 1, 2, 3, 8, 16, 0xeb9f, 0x1eb9f), fc.nat()), {
@@ -75,12 +42,7 @@ const WORDS = fc.array(fc.oneof(fc.constantFrom(0, 1, 2, 3, 8, 16, 0xeb9f, 0x1eb
   maxLength: 400,
 }).map((words) => new Uint8Array(new Uint32Array(words).buffer));
 const SOME_BYTES = fc.oneof(BYTES, WORDS);
-const MEMORY = fc.oneof(
-  SOME_BYTES.map(garbage),
-  fc.array(fc.nat(4096 * 4).map((value) => value & ~7), { minLength: 64, maxLength: 4096 }).map(
-    tangled,
-  ),
-);
+const MEMORY = fc.oneof(SOME_BYTES.map(garbage), POINTERS.map((pointers) => tangled(pointers)));
 
 /** Runs a decoder: it may answer or end in one of our errors, and in time. */
 async function endsWell(decode: () => unknown): Promise<void> {
@@ -150,12 +112,25 @@ fuzz("a whole BTF", SOME_BYTES, async (bytes) => {
     await endsWell(() => btf.members(id, ["tasks", "mm"]));
   }
 });
-fuzz("the kernel's table of types", MEMORY, async (memory) => {
+fuzz("the kernel's table of types", fc.tuple(POINTERS, TYPE_WORDS), async ([pointers, types]) => {
+  const memory = tangled(pointers, [
+    [0, BASE],
+    [8, BASE + 1024n],
+    ...btfHeader(48, 8000),
+    ...Array.from({ length: 64 }, (_, i): Word => [1024 + i * 8, BASE + BigInt(2048 + i * 24)]),
+    ...types.map((word, i): Word => [2048 + i * 8, word]),
+  ]);
   const btf = new Btf(await LiveBtf.open(memory, BASE));
+  for (let id = 1; id < 64; id++) await endsWell(() => btf.layout(id));
   await btf.members(1, ["tasks"]);
 });
-fuzz("the section of types", MEMORY, async (memory) => {
-  await (await SectionBtf.open(memory, BASE)).structNamed("task_struct");
+fuzz("the section of types", fc.tuple(POINTERS, TYPE_WORDS), async ([pointers, types]) => {
+  const words = types.map((word, i): Word => [24 + i * 8, word]);
+  const memory = tangled(pointers, [...btfHeader(0, 8000), ...words]);
+  const section = await SectionBtf.open(memory, BASE);
+  await endsWell(() => section.structNamed("task_struct"));
+  const btf = new Btf(section);
+  for (let id = 1; id < 64; id++) await endsWell(() => btf.layout(id));
 });
 fuzz(
   "kallsyms is looked for",
@@ -183,37 +158,33 @@ fuzz("tables of kallsyms", fc.tuple(MEMORY, fc.boolean()), async ([memory, hasSe
   await endsWell(() => kallsyms.symbol("init_task"));
   await endsWell(() => kallsyms.symbolAt(BASE + 0x500n));
 }, 40);
-fuzz("VMCOREINFO", fc.oneof(fc.string(), vmcoreinfoTexts()), parseVmcoreinfo);
-fuzz(
-  "a maple tree",
-  fc.tuple(MEMORY, fc.nat(0xffff)),
-  ([memory, low]) => readMapleTree(memory, BASE + BigInt(low | 2)),
-);
-fuzz(
-  "the task list",
-  MEMORY,
-  (reader) => readTaskList({ reader, offsets: OFFSETS, initTask: BASE + 64n }),
-);
+fuzz("VMCOREINFO", fc.oneof(fc.string(), VMCOREINFO), parseVmcoreinfo);
+fuzz("a maple tree", fc.tuple(NODE_WORDS, fc.nat(0xffff)), ([words, low]) => {
+  const root = BASE + BigInt(low & 0x1f00 | 0x1e);
+  return readMapleTree(tangled([], words), root);
+});
+fuzz("the task list", fc.tuple(POINTERS, TASK_WORDS), ([pointers, words]) => {
+  return readTaskList({ reader: tangled(pointers, words), offsets: OFFSETS, initTask: BASE });
+}, 60);
 fuzz(
   "paths of files",
   MEMORY,
   (memory) => new FilePaths(memory, OFFSETS, { anonInodeOperations: null }).pathOf(BASE),
 );
-fuzz("the log", fc.tuple(MEMORY, vmcoreinfoTexts()), async ([memory, text]) => {
-  const ring = await openPrintkRing(memory, parseVmcoreinfo(text));
-  const range = await logRange(memory, ring);
-  let records = 0;
-  for await (const _ of readLog(memory, ring, { ...range, count: Math.min(range.count, 2000) })) {
-    records++;
-  }
-  assert(records <= 2000);
+fuzz("how the log is laid out", fc.tuple(MEMORY, VMCOREINFO), ([memory, text]) => {
+  return openPrintkRing(memory, parseVmcoreinfo(text));
 });
-fuzz(
-  "offsets by structure",
-  MEMORY,
-  (reader) => processOffsets({ reader, initTask: BASE, kernelTable: BASE + 0x1000n }),
-  60,
-);
+fuzz("the log", fc.tuple(POINTERS, LOG_WORDS), async ([pointers, words]) => {
+  const memory = tangled(pointers, words);
+  const ring = await openPrintkRing(memory, parseVmcoreinfo(vmcoreinfoOf(LOG_LAYOUT)));
+  let records = 0;
+  for await (const _ of readLog(memory, ring, await logRange(memory, ring))) records++;
+  assert(records <= 16);
+});
+fuzz("offsets by structure", fc.tuple(POINTERS, TASK_WORDS), ([pointers, words]) => {
+  const reader = tangled(pointers, words);
+  return processOffsets({ reader, initTask: BASE, kernelTable: BASE + 0x1000n });
+}, 60);
 fuzz("offsets of areas", MEMORY, (reader) => areaOffsets(reader, BASE));
 fuzz(
   "page tables without a kernel",
@@ -239,39 +210,3 @@ fuzz("a cache file", fc.oneof(fc.string(), fc.json()), (text) => {
 fuzz("a log with VFIO's lines", fc.string(), (text) => {
   parseVfioLog(`VFIO: Clearing _PAGE_USER ${text}\nVFIO: Successfully cleared _PAGE_USER${text}`);
 });
-
-/** Texts of the right form with wrong values. */
-function vmcoreinfoTexts(): fc.Arbitrary<string> {
-  const offsets = [
-    "printk_ringbuffer.desc_ring",
-    "printk_ringbuffer.text_data_ring",
-    "prb_desc_ring.count_bits",
-    "prb_desc_ring.descs",
-    "prb_desc_ring.infos",
-    "prb_desc_ring.head_id",
-    "prb_desc_ring.tail_id",
-    "prb_desc.state_var",
-    "prb_desc.text_blk_lpos",
-    "prb_data_blk_lpos.begin",
-    "prb_data_blk_lpos.next",
-    "prb_data_ring.size_bits",
-    "prb_data_ring.data",
-    "printk_info.seq",
-    "printk_info.ts_nsec",
-    "printk_info.text_len",
-  ];
-  const value = fc.oneof(fc.integer({ min: 0, max: 64 }), fc.integer());
-  return fc.tuple(
-    fc.array(value, { minLength: offsets.length, maxLength: offsets.length }),
-    fc.integer({ min: 0, max: 128 }),
-  ).map(([values, size]) =>
-    [
-      "OSRELEASE=6.1.0",
-      "BUILD-ID=00112233445566778899aabbccddeeff00112233",
-      `SYMBOL(prb)=${BASE.toString(16)}`,
-      ...offsets.map((name, i) => `OFFSET(${name})=${values[i]}`),
-      `SIZE(prb_desc)=${size}`,
-      `SIZE(printk_info)=${size}`,
-    ].join("\n")
-  );
-}
