@@ -336,6 +336,14 @@ export {
 
 // A session with a guest
 export { connect, type ConnectOptions } from "./src/session/connect.ts";
+export {
+  crosscheck,
+  type CrosscheckOptions,
+  type CrosscheckResult,
+  type CrosscheckTables,
+  crosscheckTables,
+} from "./src/session/crosscheck.ts";
+export { checkFleet, type FleetOptions, type FleetResult } from "./src/session/fleet.ts";
 export { GuestLeftPausedError } from "./src/session/freeze.ts";
 export {
   type GuestSource,

@@ -62,7 +62,7 @@ function readArguments<S extends OptionSpecs>(spec: CommandSpec<S>): CommandArgu
   if (missing && !missing.optional) {
     throw new InvalidArgumentError(`Missing argument <${missing.name}>: ${missing.purpose}`, given);
   }
-  if (given.length > spec.positionals.length) {
+  if (given.length > spec.positionals.length && !spec.positionals.at(-1)?.repeated) {
     const extra = given.slice(spec.positionals.length).join(" ");
     throw new InvalidArgumentError(`Too many arguments: ${extra}`, given);
   }

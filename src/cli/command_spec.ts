@@ -8,6 +8,8 @@ export interface Positional {
   readonly purpose: string;
   /** May it be left out? Only the last ones may. */
   readonly optional?: boolean;
+  /** May it be given any number of times? Only the last one may. */
+  readonly repeated?: boolean;
   /** The option that, when given, stands in its place. */
   readonly orOption?: string;
 }

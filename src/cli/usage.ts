@@ -3,7 +3,10 @@ import type { OptionSpecs } from "./options.ts";
 
 /** Writes the usage text of a command: what `--help` prints. */
 export function usageText(spec: CommandSpec<OptionSpecs>): string {
-  const places = spec.positionals.map(({ name, optional }) => optional ? `[${name}]` : `<${name}>`);
+  const places = spec.positionals.map(({ name, optional, repeated }) => {
+    const place = repeated ? `${name}…` : name;
+    return optional ? `[${place}]` : `<${place}>`;
+  });
   const run = `deno run ${spec.permissions} ${spec.name}`.replace("  ", " ");
   return [
     `${spec.purpose}.`,

@@ -95,8 +95,11 @@ export function readElfCore(bytes: DumpBytes): ElfCore {
     const offset = elf.word(view, elf.ph.offset);
     const fileBytes = elf.word(view, elf.ph.filesz);
     if (type === PT_LOAD) {
-      paging ||= elf.word(view, elf.ph.vaddr) !== 0n;
-      segments.push({ physicalAddress: elf.word(view, elf.ph.paddr), fileBytes, offset });
+      const physicalAddress = elf.word(view, elf.ph.paddr);
+      const virtualAddress = elf.word(view, elf.ph.vaddr);
+      // Without -p it is 0 or the physical one, by QEMU's version.
+      paging ||= virtualAddress !== 0n && virtualAddress !== physicalAddress;
+      segments.push({ physicalAddress, fileBytes, offset });
     } else if (type === PT_NOTE) {
       if (fileBytes > MAX_NOTE_BYTES) {
         throw new DumpFormatError(path, `its notes would be ${fileBytes} bytes long`);

@@ -224,7 +224,8 @@ export function permissionsFor(endpoint: Endpoint): Deno.PermissionDescriptor[] 
 }
 
 /**
- * Returns the exact flags for `deno run` that let a script open an endpoint and nothing else.
+ * Returns the exact flags for `deno run` that let a script open an endpoint, or several, and nothing
+ * else.
  *
  * @example Usage
  * ```ts
@@ -234,8 +235,13 @@ export function permissionsFor(endpoint: Endpoint): Deno.PermissionDescriptor[] 
  * assertEquals(permissionFor(parseEndpoint("1334")), "--allow-net=127.0.0.1:1334");
  * ```
  */
-export function permissionFor(endpoint: Endpoint): string {
-  return permissionsFor(endpoint).map(permissionFlag).join(" ");
+export function permissionFor(...endpoints: readonly Endpoint[]): string {
+  const scopes = new Map<string, Set<string>>();
+  for (const permission of endpoints.flatMap(permissionsFor)) {
+    const known = scopes.get(permission.name) ?? new Set();
+    scopes.set(permission.name, known.add(scopeOf(permission)));
+  }
+  return [...scopes].map(([name, all]) => permissionFlag(name, [...all])).join(" ");
 }
 
 /**
@@ -305,15 +311,24 @@ function schemeOf(endpoint: Endpoint): Scheme<Endpoint> {
   return SCHEMES[endpoint.scheme] as unknown as Scheme<Endpoint>;
 }
 
-function permissionFlag(permission: Deno.PermissionDescriptor): string {
-  const scope = permission.name === "net"
-    ? permission.host
-    : permission.name === "run"
-    ? permission.command
-    : permission.name === "read" || permission.name === "write"
-    ? permission.path
-    : undefined;
-  const flag = `--allow-${permission.name}${scope === undefined ? "" : `=${scope}`}`;
+/** What a permission is limited to; empty if it is not. */
+function scopeOf(permission: Deno.PermissionDescriptor): string {
+  switch (permission.name) {
+    case "net":
+      return permission.host ?? "";
+    case "run":
+      return String(permission.command ?? "");
+    case "read":
+    case "write":
+      // A comma stands between paths unless it is doubled.
+      return String(permission.path ?? "").replaceAll(",", ",,");
+    default:
+      return "";
+  }
+}
+
+function permissionFlag(name: string, scopes: readonly string[]): string {
+  const flag = scopes.includes("") ? `--allow-${name}` : `--allow-${name}=${scopes.join(",")}`;
   return /[^\w@%+=:,./[\]-]/.test(flag) ? `'${flag.replaceAll("'", `'\\''`)}'` : flag;
 }
 
@@ -361,7 +376,7 @@ function parsePort(digits: string, text: string): number {
 
 /** virsh takes a name as one word of a shell-like line, so none may hold a quote or a line end. */
 function parseDomain(domain: string, text: string): string {
-  if (!/^[^\s'"\\\0-\x1f-][^'"\\\0-\x1f]*$/.test(domain)) {
+  if (!/^[^\s-]/.test(domain) || /['"\\]|[^\x20-\x7e\u00a0-\uffff]/.test(domain)) {
     throw new InvalidArgumentError(`Not a domain's name: "${domain}" in "${text}"`, text);
   }
   return domain;

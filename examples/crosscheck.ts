@@ -1,0 +1,137 @@
+/**
+ * Walks addresses of one guest by two doors and by QEMU's own `gva2gpa`, and lists what differs.
+ *
+ *     deno run --allow-net=127.0.0.1:1334,127.0.0.1:4444 crosscheck.ts 1334 qmp:4444
+ *     deno run --allow-net=127.0.0.1:1334 --allow-read=core crosscheck.ts 1334 dump:core 0x7f1234567000
+ */
+import {
+  CONNECT_OPTIONS,
+  connectTo,
+  crosscheck,
+  crosscheckTables,
+  EXIT,
+  flag,
+  formatAddress,
+  listTables,
+  MONITOR,
+  PagewalkError,
+  parseAddress,
+  readTextInput,
+  runCommand,
+  type Session,
+  TABLE_OPTIONS,
+  tableChoice,
+  toJson,
+  value,
+  type Walk,
+  wholeNumber,
+} from "@pagewalk/pagewalk/cli";
+
+await runCommand({
+  name: "crosscheck.ts",
+  purpose: "Walk addresses by two doors and by gva2gpa, and list what differs",
+  positionals: [
+    MONITOR,
+    { name: "other", purpose: "another door to the same guest, such as qmp:4444 or dump:core" },
+    {
+      name: "address",
+      purpose: "what to walk (default: each page of the listing)",
+      optional: true,
+      repeated: true,
+    },
+  ],
+  options: {
+    file: value(
+      "FILE",
+      "read the addresses from a file, one a line; --file=- is standard input",
+      String,
+    ),
+    every: wholeNumber("N", "of the listing, take every N-th page (default 1)", 1),
+    freeze: flag("pause the guest meanwhile, so that all answers fit together"),
+    ...TABLE_OPTIONS,
+    json: flag("print one JSON object a difference"),
+    ...CONNECT_OPTIONS,
+  },
+  permissions: "--allow-net=127.0.0.1:1334,127.0.0.1:4444",
+  examples: ["1334 qmp:4444", "1334 qmp:4444 --every 100 --freeze", "sim: sim: 0x7f1234567000"],
+  exits: { 1: "they differ" },
+}, async ({ positionals: [monitor, other, ...given], options }) => {
+  await using first = await connectTo(monitor!, options);
+  await using second = await connectTo(other!, {
+    ...options,
+    "debug-port": undefined,
+    record: undefined,
+  });
+  const choice = tableChoice(options);
+  const check = async (): Promise<number> => {
+    const tables = await crosscheckTables([first, second], choice);
+    if (tables.first.mode !== tables.second.mode) {
+      console.log(`[-] The modes differ: ${tables.first.mode} and ${tables.second.mode}`);
+      return EXIT.FAIL;
+    }
+    if (tables.secondRoot !== tables.first.root && !options.json) {
+      console.log("[!] The roots differ, as on a running guest: both walk from the first one's");
+    }
+    const [counts, addresses] = [{ walks: 0, byQemu: 0, different: 0 }, await addressesOf()];
+    for await (const result of crosscheck([first, second], tables, addresses, choice)) {
+      counts.walks++;
+      if (result.qemu !== undefined) counts.byQemu++;
+      if (result.agree) continue;
+      counts.different++;
+      const answers: [who: string, what: string][] = [
+        [first.endpoint, text(result.first)],
+        [second.endpoint, text(result.second)],
+        ...result.qemu === undefined
+          ? []
+          : [["gva2gpa", translation(result.qemu)] as [string, string]],
+      ];
+      if (options.json) {
+        console.log(toJson({
+          address: formatAddress(result.address),
+          answers: answers.map(([door, says]) => ({ door, says })),
+        }));
+      } else {
+        const said = answers.map(([door, says]) => `${door} says ${says}`).join("; ");
+        console.log(`[-] ${formatAddress(result.address)}: ${said}`);
+      }
+    }
+    if (counts.walks === 0) throw new PagewalkError("There is no address to check");
+    if (!options.json) {
+      console.log(
+        `[${counts.different ? "-" : "+"}] ${counts.walks} addresses by ${first.endpoint} and ` +
+          `${second.endpoint}, ${counts.byQemu} of them by gva2gpa: ` +
+          `${counts.different || "no"} difference${counts.different > 1 ? "s" : ""}`,
+      );
+    }
+    return counts.different > 0 ? EXIT.FAIL : EXIT.PASS;
+
+    async function addressesOf(): Promise<Iterable<bigint> | AsyncIterable<bigint>> {
+      if (options.file !== undefined) {
+        const lines = (await readTextInput(options.file)).split("\n").map((line) => line.trim());
+        return lines.filter((line) => line !== "" && !line.startsWith("#")).map(parseAddress);
+      }
+      if (given.length > 0) return given.map(parseAddress);
+      return everyPage(first, options.every ?? 1);
+    }
+
+    async function* everyPage(guest: Session, every: number): AsyncGenerator<bigint> {
+      let pages = 0;
+      for await (const parts of listTables(guest.memory, tables.first, { start: 0n })) {
+        for (const part of parts) {
+          if (part.kind === "page" && pages++ % every === 0) yield part.address;
+        }
+      }
+    }
+  };
+  return options.freeze ? await first.frozen(check) : await check();
+});
+
+function text(walk: Walk): string {
+  const entry = walk.steps.at(-1);
+  const by = entry ? ` by ${entry.name} entry ${formatAddress(entry.raw)}` : "";
+  return `${walk.outcome === "mapped" ? formatAddress(walk.physicalAddress) : walk.outcome}${by}`;
+}
+
+function translation(physical: bigint | null): string {
+  return physical === null ? "notPresent" : formatAddress(physical);
+}

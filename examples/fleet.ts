@@ -1,0 +1,134 @@
+/**
+ * Says of many guests whether `_PAGE_USER` is cleared in the entry that maps an address.
+ *
+ *     deno run --allow-net=127.0.0.1:1334,10.0.0.7:1334 fleet.ts 0x7f1234567000 1334 10.0.0.7:1334
+ *     deno run --allow-net --allow-read=hosts.txt fleet.ts 0x7f1234567000 --file hosts.txt --json
+ */
+import {
+  checkFleet,
+  CONNECT_OPTIONS,
+  ConnectError,
+  connectOptions,
+  describeSource,
+  type Endpoint,
+  EXIT,
+  exitCodeOf,
+  flag,
+  formatAddress,
+  InvalidArgumentError,
+  oneOf,
+  parseAddress,
+  parseEndpoint,
+  permissionFor,
+  readTextInput,
+  runCommand,
+  TABLE_OPTIONS,
+  tableChoice,
+  toJson,
+  value,
+  verdictRecord,
+  wholeNumber,
+} from "@pagewalk/pagewalk/cli";
+
+const { "debug-port": _, record: __, ...GUEST_OPTIONS } = CONNECT_OPTIONS;
+
+await runCommand({
+  name: "fleet.ts",
+  purpose: "Say of many guests whether _PAGE_USER is cleared in the entry that maps an address",
+  positionals: [
+    { name: "virtual_address", purpose: "the address, such as 0x7f1234567000" },
+    {
+      name: "endpoint",
+      purpose: "a guest, as for the other scripts",
+      optional: true,
+      repeated: true,
+    },
+  ],
+  options: {
+    file: value(
+      "FILE",
+      "read the endpoints from a file, one a line; --file=- is standard input",
+      String,
+    ),
+    jobs: wholeNumber("N", "ask so many guests at a time (default 8)", 1),
+    expect: oneOf(["cleared", "set"], "what _PAGE_USER should be (default cleared)"),
+    effective: flag("judge what all levels leave to user mode, not the last entry alone"),
+    ...TABLE_OPTIONS,
+    json: flag("print one JSON object a guest"),
+    ...GUEST_OPTIONS,
+  },
+  permissions: "--allow-net",
+  examples: [
+    "0x7f1234567000 1334 1434 unix:/run/vm.sock",
+    "0x7f1234567000 --file hosts.txt --json",
+  ],
+  exits: { 1: "a guest is not as expected", 2: "in a guest, no page is mapped there" },
+}, async ({ positionals: [virtualAddress, ...given], options }) => {
+  const address = parseAddress(virtualAddress!);
+  const listed = options.file === undefined ? [] : (await readTextInput(options.file)).split("\n");
+  const endpoints = [...given, ...listed.map((line) => line.replace(/#.*/, "").trim())]
+    .filter((endpoint) => endpoint !== "");
+  if (endpoints.length === 0) {
+    throw new InvalidArgumentError("No guest is named: give endpoints, or --file FILE", endpoints);
+  }
+
+  const width = Math.max(...endpoints.map(({ length }) => length));
+  const expectation = {
+    user: options.expect === "set",
+    scope: options.effective ? "effective" : "leaf",
+  } as const;
+  const counts = { pass: 0, fail: 0, inconclusive: 0, error: 0 };
+  let [worst, permission] = [EXIT.PASS as number, false];
+  const check = checkFleet(
+    endpoints,
+    (guest) => guest.verify(address, expectation, tableChoice(options)),
+    {
+      ...connectOptions({ ...options, "debug-port": undefined, record: undefined }),
+      ...options.jobs !== undefined && { limit: options.jobs },
+    },
+  );
+  for await (const row of check) {
+    const { endpoint } = row;
+    const verdict = "error" in row ? "error" : row.result.verdict;
+    counts[verdict]++;
+    worst = Math.max(worst, verdict === "error" ? EXIT.CANNOT_CHECK : exitCodeOf(verdict));
+    if ("error" in row) {
+      const { name, message } = row.error;
+      permission ||= row.error instanceof ConnectError && row.error.failure === "permission";
+      if (options.json) console.log(toJson({ endpoint, verdict, error: { name, message } }));
+      else print(endpoint, verdict, message);
+      continue;
+    }
+    const { result } = row;
+    const source = describeSource(result.walk.source);
+    if (options.json) console.log(toJson({ endpoint, ...verdictRecord(result, source) }));
+    else print(endpoint, verdict, `${result.reason} (${source})`);
+  }
+  if (!options.json) {
+    const words = Object.entries(counts).filter(([, count]) => count > 0);
+    const said = words.map(([word, count]) => `${count} ${word}`).join(", ");
+    console.log(`[${worst === EXIT.PASS ? "+" : "-"}] ${formatAddress(address)}: ${said}`);
+  }
+  if (permission) {
+    console.error(
+      `error: To reach all of them, run deno with ${permissionFor(...readable(endpoints))}`,
+    );
+  }
+  return worst;
+
+  function print(endpoint: string, verdict: string, text: string): void {
+    console.log(`${endpoint.padEnd(width)}  ${verdict.padEnd(12)}  ${text}`);
+  }
+});
+
+/** The endpoints that are any. */
+function readable(endpoints: readonly string[]): Endpoint[] {
+  return endpoints.flatMap((endpoint) => {
+    try {
+      return [parseEndpoint(endpoint)];
+    } catch (error) {
+      if (error instanceof InvalidArgumentError) return [];
+      throw error;
+    }
+  });
+}

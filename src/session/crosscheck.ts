@@ -1,0 +1,154 @@
+import type { AddressLike } from "../core/address.ts";
+import { parseAddress } from "../core/address.ts";
+import { type PagingContext, type PagingModeName, withRoot } from "../cpu/paging_context.ts";
+import { translateByQemu } from "../monitor/commands/translate_by_qemu.ts";
+import type { ReadOptions } from "../memory/physical_memory.ts";
+import { type Walk, walk } from "../paging/walk.ts";
+import { NoMonitorError } from "./guest_source.ts";
+import type { Session } from "./session.ts";
+import type { TableChoice } from "./table_choice.ts";
+
+/** What came of one address. */
+export interface CrosscheckResult {
+  /** The linear address. */
+  readonly address: bigint;
+  /** The walk by the first door. */
+  readonly first: Walk;
+  /** The walk by the second door. */
+  readonly second: Walk;
+  /**
+   * What QEMU's own `gva2gpa` says: a physical address, null for no mapping; undefined if it was not
+   * asked, as it is no measure there: it looks at a vCPU's own tables only, and not at reserved bits.
+   */
+  readonly qemu?: bigint | null;
+  /** Whether all that were asked agree. */
+  readonly agree: boolean;
+}
+
+/** Two doors do not even agree on the kind of page tables. */
+export interface CrosscheckTables {
+  /** The tables by the first door. */
+  readonly first: PagingContext;
+  /** The tables by the second door, at the first one's root. */
+  readonly second: PagingContext;
+  /** The second door's own root: on a running guest another process's may have come in between. */
+  readonly secondRoot: bigint;
+  /** Whether `gva2gpa` can be asked about these tables. */
+  readonly askQemu: boolean;
+}
+
+/** Which tables are compared. */
+export interface CrosscheckOptions extends TableChoice, ReadOptions {}
+
+/** A difference is looked at so often before it counts: a running guest may have changed the tables. */
+const LOOKS = 3;
+const ADDRESS_MASK: Partial<Record<PagingModeName, bigint>> = {
+  "32-bit": 0xffff_ffffn,
+  "pae": 0xffff_ffffn,
+};
+
+/**
+ * Finds the tables to compare by two doors to one guest.
+ *
+ * @throws {InvalidArgumentError} if the choice cannot be used
+ */
+export async function crosscheckTables(
+  [first, second]: readonly [Session, Session],
+  options: CrosscheckOptions = {},
+): Promise<CrosscheckTables> {
+  const { signal: _, ...choice } = options;
+  const here = await first.pageTable(choice);
+  const there = await second.pageTable(choice);
+  const { mode, root } = here.context;
+  return {
+    first: here.context,
+    second: there.context.mode === mode ? withRoot(there.context, root) : there.context,
+    secondRoot: there.context.root,
+    askQemu: here.source.kind === "cpu" && monitorOf(first, second) !== null,
+  };
+}
+
+/**
+ * Walks addresses by two doors to one guest, and asks QEMU itself where it can be asked.
+ *
+ * @throws {MonitorError} if the guest cannot be asked
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, crosscheck, crosscheckTables } from "@pagewalk/pagewalk";
+ * import { assert } from "@std/assert";
+ *
+ * await using first = await connect("sim:");
+ * await using second = await connect("sim:");
+ * const tables = await crosscheckTables([first, second]);
+ * for await (const { agree } of crosscheck([first, second], tables, [0x7f1234567000n])) {
+ *   assert(agree);
+ * }
+ * ```
+ */
+export async function* crosscheck(
+  doors: readonly [Session, Session],
+  tables: CrosscheckTables,
+  addresses: Iterable<AddressLike> | AsyncIterable<AddressLike>,
+  options: CrosscheckOptions = {},
+): AsyncGenerator<CrosscheckResult, void> {
+  for await (const input of addresses) {
+    const address = parseAddress(input);
+    let result = await look(doors, tables, address, options);
+    for (let looks = 1; !result.agree && looks < LOOKS; looks++) {
+      result = await look(doors, tables, address, options);
+    }
+    yield result;
+  }
+}
+
+async function look(
+  doors: readonly [Session, Session],
+  tables: CrosscheckTables,
+  address: bigint,
+  { cpu, signal }: CrosscheckOptions,
+): Promise<CrosscheckResult> {
+  const options = signal ? { signal } : {};
+  const [first, second] = await Promise.all([
+    walk(doors[0].memory, tables.first, address, options),
+    walk(doors[1].memory, tables.second, address, options),
+  ]);
+  const same = isSame(first, second);
+  const monitor = monitorOf(...doors);
+  const comparable = first.outcome === "mapped" || first.outcome === "notPresent";
+  if (!tables.askQemu || monitor === null || !comparable) {
+    return { address, first, second, agree: same };
+  }
+  const at = address & (ADDRESS_MASK[first.mode] ?? ~0n);
+  const command = { ...cpu !== undefined && { cpu }, ...options };
+  const qemu = await translateByQemu(monitor.monitor, at, command);
+  const own = first.outcome === "mapped" ? first.physicalAddress : null;
+  if (qemu === own) return { address, first, second, qemu, agree: same };
+  // On a running guest the vCPU may be on other tables by now, and then QEMU speaks of those.
+  const { root } = (await monitor.pageTable(cpu === undefined ? {} : { cpu })).context;
+  if (root !== tables.first.root) return { address, first, second, agree: same };
+  return { address, first, second, qemu, agree: false };
+}
+
+function isSame(first: Walk, second: Walk): boolean {
+  if (first.mode !== second.mode || first.outcome !== second.outcome) return false;
+  const raws = [first, second].map(({ steps }) => steps.map(({ raw }) => raw).join());
+  if (raws[0] !== raws[1]) return false;
+  return first.outcome !== "mapped" || second.outcome !== "mapped" ||
+    (first.physicalAddress === second.physicalAddress &&
+      first.pageSizeBytes === second.pageSizeBytes);
+}
+
+/** The door that has a monitor, the first one before the second. */
+function monitorOf(...doors: readonly Session[]): Session | null {
+  return doors.find(hasMonitor) ?? null;
+}
+
+function hasMonitor(session: Session): boolean {
+  try {
+    return session.monitor !== undefined;
+  } catch (error) {
+    if (error instanceof NoMonitorError) return false;
+    throw error;
+  }
+}
