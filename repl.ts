@@ -9,9 +9,8 @@ import { runCommand } from "./src/cli/command.ts";
 import { CONNECT_OPTIONS, connectOptions } from "./src/cli/guest_options.ts";
 import { value } from "./src/cli/options.ts";
 import { monitorPortFor } from "./src/monitor/endpoint.ts";
-// Not the whole SDK, which is loaded when the prompt stands there already.
+// Not the SDK, which is loaded when the prompt stands there already.
 import { startRepl } from "./src/repl/start_repl.ts";
-import { connect } from "./src/session/connect.ts";
 
 await runCommand({
   name: "repl.ts",
@@ -42,6 +41,9 @@ await runCommand({
     ...named !== undefined && { endpoint: named },
     ...code !== undefined && { code },
     ...history !== undefined && { historyFile: history },
-    open: (endpoint) => connect(String(endpoint), connectOptions(options)),
+    open: async (endpoint) => {
+      const { connect } = await import("./src/session/connect.ts");
+      return await connect(String(endpoint), connectOptions(options));
+    },
   });
 });

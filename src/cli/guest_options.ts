@@ -2,7 +2,7 @@ import { parseAddress } from "../core/address.ts";
 import type { PagingModeName } from "../cpu/paging_context.ts";
 import { parseRamLayout, type RamLayout } from "../dump/ram_layout.ts";
 import { monitorPortFor } from "../monitor/endpoint.ts";
-import { connect, type ConnectOptions } from "../session/connect.ts";
+import type { ConnectOptions } from "../session/connect.ts";
 import type { Session } from "../session/session.ts";
 import type { TableChoice } from "../session/table_choice.ts";
 import type { Positional } from "./command_spec.ts";
@@ -109,6 +109,8 @@ export type TableValues = OptionValues<TableOptionSpecs>;
 export async function connectTo(monitor: string, options: ConnectValues): Promise<Session> {
   const debugPort = options["debug-port"];
   const endpoint = debugPort === undefined ? monitor : String(monitorPortFor(debugPort));
+  // Loaded here, so that reading a command line stays quick: the REPL shows its prompt before it.
+  const { connect } = await import("../session/connect.ts");
   const session = await connect(endpoint, connectOptions(options));
   if (session.notice !== null) console.error(`note: ${session.notice}`);
   return session;

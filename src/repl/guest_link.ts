@@ -40,6 +40,11 @@ export class GuestLink implements AsyncDisposable {
     return this.#isLost;
   }
 
+  /** True before the first connection. */
+  get isNew(): boolean {
+    return this.#session === null && !this.#isLost;
+  }
+
   /** The session at hand, without connecting. */
   get current(): Session | null {
     return this.#session;

@@ -69,9 +69,6 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
     ...options.session && { session: options.session },
     onNotice: (text) => notify(`${style.faint(text)}\n`),
   });
-  // The simulated guest is made in this process, which cannot fail, and takes time: later.
-  if (!isSimulated) await guest.session();
-
   const { globals } = options;
   const load = async (): Promise<Engine> => {
     const [{ Repl }, commands, loading] = await Promise.all([
@@ -84,15 +81,26 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
   };
   if (isInteractive) {
     const name = isSimulated ? "sim" : "pagewalk";
-    const banner = options.banner ?? bannerFor(guest.current);
-    // The prompt stands before the line editor is loaded; keys pressed meanwhile wait in the terminal.
+    // The prompt stands there before anything is loaded or connected that takes time. Keys pressed
+    // meanwhile wait in the terminal.
     takeKeys(true);
-    writeOut(`${banner && `${banner}\n`}${promptText(guest, name, style)}`);
-    const { runInteractive } = await import("./interactive.ts");
-    const history = History.open(options.historyFile);
-    await runInteractive({ guest, style, name, history, load });
+    if (isSimulated) writeOut(`${withNewline(options.banner ?? SIMULATED_BANNER)}`);
+    writeOut(promptText(guest, name, style));
+    try {
+      const connecting = isSimulated ? null : guest.session();
+      const { runInteractive } = await import("./interactive.ts");
+      const session = await connecting;
+      writeOut("\r\x1b[0J");
+      if (session) writeOut(withNewline(options.banner ?? bannerFor(session)));
+      const history = History.open(options.historyFile);
+      await runInteractive({ guest, style, name, history, load });
+    } finally {
+      takeKeys(false);
+    }
     return 0;
   }
+  // A guest that cannot be connected to is no fault of a line: say so before any is read.
+  if (!isSimulated) await guest.session();
   const [{ repl }, { oneInput, runBatch, stdinLines }] = await Promise.all([
     load(),
     import("./batch.ts"),
@@ -105,8 +113,13 @@ async function connectTo(endpoint: string | number): Promise<Session> {
   return await connect(String(endpoint));
 }
 
-function bannerFor(session: Session | null): string {
-  return session
-    ? `QEMU ${session.qemuVersion} at ${session.endpoint}. help() lists what there is, Ctrl-D leaves.`
-    : "No monitor was named, so this is the simulated guest. help() shows a tour, Ctrl-D leaves.";
+const SIMULATED_BANNER =
+  "No monitor was named, so this is the simulated guest. help() shows a tour, Ctrl-D leaves.";
+
+function bannerFor({ qemuVersion, endpoint }: Session): string {
+  return `QEMU ${qemuVersion} at ${endpoint}. help() lists what there is, Ctrl-D leaves.`;
+}
+
+function withNewline(text: string): string {
+  return text === "" ? "" : `${text}\n`;
 }
