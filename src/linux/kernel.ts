@@ -1,4 +1,4 @@
-import type { AddressLike } from "../core/address.ts";
+import { type AddressLike, formatAddress } from "../core/address.ts";
 import { type PagingContext, withRoot } from "../cpu/paging_context.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
 import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
@@ -6,7 +6,7 @@ import { AddressSpace, PageFaultError } from "../paging/address_space.ts";
 import { Btf } from "./btf/btf.ts";
 import { BtfBlob, LiveBtf, SectionBtf } from "./btf/btf_source.ts";
 import { AREA_WISHES, offsetsFromBtf, PROCESS_WISHES, type TypeRoots } from "./btf_offsets.ts";
-import { CapabilityError, KernelFormatError } from "./errors.ts";
+import { CapabilityError, KernelFormatError, LinuxNotFoundError } from "./errors.ts";
 import { Kallsyms, type KernelSymbol, type SymbolAt } from "./kallsyms/kallsyms.ts";
 import { locateKallsyms } from "./kallsyms/locate.ts";
 import { findKernelImage, type KernelImage } from "./kernel_image.ts";
@@ -113,7 +113,17 @@ export class Kernel {
 
     const { start, end } = image.rodata;
     const region = { start, end, text: image.text };
-    const tables = await locateKallsyms(live, region, { namesReader: stable });
+    const tables = await locateKallsyms(live, region, { namesReader: stable })
+      .catch((cause) => {
+        if (!(cause instanceof KernelFormatError)) throw cause;
+        throw new LinuxNotFoundError(
+          `What is mapped at ${
+            formatAddress(image.text)
+          }, where Linux has its kernel, has no symbols: ` +
+            "the guest runs something else, or a kernel built without CONFIG_KALLSYMS",
+          { cause },
+        );
+      });
     const kallsyms = new Kallsyms(stable, tables);
     const symbol = await kallsyms.symbol("vmcoreinfo_data");
     if (!symbol) {

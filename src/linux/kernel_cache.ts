@@ -12,16 +12,6 @@ const DISTANCE = /^-?[0-9]{1,19}$/;
  * and addresses relative to the image. Later attaches to the same build take a third of the time.
  *
  * It reads and writes files there and nowhere else: `--allow-read=DIR --allow-write=DIR`.
- *
- * @example Usage
- * ```ts
- * import { DirectoryKernelCache } from "@pagewalk/pagewalk";
- * import { assertEquals } from "@std/assert";
- *
- * const folder = await Deno.makeTempDir();
- * assertEquals(await new DirectoryKernelCache(folder).find("e00000-1000000-827000"), []);
- * await Deno.remove(folder);
- * ```
  */
 export class DirectoryKernelCache implements KernelCache {
   readonly #folder: string;

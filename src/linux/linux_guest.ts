@@ -51,6 +51,20 @@ const MAX_LISTED = 20;
 /**
  * A Linux guest, known from its memory alone: no debug symbols, no agent, no pause. It takes x86-64
  * kernels from 5.10 on with their symbols (`CONFIG_KALLSYMS_ALL`, as distributions build them).
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, LinuxNotFoundError } from "@pagewalk/pagewalk";
+ * import { assertRejects } from "@std/assert";
+ *
+ * async function rootOf(monitor: string, pid: number): Promise<bigint | null> {
+ *   await using guest = await connect(monitor);
+ *   const linux = await guest.linux();
+ *   return (await linux.process(pid)).root;
+ * }
+ *
+ * await assertRejects(() => rootOf("sim:", 84), LinuxNotFoundError); // it runs no kernel
+ * ```
  */
 export class LinuxGuest {
   readonly #kernel: Kernel;
