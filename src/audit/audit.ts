@@ -9,7 +9,12 @@ import { PAGING_MODES } from "../paging/modes.ts";
 import type { PageTableSource } from "../snapshot/snapshot.ts";
 import { evidenceOf, type Finding, finding, FindingJoiner } from "./finding.ts";
 import { FrameIndex } from "./frames.ts";
-import { kernelRangeStart, mayStayUnderKpti, VSYSCALL_PAGE } from "./kernel_ranges.ts";
+import {
+  CPU_ENTRY_AREA,
+  kernelRangeStart,
+  mayStayUnderKpti,
+  VSYSCALL_PAGE,
+} from "./kernel_ranges.ts";
 import { pagesOutsideRam } from "./outside_ram.ts";
 import { TableFrames } from "./table_frames.ts";
 
@@ -36,6 +41,9 @@ export interface AuditOptions extends Pick<ListOptions, "signal" | "onProgress" 
    */
   maxFrameRuns?: number;
 }
+
+/** A few dozen pages for each CPU; Linux runs on 8192 at most. */
+const MAX_ENTRY_AREA_RUNS = 500_000;
 
 /**
  * Looks for what is wrong in an address space: pages that are writable and executable, kernel pages
@@ -96,13 +104,31 @@ async function* auditUserRoot(
   options: AuditOptions,
 ): AsyncGenerator<Finding> {
   if (!context.mode.endsWith("-level")) return;
-  const start = kernelRangeStart(context.mode);
+  const { start: entryStart, end: entryEnd } = CPU_ENTRY_AREA;
+  const entryArea = { start: entryStart, lengthBytes: Number(entryEnd - entryStart) };
+  const shared = new FrameIndex(MAX_ENTRY_AREA_RUNS);
+  for await (const run of runsOf(memory, context, entryArea, options)) shared.add(run);
+
   const joiner = new FindingJoiner();
-  for await (const record of mappings(memory, context, { start }, pick(options))) {
-    if (record.kind !== "mapping" || mayStayUnderKpti(record, context.mode)) continue;
-    yield* joiner.add(finding("kpti-exposes-kernel", record, { evidence: evidenceOf(record) }));
+  const kernelRange = { start: kernelRangeStart(context.mode) };
+  for await (const run of runsOf(memory, context, kernelRange, options)) {
+    // Linux also leaves each CPU's TSS, which is in the entry area, where it is in the map of all
+    // memory: the entry code spills a register there (pti_clone_user_shared).
+    if (mayStayUnderKpti(run, context.mode) || shared.holds(run)) continue;
+    yield* joiner.add(finding("kpti-exposes-kernel", run, { evidence: evidenceOf(run) }));
   }
   yield* joiner.end();
+}
+
+/** Runs of pages whose frames are one after the other. */
+async function* runsOf(
+  memory: PhysicalMemory,
+  context: PagingContext,
+  range: AddressRange,
+  options: AuditOptions,
+): AsyncGenerator<Mapping> {
+  const records = mappings(memory, context, range, { ...pick(options), contiguous: true });
+  for await (const record of records) if (record.kind === "mapping") yield record;
 }
 
 /** The frames that hold tables: of the whole address space, whatever range is audited. */

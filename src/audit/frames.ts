@@ -67,6 +67,14 @@ export class FrameIndex {
     this.#code.push(codeOf(run));
   }
 
+  /** Says whether one of the runs taken so far has all frames of another run. */
+  holds(run: Mapping): boolean {
+    if (run.physicalAddress === null) return false;
+    const first = Number(run.physicalAddress >> PAGE_SHIFT);
+    const end = first + run.lengthBytes / 4096;
+    return this.#first.some((start, i) => start <= first && end <= this.#end[i]!);
+  }
+
   /** Sweeps over the frames in order, and yields what is wrong with those mapped more than once. */
   *findings(): Generator<Finding> {
     const count = this.#first.length;

@@ -16,8 +16,11 @@ export function kernelRangeStart(mode: PagingModeName): bigint {
   }
 }
 
-interface Region {
+/** A part of the kernel's range. */
+export interface Region {
+  /** The first address. */
   readonly start: bigint;
+  /** The address after the last one. */
   readonly end: bigint;
   /** May pages of it be writable in the user's root? */
   readonly writable: boolean;
@@ -32,7 +35,8 @@ const KERNEL_IMAGE: Region = {
   end: 0xffff_ffff_c000_0000n,
   writable: false,
 };
-const CPU_ENTRY_AREA: Region = {
+/** Stacks, descriptor tables and TSS of each CPU. */
+export const CPU_ENTRY_AREA: Region = {
   start: 0xffff_fe00_0000_0000n,
   end: 0xffff_fe80_0000_0000n,
   writable: true,

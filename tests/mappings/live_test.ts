@@ -1,5 +1,6 @@
 /** Every leaf that QEMU's own walker lists, and no other: bare guests in every mode, and Linux. */
 import { assert, assertEquals, assertLess } from "@std/assert";
+import type { Finding } from "../../src/audit/finding.ts";
 import { connect } from "../../src/session/connect.ts";
 import type { Session } from "../../src/session/session.ts";
 import { listTables } from "../../src/paging/listing.ts";
@@ -7,7 +8,7 @@ import { verifyRange } from "../../src/verify/range.ts";
 import { withRoot } from "../../src/cpu/paging_context.ts";
 import type { BareGuestMode } from "../../src/testing/bare_guest/bare_guest.ts";
 import { startBareGuest } from "../../src/testing/bare_guest/start.ts";
-import { LabUnavailableError, startLab } from "../lab/mod.ts";
+import { type LabGuest, LabUnavailableError, startLab } from "../lab/mod.ts";
 import { liveTest, QEMU } from "../live.ts";
 import { loadGibibyte } from "./_gibibyte.ts";
 import { tlbRowOf } from "./_tlb_rows.ts";
@@ -65,6 +66,51 @@ liveTest("1 GiB of small pages over the human monitor takes well under a second"
   assertLess(tookMs, 3000); // On two shared cores; alone it takes a fifth of that.
 });
 
+/** What access() says is what befalls the guest's own program when it touches the page. */
+async function compareWithGuest(guest: Session, lab: LabGuest): Promise<void> {
+  const options = { root: lab.target.root };
+  const touched: string[] = [];
+  for (const [fact, kind] of TOUCHES) {
+    const { address } = lab.fact(fact);
+    const wanted = { cpl: 3, write: kind === "write" };
+    const verdict = await guest.access(address, wanted, options);
+    const { result } = await lab.touch(kind, address);
+    assertEquals(verdict.outcome === "ok", result === "done", `${kind} ${fact}: ${result}`);
+    touched.push(`${kind} ${fact}: ${verdict.outcome === "pageFault" ? verdict.error.code : "ok"}`);
+  }
+  console.log(`  the guest's program met what access() says: ${touched.join(", ")}`);
+}
+
+/** Pages of the lab's program that are present, so that no fault brings them in. */
+const TOUCHES = [
+  ["readonly", "read"],
+  ["readonly", "write"],
+  ["executable", "read"],
+  ["executable", "write"],
+  ["huge", "read"],
+  ["huge", "write"],
+  ["huge-cleared", "read"],
+  ["parent", "read"],
+  ["dma", "read"],
+  ["none", "read"],
+] as const;
+
+/** Linux keeps its own house: an audit finds the lab's pages, and nothing of any weight. */
+async function auditLinux(guest: Session, lab: LabGuest): Promise<void> {
+  const counts = new Map<string, number>();
+  const findings: Finding[] = [];
+  for await (const found of guest.audit({ root: lab.target.root })) {
+    findings.push(found);
+    counts.set(found.rule, (counts.get(found.rule) ?? 0) + 1);
+  }
+  assertEquals(findings.filter(({ severity }) => severity !== "low").map(({ rule }) => rule), []);
+  const at = (rule: string) =>
+    findings.filter((f) => f.rule === rule).map(({ address }) => address);
+  assert(at("supervisor-leaf-in-user-range").includes(lab.fact("dma").address));
+  assert(at("user-leaf-below-supervisor").includes(lab.fact("parent").address));
+  console.log("  audited:", Object.fromEntries(counts));
+}
+
 liveTest("Linux: listTables() and info tlb list the same pages", async (t) => {
   for (const preset of ["4-level", "pti", "la57"] as const) {
     await t.step(preset, async () => {
@@ -78,6 +124,8 @@ liveTest("Linux: listTables() and info tlb list the same pages", async (t) => {
       const rows = await guest.frozen(() => compareWithTlb(guest, 0));
       assert(rows > 1000);
       console.log(`  ${preset}: ${rows} rows equal to QEMU ${QEMU?.version}'s info tlb`);
+      await compareWithGuest(guest, lab);
+      await auditLinux(guest, lab);
     });
   }
 });
