@@ -1,4 +1,5 @@
 import { formatAddress, parseAddress } from "../core/address.ts";
+import { describeSession } from "./describe_session.ts";
 import { ConnectionLostError } from "../monitor/errors.ts";
 import type { Session } from "../session/session.ts";
 import { checkTableChoice, type TableChoice } from "../session/table_choice.ts";
@@ -72,7 +73,7 @@ export class GuestLink implements AsyncDisposable {
     if (this.#session) return this.#session;
     this.#opening ??= this.#open().finally(() => this.#opening = null);
     this.#session = await this.#opening;
-    if (this.#isLost) this.#onNotice(`Connected again to ${this.#describe(this.#session)}`);
+    if (this.#isLost) this.#onNotice(`Connected again to ${describeSession(this.#session)}`);
     this.#isLost = false;
     return this.#session;
   }
@@ -125,9 +126,5 @@ export class GuestLink implements AsyncDisposable {
     } catch {
       throw lost;
     }
-  }
-
-  #describe({ endpoint, qemuVersion }: Session): string {
-    return `QEMU ${qemuVersion} at ${endpoint}`;
   }
 }

@@ -1,5 +1,6 @@
 import { COLOUR, PLAIN } from "../report/style.ts";
 import type { Session } from "../session/session.ts";
+import { describeSession } from "./describe_session.ts";
 import { GuestLink } from "./guest_link.ts";
 import { History } from "./history.ts";
 import type { Engine } from "./interactive.ts";
@@ -88,9 +89,10 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
     writeOut(promptText(guest, name, style));
     try {
       const connecting = isSimulated ? null : guest.session();
-      const { runInteractive } = await import("./interactive.ts");
-      const session = await connecting;
-      writeOut("\r\x1b[0J");
+      const [session, { runInteractive }] = await Promise.all([
+        connecting,
+        import("./interactive.ts"),
+      ]).finally(() => writeOut(ERASE_LINE));
       if (session) writeOut(withNewline(options.banner ?? bannerFor(session)));
       const history = History.open(options.historyFile);
       await runInteractive({ guest, style, name, history, load });
@@ -113,11 +115,16 @@ async function connectTo(endpoint: string | number): Promise<Session> {
   return await connect(String(endpoint));
 }
 
+// ECMA-48 EL. Erasing the rest of the screen instead would leave a copy in tmux's history.
+const ERASE_LINE = "\r\x1b[K";
+
 const SIMULATED_BANNER =
   "No monitor was named, so this is the simulated guest. help() shows a tour, Ctrl-D leaves.";
 
-function bannerFor({ qemuVersion, endpoint }: Session): string {
-  return `QEMU ${qemuVersion} at ${endpoint}. help() lists what there is, Ctrl-D leaves.`;
+function bannerFor(session: Session): string {
+  const help = "help() lists what there is, Ctrl-D leaves.";
+  const notice = session.notice === null ? "" : `\nNote: ${session.notice}`;
+  return `${describeSession(session)}. ${help}${notice}`;
 }
 
 function withNewline(text: string): string {

@@ -209,3 +209,19 @@ Deno.test("terminal: Ctrl-Z and fg come back to the line", TERMINAL_TESTS, async
   await shell.enter("2");
   assertMatch(await shell.until(/\n42\nsim:cpu0>$/), /40 \+ 2/);
 });
+
+Deno.test(
+  "terminal: what cannot be connected to ends it with one line",
+  TERMINAL_TESTS,
+  async () => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const port = String(listener.addr.port);
+    listener.close();
+    await using terminal = await Terminal.startRepl([port], [`--allow-net=127.0.0.1:${port}`]);
+    const screen = await terminal.until(/\[exit 3\]$/);
+    assertMatch(screen, /^error: .*127\.0\.0\.1:\d+[^]*\[exit 3\]$/);
+    assert(!screen.includes("connecting"));
+    await using forbidden = await Terminal.startRepl([port]);
+    assertStringIncludes(await forbidden.until(/\[exit 3\]$/), `--allow-net=127.0.0.1:${port}`);
+  },
+);

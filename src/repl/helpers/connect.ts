@@ -1,3 +1,4 @@
+import { describeSession } from "../describe_session.ts";
 import type { Helper } from "../helper.ts";
 import { showAs } from "../show/renderers.ts";
 
@@ -17,6 +18,6 @@ sim:
 `,
   create: (repl) => async (endpoint?: string | number) => {
     const session = await repl.guest.connect(endpoint);
-    return showAs(session, ({ qemuVersion, endpoint }) => `QEMU ${qemuVersion} at ${endpoint}`);
+    return showAs(session, describeSession);
   },
 };

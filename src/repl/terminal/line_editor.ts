@@ -54,6 +54,8 @@ export class LineEditor implements Disposable {
   #prompt = "";
   #search: { readonly state: ReverseSearch; readonly before: string } | null = null;
   #isReading = false;
+  /** The completion that is looked up, if one is. */
+  #completing: object | null = null;
 
   /** Takes hold of the terminal. */
   constructor(options: LineEditorOptions) {
@@ -96,9 +98,7 @@ export class LineEditor implements Disposable {
     this.#waiting = resolve;
     this.#editor.setPrompt(prompt);
     this.#editor.prompt();
-    while (this.#isEditing && this.#typedAhead.length > 0) {
-      this.#press(...this.#typedAhead.shift()!);
-    }
+    this.#pressTypedAhead();
     void this.#readKeys();
     return await promise;
   }
@@ -110,8 +110,9 @@ export class LineEditor implements Disposable {
     this.#editor.prompt(true);
   }
 
-  get #isEditing(): boolean {
-    return this.#waiting !== null;
+  /** Keys wait while a command runs, and while a completion is looked up that they come after. */
+  get #takesKeys(): boolean {
+    return this.#waiting !== null && this.#completing === null;
   }
 
   /** Lets go of the terminal. */
@@ -140,8 +141,14 @@ export class LineEditor implements Disposable {
     this.#waiting = null;
   }
 
+  #pressTypedAhead(): void {
+    while (this.#takesKeys && this.#typedAhead.length > 0) {
+      this.#press(...this.#typedAhead.shift()!);
+    }
+  }
+
   #press(text: string | undefined, key: Key): void {
-    if (!this.#waiting) this.#typedAhead.push([text, key]);
+    if (!this.#takesKeys) this.#typedAhead.push([text, key]);
     else if (this.#search) this.#pressInSearch(text, key);
     else if (key.ctrl && key.name === "r") this.#startSearch();
     // Ctrl-S would start a search forwards, which only makes sense in a search.
@@ -149,6 +156,8 @@ export class LineEditor implements Disposable {
   }
 
   #interrupt(): void {
+    this.#typedAhead.length = 0;
+    this.#completing = null;
     if (!this.#waiting) return this.#options.onInterrupt();
     const text = this.#search?.before ?? this.#editor.line;
     if (this.#search) this.#endSearch(text);
@@ -211,7 +220,21 @@ export class LineEditor implements Disposable {
     text: string,
     callback: (error: null, result: [string[], string]) => void,
   ): Promise<void> {
-    const { candidates, replaces } = await this.#options.complete(text);
-    if (this.#waiting) callback(null, [[...candidates], replaces]);
+    const own = this.#completing = {};
+    const { candidates, replaces } = await this.#lookUp(text);
+    // Ctrl-C has ended it.
+    if (this.#completing !== own) return;
+    this.#completing = null;
+    callback(null, [[...candidates], replaces]);
+    this.#pressTypedAhead();
+  }
+
+  /** A completion that fails is none: no line is lost for it. */
+  async #lookUp(text: string): Promise<Completion> {
+    try {
+      return await this.#options.complete(text);
+    } catch {
+      return { candidates: [], replaces: "" };
+    }
   }
 }
