@@ -53,6 +53,7 @@ export {
   type PhysicalMemory,
   type ReadOptions,
 } from "./src/memory/physical_memory.ts";
+export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.ts";
 
 // Dumps
 export { DumpFormatError, NoRegistersError } from "./src/dump/errors.ts";

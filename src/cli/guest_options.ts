@@ -26,6 +26,8 @@ export type ConnectOptionSpecs = {
   readonly "private-bit": ValueOption<number>;
   /** Intel TDX's shared bit. */
   readonly "shared-bit": ValueOption<number>;
+  /** The files behind the guest's RAM. */
+  readonly ram: ValueOption<string[]>;
   /** How long one command may take. */
   readonly timeout: ValueOption<number>;
   /** A folder for what was learnt about kernels. */
@@ -44,6 +46,11 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
   "phys-bits": wholeNumber("N", "MAXPHYADDR of the vCPU, for reserved bits (default 52)", 32, 52),
   "private-bit": wholeNumber("N", "AMD SEV's C-bit, if the guest is confidential", 32, 51),
   "shared-bit": wholeNumber("N", "Intel TDX's shared bit, if the guest is confidential", 32, 51),
+  ram: value(
+    "FILE[,FILE]",
+    "read page tables from the mem-path of the guest's memory-backend-file (share=on): fastest",
+    (text) => text.split(",").filter((path) => path !== ""),
+  ),
   timeout: wholeNumber("MS", "milliseconds that one monitor command may take (default 30000)", 1),
   "kernel-cache": value(
     "DIR",
@@ -122,6 +129,7 @@ export function connectOptions(options: ConnectValues): ConnectOptions {
     physicalAddressBits: options["phys-bits"],
     privateBit: options["private-bit"],
     sharedBit: options["shared-bit"],
+    ram: options.ram,
     commandTimeoutMs: options.timeout,
     kernelCacheDir: options["kernel-cache"],
     record: options.record,

@@ -9,6 +9,7 @@ import { openReplay } from "../monitor/recording/replay_monitor.ts";
 import { openDumpDoor } from "./dump_door.ts";
 import { openGdbDoor } from "./gdb_door.ts";
 import { type GuestSource, monitorSource } from "./guest_source.ts";
+import { withRamFiles } from "./ram_files.ts";
 import { Session } from "./session.ts";
 
 /** How to connect to a guest, and what its registers do not tell of its paging. */
@@ -26,6 +27,13 @@ export interface ConnectOptions extends ConnectHmpOptions, Omit<PagingContextOpt
    * @default none
    */
   record?: string;
+  /**
+   * The paths of the files behind the guest's RAM (`-object memory-backend-file,mem-path=…,share=on`), in
+   * any order: page tables are then read from them, in microseconds. Needs `--allow-read` for them.
+   *
+   * @default none; memory is read through the monitor
+   */
+  ram?: readonly string[];
   /**
    * The kind of page tables at a `root` that is named, for a door that has no registers: raw memory.
    *
@@ -49,6 +57,7 @@ export interface ConnectOptions extends ConnectHmpOptions, Omit<PagingContextOpt
  * @throws {ConnectError} if no connection comes about
  * @throws {NoBannerError} if another client holds the monitor
  * @throws {WrongPeerError} if something else than a monitor answers
+ * @throws {RamFileError} if a RAM file may not be read, or is not this guest's
  * @throws {DumpFormatError} if the dump is none, compressed, cut short or damaged
  * @throws {RecordingError} if a recording cannot be written, or the file to replay is none
  *
@@ -67,7 +76,7 @@ export async function connect(
   options: ConnectOptions = {},
 ): Promise<Session> {
   const parsed = typeof endpoint === "object" ? endpoint : parseEndpoint(String(endpoint));
-  const source = await openDoor(parsed, options);
+  const source = await withRamFiles(await openDoor(parsed, options), options);
   const { physicalAddressBits, privateBit, sharedBit, mode } = options;
   return new Session({
     source,

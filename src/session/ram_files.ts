@@ -1,0 +1,44 @@
+import { InvalidArgumentError } from "../core/errors.ts";
+import { MonitorMemory } from "../memory/monitor_memory.ts";
+import { openRamFiles } from "../memory/ram_file_memory.ts";
+import { type GuestSource, NoMonitorError } from "./guest_source.ts";
+
+/** The page that CR3 points to: without PCID or cache bits, and without LAM's. */
+const PAGE_MASK = 0x000f_ffff_ffff_f000n;
+
+/**
+ * Reads a door's memory from the files behind the guest's RAM, if there are any. If that fails, the door
+ * is closed.
+ *
+ * @throws {RamFileError} if a file may not be read, or is not this guest's RAM
+ * @throws {NoMonitorError} if the door has no monitor to ask where the files' bytes lie
+ * @throws {InvalidArgumentError} if the session is to be recorded
+ */
+export async function withRamFiles(
+  source: GuestSource,
+  { ram = [], record }: { ram?: readonly string[]; record?: string },
+): Promise<GuestSource> {
+  if (ram.length === 0) return source;
+  try {
+    if (source.monitor === undefined) throw new NoMonitorError(source.endpoint);
+    if (record !== undefined) {
+      throw new InvalidArgumentError(
+        "Only what a monitor says can be recorded: leave out the RAM file to record a session",
+        record,
+      );
+    }
+    const roots = (await source.cpus.allRegisters()).map(({ cr3 }) => cr3 & PAGE_MASK);
+    const files = await openRamFiles(ram, new MonitorMemory(source.monitor), roots);
+    return {
+      ...source,
+      memory: files.memory,
+      async close() {
+        files[Symbol.dispose]();
+        await source.close();
+      },
+    };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
