@@ -10,6 +10,7 @@ import {
   type Session,
 } from "../../mod.ts";
 import { type LabGuest, type LabPresetName, labTest, startLab } from "../lab/mod.ts";
+import { checkExamples } from "./_examples.ts";
 
 /** How many times processes are listed while others come and go as fast as they can. */
 const STORM_LISTINGS = Number(Deno.env.get("PAGEWALK_STORM_LISTINGS") ?? 60);
@@ -41,6 +42,8 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
       preset,
       async (t) => {
         await using lab = await startLab(preset);
+        // Before the test connects, since a monitor serves one client at a time.
+        if (preset === "pti") await t.step("the scripts", () => checkExamples(lab));
         await using guest = await connect(lab.monitorPort);
         const linux = await guest.linux();
         assertEquals(linux.version, lab.build.release);
