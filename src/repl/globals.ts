@@ -1,5 +1,6 @@
 import * as pagewalk from "../../mod.ts";
 import type { Helper, HelperContext } from "./helper.ts";
+import { showAs } from "./show/renderers.ts";
 
 /**
  * Makes what a prompt has besides JavaScript's own: the whole SDK, the helpers (which go before SDK
@@ -19,10 +20,12 @@ export function makeGlobals(context: HelperContext, added: object = {}): Record<
   ) as typeof globals;
 }
 
-/** Makes one helper's function, which bears the helper's name. */
+/** Makes one helper's function, which bears the helper's name and, typed alone, says how it is called. */
 export function makeHelper(
   helper: Helper,
   context: HelperContext,
 ): (...args: unknown[]) => unknown {
-  return Object.defineProperty(helper.create(context), "name", { value: helper.name });
+  const { name, usage, purpose } = helper;
+  const made = Object.defineProperty(helper.create(context), "name", { value: name });
+  return showAs(made, (_, style) => `${style.strong(usage)}: ${purpose}; help(${name}) says more`);
 }

@@ -74,6 +74,7 @@ Deno.test("every helper says more with help(name), in 100 columns", async () => 
   for (const { name, usage } of HELPERS) {
     const text = await prompt.enter(`help("${name}")`);
     assert(text.startsWith(usage), text);
+    assertStringIncludes(await prompt.enter(name), `help(${name}) says more`);
     assertEquals(text.split("\n").filter((line) => line.length > 100), [], name);
   }
   assertStringIncludes(await prompt.enter("help('wlak')"), "No help on wlak");

@@ -16,7 +16,7 @@ export interface ShowOptions {
 export function showValue(value: unknown, options: ShowOptions): string {
   if (typeof value === "string") return value;
   if (typeof value === "bigint") return options.style.value(groupHex(value));
-  if (typeof value === "object" && value !== null) {
+  if (typeof value === "object" && value !== null || typeof value === "function") {
     const known = renderKnown(value, options.style);
     if (known !== undefined) return known;
     const listed = Array.isArray(value) && showList(value, options);
