@@ -175,7 +175,7 @@ function fieldsOf(text: string): Map<string, string> {
 }
 
 /** Read after the machine's own configuration (`-c`), so that proxies and the like stay in force. */
-function configuration(folder: string, architecture: string): string {
+export function configuration(folder: string, architecture: string): string {
   return `
 Dir::State "${folder}/state";
 Dir::State::status "${folder}/status";

@@ -1,0 +1,89 @@
+import { configuration } from "../lab/apt_directory.ts";
+import { sourcesFor, sourcesList } from "../lab/apt_sources.ts";
+import { exists, labCacheDir, makeFolder, withLock } from "../lab/cache.ts";
+import { LabUnavailableError } from "../lab/errors.ts";
+import { requireTools, runTool } from "../lab/tools.ts";
+
+/** A release of QEMU, and the Debian suite that carries it. */
+export interface QemuRelease {
+  /** Its version, as far as it is certain. */
+  version: string;
+  /** The suites to take packages from; the first one's QEMU is wanted. */
+  suites: readonly string[];
+}
+
+/** The releases that pagewalk is held against, oldest first. */
+export const QEMU_RELEASES: readonly QemuRelease[] = [
+  { version: "5.2", suites: ["bullseye"] },
+  { version: "7.2", suites: ["bookworm"] },
+  { version: "10.0", suites: ["trixie"] },
+  { version: "11.1", suites: ["trixie-backports", "trixie"] },
+];
+
+/**
+ * Returns the path of a program that runs a release as `qemu-system-x86_64` does. Its packages and all
+ * that they depend on, the C library included, are unpacked into a folder of the cache: nothing is
+ * installed, and neither root nor chroot is needed.
+ *
+ * @throws {LabUnavailableError} if the archive does not have it
+ */
+export async function qemuOf(
+  release: QemuRelease,
+  progress: (line: string) => void,
+): Promise<string> {
+  await requireTools(["apt-get", "dpkg-deb"]);
+  const folder = `${labCacheDir()}/../qemu/${release.suites[0]}`;
+  await withLock(`${folder}.lock`, async () => {
+    if (await exists(`${folder}/root`)) return;
+    progress(`fetching QEMU ${release.version} of Debian ${release.suites[0]}`);
+    await makeFolder(folder, (temporary) => unpack(release, temporary));
+  });
+  const program = `${folder}/qemu-system-x86_64`;
+  await Deno.writeTextFile(program, await starter(`${folder}/root`), { mode: 0o755 });
+  return program;
+}
+
+async function unpack(release: QemuRelease, folder: string): Promise<void> {
+  for (const part of ["state/lists/partial", "cache/archives/partial", "preferences.d", "root"]) {
+    await Deno.mkdir(`${folder}/${part}`, { recursive: true });
+  }
+  await Deno.writeTextFile(`${folder}/status`, "");
+  await Deno.writeTextFile(`${folder}/apt.conf`, configuration(folder, "amd64"));
+  const archive = (await sourcesFor("amd64")).find(({ uri }) => /\/debian\/?$/.test(uri));
+  if (archive === undefined) {
+    throw new LabUnavailableError("this machine's apt knows no Debian archive");
+  }
+  const sources = release.suites.map((suite) => ({ uri: archive.uri, suite }));
+  await Deno.writeTextFile(`${folder}/sources.list`, sourcesList(sources, "amd64"));
+  const apt = (args: string[], purpose: string) =>
+    runTool("apt-get", ["-c", `${folder}/apt.conf`, "-q", "-y", ...args], { purpose });
+  await apt(["update"], "fetching package lists");
+  await apt(
+    ["--no-install-recommends", "--download-only", "-t", release.suites[0]!].concat([
+      "install",
+      "qemu-system-x86",
+    ]),
+    `downloading QEMU ${release.version}`,
+  );
+  for await (const { name } of Deno.readDir(`${folder}/cache/archives`)) {
+    if (!name.endsWith(".deb")) continue;
+    const deb = `${folder}/cache/archives/${name}`;
+    await runTool("dpkg-deb", ["-x", deb, `${folder}/root`], { purpose: `unpacking ${name}` });
+    await Deno.remove(deb);
+  }
+}
+
+/** Has the release's own loader run it with its own libraries, modules and firmware. */
+async function starter(root: string): Promise<string> {
+  const folders = ["lib", "usr/lib"].map((lib) => `${root}/${lib}/x86_64-linux-gnu`);
+  const loaders = folders.map((folder) => `${folder}/ld-linux-x86-64.so.2`);
+  const found = await Promise.all(loaders.map(exists));
+  const loader = loaders[found.indexOf(true)];
+  if (loader === undefined) throw new LabUnavailableError(`there is no loader in ${root}`);
+  const data = ["qemu", "seabios"].map((name) => `-L '${root}/usr/share/${name}'`).join(" ");
+  return `#!/bin/sh
+export QEMU_MODULE_DIR='${folders[1]}/qemu'
+exec '${loader}' --library-path '${folders.join(":")}' '${root}/usr/bin/qemu-system-x86_64' \\
+  ${data} -L '${root}/usr/lib/ipxe/qemu' "$@"
+`;
+}
