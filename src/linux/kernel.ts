@@ -105,7 +105,7 @@ export class Kernel {
       const kallsyms = new Kallsyms(stable, absoluteTables(knowledge.kallsyms, image.text));
       const data = knowledge.symbols["vmcoreinfo_data"];
       if (!data) continue;
-      const told = await readVmcoreinfo(live, image.text + BigInt(data)).catch(() => null);
+      const told = await readVmcoreinfo(live, image.text + BigInt(data)).catch(isNoKernel);
       if (told?.vmcoreinfo.buildId !== knowledge.buildId) continue;
       const directMap = await findDirectMap(parts.memory, image, told.pointer);
       return new Kernel(parts, { image, kallsyms, ...told, directMap, stableMemory, knowledge });
@@ -156,11 +156,8 @@ export class Kernel {
       // The time of a crash is appended in the end.
       return vmcoreinfo.text.startsWith(this.vmcoreinfo.text.slice(0, COMPARED_CHARACTERS));
     } catch (error) {
-      if (
-        error instanceof KernelFormatError || error instanceof MemoryReadError ||
-        error instanceof PageFaultError
-      ) return false;
-      throw error;
+      isNoKernel(error);
+      return false;
     }
   }
 
@@ -295,6 +292,15 @@ export class Kernel {
     const address = await this.address(name);
     return address === null ? null : await readU32(this.live, address);
   }
+}
+
+/** What reading at an address of another kernel may end in; anything else is thrown on. */
+function isNoKernel(error: unknown): null {
+  if (
+    error instanceof KernelFormatError || error instanceof MemoryReadError ||
+    error instanceof PageFaultError
+  ) return null;
+  throw error;
 }
 
 /** Reads the text that the variable `vmcoreinfo_data` points to. */

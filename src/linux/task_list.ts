@@ -178,13 +178,16 @@ class TaskListWalk {
   /** Everything about a process, proved to have belonged together. */
   async #record(task: Task): Promise<TaskRecord> {
     const isKernelThread = Boolean(task.u32("flags") & PF_KTHREAD);
-    // A kernel thread may borrow a process's memory for a while.
-    const mm = isKernelThread ? 0n : task.u64("mm");
+    const threads = await this.#threads(task);
+    // A kernel thread may borrow a process's memory for a while. A first thread that has ended has
+    // given its memory back, while the others go on.
+    const owner = isKernelThread ? null : threads.find((thread) => thread.u64("mm") !== 0n);
+    const mm = owner?.u64("mm") ?? 0n;
     let pgd: bigint | null = null;
-    if (mm !== 0n) {
+    if (owner && mm !== 0n) {
       pgd = await this.#u64(mm + this.#pgdOffset);
       // The memory may have been given back meanwhile, and the pgd be another's.
-      const after = await this.#u64(task.address + this.#tasks.offset("mm"));
+      const after = await this.#u64(owner.address + this.#tasks.offset("mm"));
       if (after !== mm) throw new Changed("a process exits or becomes another program");
     }
     return {
@@ -192,17 +195,16 @@ class TaskListWalk {
       comm: task.text("comm"),
       state: taskState(task.u32("state"), task.u32("exit_state")),
       isKernelThread,
-      threads: await this.#threads(task),
+      threads: threads.map(threadOf),
       task: task.address,
       mm: mm === 0n ? null : mm,
       pgd,
     };
   }
 
-  async #threads(leader: Task): Promise<LinuxThread[]> {
-    const only = threadOf(leader);
+  async #threads(leader: Task): Promise<Task[]> {
     // Both pointers of a single thread's node lead to the list's head.
-    if (link(leader, "thread_node", 0) === link(leader, "thread_node", 8)) return [only];
+    if (link(leader, "thread_node", 0) === link(leader, "thread_node", 8)) return [leader];
     const head = leader.u64("signal") + this.#threadHead;
     let failure: unknown;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
@@ -215,16 +217,16 @@ class TaskListWalk {
     throw failure;
   }
 
-  async #threadsOnce(leader: bigint, head: bigint): Promise<LinuxThread[]> {
+  async #threadsOnce(leader: bigint, head: bigint): Promise<Task[]> {
     const node = this.#tasks.offset("thread_node");
-    const threads: LinuxThread[] = [];
+    const threads: Task[] = [];
     let previous = head;
     for (let at = leader + node; at !== head;) {
       const task = await this.#read(at - node);
       if (link(task, "thread_node", 8) !== previous || threads.length > MAX_TASKS) {
         throw new Changed("the list of threads is cut");
       }
-      threads.push(threadOf(task));
+      threads.push(task);
       previous = at;
       at = link(task, "thread_node", 0);
     }
