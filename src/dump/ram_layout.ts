@@ -24,6 +24,18 @@ const BELOW_4G: Record<"pc" | "q35", { from: bigint; below: bigint }> = {
  * first and last address, as `info mtree -f` prints them, and the place in the file.
  *
  * @throws {InvalidArgumentError} if it is neither
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, parseRamLayout } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const path = await Deno.makeTempFile();
+ * await Deno.writeFile(path, new Uint8Array(0x2000).fill(0xab));
+ * const layout = parseRamLayout("0x0-0xfff@0x0,0x100000000-0x100000fff@0x1000");
+ * await using dump = await connect(`dump:${path}`, { layout, mode: "4-level" });
+ * assertEquals(await dump.memory.read(0x100000000n, 1), new Uint8Array([0xab]));
+ * ```
  */
 export function parseRamLayout(text: string): RamLayout {
   if (text === "flat" || text === "pc" || text === "q35") return text;

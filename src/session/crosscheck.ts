@@ -51,6 +51,17 @@ const ADDRESS_MASK: Partial<Record<PagingModeName, bigint>> = {
  * Finds the tables to compare by two doors to one guest.
  *
  * @throws {InvalidArgumentError} if the choice cannot be used
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, crosscheckTables } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using first = await connect("sim:");
+ * await using second = await connect("sim:");
+ * const tables = await crosscheckTables([first, second]);
+ * assertEquals(tables.first.root, tables.secondRoot);
+ * ```
  */
 export async function crosscheckTables(
   [first, second]: readonly [Session, Session],
