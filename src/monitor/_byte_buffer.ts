@@ -31,6 +31,13 @@ export class ByteBuffer {
     this.append(last);
   }
 
+  /** Drops all but the first bytes, and returns the others. */
+  takeBehind(lengthBytes: number): Uint8Array {
+    const behind = this.view().slice(lengthBytes);
+    this.#lengthBytes -= behind.length;
+    return behind;
+  }
+
   /** Says whether the last bytes are these. */
   endsWith(bytes: Uint8Array): boolean {
     const start = this.#lengthBytes - bytes.length;

@@ -1,49 +1,24 @@
-import { Watchdog } from "../core/watchdog.ts";
-import { CommandJob } from "./_command_job.ts";
+import type { CommandJob } from "./_command_job.ts";
+import { type CommandLimits, CommandQueue } from "./_command_queue.ts";
 import { readGreeting } from "./_hmp_greeting.ts";
 import { HmpWire } from "./_hmp_wire.ts";
-import { checkCommand } from "./allow_list.ts";
+import { runOnCpu } from "./_run_on_cpu.ts";
 import { type Endpoint, parseEndpoint } from "./endpoint.ts";
-import {
-  ConnectionLostError,
-  NoSuchCpuError,
-  ReplyTimeoutError,
-  ReplyTooLargeError,
-} from "./errors.ts";
+import { NoSuchCpuError } from "./errors.ts";
 import { encodeCommand, FramingError, ReplyFramer } from "./hmp_codec.ts";
 import type { CommandOptions, Monitor } from "./monitor.ts";
-import { parseCpus } from "./parse/cpus.ts";
 import { errorFromReply } from "./reply_errors.ts";
 import { connectSocket } from "./socket_transport.ts";
 import type { Transport } from "./transport.ts";
 
 /** How a human monitor is talked to. */
-export interface HmpClientOptions {
+export interface HmpClientOptions extends CommandLimits {
   /**
    * Milliseconds until the monitor must have sent its banner.
    *
    * @default {3000}
    */
   bannerTimeoutMs?: number;
-  /**
-   * Milliseconds until a reply must be complete, counted from when the command is first in the queue.
-   * A command's own `timeoutMs` goes before it.
-   *
-   * @default {30_000}
-   */
-  commandTimeoutMs?: number;
-  /**
-   * The longest reply that is taken, in bytes.
-   *
-   * @default {67_108_864}
-   */
-  maxReplyBytes?: number;
-  /**
-   * Names of commands that may be sent although they are not on the read-only list, such as `"stop"`.
-   *
-   * @default {[]}
-   */
-  allowUnsafe?: readonly string[];
   /**
    * Whether received chunks are acknowledged at once by a byte that QEMU ignores. Without it a command
    * over TCP takes 44 ms instead of 0.2.
@@ -96,10 +71,14 @@ export async function connectHmp(
   return await HmpClient.open(transport, options);
 }
 
+/** What is sent in one packet at most: QEMU answers it in order, and round trips are what takes time. */
+const MAX_BATCH = 16;
+const MAX_BATCH_BYTES = 4096;
+
 /**
- * QEMU's human monitor over a transport. Callers may overlap: one command is under way at a time. A
- * command that is aborted, late or too long leaves its reply to be read to the end before the next one
- * is sent, so that no caller ever gets another's reply.
+ * QEMU's human monitor over a transport. Callers may overlap: commands that wait at the same time are
+ * sent in one packet. The reply of a command that is aborted, late or too long is read to its end all the
+ * same, so that no caller ever gets another's reply.
  *
  * @example Over a transport of one's own
  * ```ts
@@ -117,24 +96,16 @@ export class HmpClient implements Monitor {
   /** QEMU's version as its banner names it, such as `7.2.22`. */
   readonly qemuVersion: string;
   readonly #wire: HmpWire;
-  readonly #commandTimeoutMs: number;
-  readonly #maxReplyBytes: number;
-  readonly #allowUnsafe: readonly string[];
-  readonly #queue: CommandJob[] = [];
-  /** Only the first caller that waits has a clock running, so one serves them all. */
-  readonly #clock = new Watchdog(() => this.#timed?.reject(this.#late(this.#timed)));
-  #timed: CommandJob | null = null;
-  #active: CommandJob | null = null;
-  #pumping: Promise<void> = Promise.resolve();
-  #ended: { why: string; cause: unknown } | null = null;
+  readonly #queue: CommandQueue;
+  #pumping: Promise<void> | null = null;
 
   private constructor(wire: HmpWire, qemuVersion: string, options: HmpClientOptions) {
     this.endpoint = wire.endpoint;
     this.qemuVersion = qemuVersion;
     this.#wire = wire;
-    this.#commandTimeoutMs = options.commandTimeoutMs ?? 30_000;
-    this.#maxReplyBytes = options.maxReplyBytes ?? 64 * 1024 * 1024;
-    this.#allowUnsafe = options.allowUnsafe ?? [];
+    this.#queue = new CommandQueue(wire.endpoint, options, () => {
+      this.#pumping ??= this.#pump().finally(() => this.#pumping = null);
+    });
   }
 
   /**
@@ -162,20 +133,8 @@ export class HmpClient implements Monitor {
    * @throws {ReplyTooLargeError} if the reply grows past the limit
    * @throws {ConnectionLostError} if the connection has ended, or ends
    */
-  async command(line: string, options: CommandOptions = {}): Promise<string> {
-    const allowUnsafe = [...this.#allowUnsafe, ...options.allowUnsafe ?? []];
-    checkCommand(line, { endpoint: this.endpoint, allowUnsafe });
-    options.signal?.throwIfAborted();
-    if (this.#ended) throw this.#lost(line);
-    const job = new CommandJob(line, {
-      ...options,
-      timeoutMs: options.timeoutMs ?? this.#commandTimeoutMs,
-      onSettled: () => this.#startNextClock(),
-    });
-    this.#queue.push(job);
-    if (this.#active === null) this.#pumping = this.#pump();
-    this.#startNextClock();
-    return await job.promise;
+  command(line: string, options: CommandOptions = {}): Promise<string> {
+    return this.#queue.run(line, options);
   }
 
   /** Ends the connection; commands that wait for a reply fail. May be called twice. */
@@ -191,94 +150,96 @@ export class HmpClient implements Monitor {
 
   /** Runs the queue until it is empty. Never rejects: each job gets its own outcome. */
   async #pump(): Promise<void> {
-    for (let job = this.#queue.shift(); job !== undefined; job = this.#queue.shift()) {
-      if (job.settled) continue;
-      this.#active = job;
-      try {
-        job.resolve(await this.#perform(job));
-      } catch (error) {
-        job.reject(error);
-      }
+    await Promise.resolve(); // Callers of the same moment come first.
+    for (let batch = this.#takeBatch(); batch.length > 0; batch = this.#takeBatch()) {
+      const [first] = batch;
+      if (first!.cpu === undefined) await this.#performAll(batch);
+      else await this.#performOnCpu(first!, first!.cpu);
     }
-    this.#active = null;
   }
 
-  async #perform(job: CommandJob): Promise<string> {
-    const reply = job.cpu === undefined
-      ? await this.#exchange(job.line, job)
-      : await this.#exchangeOnCpu(job.cpu, job);
-    const { endpoint, qemuVersion } = this;
-    const error = errorFromReply(reply, { endpoint, qemuVersion, command: job.line });
-    if (error !== null) throw error;
-    return reply;
+  /** The commands to send next, in one packet; one that needs a vCPU goes alone. */
+  #takeBatch(): CommandJob[] {
+    const batch: CommandJob[] = [];
+    let lengthBytes = 0;
+    for (let next = this.#queue.peek(); next !== undefined; next = this.#queue.peek()) {
+      lengthBytes += next.line.length;
+      const alone = next.cpu !== undefined;
+      const full = batch.length === MAX_BATCH || lengthBytes > MAX_BATCH_BYTES || alone;
+      if (batch.length > 0 && full) break;
+      batch.push(this.#queue.take()!);
+      if (alone) break;
+    }
+    return batch;
+  }
+
+  async #performAll(batch: readonly CommandJob[]): Promise<void> {
+    try {
+      const packet = batch.map(({ line }) => encodeCommand(line));
+      await this.#wire.write(packet.length === 1 ? packet[0]! : join(packet));
+      let rest: Uint8Array | null = null;
+      for (const [i, job] of batch.entries()) {
+        const framer = new ReplyFramer(job.line, { followed: i < batch.length - 1 });
+        rest = await this.#readReply(framer, job, rest);
+        this.#settle(job, framer.text());
+        this.#queue.finish(job);
+      }
+    } catch (cause) {
+      this.#end(this.#whyEnded(cause), cause);
+    }
   }
 
   /** Over HMP a command's vCPU is a setting of this monitor that persists, so it is put back. */
-  async #exchangeOnCpu(cpu: number, job: CommandJob): Promise<string> {
-    const { endpoint } = this;
-    const before = parseCpus(await this.#exchange("info cpus", job)).find((row) => row.current);
-    if (job.settled || before?.cpu === cpu) return await this.#exchange(job.line, job);
-    const refusal = await this.#exchange(`cpu ${cpu}`, job);
-    if (refusal !== "") {
-      const message = `The guest at ${endpoint} has no vCPU ${cpu}: "info cpus" lists those it has`;
-      throw new NoSuchCpuError(cpu, message, { endpoint, command: job.line });
-    }
+  async #performOnCpu(job: CommandJob, cpu: number): Promise<void> {
+    const exchange = async (line: string) => {
+      if (this.#queue.ended) throw this.#queue.lost(line);
+      const framer = new ReplyFramer(line);
+      await this.#wire.write(encodeCommand(line));
+      await this.#readReply(framer, job, null);
+      return framer.text();
+    };
     try {
-      return await this.#exchange(job.line, job);
-    } finally {
-      if (this.#ended === null) await this.#exchange(`cpu ${before?.cpu ?? 0}`, null);
+      this.#settle(job, await runOnCpu(exchange, job.line, cpu, this.endpoint));
+    } catch (cause) {
+      if (cause instanceof NoSuchCpuError) job.reject(cause);
+      else this.#end(this.#whyEnded(cause), cause);
     }
+    this.#queue.finish(job);
+  }
+
+  #settle(job: CommandJob, reply: string): void {
+    const { endpoint, qemuVersion } = this;
+    const error = errorFromReply(reply, { endpoint, qemuVersion, command: job.line });
+    if (error === null) job.resolve(reply);
+    else job.reject(error);
   }
 
   /**
-   * Sends a line and reads its reply to the end, whether the job still wants it or not.
+   * Reads a reply to its end, whether the job still wants it or not, and returns what came behind it.
    *
-   * @throws {ConnectionLostError} if there is no end to read to
+   * @throws if there is no end to read to
    */
-  async #exchange(line: string, job: CommandJob | null): Promise<string> {
-    try {
-      await this.#wire.write(encodeCommand(line));
-      return await this.#readReply(new ReplyFramer(line), job);
-    } catch (cause) {
-      this.#end(this.#whyEnded(cause), cause);
-      throw this.#lost(line);
-    }
-  }
-
-  async #readReply(framer: ReplyFramer, job: CommandJob | null): Promise<string> {
-    for (;;) {
-      const bytes = await this.#wire.read();
-      if (bytes === null) throw new EndOfStream();
+  async #readReply(
+    framer: ReplyFramer,
+    job: CommandJob,
+    received: Uint8Array | null,
+  ): Promise<Uint8Array> {
+    for (let bytes = received;; bytes = null) {
+      if (bytes === null) {
+        bytes = await this.#wire.read();
+        if (bytes === null) throw new EndOfStream();
+      }
       const complete = framer.push(bytes);
-      if (job !== null) this.#bound(framer, job);
-      if (complete) return framer.text();
+      this.#bound(framer, job);
+      if (complete) return framer.rest;
       await this.#wire.nudge();
     }
   }
 
   /** Stops keeping a reply that is too long, or that nobody waits for. */
   #bound(framer: ReplyFramer, job: CommandJob): void {
-    const limit = this.#maxReplyBytes;
-    if (framer.lengthBytes > limit) {
-      job.reject(
-        new ReplyTooLargeError(
-          `The reply to "${job.line}" is longer than ${limit} bytes: ask for less, or raise maxReplyBytes`,
-          limit,
-          { endpoint: this.endpoint, command: job.line },
-        ),
-      );
-    }
+    if (framer.lengthBytes > this.#queue.maxReplyBytes) job.reject(this.#queue.tooLarge(job.line));
     if (job.settled) framer.discard();
-  }
-
-  #late(job: CommandJob): ReplyTimeoutError {
-    const after = job === this.#active ? "" : ", as an earlier command's reply has not ended";
-    return new ReplyTimeoutError(
-      `No complete reply to "${job.line}" from ${this.endpoint} within ${job.timeoutMs} ms${after}: ` +
-        `is QEMU stopped or busy? A longer timeoutMs waits longer`,
-      job.timeoutMs,
-      { endpoint: this.endpoint, command: job.line },
-    );
   }
 
   #whyEnded(cause: unknown): string {
@@ -291,33 +252,20 @@ export class HmpClient implements Monitor {
     return `the connection to ${this.endpoint} ended${detail}: QEMU quit or closed its monitor`;
   }
 
-  #lost(line: string): ConnectionLostError {
-    return new ConnectionLostError(`No reply to "${line}": ${this.#ended?.why}`, {
-      endpoint: this.endpoint,
-      command: line,
-      cause: this.#ended?.cause,
-    });
-  }
-
   /** Ends the connection, once; whoever waits is told why. */
   #end(why: string, cause?: unknown): void {
-    if (this.#ended !== null) return;
-    this.#ended = { why, cause };
-    this.#wire.close();
-    for (const job of [this.#active, ...this.#queue.splice(0)]) {
-      job?.reject(this.#lost(job.line));
-    }
+    if (this.#queue.end(why, cause)) this.#wire.close();
   }
+}
 
-  #startNextClock(): void {
-    const first = this.#active?.settled === false
-      ? this.#active
-      : this.#queue.find((job) => !job.settled) ?? null;
-    if (first === this.#timed) return;
-    this.#timed = first;
-    if (first === null) this.#clock.stop();
-    else this.#clock.start(first.timeoutMs);
+function join(pieces: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(pieces.reduce((total, { length }) => total + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    joined.set(piece, at);
+    at += piece.length;
   }
+  return joined;
 }
 
 /** The peer closed the connection. */

@@ -10,12 +10,17 @@ import { ByteBuffer } from "./_byte_buffer.ts";
  * a chunk would have to end there. This costs no round trip: the blank travels with the command, QEMU
  * skips it in front of the next one, and the time per command stays the same within the noise. Seen on
  * 5.2, 7.2, 10.0 and 11.1 (`util/readline.c`).
+ *
+ * Where the next command has been sent along, its echo follows at once: the line editor moves back over
+ * the blank to repaint the line, so the mark is followed by `ESC [ D` instead of by the end of the data.
  */
 const PROMPT = "(qemu) ";
 const ERASE_TO_END_OF_LINE = "\x1b[K";
+const CURSOR_LEFT = "\x1b[D";
 const TYPED_AHEAD = " ";
 
 const REPLY_END = ascii(PROMPT + TYPED_AHEAD + ERASE_TO_END_OF_LINE);
+const REPLY_END_AND_ECHO = ascii(PROMPT + TYPED_AHEAD + ERASE_TO_END_OF_LINE + CURSOR_LEFT);
 const BANNER_END = ascii("\r\n" + PROMPT);
 const LINE_FEED = 0x0a;
 
@@ -55,13 +60,16 @@ export class ReplyFramer {
   readonly #echoTail = new ByteBuffer();
   readonly #body = new ByteBuffer();
   #echoBytes = 0;
+  readonly #followed: boolean;
   #inEcho = true;
   #discarding = false;
+  #rest: Uint8Array = new Uint8Array();
 
-  /** Starts on the reply to one line, which has just been sent. */
-  constructor(line: string) {
+  /** Starts on the reply to a line; `followed` if another line has been sent behind it already. */
+  constructor(line: string, options: { followed?: boolean } = {}) {
     this.#lineAsEchoed = ascii(line + ERASE_TO_END_OF_LINE + "\r\n");
     this.#maxEchoBytes = maxEchoBytes(line.length);
+    this.#followed = options.followed ?? false;
   }
 
   /**
@@ -72,9 +80,16 @@ export class ReplyFramer {
   push(bytes: Uint8Array): boolean {
     const body = this.#inEcho ? this.#skipEcho(bytes) : bytes;
     if (this.#inEcho) return false;
+    const before = this.#body.lengthBytes;
     this.#body.append(body);
-    if (this.#discarding) this.#body.keepLast(REPLY_END.length);
-    return this.#body.endsWith(REPLY_END);
+    const complete = this.#followed ? this.#findEnd(before) : this.#body.endsWith(REPLY_END);
+    if (!complete && this.#discarding) this.#body.keepLast(REPLY_END_AND_ECHO.length);
+    return complete;
+  }
+
+  /** Once the reply is complete, the bytes behind it: they belong to the next one. */
+  get rest(): Uint8Array {
+    return this.#rest;
   }
 
   /** How many bytes of the reply are kept, its end mark included. */
@@ -85,7 +100,7 @@ export class ReplyFramer {
   /** Drops the text from now on: nobody wants it, but its end is still looked for. */
   discard(): void {
     this.#discarding = true;
-    this.#body.keepLast(REPLY_END.length);
+    this.#body.keepLast(REPLY_END_AND_ECHO.length);
   }
 
   /** The complete reply, lines ended by `\n`, without a last line end. */
@@ -93,6 +108,19 @@ export class ReplyFramer {
     const text = decodeText(this.#body.view().subarray(0, -REPLY_END.length));
     const lines = text.replaceAll("\r\n", "\n");
     return lines.endsWith("\n") ? lines.slice(0, -1) : lines;
+  }
+
+  /** Looks for the end mark before the next echo, in what has come since there were so many bytes. */
+  #findEnd(before: number): boolean {
+    const bytes = this.#body.view();
+    const mark = REPLY_END_AND_ECHO;
+    for (let at = Math.max(0, before - mark.length + 1);; at++) {
+      at = bytes.indexOf(mark[0]!, at);
+      if (at < 0 || at + mark.length > bytes.length) return false;
+      if (!mark.every((byte, i) => byte === bytes[at + i])) continue;
+      this.#rest = this.#body.takeBehind(at + REPLY_END.length);
+      return true;
+    }
   }
 
   /** Returns what follows the echo's line end. */

@@ -153,7 +153,19 @@ Deno.test("a command whose turn never comes is late in its own time", async () =
   assert(performance.now() - started < 400);
   assertEquals(await monitor.command("info d", { timeoutMs: 5000 }), "d");
   const sent = String.fromCharCode(...server.peers[0]!.received.filter((byte) => byte !== 0));
-  assertEquals(sent, "info 500\n info d\n ");
+  assertEquals(sent, "info 500\n info b\n info c\n info d\n ");
+});
+
+Deno.test("commands that wait at the same time travel in one packet, within bounds", async () => {
+  await using server = new ScriptServer((peer) =>
+    peer.serve((line) => `${line}\n(qemu) \nof ${line}\n`)
+  );
+  await using monitor = await connect(server);
+  const lines = Array.from({ length: 40 }, (_, i) => `info ${"x".repeat(i)}${i}`);
+  const replies = await Promise.all(lines.map((line) => monitor.command(line)));
+  assertEquals(replies, lines.map((line) => `${line}\n(qemu) \nof ${line}`));
+  const alone = await Promise.all([monitor.command("info a"), monitor.command("info b")]);
+  assertEquals(alone, ["info a\n(qemu) \nof info a", "info b\n(qemu) \nof info b"]);
 });
 
 Deno.test("the clock of a queued command starts when its turn comes", async () => {
@@ -190,7 +202,8 @@ Deno.test("an aborted command ends with the signal's reason, wherever it stands"
   ]);
   await assertRejects(() => monitor.command("info e", { signal: first.signal }), Error, "enough");
   const sent = String.fromCharCode(...server.peers[0]!.received.filter((byte) => byte !== 0));
-  assertEquals(sent, "info 150\n info b\n info d\n ");
+  // What was asked for at once was sent at once; its reply went to nobody.
+  assertEquals(sent, "info 150\n info b\n info c\n info d\n ");
 });
 
 Deno.test("a reply past the limit fails its caller, and the next command gets its own reply", async () => {
