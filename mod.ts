@@ -322,10 +322,13 @@ export { auditSummary, findingLine, findingRecord } from "./src/report/audit_tex
 export { sarifLog, type SarifOptions } from "./src/report/sarif.ts";
 export { differenceLine, differenceRecord } from "./src/report/diff_text.ts";
 export { toJson, verdictRecord, walkRecord } from "./src/report/json.ts";
+export { htmlReport, toBase64 } from "./src/report/html/html_report.ts";
+export type { ReportData, ReportFinding, ReportSide } from "./src/report/html/page_data.ts";
 export { MAPPING_CSV_HEAD, mappingCsv, mappingRecord } from "./src/report/mappings_record.ts";
 export { mappingLine, mappingsHead, rightsText } from "./src/report/mappings_text.ts";
 export { rangeRecord } from "./src/report/range_record.ts";
 export { rangeSummary, rangeText, type RangeTextOptions } from "./src/report/range_text.ts";
+export { toSvg } from "./src/report/svg/to_svg.ts";
 export { formatSize } from "./src/report/size.ts";
 export { COLOUR, PLAIN, type Style, styleForStdout } from "./src/report/style.ts";
 export { TapWriter } from "./src/report/tap.ts";

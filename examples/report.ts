@@ -1,0 +1,100 @@
+/**
+ * Writes one self-contained HTML page about an address space of a running guest, or of snapshots: a map,
+ * the tables to any address, each entry's bits, the findings, and two states side by side.
+ *
+ *     deno run --allow-net=127.0.0.1:1334 --allow-write=. report.ts 1334 -o report.html
+ */
+import {
+  audit,
+  CONNECT_OPTIONS,
+  connectTo,
+  decodeSnapshot,
+  encodeSnapshot,
+  EXIT,
+  type Finding,
+  findingLine,
+  formatAddress,
+  formatSize,
+  htmlReport,
+  PLAIN,
+  type ReportSide,
+  runCommand,
+  type Snapshot,
+  TABLE_OPTIONS,
+  tableChoice,
+  toBase64,
+  value,
+} from "@pagewalk/pagewalk/cli";
+
+/** More than anyone reads; a page must not grow without end. */
+const MAX_FINDINGS = 5000;
+
+await runCommand({
+  name: "report.ts",
+  purpose: "Write one self-contained HTML page about an address space",
+  positionals: [{ name: "guest", purpose: "a monitor such as 1334, or a snapshot (*.pwsnap)" }],
+  options: {
+    output: value("FILE", "the page to write (default report.html); also -o FILE", (text) => text),
+    o: value("FILE", "the same", (text) => text),
+    before: value("FILE", "an earlier snapshot, to compare with", (text) => text),
+    title: value("TEXT", "the page's title", (text) => text),
+    ...TABLE_OPTIONS,
+    ...CONNECT_OPTIONS,
+  },
+  permissions: "--allow-net=127.0.0.1:1334 --allow-read=. --allow-write=.",
+  examples: [
+    "1334 -o report.html",
+    "1334 --root 0x246f000 --before before.pwsnap",
+    "sim:",
+  ],
+}, async ({ positionals: [target], options }) => {
+  await using guests = new AsyncDisposableStack();
+  const findings: Finding[] = [];
+
+  async function collect(found: AsyncIterable<Finding>): Promise<void> {
+    for await (const one of found) {
+      findings.push(one);
+      if (findings.length >= MAX_FINDINGS) break;
+    }
+  }
+
+  async function take(): Promise<Snapshot> {
+    if (target!.endsWith(".pwsnap")) {
+      const taken = await decodeSnapshot(await Deno.readFile(target!));
+      const { userRoot } = taken;
+      await collect(audit(taken, userRoot === undefined ? {} : { userRoot }));
+      return taken;
+    }
+    const guest = guests.use(await connectTo(target!, options));
+    const taken = await guest.snapshot(tableChoice(options));
+    await collect(guest.audit(tableChoice(options)));
+    return taken;
+  }
+
+  async function side(name: string, taken: Snapshot): Promise<ReportSide> {
+    return { name, file: toBase64(await encodeSnapshot(taken)) };
+  }
+
+  const now = await take();
+  const sides = [await side(options.before === undefined ? "now" : "after", now)];
+  if (options.before !== undefined) {
+    sides.unshift(
+      await side("before", await decodeSnapshot(await Deno.readFile(options.before))),
+    );
+  }
+  const html = htmlReport({
+    title: options.title ?? `Address space ${formatAddress(now.context.root)} of ${now.source}`,
+    sides,
+    findings: findings.map((found) => ({
+      rule: found.rule,
+      severity: found.severity,
+      address: formatAddress(found.address),
+      text: findingLine(found, PLAIN),
+    })),
+  });
+  const output = options.output ?? options.o ?? "report.html";
+  await Deno.writeTextFile(output, html);
+  const bytes = new TextEncoder().encode(html).length;
+  console.log(`[+] ${output}: ${formatSize(Math.ceil(bytes / 1024) * 1024)}`);
+  return EXIT.PASS;
+});

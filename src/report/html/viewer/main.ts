@@ -1,0 +1,150 @@
+/// <reference lib="dom" />
+/**
+ * The page of an HTML report. It is the SDK itself, bundled: the same walker and the same listing work
+ * on the snapshots that the page carries.
+ */
+import { parseAddress } from "../../../core/address.ts";
+import { MAPPING_FILTERS, type MappingFilterName } from "../../../paging/mapping_filters.ts";
+import type { MappingRecord } from "../../../paging/mappings.ts";
+import { diff, type EntryDifference } from "../../../snapshot/diff.ts";
+import { differenceLine } from "../../diff_text.ts";
+import { mappingLine, mappingsHead } from "../../mappings_text.ts";
+import type { ReportData } from "../page_data.ts";
+import { make } from "./dom.ts";
+import { type ListRow, ListView } from "./list_view.ts";
+import { MapView } from "./map_view.ts";
+import { Side } from "./side.ts";
+
+const LEGEND = [
+  ["u-rx", "user code"],
+  ["u-rw", "user data"],
+  ["u-r", "user, read-only"],
+  ["k-rx", "kernel code"],
+  ["k-rw", "kernel data"],
+  ["k-r", "kernel, read-only"],
+  ["wx", "writable and executable"],
+] as const;
+
+const data: ReportData = JSON.parse(document.getElementById("data")!.textContent!);
+const sides = await Promise.all(data.sides.map((side) => Side.open(side)));
+const shown = sides.at(-1)!;
+const { mode } = shown.snapshot.context;
+const body = document.querySelector("main")!;
+
+const search = make("input", {
+  type: "search",
+  id: "address",
+  placeholder: "0x7f1234567000",
+  "aria-label": "Address to look up",
+});
+const message = make("p", { role: "status", id: "message" });
+const ways = make("div", { class: "sides", id: "ways" });
+const map = new MapView(lookUp);
+const list = new ListView("Mappings", (row) => lookUp(row.address));
+list.node.id = "mappings";
+
+buildPage();
+showMappings("");
+map.show(shown.runs());
+const asked = decodeURIComponent(location.hash.slice(1));
+if (asked) lookUpText(asked);
+document.documentElement.dataset.ready = "true";
+
+function buildPage(): void {
+  const filter = make("select", { id: "filter", "aria-label": "Filter" });
+  for (const name of ["", ...Object.keys(MAPPING_FILTERS)]) {
+    filter.append(make("option", { value: name }, name || "everything"));
+  }
+  filter.addEventListener("change", () => showMappings(filter.value));
+  const form = make("form", { role: "search" }, search, make("button", {}, "Look up"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    lookUpText(search.value);
+  });
+  const legend = LEGEND.map(([name, text]) =>
+    make("span", {}, make("i", { style: `background:var(--${name})` }), text)
+  );
+  body.append(
+    make("h1", {}, data.title),
+    ...sides.map((side) =>
+      make(
+        "p",
+        {},
+        `${side.name}: ${side.snapshot.source}, ${side.snapshot.takenAt.toISOString()}, root ` +
+          `0x${side.snapshot.context.root.toString(16)}, ${mode}`,
+      )
+    ),
+    form,
+    message,
+    make("h2", {}, "Map"),
+    map.node,
+    make("div", { class: "legend" }, ...legend),
+    ways,
+    make("h2", {}, "Mappings"),
+    make("p", {}, filter),
+    make("pre", {}, mappingsHead(mode)),
+    list.node,
+  );
+  appendFindings();
+  if (sides.length > 1) void appendDifferences();
+}
+
+function appendFindings(): void {
+  body.append(make("h2", {}, `Findings (${data.findings.length})`));
+  const findings = new ListView("Findings", (row) => lookUp(row.address));
+  findings.node.id = "findings";
+  body.append(findings.node);
+  findings.show(data.findings.map(({ text, address, severity }) => ({
+    text,
+    address: parseAddress(address),
+    kind: severity,
+  })));
+}
+
+async function appendDifferences(): Promise<void> {
+  const [before, after] = sides as [Side, Side];
+  const title = make("h2", {}, "Differences");
+  const differences = new ListView("Differences", (row) => lookUp(row.address));
+  differences.node.id = "differences";
+  body.append(title, differences.node);
+  const rows: ListRow[] = [];
+  for await (const difference of diff(before.snapshot, after.snapshot)) {
+    rows.push(differenceRow(difference));
+  }
+  title.textContent = `Differences (${rows.length})`;
+  differences.show(rows);
+}
+
+function differenceRow(difference: EntryDifference): ListRow {
+  return { text: differenceLine(difference, mode), address: difference.address };
+}
+
+function showMappings(filter: string): void {
+  const isWanted = filter === "" ? () => true : MAPPING_FILTERS[filter as MappingFilterName];
+  const records = shown.records.filter((record) =>
+    filter === "" || (record.kind === "mapping" && isWanted(record as never))
+  );
+  list.show(records.map((record: MappingRecord) => ({
+    text: mappingLine(record, mode),
+    address: record.address,
+  })));
+}
+
+function lookUpText(text: string): void {
+  try {
+    lookUp(parseAddress(text));
+  } catch (error) {
+    message.textContent = error instanceof Error ? error.message : String(error);
+  }
+}
+
+async function lookUp(address: bigint): Promise<void> {
+  const text = `0x${address.toString(16)}`;
+  search.value = text;
+  history.replaceState(null, "", `#${text}`);
+  map.mark(address);
+  const shownWays = await Promise.all(sides.map((side) => side.wayTo(address)));
+  if (search.value !== text) return; // Another one was asked for meanwhile.
+  ways.replaceChildren(...shownWays);
+  message.textContent = `The way to ${text}`;
+}

@@ -1,0 +1,58 @@
+/// <reference lib="dom" />
+import { type Mapping, type MappingRecord, mappings } from "../../../paging/mappings.ts";
+import { bits } from "../../../paging/bits.ts";
+import { walk } from "../../../paging/walk.ts";
+import { decodeSnapshot } from "../../../snapshot/file.ts";
+import type { Snapshot } from "../../../snapshot/snapshot.ts";
+import { toSvg } from "../../svg/to_svg.ts";
+import type { ReportSide } from "../page_data.ts";
+import { drawingNode, make } from "./dom.ts";
+
+/** One state of the address space, as the page uses it. */
+export class Side {
+  /** What it is called. */
+  readonly name: string;
+  /** The tables. */
+  readonly snapshot: Snapshot;
+  /** Everything that they hold, in address order. */
+  readonly records: readonly MappingRecord[];
+
+  private constructor(name: string, snapshot: Snapshot, records: readonly MappingRecord[]) {
+    this.name = name;
+    this.snapshot = snapshot;
+    this.records = records;
+  }
+
+  /** Unpacks a side of the report's data. */
+  static async open({ name, file }: ReportSide): Promise<Side> {
+    const bytes = Uint8Array.from(atob(file), (character) => character.charCodeAt(0));
+    const snapshot = await decodeSnapshot(bytes);
+    const { memory, context, userRoot } = snapshot;
+    const options = userRoot === undefined ? {} : { userRoot };
+    const records = await Array.fromAsync(mappings(memory, context, {}, options));
+    return new Side(name, snapshot, records);
+  }
+
+  /** The runs that are mapped. */
+  runs(): Mapping[] {
+    return this.records.filter((record) => record.kind === "mapping");
+  }
+
+  /** The tables on the way to an address, each entry drawn bit by bit. */
+  async wayTo(address: bigint): Promise<HTMLElement> {
+    const { memory, context } = this.snapshot;
+    const found = await walk(memory, context, address, { recheck: false });
+    const entries = found.steps.map((entry) => {
+      const named = bits(entry.raw, { level: entry.level, mode: found.mode });
+      const summary = `${named.entryName}[${entry.index}] 0x${entry.raw.toString(16)}`;
+      const isLast = entry === found.steps.at(-1);
+      return make(
+        "details",
+        isLast ? { open: "" } : {},
+        make("summary", {}, summary),
+        drawingNode(toSvg(named)),
+      );
+    });
+    return make("section", {}, make("h3", {}, this.name), drawingNode(toSvg(found)), ...entries);
+  }
+}
