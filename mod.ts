@@ -359,17 +359,13 @@ export type {
   GuestAliasesOptions,
   GuestAuditOptions,
   GuestMappingsOptions,
+  GuestRangeOptions,
+  GuestRangeVerdict,
+  GuestSnapshotOptions,
   GuestTables,
 } from "./src/session/ranges.ts";
-export {
-  type GuestRangeOptions,
-  type GuestRangeVerdict,
-  type GuestVerdict,
-  type GuestWalk,
-  type GuestWalkOptions,
-  Session,
-  type SessionParts,
-} from "./src/session/session.ts";
+export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";
+export { type GuestVerdict, Session, type SessionParts } from "./src/session/session.ts";
 export {
   describeSource,
   type PageTable,

@@ -3,7 +3,6 @@ import { parseEndpoint } from "./endpoint.ts";
 import { WrongPeerError } from "./errors.ts";
 import { connectHmp, type ConnectHmpOptions } from "./hmp_client.ts";
 import type { Monitor } from "./monitor.ts";
-import { connectQmp } from "./qmp_client.ts";
 
 /**
  * Connects to the monitor on a socket, whichever language it speaks: on `tcp:` and `unix:` the greeting
@@ -32,12 +31,17 @@ export async function connectMonitor(
   options: ConnectHmpOptions = {},
 ): Promise<Monitor> {
   const parsed = typeof endpoint === "string" ? parseEndpoint(endpoint) : endpoint;
-  if (parsed.scheme === "qmp") return await connectQmp(parsed, options);
+  if (parsed.scheme === "qmp") return await connectByQmp(parsed, options);
   try {
     return await connectHmp(parsed, options);
   } catch (error) {
     if (!(error instanceof WrongPeerError) || error.peer !== "QMP") throw error;
     // Nothing was sent, and the server takes the next client as soon as this one has left.
-    return await connectQmp(parsed, options);
+    return await connectByQmp(parsed, options);
   }
+}
+
+/** Loaded only where QMP is spoken. */
+async function connectByQmp(endpoint: Endpoint, options: ConnectHmpOptions): Promise<Monitor> {
+  return await (await import("./qmp_client.ts")).connectQmp(endpoint, options);
 }

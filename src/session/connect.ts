@@ -1,15 +1,10 @@
 import type { PagingContextOptions, PagingModeName } from "../cpu/paging_context.ts";
 import type { RamLayout } from "../dump/ram_layout.ts";
 import { connectMonitor } from "../monitor/connect_monitor.ts";
-import { type ConnectHmpOptions, HmpClient } from "../monitor/hmp_client.ts";
+import type { ConnectHmpOptions } from "../monitor/hmp_client.ts";
 import { type Endpoint, parseEndpoint } from "../monitor/endpoint.ts";
 import type { Monitor } from "../monitor/monitor.ts";
-import { record, requireRecordable } from "../monitor/recording/recorder.ts";
-import { openReplay } from "../monitor/recording/replay_monitor.ts";
-import { openDumpDoor } from "./dump_door.ts";
-import { openGdbDoor } from "./gdb_door.ts";
 import { type GuestSource, monitorSource } from "./guest_source.ts";
-import { withRamFiles } from "./ram_files.ts";
 import { Session } from "./session.ts";
 
 /** How to connect to a guest, and what its registers do not tell of its paging. */
@@ -76,7 +71,7 @@ export async function connect(
   options: ConnectOptions = {},
 ): Promise<Session> {
   const parsed = typeof endpoint === "object" ? endpoint : parseEndpoint(String(endpoint));
-  const source = await withRamFiles(await openDoor(parsed, options), options);
+  const source = await openSource(parsed, options);
   const { physicalAddressBits, privateBit, sharedBit, mode } = options;
   return new Session({
     source,
@@ -90,25 +85,36 @@ export async function connect(
   });
 }
 
-/** Opens the door that an endpoint names. A further kind of door is one more case here. */
-async function openDoor(endpoint: Endpoint, options: ConnectOptions): Promise<GuestSource> {
-  if (endpoint.scheme === "dump") return await openDumpDoor(endpoint, options);
-  if (endpoint.scheme === "gdb") return await openGdbDoor(endpoint, options);
-  const reopenMonitor = () => openMonitor(endpoint, options);
-  if (options.record !== undefined) await requireRecordable(options.record);
-  const monitor = await reopenMonitor();
-  return monitorSource(await recorded(monitor, endpoint, options), { reopenMonitor });
+// Each way in is loaded only where it is taken, so that a check over a monitor does not pay for it.
+
+async function openSource(endpoint: Endpoint, options: ConnectOptions): Promise<GuestSource> {
+  const source = await openDoor(endpoint, options);
+  if (!options.ram?.length) return source;
+  const { withRamFiles } = await import("./ram_files.ts");
+  return await withRamFiles(source, options);
 }
 
-/** Records the monitor, if that is wanted. */
-async function recorded(
-  monitor: Monitor,
-  endpoint: Endpoint,
-  options: ConnectOptions,
-): Promise<Monitor> {
-  if (options.record === undefined) return monitor;
+/** Opens the door that an endpoint names. A further kind of door is one more case here. */
+async function openDoor(endpoint: Endpoint, options: ConnectOptions): Promise<GuestSource> {
+  switch (endpoint.scheme) {
+    case "dump":
+      return await (await import("./dump_door.ts")).openDumpDoor(endpoint, options);
+    case "gdb":
+      return await (await import("./gdb_door.ts")).openGdbDoor(endpoint, options);
+    default:
+      return await openMonitorDoor(endpoint, options);
+  }
+}
+
+async function openMonitorDoor(endpoint: Endpoint, options: ConnectOptions): Promise<GuestSource> {
+  const reopenMonitor = () => openMonitor(endpoint, options);
+  if (options.record === undefined) return monitorSource(await reopenMonitor(), { reopenMonitor });
+  const { record, requireRecordable } = await import("../monitor/recording/recorder.ts");
+  await requireRecordable(options.record);
+  const monitor = await reopenMonitor();
   try {
-    return await record(options.record, monitor, { endpointKind: endpoint.scheme });
+    const recorded = await record(options.record, monitor, { endpointKind: endpoint.scheme });
+    return monitorSource(recorded, { reopenMonitor });
   } catch (error) {
     await monitor.close();
     throw error;
@@ -116,9 +122,15 @@ async function recorded(
 }
 
 async function openMonitor(endpoint: Endpoint, options: ConnectOptions): Promise<Monitor> {
-  if (endpoint.scheme === "replay") return await openReplay(endpoint);
-  if (endpoint.scheme !== "sim") return await connectMonitor(endpoint, options);
-  // Loaded only here, so that a check of a real guest does not pay for it.
-  const { simulatedGuest } = await import("../testing/mod.ts");
-  return await HmpClient.open(simulatedGuest().transport(), options);
+  switch (endpoint.scheme) {
+    case "replay":
+      return await (await import("../monitor/recording/replay_monitor.ts")).openReplay(endpoint);
+    case "sim": {
+      const { simulatedGuest } = await import("../testing/mod.ts");
+      const { HmpClient } = await import("../monitor/hmp_client.ts");
+      return await HmpClient.open(simulatedGuest().transport(), options);
+    }
+    default:
+      return await connectMonitor(endpoint, options);
+  }
 }

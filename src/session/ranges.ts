@@ -10,13 +10,34 @@ import type { AddressRange } from "../paging/address_range.ts";
 import { aliases, type AliasesOptions, type AliasRecord } from "../paging/aliases.ts";
 import { type MappingRecord, mappings, type MappingsOptions } from "../paging/mappings.ts";
 import { type Expectation, USER_CLEARED } from "../verify/expectation.ts";
-import { verifyRange } from "../verify/range.ts";
-import type { GuestRangeOptions, GuestRangeVerdict, Session } from "./session.ts";
-import type { PageTable, TableChoice } from "./table_choice.ts";
+import { type RangeVerdict, verifyRange, type VerifyRangeOptions } from "../verify/range.ts";
+import { type Snapshot, snapshot, type SnapshotOptions } from "../snapshot/snapshot.ts";
+import type { PageTable, TableChoice, TableSource } from "./table_choice.ts";
+
+/** What a range's tables are found with, and read from: a session. */
+export interface GuestTablesSource {
+  /** What the session is connected to, as a user would type it. */
+  readonly endpoint: string;
+  /** The guest's physical memory. */
+  readonly memory: PhysicalMemory;
+  /** Finds the page table that a choice means. */
+  pageTable(choice: TableChoice, address?: AddressLike, options?: ReadOptions): Promise<PageTable>;
+}
+
+/** A judgement of a range that knows whose tables it judged. */
+export type GuestRangeVerdict = RangeVerdict & {
+  /** Where the root came from. */
+  readonly source: TableSource;
+  /** Under KPTI, the pair of roots; whether user code may execute is then the user root's word. */
+  readonly kpti?: KptiPair;
+};
+
+/** Which tables to judge a range by, and how. */
+export interface GuestRangeOptions extends TableChoice, Omit<VerifyRangeOptions, "userRoot"> {}
 
 /** Judges every page of a range by the tables that the options choose. */
 export async function verifyGuestRange(
-  session: Session,
+  session: GuestTablesSource,
   range: Required<AddressRange>,
   expectation: Expectation = USER_CLEARED,
   options: GuestRangeOptions,
@@ -40,7 +61,7 @@ export interface GuestAliasesOptions extends TableChoice, Omit<AliasesOptions, "
 
 /** Lists the tables that the options choose; see {@linkcode mappings}. */
 export async function* guestMappings(
-  session: Session,
+  session: GuestTablesSource,
   range: AddressRange,
   options: GuestMappingsOptions,
 ): AsyncGenerator<MappingRecord> {
@@ -50,7 +71,7 @@ export async function* guestMappings(
 
 /** Searches the tables that the options choose; see {@linkcode aliases}. */
 export async function* guestAliases(
-  session: Session,
+  session: GuestTablesSource,
   physicalAddress: AddressLike,
   options: GuestAliasesOptions,
 ): AsyncGenerator<AliasRecord> {
@@ -63,7 +84,7 @@ export interface GuestAuditOptions extends TableChoice, Omit<AuditOptions, "user
 
 /** Audits the tables that the options choose; see {@linkcode audit}. */
 export async function* guestAudit(
-  session: Session,
+  session: GuestTablesSource,
   options: GuestAuditOptions,
 ): AsyncGenerator<Finding> {
   const { context, userRoot } = await guestTables(session, options, options.range?.start);
@@ -72,6 +93,23 @@ export async function* guestAudit(
   yield* audit({ memory, context }, {
     ...options,
     ...ranges && { ranges },
+    ...userRoot !== undefined && { userRoot },
+  });
+}
+
+/** Which tables to take a snapshot of, and how. */
+export interface GuestSnapshotOptions extends TableChoice, Omit<SnapshotOptions, "userRoot"> {}
+
+/** Takes a snapshot of the tables that the options choose; see {@linkcode snapshot}. */
+export async function guestSnapshot(
+  session: GuestTablesSource,
+  options: GuestSnapshotOptions,
+): Promise<Snapshot> {
+  const { context, userRoot } = await guestTables(session, options, options.range?.start);
+  const source = options.source ?? session.endpoint;
+  return await snapshot(session.memory, context, {
+    ...options,
+    source,
     ...userRoot !== undefined && { userRoot },
   });
 }
@@ -86,7 +124,7 @@ export interface GuestTables extends PageTable {
 
 /** Finds the tables that a choice means, and whether KPTI gives them a partner. */
 export async function guestTables(
-  session: Session,
+  session: GuestTablesSource,
   options: TableChoice & ReadOptions,
   address?: AddressLike,
 ): Promise<GuestTables> {

@@ -1,78 +1,40 @@
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
-import {
-  type PagingContext,
-  pagingContext,
-  type PagingContextOptions,
-  type PagingModeName,
-  withRoot,
-} from "../cpu/paging_context.ts";
-import { assumedRegisters } from "../cpu/assumed_registers.ts";
+import type { PagingContextOptions, PagingModeName } from "../cpu/paging_context.ts";
 import type { CpuRegisters } from "../cpu/registers.ts";
-import { findKptiPair, type KptiPair } from "../linux/kpti_pair.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { Monitor } from "../monitor/monitor.ts";
-import { type Access, access, type AccessVerdict } from "../paging/access.ts";
+import type { Access, AccessVerdict } from "../paging/access.ts";
 import type { AddressRange } from "../paging/address_range.ts";
 import { AddressSpace } from "../paging/address_space.ts";
 import type { AliasRecord } from "../paging/aliases.ts";
 import type { MappingRecord } from "../paging/mappings.ts";
-import { type Walk, walk, type WalkOptions } from "../paging/walk.ts";
-import { type Snapshot, snapshot, type SnapshotOptions } from "../snapshot/snapshot.ts";
+import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { Expectation } from "../verify/expectation.ts";
-import type { RangeVerdict, VerifyRangeOptions } from "../verify/range.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
-import {
-  guestAliases,
-  type GuestAliasesOptions,
-  guestAudit,
-  type GuestAuditOptions,
-  guestMappings,
-  type GuestMappingsOptions,
-  type GuestTables,
-  guestTables,
-  verifyGuestRange,
-} from "./ranges.ts";
-import { Freezer } from "./freeze.ts";
+import type { Freezer } from "./freeze.ts";
 import { type GuestSource, NoMonitorError } from "./guest_source.ts";
-import { sampleTables } from "./sample.ts";
-import {
-  checkTableChoice,
-  type PageTable,
-  splitTableChoice,
-  type TableChoice,
-  type TableSource,
-} from "./table_choice.ts";
-import { type WatchEvent, type WatchOptions, watchWalks } from "./watch.ts";
-
-/** A walk that knows whose tables it read. */
-export type GuestWalk = Walk & {
-  /** Where the root came from. */
-  readonly source: TableSource;
-  /** Under KPTI, the pair of roots; whether user code may execute is then the user root's word. */
-  readonly kpti?: KptiPair;
-};
+import { type GuestWalk, type GuestWalkOptions, walkGuest } from "./guest_walk.ts";
+import { LinuxAttachment } from "./linux_attachment.ts";
+import type {
+  GuestAliasesOptions,
+  GuestAuditOptions,
+  GuestMappingsOptions,
+  GuestRangeOptions,
+  GuestRangeVerdict,
+  GuestSnapshotOptions,
+  GuestTables,
+} from "./ranges.ts";
+import { type PageTable, splitTableChoice, type TableChoice } from "./table_choice.ts";
+import { TableFinder } from "./table_finder.ts";
+import type { WatchEvent, WatchOptions } from "./watch.ts";
 
 /** A verdict that knows whose tables it judged. */
 export type GuestVerdict = Verdict & {
   /** What the tables say, and whose they are. */
   readonly walk: GuestWalk;
 };
-
-/** A judgement of a range that knows whose tables it judged. */
-export type GuestRangeVerdict = RangeVerdict & {
-  /** Where the root came from. */
-  readonly source: TableSource;
-  /** Under KPTI, the pair of roots; whether user code may execute is then the user root's word. */
-  readonly kpti?: KptiPair;
-};
-
-/** Which tables to judge a range by, and how. */
-export interface GuestRangeOptions extends TableChoice, Omit<VerifyRangeOptions, "userRoot"> {}
-
-/** Which tables to walk, and how. */
-export interface GuestWalkOptions extends TableChoice, WalkOptions {}
 
 /** What a {@linkcode Session} is made of. */
 export interface SessionParts {
@@ -104,20 +66,28 @@ export class Session implements AsyncDisposable {
   /** The guest's physical memory; only RAM and ROM are read. */
   readonly memory: PhysicalMemory;
   readonly #source: GuestSource;
-  readonly #paging: Omit<PagingContextOptions, "root">;
-  readonly #mode: PagingModeName | undefined;
-  readonly #freezer: Freezer;
-  readonly #kernelCacheDir: string | undefined;
-  #linux: Promise<LinuxGuest> | null = null;
+  readonly #tables: TableFinder;
+  readonly #linux: LinuxAttachment;
+  #freezer: Freezer | null = null;
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
   constructor(parts: SessionParts) {
-    this.memory = parts.source.memory;
-    this.#source = parts.source;
-    this.#paging = parts.paging ?? {};
-    this.#mode = parts.mode;
-    this.#freezer = new Freezer(parts.source);
-    this.#kernelCacheDir = parts.kernelCacheDir;
+    const { source, kernelCacheDir, mode, paging = {} } = parts;
+    const { memory, cpus } = source;
+    this.memory = memory;
+    this.#source = source;
+    this.#tables = new TableFinder({
+      cpus,
+      memory,
+      paging,
+      ...mode !== undefined && { mode },
+      linux: () => this.linux(),
+    });
+    this.#linux = new LinuxAttachment({
+      memory,
+      contexts: async () => (await this.#tables.contexts()).map(({ context }) => context),
+      ...kernelCacheDir !== undefined && { kernelCacheDir },
+    });
   }
 
   /** What the session is connected to, as a user would type it. */
@@ -164,27 +134,8 @@ export class Session implements AsyncDisposable {
    * @throws {KernelFormatError} if its kernel cannot be read
    * @throws {CapabilityError} if its kernel was built without what is needed
    */
-  async linux(): Promise<LinuxGuest> {
-    const before = this.#linux;
-    if (before) {
-      const known = await before.catch(() => null);
-      if (known && await known.isCurrent()) return known;
-      // Another caller may have attached meanwhile.
-      if (this.#linux !== before) return await this.#linux!;
-    }
-    return await (this.#linux = this.#attachLinux());
-  }
-
-  async #attachLinux(): Promise<LinuxGuest> {
-    // Loaded only here, so that a check of one address does not pay for it.
-    const { LinuxGuest } = await import("../linux/linux_guest.ts");
-    const registers = await this.allRegisters();
-    const contexts = registers.map((each) => this.#context(each));
-    const parts = { memory: this.memory, contexts };
-    if (this.#kernelCacheDir === undefined) return await LinuxGuest.attach(parts);
-    const { DirectoryKernelCache } = await import("../linux/kernel_cache.ts");
-    const cache = new DirectoryKernelCache(this.#kernelCacheDir);
-    return await LinuxGuest.attach({ ...parts, cache });
+  linux(): Promise<LinuxGuest> {
+    return this.#linux.linux();
   }
 
   /**
@@ -196,46 +147,12 @@ export class Session implements AsyncDisposable {
    * @throws {AmbiguousProcessError} if several processes have that name
    * @throws {LinuxNotFoundError} if a process was named, but the guest runs no Linux
    */
-  async pageTable(
+  pageTable(
     choice: TableChoice = {},
     address?: AddressLike,
-    options: WalkOptions = {},
+    options: ReadOptions = {},
   ): Promise<PageTable> {
-    checkTableChoice(choice);
-    const { cpu, root, sampleMs } = choice;
-    const wanted = choice.pid ?? choice.comm;
-    if (wanted !== undefined) {
-      const linux = await this.linux();
-      const { signal } = options;
-      const process = await linux.process(wanted, signal ? { signal } : {});
-      const { pid, comm } = process;
-      return { context: linux.contextOf(process), source: { kind: "process", pid, comm } };
-    }
-    if (sampleMs !== undefined && address !== undefined) {
-      return await sampleTables(
-        {
-          contexts: async () => {
-            const all = await this.allRegisters();
-            return all.map((registers) => ({
-              cpu: registers.cpu,
-              context: this.#context(registers),
-            }));
-          },
-          walk: (context) => walk(this.memory, context, address, { ...options, recheck: false }),
-        },
-        sampleMs,
-        options.signal,
-      );
-    }
-    if (root !== undefined && this.#mode !== undefined) {
-      const context = pagingContext(assumedRegisters(this.#mode), this.#paging);
-      return { context: withRoot(context, root), source: { kind: "root" } };
-    }
-    const registers = await this.registers(cpu);
-    if (root === undefined) {
-      return { context: this.#context(registers), source: { kind: "cpu", cpu: registers.cpu } };
-    }
-    return { context: withRoot(this.#context(registers), root), source: { kind: "root" } };
+    return this.#tables.find(choice, address, options);
   }
 
   /** The chosen tables as an address space, to walk and read through many times. */
@@ -251,9 +168,8 @@ export class Session implements AsyncDisposable {
    */
   async walk(address: AddressLike, options: GuestWalkOptions = {}): Promise<GuestWalk> {
     const [choice, walkOptions] = splitTableChoice(options);
-    const { context, source } = await this.pageTable(choice, address, walkOptions);
-    const found = await walk(this.memory, context, address, walkOptions);
-    return await this.#withKpti(found, context, source, walkOptions);
+    const table = await this.pageTable(choice, address, walkOptions);
+    return await walkGuest(this.memory, table, address, walkOptions);
   }
 
   /**
@@ -290,14 +206,11 @@ export class Session implements AsyncDisposable {
     address: AddressLike,
     options: TableChoice & WatchOptions = {},
   ): AsyncGenerator<WatchEvent<GuestWalk>, void> {
-    const { intervalMs, signal, ...choice } = options;
-    const { context, source } = await this.pageTable(choice, address, signal ? { signal } : {});
-    const walkNow = async () =>
-      await this.#withKpti(await walk(this.memory, context, address), context, source, {});
-    yield* watchWalks(walkNow, {
-      ...intervalMs !== undefined && { intervalMs },
-      ...signal && { signal },
-    });
+    const { watchWalks } = await import("./watch.ts");
+    const [choice, watchOptions] = splitTableChoice(options);
+    const { signal } = options;
+    const table = await this.pageTable(choice, address, signal ? { signal } : {});
+    yield* watchWalks(() => walkGuest(this.memory, table, address), watchOptions);
   }
 
   /**
@@ -308,8 +221,10 @@ export class Session implements AsyncDisposable {
    * @throws {GuestLeftPausedError} if the guest cannot be resumed
    * @throws whatever the block throws
    */
-  frozen<T>(block: () => Promise<T>): Promise<T> {
-    return this.#freezer.run(block);
+  async frozen<T>(block: () => Promise<T>): Promise<T> {
+    const { Freezer } = await import("./freeze.ts");
+    this.#freezer ??= new Freezer(this.#source);
+    return await this.#freezer.run(block);
   }
 
   /**
@@ -319,13 +234,14 @@ export class Session implements AsyncDisposable {
    * @throws {InvalidArgumentError} if the range, the expectation or the choice cannot be used
    * @throws {MonitorError} if the guest cannot be asked
    */
-  verifyRange(
+  async verifyRange(
     start: AddressLike,
     lengthBytes: number,
     expectation?: Expectation,
     options: GuestRangeOptions = {},
   ): Promise<GuestRangeVerdict> {
-    return verifyGuestRange(this, { start, lengthBytes }, expectation, options);
+    const { verifyGuestRange } = await import("./ranges.ts");
+    return await verifyGuestRange(this, { start, lengthBytes }, expectation, options);
   }
 
   /**
@@ -334,11 +250,12 @@ export class Session implements AsyncDisposable {
    * @throws {InvalidArgumentError} if the range or the choice cannot be used
    * @throws {MonitorError} if the guest cannot be asked
    */
-  mappings(
+  async *mappings(
     range: AddressRange = {},
     options: GuestMappingsOptions = {},
   ): AsyncGenerator<MappingRecord> {
-    return guestMappings(this, range, options);
+    const { guestMappings } = await import("./ranges.ts");
+    yield* guestMappings(this, range, options);
   }
 
   /**
@@ -347,11 +264,12 @@ export class Session implements AsyncDisposable {
    * @throws {InvalidArgumentError} if the address or the choice cannot be used
    * @throws {MonitorError} if the guest cannot be asked
    */
-  aliases(
+  async *aliases(
     physicalAddress: AddressLike,
     options: GuestAliasesOptions = {},
   ): AsyncGenerator<AliasRecord> {
-    return guestAliases(this, physicalAddress, options);
+    const { guestAliases } = await import("./ranges.ts");
+    yield* guestAliases(this, physicalAddress, options);
   }
 
   /**
@@ -366,9 +284,11 @@ export class Session implements AsyncDisposable {
     wanted: Access = {},
     options: GuestWalkOptions = {},
   ): Promise<AccessVerdict> {
-    const { context, source } = await this.pageTable(options, address, options);
-    const found = await walk(this.memory, context, address, options);
-    return access(await this.#withKpti(found, context, source, options), context, wanted);
+    const { access } = await import("../paging/access.ts");
+    const [choice, walkOptions] = splitTableChoice(options);
+    const table = await this.pageTable(choice, address, walkOptions);
+    const found = await walkGuest(this.memory, table, address, walkOptions);
+    return access(found, table.context, wanted);
   }
 
   /**
@@ -377,14 +297,9 @@ export class Session implements AsyncDisposable {
    * @throws {InvalidArgumentError} if the range or the choice cannot be used
    * @throws {MonitorError} if the guest cannot be asked
    */
-  async snapshot(options: TableChoice & Omit<SnapshotOptions, "userRoot"> = {}): Promise<Snapshot> {
-    const { context, userRoot } = await guestTables(this, options, options.range?.start);
-    const source = options.source ?? this.endpoint;
-    return await snapshot(this.memory, context, {
-      ...options,
-      source,
-      ...userRoot !== undefined && { userRoot },
-    });
+  async snapshot(options: GuestSnapshotOptions = {}): Promise<Snapshot> {
+    const { guestSnapshot } = await import("./ranges.ts");
+    return await guestSnapshot(this, options);
   }
 
   /**
@@ -393,13 +308,18 @@ export class Session implements AsyncDisposable {
    * @throws {InvalidArgumentError} if the range or the choice cannot be used
    * @throws {MonitorError} if the guest cannot be asked
    */
-  audit(options: GuestAuditOptions = {}): AsyncGenerator<Finding> {
-    return guestAudit(this, options);
+  async *audit(options: GuestAuditOptions = {}): AsyncGenerator<Finding> {
+    const { guestAudit } = await import("./ranges.ts");
+    yield* guestAudit(this, options);
   }
 
   /** Finds the tables that a choice means, and whether KPTI gives them a partner. */
-  tables(choice: TableChoice & ReadOptions = {}, address?: AddressLike): Promise<GuestTables> {
-    return guestTables(this, choice, address);
+  async tables(
+    choice: TableChoice & ReadOptions = {},
+    address?: AddressLike,
+  ): Promise<GuestTables> {
+    const { guestTables } = await import("./ranges.ts");
+    return await guestTables(this, choice, address);
   }
 
   /** Closes the door and leaves the guest as it was. May be called twice. */
@@ -410,40 +330,5 @@ export class Session implements AsyncDisposable {
   /** Ends the connection. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #context(registers: CpuRegisters): PagingContext {
-    return pagingContext(registers, this.#paging);
-  }
-
-  /**
-   * Under KPTI the kernel's root forbids execution of all user pages, whatever user code may do: that
-   * right is taken from the user's root.
-   */
-  async #withKpti(
-    found: Walk,
-    context: PagingContext,
-    source: TableSource,
-    options: WalkOptions,
-  ): Promise<GuestWalk> {
-    const pair = await findKptiPair(this.memory, context, found, options);
-    if (!pair) return { ...found, source };
-    if (found.outcome !== "mapped" || context.root === pair.userRoot) {
-      return { ...found, source, kpti: pair };
-    }
-    const userContext = withRoot(context, pair.userRoot);
-    const user = await walk(this.memory, userContext, found.address, {
-      ...options,
-      recheck: false,
-    });
-    if (user.outcome !== "mapped") return { ...found, source, kpti: pair };
-    const { executable } = user.effective;
-    return {
-      ...found,
-      source,
-      kpti: pair,
-      effective: { ...found.effective, executable },
-      decidedBy: { ...found.decidedBy, executable: user.decidedBy.executable },
-    };
   }
 }

@@ -1,5 +1,5 @@
 import type { AddressLike } from "../../core/address.ts";
-import type { GuestRangeOptions } from "../../session/session.ts";
+import type { GuestRangeOptions } from "../../session/ranges.ts";
 import type { Expectation } from "../../verify/expectation.ts";
 import type { Helper } from "../helper.ts";
 import { chosen } from "./walk.ts";

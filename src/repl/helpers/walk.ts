@@ -1,5 +1,5 @@
 import type { AddressLike } from "../../core/address.ts";
-import type { GuestWalkOptions } from "../../session/session.ts";
+import type { GuestWalkOptions } from "../../session/guest_walk.ts";
 import type { Helper } from "../helper.ts";
 
 /** `walk(va)`. */

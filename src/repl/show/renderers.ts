@@ -4,7 +4,7 @@ import type { PageTableEntry } from "../../paging/entry.ts";
 import type { Walk } from "../../paging/walk.ts";
 import { rangeText } from "../../report/range_text.ts";
 import type { Style } from "../../report/style.ts";
-import type { GuestRangeVerdict } from "../../session/session.ts";
+import type { GuestRangeVerdict } from "../../session/ranges.ts";
 import { describeSource } from "../../session/table_choice.ts";
 import type { WatchEvent } from "../../session/watch.ts";
 import type { RangeVerdict } from "../../verify/range.ts";

@@ -6,7 +6,7 @@ import { type Right, RIGHTS } from "../../paging/rights.ts";
 import type { MappedWalk, Walk } from "../../paging/walk.ts";
 import { formatSize } from "../../report/size.ts";
 import type { Style } from "../../report/style.ts";
-import type { GuestWalk } from "../../session/session.ts";
+import type { GuestWalk } from "../../session/guest_walk.ts";
 import { describeSource } from "../../session/table_choice.ts";
 import { type Cell, cell, columns, numberCell } from "./columns.ts";
 import { flagsText } from "./flags_text.ts";

@@ -1,0 +1,45 @@
+import type { AddressLike } from "../core/address.ts";
+import { withRoot } from "../cpu/paging_context.ts";
+import { findKptiPair, type KptiPair } from "../linux/kpti_pair.ts";
+import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import { type Walk, walk, type WalkOptions } from "../paging/walk.ts";
+import type { PageTable, TableChoice, TableSource } from "./table_choice.ts";
+
+/** A walk that knows whose tables it read. */
+export type GuestWalk = Walk & {
+  /** Where the root came from. */
+  readonly source: TableSource;
+  /** Under KPTI, the pair of roots; whether user code may execute is then the user root's word. */
+  readonly kpti?: KptiPair;
+};
+
+/** Which tables to walk, and how. */
+export interface GuestWalkOptions extends TableChoice, WalkOptions {}
+
+/**
+ * Walks a guest's tables. Under KPTI the kernel's root forbids execution of all user pages, whatever
+ * user code may do: that right is taken from the user's root.
+ */
+export async function walkGuest(
+  memory: PhysicalMemory,
+  { context, source }: PageTable,
+  address: AddressLike,
+  options: WalkOptions = {},
+): Promise<GuestWalk> {
+  const found = await walk(memory, context, address, options);
+  const kpti = await findKptiPair(memory, context, found, options);
+  if (!kpti) return { ...found, source };
+  if (found.outcome !== "mapped" || context.root === kpti.userRoot) {
+    return { ...found, source, kpti };
+  }
+  const userContext = withRoot(context, kpti.userRoot);
+  const user = await walk(memory, userContext, found.address, { ...options, recheck: false });
+  if (user.outcome !== "mapped") return { ...found, source, kpti };
+  return {
+    ...found,
+    source,
+    kpti,
+    effective: { ...found.effective, executable: user.effective.executable },
+    decidedBy: { ...found.decidedBy, executable: user.decidedBy.executable },
+  };
+}

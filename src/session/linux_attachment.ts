@@ -1,0 +1,45 @@
+import type { PagingContext } from "../cpu/paging_context.ts";
+import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { PhysicalMemory } from "../memory/physical_memory.ts";
+
+/** What finding a guest's Linux needs of a session. */
+export interface LinuxAttachmentParts {
+  /** The guest's physical memory. */
+  readonly memory: PhysicalMemory;
+  /** The paging context of every vCPU now. */
+  contexts(): Promise<PagingContext[]>;
+  /** A folder to keep what was learnt about kernels in; nothing is kept without one. */
+  readonly kernelCacheDir?: string;
+}
+
+/** Finds the Linux that a guest runs when it is first asked for, and again after a reboot. */
+export class LinuxAttachment {
+  readonly #parts: LinuxAttachmentParts;
+  #linux: Promise<LinuxGuest> | null = null;
+
+  constructor(parts: LinuxAttachmentParts) {
+    this.#parts = parts;
+  }
+
+  /** Returns the guest's Linux; see `Session.linux`. */
+  async linux(): Promise<LinuxGuest> {
+    const before = this.#linux;
+    if (before) {
+      const known = await before.catch(() => null);
+      if (known && await known.isCurrent()) return known;
+      // Another caller may have attached meanwhile.
+      if (this.#linux !== before) return await this.#linux!;
+    }
+    return await (this.#linux = this.#attach());
+  }
+
+  async #attach(): Promise<LinuxGuest> {
+    const { memory, contexts, kernelCacheDir } = this.#parts;
+    // Loaded only here, so that a check of one address does not pay for it.
+    const { LinuxGuest } = await import("../linux/linux_guest.ts");
+    const parts = { memory, contexts: await contexts() };
+    if (kernelCacheDir === undefined) return await LinuxGuest.attach(parts);
+    const { DirectoryKernelCache } = await import("../linux/kernel_cache.ts");
+    return await LinuxGuest.attach({ ...parts, cache: new DirectoryKernelCache(kernelCacheDir) });
+  }
+}
