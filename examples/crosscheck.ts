@@ -4,15 +4,13 @@
  *     deno run --allow-net=127.0.0.1:1334,127.0.0.1:4444 crosscheck.ts 1334 qmp:4444
  *     deno run --allow-net=127.0.0.1:1334 --allow-read=core crosscheck.ts 1334 dump:core 0x7f1234567000
  */
+import { crosscheck, crosscheckTables, listTables } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
-  crosscheck,
-  crosscheckTables,
   EXIT,
   flag,
   formatAddress,
-  listTables,
   MONITOR,
   PagewalkError,
   parseAddress,

@@ -4,13 +4,10 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 --allow-read=. diff.ts before.pwsnap 1334
  */
+import { decodeSnapshot, diff, differenceLine, differenceRecord } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
-  decodeSnapshot,
-  diff,
-  differenceLine,
-  differenceRecord,
   EXIT,
   flag,
   LineWriter,

@@ -3,11 +3,11 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 dmesg.ts 1334 --follow
  */
+import { logText } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
   flag,
-  logText,
   MONITOR,
   runCommand,
   toJson,

@@ -4,8 +4,8 @@
  *     deno run --allow-net=127.0.0.1:1334,10.0.0.7:1334 fleet.ts 0x7f1234567000 1334 10.0.0.7:1334
  *     deno run --allow-net --allow-read=hosts.txt fleet.ts 0x7f1234567000 --file hosts.txt --json
  */
+import { checkFleet } from "@pagewalk/pagewalk";
 import {
-  checkFleet,
   CONNECT_OPTIONS,
   ConnectError,
   connectOptions,

@@ -4,19 +4,21 @@
  *     deno run --allow-net=127.0.0.1:1334 mappings.ts 1334 --filter w+x
  */
 import {
+  type ListedPage,
+  MAPPING_CSV_HEAD,
+  MAPPING_FILTERS,
+  mappingCsv,
+  mappingLine,
+  mappingRecord,
+  mappingsHead,
+} from "@pagewalk/pagewalk";
+import {
   CONNECT_OPTIONS,
   connectTo,
   EXIT,
   flag,
   LineWriter,
-  type ListedPage,
-  MAPPING_CSV_HEAD,
-  MAPPING_FILTERS,
-  mappingCsv,
   mappingFilters,
-  mappingLine,
-  mappingRecord,
-  mappingsHead,
   MONITOR,
   parseRangeText,
   parseSize,

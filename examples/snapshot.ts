@@ -3,10 +3,10 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 --allow-write=. snapshot.ts 1334 before.pwsnap
  */
+import { encodeSnapshot } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
-  encodeSnapshot,
   EXIT,
   flag,
   formatSize,

@@ -3,6 +3,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 verify_range.ts 1334 0x7f1234567000 1M
  */
+import { rangeRecord, rangeText, TapWriter } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -14,12 +15,9 @@ import {
   parseAddress,
   parseSize,
   ProgressBar,
-  rangeRecord,
-  rangeText,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
-  TapWriter,
   toJson,
   wholeNumber,
 } from "@pagewalk/pagewalk/cli";

@@ -4,6 +4,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 verify_vfio.ts 1334
  */
+import { logText } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -13,7 +14,6 @@ import {
   formatAddress,
   formatSize,
   judgeLogged,
-  logText,
   MONITOR,
   PagewalkError,
   parseVfioLog,
