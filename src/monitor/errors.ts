@@ -30,6 +30,9 @@ export type ConnectFailure =
   | "hostNotFound"
   | "noSuchSocket"
   | "noSuchFile"
+  | "noSuchDomain"
+  | "noProgram"
+  | "notAllowed"
   | "permission"
   | "failed";
 

@@ -15,7 +15,10 @@ export interface ConnectSocketOptions {
   signal?: AbortSignal;
 }
 
-type SocketFailure = Exclude<ConnectFailure, "noSuchFile">;
+type SocketFailure = Exclude<
+  ConnectFailure,
+  "noSuchFile" | "noSuchDomain" | "noProgram" | "notAllowed"
+>;
 
 const READ_BYTES = 64 * 1024;
 

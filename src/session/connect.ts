@@ -125,6 +125,11 @@ async function openMonitor(endpoint: Endpoint, options: ConnectOptions): Promise
   switch (endpoint.scheme) {
     case "replay":
       return await (await import("../monitor/recording/replay_monitor.ts")).openReplay(endpoint);
+    case "libvirt":
+    case "libvirt+ssh": {
+      const { LibvirtClient } = await import("../libvirt/libvirt_client.ts");
+      return await LibvirtClient.open(endpoint, options);
+    }
     case "sim": {
       const { simulatedGuest } = await import("../testing/mod.ts");
       const { HmpClient } = await import("../monitor/hmp_client.ts");

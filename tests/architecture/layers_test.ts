@@ -10,6 +10,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   monitor: ["core", "cpu", "memory"],
   dump: ["core", "cpu", "memory", "monitor"],
   gdbstub: ["core", "cpu", "memory", "monitor"],
+  libvirt: ["core", "monitor"],
   paging: ["core", "cpu", "memory"],
   verify: ["core", "cpu", "memory", "paging"],
   snapshot: ["core", "cpu", "memory", "paging"],

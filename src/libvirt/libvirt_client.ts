@@ -1,0 +1,304 @@
+import { formatError } from "../core/errors.ts";
+import type { CommandJob } from "../monitor/_command_job.ts";
+import { type CommandLimits, CommandQueue } from "../monitor/_command_queue.ts";
+import {
+  formatEndpoint,
+  type LibvirtEndpoint,
+  type LibvirtSshEndpoint,
+  permissionFor,
+} from "../monitor/endpoint.ts";
+import {
+  ConnectError,
+  type ConnectFailure,
+  ConnectionLostError,
+  MonitorError,
+  NoSuchCpuError,
+  QmpError,
+  ReplyTimeoutError,
+} from "../monitor/errors.ts";
+import type { CommandOptions, Monitor } from "../monitor/monitor.ts";
+import { parseQmp, type QmpLine } from "../monitor/qmp_codec.ts";
+import { errorFromReply } from "../monitor/reply_errors.ts";
+import { encodeVirsh, VirshOutput } from "./virsh_output.ts";
+
+/** How a domain of libvirt's is talked to. */
+export interface LibvirtClientOptions extends CommandLimits {
+  /**
+   * Milliseconds until virsh must have answered for the first time. Where libvirtd has to be started, or
+   * waits for services that are not there, that may take half a minute.
+   *
+   * @default {60_000}
+   */
+  connectTimeoutMs?: number;
+  /** Ends the attempt to connect with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** What is sent ahead of its answers; virsh runs one line after the other. */
+const MAX_UNDER_WAY = 16;
+const ENVELOPE_BYTES = 256;
+
+/** The monitor of a libvirt domain, through one `virsh` that is kept open. */
+export class LibvirtClient implements Monitor {
+  /** What it is connected to, as a user would type it. */
+  readonly endpoint: string;
+  readonly #domain: string;
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #queue: CommandQueue;
+  readonly #output: VirshOutput;
+  readonly #byNumber = new Map<number, CommandJob>();
+  readonly #ended: Promise<unknown>;
+  #lastNumber = 0;
+  #qemuVersion = "";
+  #sending: Promise<void> | null = null;
+
+  private constructor(
+    endpoint: LibvirtEndpoint | LibvirtSshEndpoint,
+    child: Deno.ChildProcess,
+    limits: CommandLimits,
+  ) {
+    this.endpoint = formatEndpoint(endpoint);
+    this.#domain = endpoint.domain;
+    this.#child = child;
+    this.#input = child.stdin.getWriter();
+    this.#queue = new CommandQueue(this.endpoint, limits, () => this.#send());
+    this.#output = new VirshOutput(
+      this.#queue.maxReplyBytes + ENVELOPE_BYTES,
+      (answer) => this.#take(answer),
+    );
+    this.#ended = Promise.all([
+      this.#read(child.stdout, (bytes) => this.#takeOutput(bytes)),
+      this.#read(child.stderr, (bytes) => this.#output.pushError(bytes)),
+    ]).then(() => this.#end(`virsh ended: ${this.#output.pendingErrors || "libvirt closed it"}`));
+  }
+
+  /**
+   * Starts `virsh` and asks the domain's QEMU for its version. Needs `--allow-run=virsh`.
+   *
+   * @throws {ConnectError} if there is no virsh, no such domain, no permission, or no libvirtd
+   */
+  static async open(
+    endpoint: LibvirtEndpoint | LibvirtSshEndpoint,
+    options: LibvirtClientOptions = {},
+  ): Promise<LibvirtClient> {
+    const { connectTimeoutMs: timeoutMs = 60_000, signal } = options;
+    signal?.throwIfAborted();
+    const client = new LibvirtClient(endpoint, await startVirsh(endpoint), options);
+    try {
+      const bounds = { timeoutMs, ...signal && { signal } };
+      const wire = JSON.stringify({ execute: "query-version" });
+      const version = await client.#queue.enqueue("query-version", bounds, wire);
+      const { major, minor, micro } = JSON.parse(version).qemu;
+      client.#qemuVersion = [major, minor, micro].join(".");
+      return client;
+    } catch (error) {
+      await client.close();
+      signal?.throwIfAborted();
+      throw connectErrorFrom(error, endpoint, timeoutMs);
+    }
+  }
+
+  /** QEMU's version, such as `7.2.22`. */
+  get qemuVersion(): string {
+    return this.#qemuVersion;
+  }
+
+  /**
+   * Runs one command of the human monitor and returns its text. With `cpu`, it runs on behalf of that
+   * vCPU.
+   *
+   * @throws {CommandRefusedError} if the command is not on the read-only list
+   * @throws {NoSuchCpuError} if the guest has no such vCPU
+   * @throws {MonitorError} if the connection fails, closes, or the reply is late or too large
+   */
+  command(line: string, options: CommandOptions = {}): Promise<string> {
+    const wire = JSON.stringify({
+      execute: "human-monitor-command",
+      arguments: {
+        "command-line": line,
+        ...options.cpu !== undefined && { "cpu-index": options.cpu },
+      },
+    });
+    return this.#queue.run(line, options, wire);
+  }
+
+  /** Ends virsh; commands that wait for a reply fail. May be called twice. */
+  async close(): Promise<void> {
+    this.#end(`the connection to ${this.endpoint} was closed`);
+    await Promise.all([this.#sending, this.#ended, this.#child.status]);
+  }
+
+  /** As {@linkcode close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #send(): void {
+    this.#sending ??= this.#sendAll().finally(() => this.#sending = null);
+  }
+
+  async #sendAll(): Promise<void> {
+    await Promise.resolve(); // Callers of the same moment come first.
+    try {
+      while (this.#queue.underWay < MAX_UNDER_WAY && this.#queue.peek() !== undefined) {
+        let lines = "";
+        while (this.#queue.underWay < MAX_UNDER_WAY) {
+          const job = this.#queue.take();
+          if (job === undefined) break;
+          this.#byNumber.set(++this.#lastNumber, job);
+          lines += encodeVirsh(this.#domain, job.wire, this.#lastNumber);
+        }
+        await this.#input.write(new TextEncoder().encode(lines));
+      }
+    } catch (cause) {
+      // virsh has gone: what it said last is still to be read.
+      await this.#ended;
+      this.#end(`virsh ended: ${formatError(cause)}`, cause);
+    }
+  }
+
+  async #read(stream: ReadableStream<Uint8Array>, take: (bytes: Uint8Array) => void) {
+    try {
+      for await (const bytes of stream) take(bytes);
+    } catch (cause) {
+      this.#end(`virsh said what it never says: ${formatError(cause)}`, cause);
+    }
+  }
+
+  #takeOutput(bytes: Uint8Array): void {
+    this.#output.pushOutput(bytes);
+    const { oldest } = this.#queue;
+    if (this.#output.overflowing) oldest?.reject(this.#queue.tooLarge(oldest.line));
+    if (this.#queue.peek() !== undefined) this.#send();
+  }
+
+  #take(answer: { number: number } & ({ line: QmpLine } | { error: string })): void {
+    const job = this.#byNumber.get(answer.number);
+    if (job === undefined) return;
+    this.#byNumber.delete(answer.number);
+    this.#queue.finish(job);
+    if ("error" in answer) job.reject(this.#errorOf(job, answer.error));
+    else this.#answer(job, answer.line);
+  }
+
+  #answer(job: CommandJob, line: QmpLine): void {
+    if ("tooLong" in line) return job.reject(this.#queue.tooLarge(job.line));
+    const { endpoint, qemuVersion } = this;
+    const message = parseQmp(line.text);
+    if (message.kind === "return") {
+      const { value } = message;
+      if (typeof value !== "string") return job.resolve(JSON.stringify(value));
+      const lines = value.replaceAll("\r\n", "\n");
+      const reply = lines.endsWith("\n") ? lines.slice(0, -1) : lines;
+      const error = errorFromReply(reply, { endpoint, qemuVersion, command: job.line });
+      return error === null ? job.resolve(reply) : job.reject(error);
+    }
+    if (message.kind !== "error") return job.reject(this.#queue.failed(job.line, line.text));
+    const { qmpClass, description } = message;
+    if (job.cpu !== undefined && /'cpu-index'/.test(description)) {
+      const text =
+        `The guest at ${endpoint} has no vCPU ${job.cpu}: "info cpus" lists those it has`;
+      return job.reject(new NoSuchCpuError(job.cpu, text, { endpoint, command: job.line }));
+    }
+    const text = `QEMU at ${endpoint} refused "${job.line}": ${description} (${qmpClass})`;
+    job.reject(new QmpError(qmpClass, description, text, { endpoint, command: job.line }));
+  }
+
+  #errorOf(job: CommandJob, error: string): MonitorError {
+    const { endpoint } = this;
+    if (
+      !/not running|failed to get domain|[Dd]isconnected|socket is closed|[Ee]nd of file/.test(
+        error,
+      )
+    ) {
+      return this.#queue.failed(job.line, error);
+    }
+    return new ConnectionLostError(`No reply to "${job.line}" from ${endpoint}: ${error}`, {
+      endpoint,
+      command: job.line,
+    });
+  }
+
+  #end(why: string, cause?: unknown): void {
+    if (!this.#queue.end(why, cause)) return;
+    this.#byNumber.clear();
+    // It may have ended by itself, with what was to be written still waiting.
+    this.#input.abort().catch(() => {});
+    try {
+      this.#child.kill("SIGTERM");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // It has ended already.
+    }
+  }
+}
+
+async function startVirsh(
+  endpoint: LibvirtEndpoint | LibvirtSshEndpoint,
+): Promise<Deno.ChildProcess> {
+  const { state } = await Deno.permissions.query({ name: "run", command: "virsh" });
+  if (state !== "granted") throw connectError("permission", endpoint);
+  // Without no_tty ssh would ask for a password on the terminal, behind everybody's back.
+  const uri = endpoint.scheme === "libvirt"
+    ? "qemu:///system"
+    : `qemu+ssh://${endpoint.host}/system?no_tty=1`;
+  try {
+    return new Deno.Command("virsh", {
+      args: ["-q", "-c", uri],
+      env: { LC_ALL: "C" },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw connectError("noProgram", endpoint, error);
+    if (error instanceof Deno.errors.NotCapable) throw connectError("permission", endpoint, error);
+    throw connectError("failed", endpoint, error);
+  }
+}
+
+/** What virsh said is wrong, told from its words. */
+function connectErrorFrom(
+  error: unknown,
+  endpoint: LibvirtEndpoint | LibvirtSshEndpoint,
+  timeoutMs: number,
+): unknown {
+  if (error instanceof ReplyTimeoutError) {
+    return connectError("timedOut", endpoint, error, `${timeoutMs} ms`);
+  }
+  if (!(error instanceof MonitorError)) return error;
+  const said = error.message;
+  const failure: ConnectFailure = /failed to get domain/.test(said)
+    ? "noSuchDomain"
+    : /Permission denied|authentication|access denied/i.test(said)
+    ? "notAllowed"
+    : /Failed to connect socket|Connection refused/i.test(said)
+    ? "refused"
+    : "failed";
+  return connectError(failure, endpoint, error, said);
+}
+
+function connectError(
+  failure: ConnectFailure,
+  endpoint: LibvirtEndpoint | LibvirtSshEndpoint,
+  cause?: unknown,
+  detail = formatError(cause),
+): ConnectError {
+  const name = formatEndpoint(endpoint);
+  const { domain } = endpoint;
+  const where = endpoint.scheme === "libvirt" ? "this machine" : endpoint.host;
+  const messages: Partial<Record<ConnectFailure, string>> = {
+    permission: `No permission to run virsh for ${name}: run deno with ${permissionFor(endpoint)}`,
+    noProgram:
+      `There is no virsh for ${name}: install it (Debian: apt-get install libvirt-clients)`,
+    noSuchDomain:
+      `libvirt on ${where} has no domain "${domain}": "virsh -c qemu:///system list --all" ` +
+      "lists those it has",
+    notAllowed:
+      `libvirt on ${where} does not let this user in for ${name}: join its group "libvirt" (${detail})`,
+    refused: `No libvirtd answers on ${where} for ${name}: is it running? (${detail})`,
+    timedOut: `virsh gave no answer for ${name} within ${detail}: is libvirtd busy or starting?`,
+  };
+  const message = messages[failure] ?? `Could not connect to ${name}: ${detail}`;
+  return new ConnectError(failure, message, { endpoint: name, cause });
+}
