@@ -6,23 +6,25 @@
  */
 import {
   audit,
-  CONNECT_OPTIONS,
-  connectTo,
   decodeSnapshot,
   encodeSnapshot,
-  EXIT,
   type Finding,
   findingLine,
-  formatAddress,
-  formatSize,
   htmlReport,
   PLAIN,
   type ReportSide,
-  runCommand,
   type Snapshot,
+  toBase64,
+} from "@pagewalk/pagewalk";
+import {
+  CONNECT_OPTIONS,
+  connectTo,
+  EXIT,
+  formatAddress,
+  formatSize,
+  runCommand,
   TABLE_OPTIONS,
   tableChoice,
-  toBase64,
   value,
 } from "@pagewalk/pagewalk/cli";
 

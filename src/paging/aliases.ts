@@ -9,6 +9,7 @@ import { type DecidingLevels, type LeafRights, type Rights, WITHOUT_PAGING } fro
 
 /** A linear address that reaches a physical one. */
 export interface Alias {
+  /** Which kind of record this is. */
   readonly kind: "alias";
   /** The linear address that translates to the physical address asked for. */
   readonly address: bigint;

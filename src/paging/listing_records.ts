@@ -14,6 +14,7 @@ export interface ListedSpan {
 
 /** A page that is mapped. */
 export interface ListedPage extends ListedSpan {
+  /** Which kind of record this is. */
   readonly kind: "page";
   /** The guest-physical address of the page; `lengthBytes` is its size. */
   readonly physicalAddress: bigint;
@@ -29,11 +30,13 @@ export interface ListedPage extends ListedSpan {
 
 /** With paging off every linear address is a physical one. */
 export interface ListedIdentity extends ListedSpan {
+  /** Which kind of record this is. */
   readonly kind: "identity";
 }
 
 /** An entry that is not present although it is not empty: swapped out, `PROT_NONE`. Only if asked for. */
 export interface ListedNotPresent extends ListedSpan {
+  /** Which kind of record this is. */
   readonly kind: "notPresent";
   /** The entry. */
   readonly entry: PageTableEntry;
@@ -43,6 +46,7 @@ export interface ListedNotPresent extends ListedSpan {
 
 /** An entry that sets reserved bits: no access gets past it. */
 export interface ListedReservedBits extends ListedSpan {
+  /** Which kind of record this is. */
   readonly kind: "reservedBits";
   /** The entry; its `reservedBits` tells which. */
   readonly entry: PageTableEntry;
@@ -50,6 +54,7 @@ export interface ListedReservedBits extends ListedSpan {
 
 /** A table that could not be read, so that nothing is known of its addresses. */
 export interface ListedUnreadable extends ListedSpan {
+  /** Which kind of record this is. */
   readonly kind: "unreadable";
   /** The table's level, 5 to 1. */
   readonly level: PagingLevel;
@@ -63,6 +68,7 @@ export interface ListedUnreadable extends ListedSpan {
 
 /** A table that was listed before, at the same level and with the same rights: look there. */
 export interface ListedShared extends ListedSpan {
+  /** Which kind of record this is. */
   readonly kind: "shared";
   /** The table's level, 5 to 1. */
   readonly level: PagingLevel;
@@ -76,6 +82,7 @@ export interface ListedShared extends ListedSpan {
 
 /** An entry that points to a table, whose contents follow. Only if asked for. */
 export interface ListedTable extends ListedSpan {
+  /** Which kind of record this is. */
   readonly kind: "table";
   /** The entry. */
   readonly entry: PageTableEntry;
@@ -85,6 +92,7 @@ export interface ListedTable extends ListedSpan {
 
 /** The listing ended early, as it had visited as many tables as it may. */
 export interface ListedTruncated extends ListedSpan {
+  /** Which kind of record this is. */
   readonly kind: "truncated";
   /** How many tables were visited. */
   readonly tables: number;

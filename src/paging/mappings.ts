@@ -12,6 +12,7 @@ export type RunRights = Omit<LeafRights, "accessed" | "dirty">;
 
 /** A run of like pages: neighbours with the same size, rights and cache type. */
 export interface Mapping extends ListedSpan {
+  /** Which kind of record this is. */
   readonly kind: "mapping";
   /** The guest-physical address of the first page, or null if the pages are not one after the other. */
   readonly physicalAddress: bigint | null;

@@ -64,7 +64,8 @@ export function mappingRecord(record: MappingRecord): Record<string, unknown> {
 }
 
 /** The first line of the CSV that {@linkcode mappingCsv} writes. */
-export const MAPPING_CSV_HEAD = "kind,address,physicalAddress,lengthBytes,pageSizeBytes,leafUser," +
+export const MAPPING_CSV_HEAD: string =
+  "kind,address,physicalAddress,lengthBytes,pageSizeBytes,leafUser," +
   "leafWritable,leafExecutable,user,writable,executable,cacheType,entryAddress,entry";
 
 /**

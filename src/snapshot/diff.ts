@@ -14,6 +14,7 @@ import type { PageTableSource } from "./snapshot.ts";
 
 /** An entry that one side has and the other has not. */
 export interface EntryCame extends ListedSpan {
+  /** Which kind of record this is. */
   readonly kind: "appeared" | "vanished";
   /** The entry, on the side that has it. */
   readonly entry: PageTableEntry;
@@ -21,8 +22,11 @@ export interface EntryCame extends ListedSpan {
 
 /** An entry that both sides have, with other bits. */
 export interface EntryChanged extends ListedSpan {
+  /** Which kind of record this is. */
   readonly kind: "changed";
+  /** The entry before. */
   readonly before: PageTableEntry;
+  /** The entry now. */
   readonly after: PageTableEntry;
   /** The bits that flipped. */
   readonly flipped: bigint;
@@ -32,6 +36,7 @@ export interface EntryChanged extends ListedSpan {
 
 /** Addresses of which one side is not known, so that they could not be compared. */
 export interface NotCompared extends ListedSpan {
+  /** Which kind of record this is. */
   readonly kind: "notCompared";
   /** Which side: its table could not be read, or its listing ended. */
   readonly side: "before" | "after";

@@ -30,8 +30,8 @@ declare module "@std/assert" {
   // deno-lint-ignore no-explicit-any
   type AbstractErrorClass<E extends Error> = abstract new (...args: any[]) => E;
   export function assertInstanceOf<T>(
-    // deno-lint-ignore no-explicit-any
     actual: unknown,
+    // deno-lint-ignore no-explicit-any
     expectedType: abstract new (...args: any[]) => T,
     message?: string,
   ): asserts actual is T;

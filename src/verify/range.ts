@@ -17,6 +17,7 @@ import { judgePage, type Mismatch, type VerdictKind } from "./verdict.ts";
 
 /** A page of a range and its judgement. */
 export interface JudgedPageOfRange {
+  /** Which kind of record this is. */
   readonly kind: "page";
   /** The first linear address of the page that lies in the range. */
   readonly address: bigint;
@@ -57,6 +58,7 @@ export type GapCause =
 
 /** A part of a range without a page to judge. */
 export interface JudgedGap {
+  /** Which kind of record this is. */
   readonly kind: "gap";
   /** The first linear address of it. */
   readonly address: bigint;

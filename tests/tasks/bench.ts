@@ -5,6 +5,7 @@
 import { formatAddress } from "../../mod.ts";
 import { qemuAvailable, startBareGuest } from "../../src/testing/mod.ts";
 import type { BenchRow } from "../bench/_measure.ts";
+import { mappingsBench } from "../bench/mappings_bench.ts";
 import { monitorBench } from "../bench/monitor_bench.ts";
 import { processBench } from "../bench/process_bench.ts";
 import { rangeBench } from "../bench/range_bench.ts";
@@ -27,6 +28,7 @@ print("The monitor", await monitorBench(guest.monitorPort));
 print("A check", await processBench(guest.monitorPort, address));
 print("The REPL", await replBench(guest.monitorPort));
 print("A range", await rangeBench());
+print("A whole address space", await mappingsBench());
 
 function print(title: string, rows: readonly BenchRow[]): void {
   console.log(title);

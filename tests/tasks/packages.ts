@@ -10,6 +10,8 @@ export const TOOLS: readonly Tool[] = [
   { program: "qemu-system-x86_64", package: "qemu-system-x86", neededFor: "every live test" },
   { program: "tmux", package: "tmux", neededFor: "the REPL in a terminal" },
   { program: "gcc", package: "gcc", neededFor: "the lab guest's programs and module" },
+  { program: "chromium", package: "chromium", neededFor: "the HTML report in a browser" },
+  { program: "script", package: "bsdutils", neededFor: "the REPL in a pseudo-terminal" },
   { program: "make", package: "make", neededFor: "the lab guest's module" },
 ];
 
