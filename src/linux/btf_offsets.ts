@@ -88,6 +88,17 @@ export const AREA_WISHES: readonly Wish[] = [
   { struct: "anon_vma_name", via: ["vm_area_struct", "anon_name"], members: ["name"] },
 ];
 
+/** What finding the files that a process has open, and the module behind each, takes. */
+export const FILE_WISHES: readonly Wish[] = [
+  { struct: "task_struct", members: ["files"] },
+  { struct: "files_struct", via: ["task_struct", "files"], members: ["fdt"] },
+  { struct: "fdtable", via: ["files_struct", "fdt"], members: ["max_fds", "fd"] },
+  { struct: "file", members: ["f_op", "f_inode", "private_data"] },
+  { struct: "inode", via: ["file", "f_inode"], members: ["i_mode", "i_rdev"] },
+  { struct: "file_operations", via: ["file", "f_op"], members: ["owner"] },
+  { struct: "module", via: ["file_operations", "owner"], members: ["name"] },
+];
+
 /**
  * Finds where members lie by following types from the roots. What this kernel does not have is absent
  * from the result.

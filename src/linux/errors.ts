@@ -5,7 +5,14 @@ import { PagewalkError } from "../core/errors.ts";
 export class LinuxNotFoundError extends PagewalkError {}
 
 /** What of a Linux guest may be out of reach while the rest works. */
-export type LinuxCapability = "symbols" | "vmcoreinfo" | "types" | "processes" | "vmas" | "dmesg";
+export type LinuxCapability =
+  | "symbols"
+  | "vmcoreinfo"
+  | "types"
+  | "processes"
+  | "vmas"
+  | "dmesg"
+  | "vfio";
 
 /** Something that this kernel does not offer, or that was not found in it. */
 export class CapabilityError extends PagewalkError {

@@ -5,7 +5,13 @@ import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.
 import { AddressSpace, PageFaultError } from "../paging/address_space.ts";
 import { Btf } from "./btf/btf.ts";
 import { BtfBlob, LiveBtf, SectionBtf } from "./btf/btf_source.ts";
-import { AREA_WISHES, offsetsFromBtf, PROCESS_WISHES, type TypeRoots } from "./btf_offsets.ts";
+import {
+  AREA_WISHES,
+  FILE_WISHES,
+  offsetsFromBtf,
+  PROCESS_WISHES,
+  type TypeRoots,
+} from "./btf_offsets.ts";
 import { CapabilityError, KernelFormatError, LinuxNotFoundError } from "./errors.ts";
 import { Kallsyms, type KernelSymbol, type SymbolAt } from "./kallsyms/kallsyms.ts";
 import { locateKallsyms } from "./kallsyms/locate.ts";
@@ -36,7 +42,7 @@ export interface KernelParts {
 const COMPARED_CHARACTERS = 1024;
 
 /** The members that one group of functions reads. */
-const GROUPS = { processes: PROCESS_WISHES, vmas: AREA_WISHES } as const;
+const GROUPS = { processes: PROCESS_WISHES, vmas: AREA_WISHES, vfio: FILE_WISHES } as const;
 
 /** BTF of 5 MB and more exists; this only bounds what garbage makes us read. */
 const MAX_BTF_BYTES = 64n << 20n;
@@ -216,6 +222,13 @@ export class Kernel {
 
   /** Without type data. Loaded only here, since nearly all kernels have some. */
   async #structuralOffsets(group: keyof typeof GROUPS): Promise<StructOffsets> {
+    if (group === "vfio") {
+      throw new CapabilityError(
+        group,
+        `This kernel (${this.vmcoreinfo.osRelease}) has no type data (CONFIG_DEBUG_INFO_BTF): what ` +
+          "its VFIO drivers keep cannot be read",
+      );
+    }
     const initTask = await this.address("init_task");
     const kernelTable = await this.address("swapper_pg_dir") ?? await this.address("init_top_pgt");
     if (initTask === null || kernelTable === null) {

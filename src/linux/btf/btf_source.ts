@@ -207,10 +207,17 @@ export class SectionBtf implements BtfSource {
   }
 }
 
-/** A whole BTF in memory: what is needed to find a type by its name. */
+/**
+ * A whole BTF in memory: what is needed to find a type by its name. A module's is split: its numbers
+ * and the places of its strings go on where those of the kernel, its base, end (kernel/bpf/btf.c,
+ * `btf_type_by_id` and `btf_str_by_offset`).
+ */
 export class BtfBlob implements BtfSource {
   readonly #bytes: Uint8Array;
   readonly #header: BtfHeader;
+  readonly #base: BtfBlob | null;
+  /** The number of the first type here, and where the strings here begin. */
+  readonly #first: { readonly id: number; readonly string: number };
   /** Where each type begins; number 0 has no place. */
   readonly #places: readonly number[];
   #names: Map<string, number[]> | null = null;
@@ -220,10 +227,12 @@ export class BtfBlob implements BtfSource {
    *
    * @throws {KernelFormatError} if the bytes are no BTF
    */
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, base: BtfBlob | null = null) {
     this.#bytes = bytes;
     this.#header = decodeBtfHeader(bytes);
-    const places = [0];
+    this.#base = base;
+    this.#first = { id: base?.count ?? 0, string: base?.stringsEnd ?? 0 };
+    const places = base ? [] : [0];
     const end = Math.min(bytes.length, this.#header.typesAt + this.#header.typesBytes);
     for (let at = this.#header.typesAt; at + BTF_HEAD_BYTES <= end;) {
       if (places.length > MAX_TYPES) throw new KernelFormatError(STRUCTURE, "too many types");
@@ -233,9 +242,14 @@ export class BtfBlob implements BtfSource {
     this.#places = places;
   }
 
-  /** How many types there are, number 0 included. */
+  /** How many types there are, number 0 and the base's included. */
   get count(): number {
-    return this.#places.length;
+    return this.#first.id + this.#places.length;
+  }
+
+  /** Where the strings end, the base's included: those of what is built on this begin there. */
+  get stringsEnd(): number {
+    return this.#first.string + this.#header.stringsBytes;
   }
 
   // deno-lint-ignore require-await -- errors are rejections, as the interface says
@@ -248,7 +262,10 @@ export class BtfBlob implements BtfSource {
     return this.#string(offset);
   }
 
-  /** The numbers of the types of that name: a struct, an enum, a typedef and a function may share one. */
+  /**
+   * The numbers of the types of that name: a struct, an enum, a typedef and a function may share one.
+   * Types of the base are not among them.
+   */
   idsOf(name: string): readonly number[] {
     this.#names ??= this.#readNames();
     return this.#names.get(name) ?? [];
@@ -257,28 +274,31 @@ export class BtfBlob implements BtfSource {
   #readNames(): Map<string, number[]> {
     const names = new Map<string, number[]>();
     const view = viewOf(this.#bytes);
-    for (let id = 1; id < this.#places.length; id++) {
-      const offset = view.getUint32(this.#places[id]!, true);
-      if (offset === 0) continue;
+    this.#places.forEach((place, i) => {
+      const offset = place === 0 ? 0 : view.getUint32(place, true);
+      if (offset === 0) return;
       const name = this.#string(offset);
       const ids = names.get(name);
-      if (ids) ids.push(id);
-      else names.set(name, [id]);
-    }
+      if (ids) ids.push(this.#first.id + i);
+      else names.set(name, [this.#first.id + i]);
+    });
     return names;
   }
 
   #type(id: number): BtfType {
     if (id === 0) return BTF_VOID;
-    const at = this.#places[id];
+    if (this.#base && id < this.#first.id) return this.#base.#type(id);
+    const at = this.#places[id - this.#first.id];
     if (at === undefined) throw new KernelFormatError(STRUCTURE, `no type ${id}`);
     return decodeBtfType(this.#bytes, at);
   }
 
   #string(offset: number): string {
+    if (this.#base && offset < this.#first.string) return this.#base.#string(offset);
     const { stringsAt, stringsBytes } = this.#header;
-    const start = stringsAt + offset;
-    const end = offset < stringsBytes ? this.#bytes.indexOf(0, start) : -1;
+    const own = offset - this.#first.string;
+    const start = stringsAt + own;
+    const end = own < stringsBytes ? this.#bytes.indexOf(0, start) : -1;
     if (end < 0 || end - start > MAX_NAME_BYTES) {
       throw new KernelFormatError(STRUCTURE, `no string ${offset}`);
     }

@@ -1,0 +1,69 @@
+import type { ReadOptions } from "../memory/physical_memory.ts";
+import { KernelFormatError } from "./errors.ts";
+import { type Reader, viewOf } from "./reader.ts";
+import { type StructOffsets, StructReader } from "./struct_reader.ts";
+
+/** An open file of a process. */
+export interface OpenFile {
+  /** Where the process's table of files has it. */
+  readonly slot: bigint;
+  /** The virtual address of its `struct file`. */
+  readonly file: bigint;
+  /** `f_op`: what its driver does with it. */
+  readonly operations: bigint;
+  /** `f_inode`. */
+  readonly inode: bigint;
+  /** `private_data`: what the driver keeps of it. */
+  readonly privateData: bigint;
+}
+
+/** Far above what any process has open, though the limit (`fs.nr_open`) may be raised to 2^31. */
+const MAX_FILES = 1 << 22;
+const CHUNK_FILES = 8192;
+
+/**
+ * Lists the files that a task has open while it goes on: what was open all the time is in the list, and
+ * what is closed meanwhile may be there as garbage, so that its slot is to be read again. A task that
+ * has ended has none.
+ *
+ * @throws {KernelFormatError} if its table of files is none
+ */
+export async function readOpenFiles(
+  reader: Reader,
+  offsets: StructOffsets,
+  task: bigint,
+  options: ReadOptions = {},
+): Promise<OpenFile[]> {
+  const tasks = new StructReader("task_struct", { files: 8 }, offsets);
+  const tables = new StructReader("files_struct", { fdt: 8 }, offsets);
+  const slots = new StructReader("fdtable", { max_fds: 4, fd: 8 }, offsets);
+  const members = { f_op: 8, f_inode: 8, private_data: 8 } as const;
+  const files = new StructReader("file", members, offsets);
+
+  const table = (await tasks.read(reader, task, options)).u64("files");
+  if (table === 0n) return [];
+  const fdt = (await tables.read(reader, table, options)).u64("fdt");
+  const view = await slots.read(reader, fdt, options);
+  const [first, count] = [view.u64("fd"), view.u32("max_fds")];
+  if (count > MAX_FILES) {
+    throw new KernelFormatError("table of files", `it has ${count} places`, fdt);
+  }
+  const found: OpenFile[] = [];
+  for (let i = 0; i < count; i += CHUNK_FILES) {
+    const length = Math.min(CHUNK_FILES, count - i);
+    const bytes = viewOf(await reader.read(first + BigInt(i * 8), length * 8, options));
+    for (let j = 0; j < length; j++) {
+      const file = bytes.getBigUint64(j * 8, true);
+      if (file === 0n) continue;
+      const open = await files.read(reader, file, options);
+      found.push({
+        slot: first + BigInt((i + j) * 8),
+        file,
+        operations: open.u64("f_op"),
+        inode: open.u64("f_inode"),
+        privateData: open.u64("private_data"),
+      });
+    }
+  }
+  return found;
+}
