@@ -42,6 +42,8 @@ export interface GdbClientOptions extends CommandLimits {
 
 /** How long resuming the guest may take before the connection is given up. */
 const RESUME_TIMEOUT_MS = 2000;
+/** The same where the stub has never answered: what is sent counts, an answer need not come. */
+const UNANSWERED_TIMEOUT_MS = 50;
 const SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM"];
 
 /**
@@ -275,11 +277,13 @@ export class GdbClient implements Monitor, CpuSource {
   async #leave(): Promise<void> {
     globalThis.removeEventListener("beforeunload", this.#onEnd);
     for (const [name, listener] of this.#onSignal) Deno.removeSignalListener(name, listener);
-    if (this.#connection.ended) {
-      // It broke; QEMU may live on, and then with the guest paused.
+    const connection = this.#connection;
+    if (!this.#answered) await resume(connection, this.#resumes, UNANSWERED_TIMEOUT_MS);
+    else if (connection.idle) await resume(connection, this.#resumes, RESUME_TIMEOUT_MS);
+    else {
+      // It broke, or a reply is missing. QEMU may live on, and then with the guest paused.
+      connection.end(`the connection to ${this.endpoint} was closed`);
       if (this.#resumes) await this.#resumeAnew();
-    } else {
-      await resume(this.#connection, this.#resumes, this.#answered ? RESUME_TIMEOUT_MS : 50);
     }
     this.#connection.end(`the connection to ${this.endpoint} was closed`);
     await this.#connection.settled();
@@ -313,9 +317,10 @@ export class GdbClient implements Monitor, CpuSource {
 async function resume(connection: GdbConnection, run: boolean, timeoutMs: number): Promise<void> {
   const options = { timeoutMs };
   try {
-    await connection.request("Qqemu.PhyMemMode:0", options);
-    if (!run) return;
-    const answer = await connection.request("D", options);
+    const [, answer] = await Promise.all([
+      connection.request("Qqemu.PhyMemMode:0", options),
+      run ? connection.request("D", options) : "OK",
+    ]);
     if (answer !== "OK") await connection.request("D;1", options);
   } catch (error) {
     if (!(error instanceof MonitorError)) throw error;
