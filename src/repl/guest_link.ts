@@ -58,8 +58,9 @@ export class GuestLink implements AsyncDisposable {
 
   /** Whose page tables are walked, as the prompt shows it. */
   get choiceLabel(): string {
-    const { cpu, root } = this.#choice;
-    return root === undefined ? `cpu${cpu ?? 0}` : formatAddress(parseAddress(root));
+    const { cpu, root, pid, comm } = this.#choice;
+    if (root !== undefined) return formatAddress(parseAddress(root));
+    return comm ?? (pid === undefined ? `cpu${cpu ?? 0}` : `pid${pid}`);
   }
 
   /** Chooses whose page tables are walked from now on. */

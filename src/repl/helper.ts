@@ -28,8 +28,14 @@ export interface Helper {
   /** What else there is to know, a line each. */
   readonly notes?: readonly string[];
   /**
-   * A session on the simulated guest: inputs after `> `, then what is printed. `…` stands for what
-   * differs from run to run, and a line `^C` for Ctrl-C. Tests run it.
+   * What guest it needs: `linux` one that runs Linux.
+   *
+   * @default any
+   */
+  readonly on?: "linux";
+  /**
+   * A session on the simulated guest, or, where Linux is needed, on one of the lab's: inputs after `> `, then what is printed. `…` stands for
+   * what differs from run to run, and a line `^C` for Ctrl-C. Tests run it.
    */
   readonly example: string;
   /** Returns what its first argument may be, if that is text. */

@@ -6,6 +6,7 @@ import { makeGlobals } from "./globals.ts";
 import { isAsyncIterable, itemsUntilAborted } from "./evaluate/until_aborted.ts";
 import type { GuestLink } from "./guest_link.ts";
 import type { HelperContext } from "./helper.ts";
+import { symbolText } from "./linux.ts";
 import { HELPERS } from "./helpers/mod.ts";
 import { errorText } from "./show/error_text.ts";
 import { type ShowOptions, showValue } from "./show/inspect.ts";
@@ -74,11 +75,19 @@ export class Repl {
     this.#signal = signal;
     const value = await this.evaluator.run(parsed, signal);
     if (value === undefined) return;
-    if (!isAsyncIterable(value)) return this.print(value);
+    if (!isAsyncIterable(value)) return await this.#printResult(value);
     for await (const item of itemsUntilAborted(signal, value)) {
       this.evaluator.scope.define("_", item);
       this.print(item);
     }
+  }
+
+  /** Prints a result; a kernel address with its symbol, once the guest's Linux is known. */
+  async #printResult(value: unknown): Promise<void> {
+    const symbol = typeof value === "bigint" ? await symbolText(this.guest, value) : null;
+    const { style, write } = this.#parts;
+    if (symbol === null) this.print(value);
+    else write(`${showValue(value, this.#show)} ${style.faint(symbol)}\n`);
   }
 
   /** Prints a value as a result. */

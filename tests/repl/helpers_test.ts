@@ -1,55 +1,19 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { HELPERS } from "../../src/repl/helpers/mod.ts";
 import { testPrompt } from "./_prompt.ts";
+import { checkTranscript } from "./_transcript.ts";
 
-/** One input of a transcript, what it prints, and whether Ctrl-C ends it. */
-interface Exchange {
-  input: string;
-  output: string[];
-  interrupted: boolean;
-}
-
-function exchanges(transcript: string): Exchange[] {
-  const all: Exchange[] = [];
-  for (const line of transcript.trim().split("\n")) {
-    const last = all.at(-1);
-    if (line.startsWith("> ")) all.push({ input: line.slice(2), output: [], interrupted: false });
-    else if (line === "^C") last!.interrupted = true;
-    else last!.output.push(line);
-  }
-  return all;
-}
-
-/** An expected text as a pattern: `…` on a line of its own stands for lines, within one for characters. */
-function pattern(lines: readonly string[]): RegExp {
-  const escaped = lines.map((line) => `${RegExp.escape(line)}\n`).join("");
-  const ellipsis = RegExp.escape("…");
-  const source = escaped
-    .replaceAll(new RegExp(`(?<=^|\n)${ellipsis}\n`, "g"), () => "(?:.*\n)*")
-    .replaceAll(ellipsis, () => ".*");
-  return new RegExp(`^${source}$`);
-}
-
-for (const helper of HELPERS) {
+for (const helper of HELPERS.filter(({ on }) => on === undefined)) {
   Deno.test(`help("${helper.name}") shows what happens`, async () => {
     await using prompt = testPrompt();
-    const steps = exchanges(helper.example);
-    assert(steps.length > 0);
-    for (const { input, output, interrupted } of steps) {
-      assertStringIncludes(steps.map((step) => step.input).join("\n"), helper.name);
-      const running = prompt.enter(input);
-      if (interrupted) {
-        while (!pattern(output).test(prompt.printed)) {
-          await new Promise((resolve) => setTimeout(resolve, 5));
-        }
-        prompt.interrupt();
-      }
-      const printed = await running;
-      assert(
-        pattern(output).test(printed),
-        `> ${input}\n${printed}\nshould be\n${output.join("\n")}`,
-      );
-    }
+    await checkTranscript(helper, prompt);
+  });
+}
+
+for (const { name } of HELPERS.filter(({ on }) => on === "linux")) {
+  Deno.test(`${name}() says that a guest runs no Linux`, async () => {
+    await using prompt = testPrompt();
+    assertStringIncludes(await prompt.enter(`${name}("init")`), "LinuxNotFoundError");
   });
 }
 

@@ -2,6 +2,7 @@ import { pagingContext, type PagingModeName } from "../../cpu/paging_context.ts"
 import type { CpuRegisters } from "../../cpu/registers.ts";
 import type { Style } from "../../report/style.ts";
 import type { Helper } from "../helper.ts";
+import { symbolText } from "../linux.ts";
 import { type Cell, cell, columns, numberCell } from "../show/columns.ts";
 import { groupHex } from "../show/group_hex.ts";
 import { showAs } from "../show/renderers.ts";
@@ -33,7 +34,8 @@ cpu  state    mode     root        CR3         CPL  RIP                    same 
 `,
   create: (repl) => async () => {
     const registers = await repl.guest.use((session) => session.allRegisters());
-    return showAs(summarise(registers), cpusText);
+    const symbols = await Promise.all(registers.map(({ rip }) => symbolText(repl.guest, rip)));
+    return showAs(summarise(registers), (rows, style) => cpusText(rows, style, symbols));
   },
 };
 
@@ -53,17 +55,21 @@ function summarise(all: readonly CpuRegisters[]): CpuSummary[] {
   }));
 }
 
-function cpusText(rows: readonly CpuSummary[], style: Style): string {
+function cpusText(
+  rows: readonly CpuSummary[],
+  style: Style,
+  symbols: readonly (string | null)[],
+): string {
   const heads = ["cpu", "state", "mode", "root", "CR3", "CPL", "RIP", "same root"];
   const isNumber = (column: number) => column === 0 || column === 5;
-  const table = rows.map((row) => [
+  const table = rows.map((row, i) => [
     String(row.cpu),
     row.halted ? "halted" : "running",
     row.mode,
     groupHex(row.root),
     groupHex(row.cr3),
     String(row.cpl),
-    groupHex(row.rip),
+    [groupHex(row.rip), ...symbols[i] ? [symbols[i]] : []].join(" "),
     row.sharesRootWith.map((cpu) => `cpu${cpu}`).join(" "),
   ]);
   return columns([heads, ...table].map((texts, line) =>

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../../core/errors.ts";
+import type { Style } from "../../report/style.ts";
 import type { Helper, HelperContext } from "../helper.ts";
 import { cell, columns } from "../show/columns.ts";
 
@@ -39,11 +40,20 @@ function overview({ helpers, isSimulated, style }: HelperContext): string {
   return [
     ...isSimulated ? tour : [],
     style.strong("Helpers (help(name) shows an example):"),
-    columns(helpers.map(({ usage, purpose }) => [cell(`  ${usage}`, style.value), cell(purpose)])),
+    helperTable(helpers.filter(({ on }) => on === undefined), style),
+    "",
+    style.strong("For guests that run Linux:"),
+    helperTable(helpers.filter(({ on }) => on === "linux"), style),
     "",
     "This is JavaScript with some comforts: promises are awaited, 64-bit literals are exact, bigints and",
     "numbers mix. _ is the last result, _err the last error, session the connection, pagewalk the SDK.",
   ].join("\n");
+}
+
+function helperTable(helpers: readonly Helper[], style: Style): string {
+  return columns(
+    helpers.map(({ usage, purpose }) => [cell(`  ${usage}`, style.value), cell(purpose)]),
+  );
 }
 
 function describe({ helpers, style }: HelperContext, about: unknown): string {

@@ -1,15 +1,27 @@
 import type { Helper } from "../helper.ts";
+import { ACCESS } from "./access.ts";
+import { ALIASES } from "./aliases.ts";
+import { AUDIT } from "./audit.ts";
 import { BITS } from "./bits.ts";
 import { CONNECT } from "./connect.ts";
 import { CPUS } from "./cpus.ts";
+import { DIFF } from "./diff.ts";
+import { DMESG } from "./dmesg.ts";
 import { HELP } from "./help.ts";
 import { HEX } from "./hex.ts";
+import { MAPPINGS } from "./mappings.ts";
+import { MAPS } from "./maps.ts";
 import { MONITOR } from "./monitor.ts";
+import { PID } from "./pid.ts";
 import { PRINT } from "./print.ts";
+import { PS } from "./ps.ts";
 import { READ } from "./read.ts";
 import { REGS } from "./regs.ts";
 import { ROOT } from "./root.ts";
+import { SNAPSHOT } from "./snapshot.ts";
+import { SYM } from "./sym.ts";
 import { TRANSLATE } from "./translate.ts";
+import { TYPE } from "./type.ts";
 import { VERIFY } from "./verify.ts";
 import { VERIFY_RANGE } from "./verify_range.ts";
 import { WALK } from "./walk.ts";
@@ -22,7 +34,13 @@ export const HELPERS: readonly Helper[] = [
   VERIFY,
   VERIFY_RANGE,
   WATCH,
+  ACCESS,
   TRANSLATE,
+  MAPPINGS,
+  ALIASES,
+  AUDIT,
+  SNAPSHOT,
+  DIFF,
   READ,
   XP,
   BITS,
@@ -30,6 +48,12 @@ export const HELPERS: readonly Helper[] = [
   REGS,
   ROOT,
   MONITOR,
+  PS,
+  PID,
+  MAPS,
+  DMESG,
+  SYM,
+  TYPE,
   HEX,
   PRINT,
   CONNECT,

@@ -1,4 +1,7 @@
 import type { Helper } from "../helper.ts";
+import { symbolText } from "../linux.ts";
+import { registersText } from "../show/registers_text.ts";
+import { showAs } from "../show/renderers.ts";
 
 /** `regs(cpu)`. */
 export const REGS: Helper = {
@@ -18,6 +21,10 @@ EFER    0xd01        LMA NXE
 > regs(1).halted
 true
 `,
-  create: (repl) => (cpu?: number) =>
-    repl.guest.use((session, choice) => session.registers(cpu ?? choice.cpu)),
+  create: (repl) => async (cpu?: number) => {
+    const { guest } = repl;
+    const registers = await guest.use((session, choice) => session.registers(cpu ?? choice.cpu));
+    const symbol = await symbolText(guest, registers.rip);
+    return showAs(registers, (value, style) => registersText(value, style, symbol ?? ""));
+  },
 };

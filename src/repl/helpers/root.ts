@@ -43,7 +43,8 @@ function asChoice(choice: AddressLike | TableChoice | null): TableChoice {
   return typeof choice === "object" ? choice : { root: choice };
 }
 
-function tableText({ context, source }: PageTable, style: Style): string {
+/** Says which tables, and whose. */
+export function tableText({ context, source }: PageTable, style: Style): string {
   const root = style.value(groupHex(context.root));
   return `${context.mode} paging, root ${root} (${describeSource(source)})`;
 }

@@ -1,5 +1,6 @@
 import type { AddressLike } from "../../core/address.ts";
 import type { GuestWalkOptions } from "../../session/guest_walk.ts";
+import { splitTableChoice } from "../../session/table_choice.ts";
 import type { Helper } from "../helper.ts";
 
 /** `walk(va)`. */
@@ -32,5 +33,6 @@ mapped to 0x1018_8000, 4 KiB page: user no (PDE decides, PTE allows it), write y
 
 /** The prompt's choice of table, unless the call makes one. */
 export function chosen<T extends object>(options: object, choice: T): T | Record<string, never> {
-  return "cpu" in options || "root" in options || "sampleMs" in options ? {} : choice;
+  const [own] = splitTableChoice(options);
+  return Object.keys(own).length > 0 ? {} : choice;
 }

@@ -1,6 +1,7 @@
 import type { Style } from "../../report/style.ts";
 import { groupHex } from "./group_hex.ts";
 import { renderKnown } from "./renderers.ts";
+import { moreText, SHOWN_ROWS } from "./rows.ts";
 
 /** How values are written. */
 export interface ShowOptions {
@@ -34,12 +35,13 @@ export function showValue(value: unknown, options: ShowOptions): string {
 function showList(values: readonly unknown[], { style }: ShowOptions): string | undefined {
   if (values.length === 0) return undefined;
   const texts: string[] = [];
-  for (const value of values) {
+  for (const value of values.slice(0, SHOWN_ROWS)) {
     if (typeof value !== "object" || value === null) return undefined;
     const text = renderKnown(value, style);
     if (text === undefined) return undefined;
     texts.push(text);
   }
+  if (values.length > SHOWN_ROWS) texts.push(moreText(values.length, SHOWN_ROWS, style));
   const separator = texts.some((text) => text.includes("\n")) ? "\n\n" : "\n";
   return texts.join(separator);
 }

@@ -5,11 +5,11 @@ import type { Style } from "../../report/style.ts";
 import { cell, columns } from "./columns.ts";
 import { groupHex } from "./group_hex.ts";
 
-/** Writes the registers that paging depends on, control bits named. */
-export function registersText(registers: CpuRegisters, style: Style): string {
+/** Writes the registers that paging depends on, control bits named, and RIP's symbol if it is known. */
+export function registersText(registers: CpuRegisters, style: Style, symbol = ""): string {
   const { cpu, rip, rflags, cpl, cr0, cr2, cr3, cr4, efer, halted } = registers;
   const rows: [name: string, value: bigint, meaning: string][] = [
-    ["RIP", rip, ""],
+    ["RIP", rip, symbol],
     ["RFLAGS", rflags, namedBits(rflags, { AC: 1n << 18n })],
     ["CR0", cr0, namedBits(cr0, CR0)],
     ["CR2", cr2, "address of the last page fault"],

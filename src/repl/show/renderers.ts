@@ -13,6 +13,7 @@ import { bitsText } from "./bits_text.ts";
 import { entryText } from "./entry_text.ts";
 import { hexdumpText } from "./memory_text.ts";
 import { registersText } from "./registers_text.ts";
+import { renderRows } from "./rows.ts";
 import { verdictText } from "./verdict_text.ts";
 import { walkText } from "./walk_text.ts";
 import { watchText } from "./watch_text.ts";
@@ -44,7 +45,10 @@ const KINDS: readonly ResultKind[] = [
   kind<Walk>(["outcome", "steps", "root"], walkText),
   kind<EntryBits>(["raw", "fields", "entryName"], bitsText),
   kind<PageTableEntry>(["raw", "flags", "frame", "kind"], entryText),
-  kind<CpuRegisters>(["cr0", "cr3", "cr4", "efer", "rip"], registersText),
+  kind<CpuRegisters>(
+    ["cr0", "cr3", "cr4", "efer", "rip"],
+    (value, style) => registersText(value, style),
+  ),
 ];
 
 const bound = new WeakMap<object, (style: Style) => string>();
@@ -62,6 +66,8 @@ export function showAs<T extends object>(value: T, render: Renderer<T>): T {
 export function renderKnown(value: object, style: Style): string | undefined {
   const own = bound.get(value);
   if (own) return own(style);
+  const rows = renderRows(value, style);
+  if (rows !== undefined) return rows;
   if (value instanceof Uint8Array) return hexdumpText(value, 0n, style);
   const known = KINDS.find(({ fields }) => fields.every((field) => field in value));
   return known && (known.render as Renderer<object>)(value, style);

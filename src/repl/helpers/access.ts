@@ -1,0 +1,53 @@
+import type { AddressLike } from "../../core/address.ts";
+import type { Access, AccessVerdict } from "../../paging/access.ts";
+import type { Style } from "../../report/style.ts";
+import type { GuestWalkOptions } from "../../session/guest_walk.ts";
+import type { Helper } from "../helper.ts";
+import { groupHex } from "../show/group_hex.ts";
+import { showAs } from "../show/renderers.ts";
+import { chosen } from "./walk.ts";
+
+/** `access(va, {…})`. */
+export const ACCESS: Helper = {
+  name: "access",
+  usage: "access(va, how?)",
+  purpose: "what comes of an access: through, or which fault",
+  notes: [
+    "how: any of cpl: 0 (the default) to 3, write, fetch, alignmentCheck (lifts SMAP), pkru, pkrs.",
+    "A third argument chooses other tables than the prompt's, as with walk.",
+  ],
+  example: `
+> access(0x7f1234567000, { cpl: 3 })
+#PF, error code 0x5 (P U/S): user mode may not touch a supervisor page
+> access(0x7f1234577000, { cpl: 3, write: true })
+goes through, to 0x1_1007_9000
+> access(0x7f1234577000)
+#PF, error code 0x1 (P): SMAP: the supervisor may not touch a user page while RFLAGS.AC is clear
+`,
+  create: (repl) => async (address: AddressLike, how?: Access, options: GuestWalkOptions = {}) => {
+    const verdict = await repl.guest.use((session, choice) =>
+      session.access(address, how, {
+        signal: repl.signal,
+        ...chosen(options, choice),
+        ...options,
+      })
+    );
+    return showAs(verdict, accessText);
+  },
+};
+
+function accessText(verdict: AccessVerdict, style: Style): string {
+  switch (verdict.outcome) {
+    case "ok":
+      return `${style.good("goes through")}, to ${groupHex(verdict.physicalAddress)}`;
+    case "pageFault": {
+      const { error: { code, bits }, reason } = verdict;
+      const names = bits.length > 0 ? ` (${bits.join(" ")})` : "";
+      return `${style.bad("#PF")}, error code ${groupHex(code)}${names}: ${reason}`;
+    }
+    case "generalProtection":
+      return `${style.bad("#GP")}: ${verdict.reason}`;
+    case "unknown":
+      return `${style.bad("unknown")}: ${verdict.reason}`;
+  }
+}

@@ -1,0 +1,37 @@
+import type { GuestAuditOptions } from "../../session/ranges.ts";
+import type { Helper } from "../helper.ts";
+import { asRows } from "../show/rows.ts";
+import { chosen } from "./walk.ts";
+
+/** `audit(options)`. */
+export const AUDIT: Helper = {
+  name: "audit",
+  usage: "audit(options?)",
+  purpose: "look for what is wrong in the tables",
+  notes: [
+    "Returns an array of findings, each with rule, severity, address and evidence. options: range,",
+    "maxTables, and whose tables, as with walk.",
+  ],
+  example: `
+> audit({ range: { start: 0x7f6000000000, lengthBytes: 1 << 30 } })
+…0x7f6000000000…
+… high, … medium, … low
+> audit().filter((found) => found.severity === "high").length > 0
+true
+`,
+  create: (repl) => async (options: GuestAuditOptions = {}) => {
+    const { auditSummary, findingLine } = await import("../../report/audit_text.ts");
+    const { signal } = repl;
+    return await repl.guest.use(async (session, choice) => {
+      const found = session.audit({ signal, ...chosen(options, choice), ...options });
+      return asRows(await Array.fromAsync(found), {
+        line: findingLine,
+        foot(findings) {
+          const counts = { high: 0, medium: 0, low: 0 };
+          for (const { severity } of findings) counts[severity]++;
+          return auditSummary(counts);
+        },
+      });
+    });
+  },
+};

@@ -1,0 +1,39 @@
+import type { DiffOptions, PageTableSource } from "../../../mod.ts";
+import type { Helper } from "../helper.ts";
+import { asRows } from "../show/rows.ts";
+
+/** `diff(before, after)`. */
+export const DIFF: Helper = {
+  name: "diff",
+  usage: "diff(before, after?, options?)",
+  purpose: "which entries came, went or changed since a snapshot",
+  notes: [
+    "after: another snapshot; if left out, the same tables of the guest as they are now.",
+    "options: range, maxTables, accessedAndDirty: true to count those bits too.",
+  ],
+  example: `
+> const before = snapshot(), other = snapshot({ root: 0x5000000 })
+> diff(before, other, { range: { start: 0x7f1234567000, lengthBytes: 4096 } })
+- 0x00007f0000000000 512 GiB PML4E 0x5107007
+- 0x00007f1200000000   … GiB PDPTE …
+…
+> diff(before)
+no differences
+`,
+  create:
+    (repl) => async (before: PageTableSource, after?: PageTableSource, options?: DiffOptions) => {
+      const [{ diff }, { differenceLine }] = await Promise.all([
+        import("../../snapshot/diff.ts"),
+        import("../../report/diff_text.ts"),
+      ]);
+      const { context } = before;
+      const { signal } = repl;
+      return await repl.guest.use(async ({ memory }) => {
+        const differences = diff(before, after ?? { memory, context }, { signal, ...options });
+        return asRows(await Array.fromAsync(differences), {
+          line: (difference) => differenceLine(difference, context.mode),
+          foot: ({ length }) => length === 0 ? "no differences" : "",
+        });
+      });
+    },
+};

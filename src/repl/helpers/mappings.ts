@@ -1,0 +1,55 @@
+import type { AddressRange } from "../../paging/address_range.ts";
+import type { GuestMappingsOptions } from "../../session/ranges.ts";
+import { splitTableChoice } from "../../session/table_choice.ts";
+import type { Helper } from "../helper.ts";
+import { asRows } from "../show/rows.ts";
+import { chosen } from "./walk.ts";
+
+/** Which tables to list, and how; a filter may be named. */
+export interface MappingsHelperOptions extends Omit<GuestMappingsOptions, "filter"> {
+  /** `kernel`, `w+x`, or several with commas; or a function of the page. */
+  readonly filter?: string | GuestMappingsOptions["filter"];
+}
+
+/** `mappings(range, options)`. */
+export const MAPPINGS: Helper = {
+  name: "mappings",
+  usage: "mappings(range?, options?)",
+  purpose: "list what the tables map, as runs of like pages",
+  notes: [
+    "range: { start, lengthBytes }; all, if left out. Rights: user, read, write, execute, of all levels.",
+    'options: filter: "user", "kernel", "w+x", … or a function; pages: true for a line each page;',
+    "contiguous, notPresent, maxTables, and whose tables, as with walk. Returns an array; for a listing",
+    "too long for one, for (const run of session.mappings()) ….",
+  ],
+  example: `
+> mappings({ start: 0x7f1234567000, lengthBytes: 0x12000 })
+linear addresses                         length   page rights cache physical           note
+0x00007f1234567000-0x00007f1234576fff    64 KiB  4 KiB -rw-   WB    scattered
+0x00007f1234577000-0x00007f1234578fff     8 KiB  4 KiB urw-   WB    scattered
+> mappings({ start: 0x7f1234567000, lengthBytes: 1 << 30 }, { filter: "kernel,executable" })
+none
+> mappings().filter((run) => run.pageSizeBytes > 4096).length > 2
+true
+`,
+  create: (repl) => async (range: AddressRange = {}, options: MappingsHelperOptions = {}) => {
+    const { mappingLine, mappingsHead } = await import("../../report/mappings_text.ts");
+    const [own, { filter, ...others }] = splitTableChoice(options);
+    const isWanted = typeof filter === "string"
+      ? (await import("../../cli/mapping_filters.ts")).mappingFilters(filter)
+      : filter;
+    const { signal } = repl;
+    return await repl.guest.use(async (session, choice) => {
+      const table = { ...chosen(own, choice), ...own };
+      const { context: { mode, root } } = await session.pageTable(table, range.start, { signal });
+      const records = session.mappings(range, {
+        ...{ signal, ...others, root },
+        ...isWanted && { filter: isWanted },
+      });
+      return asRows(await Array.fromAsync(records), {
+        head: () => mappingsHead(mode),
+        line: (record) => mappingLine(record, mode),
+      });
+    });
+  },
+};

@@ -1,0 +1,53 @@
+import { InvalidArgumentError } from "../../core/errors.ts";
+import type { LinuxProcess } from "../../linux/linux_guest.ts";
+import type { Helper } from "../helper.ts";
+import { type LinuxInUse, useLinux } from "../linux.ts";
+import { type Area, areaLine } from "../show/area_text.ts";
+import { asRows } from "../show/rows.ts";
+
+/** `maps(pid)`. */
+export const MAPS: Helper = {
+  name: "maps",
+  usage: "maps(number | name)",
+  purpose: "a process's memory areas, and what its tables say of each",
+  on: "linux",
+  notes: [
+    "Without an argument: those of the process whose tables are walked. An array of areas, each with",
+    "start, end, permissions and name as in /proc/PID/maps, and pages, summed up from the tables.",
+  ],
+  example: `
+> maps("target")
+…
+…7f1250020000-7f1250024000 … ---p … PROT_NONE 16 KiB
+…
+> maps("target").find(({ name }) => name === "[stack]").permissions
+rw-p
+`,
+  create: (repl) => (wanted?: number | bigint | string) =>
+    useLinux(repl.guest, async (use) => {
+      const { linux } = use;
+      const { signal } = repl;
+      const process = wanted === undefined
+        ? await processAtHand(use, signal)
+        : await linux.process(typeof wanted === "bigint" ? Number(wanted) : wanted, { signal });
+      const areas = await linux.vmas(process, { signal });
+      const pages = await Array.fromAsync(linux.areaPages(process, areas, { signal }));
+      const rows = areas.map((area, i): Area => ({ ...area, pages: pages[i]! }));
+      return asRows(rows, { line: areaLine });
+    }),
+};
+
+/** The process whose tables are walked. */
+async function processAtHand(
+  { linux, session, choice }: LinuxInUse,
+  signal: AbortSignal,
+): Promise<LinuxProcess> {
+  const { context: { root } } = await session.pageTable(choice, undefined, { signal });
+  const all = await linux.processes({ signal });
+  const found = all.find((process) => process.root === root || process.userRoot === root);
+  if (found) return found;
+  throw new InvalidArgumentError(
+    "The tables at hand are no process's: name one, as in maps(1), or choose one with pid(1)",
+    choice,
+  );
+}

@@ -1,0 +1,56 @@
+import { PagewalkError } from "../../core/errors.ts";
+import type { Helper, HelperContext } from "../helper.ts";
+import { useLinux } from "../linux.ts";
+import { showAs } from "../show/renderers.ts";
+import { tableText } from "./root.ts";
+
+/** `pid(wanted)`. */
+export const PID: Helper = {
+  name: "pid",
+  usage: "pid(number | name)",
+  purpose: "walk the page tables of this process from now on",
+  on: "linux",
+  notes: [
+    "A number is a pid, a text a name; Tab completes names. The tables are found again at each use, so",
+    "that an exit is noticed. root(null) goes back to the monitor's vCPU, and pid() says whose they are.",
+  ],
+  example: `
+> pid("target")
+4-level paging, root … (pid … target)
+> read("0x7f1234567000", 9)
+…
+> root(null)
+4-level paging, root … (vCPU 0)
+`,
+  complete: processNames,
+  create: (repl) => async (wanted?: number | bigint | string) => {
+    const { guest, signal } = repl;
+    if (wanted !== undefined) {
+      const process = await useLinux(guest, async ({ linux }) => {
+        const found = await linux.process(
+          typeof wanted === "bigint" ? Number(wanted) : wanted,
+          { signal },
+        );
+        // Nothing is chosen that has no tables.
+        linux.contextOf(found);
+        return found;
+      });
+      guest.choose({ pid: process.pid });
+    }
+    const table = await guest.use((session, choice) =>
+      session.pageTable(choice, undefined, { signal })
+    );
+    return showAs(table, tableText);
+  },
+};
+
+/** The names of the processes with memory; none where no Linux is found. */
+async function processNames({ guest }: HelperContext): Promise<readonly string[]> {
+  try {
+    const all = await useLinux(guest, ({ linux }) => linux.processes());
+    return all.filter(({ root }) => root !== null).map(({ comm }) => comm);
+  } catch (error) {
+    if (error instanceof PagewalkError) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,42 @@
+import { parseAddress } from "../../core/address.ts";
+import type { KernelSymbol, SymbolAt } from "../../linux/kallsyms/kallsyms.ts";
+import type { Style } from "../../report/style.ts";
+import type { Helper } from "../helper.ts";
+import { nameWithOffset, useLinux } from "../linux.ts";
+import { groupHex } from "../show/group_hex.ts";
+import { showAs } from "../show/renderers.ts";
+
+/** `sym(name | address)`. */
+export const SYM: Helper = {
+  name: "sym",
+  usage: "sym(name | address)",
+  purpose: "a symbol of the kernel by name, or that of an address",
+  on: "linux",
+  notes: [
+    "Null if the kernel's image has none; modules' symbols are not known. Once Linux was asked for",
+    "anything, kernel addresses are printed with their symbol: regs(), cpus(), a number.",
+  ],
+  example: `
+> sym("init_task")
+… D init_task
+> sym(sym("init_task").address + 8)
+… D init_task+0x8
+> sym("init_task").address
+0xffff_… init_task
+> sym("no_such_symbol")
+null
+`,
+  create: (repl) => (wanted: string | number | bigint) =>
+    useLinux(repl.guest, async ({ linux }) => {
+      const found = typeof wanted === "string" && !/^[0-9]/.test(wanted)
+        ? await linux.symbol(wanted)
+        : await linux.symbolAt(parseAddress(wanted));
+      return found && showAs(found, symbolLine);
+    }),
+};
+
+function symbolLine(symbol: KernelSymbol & Partial<SymbolAt>, style: Style): string {
+  const { address, type, name, offset = 0 } = symbol;
+  const at = style.value(groupHex(address + BigInt(offset)));
+  return `${at} ${type} ${nameWithOffset({ name, offset })}`;
+}

@@ -1,0 +1,42 @@
+import type { LayoutMember, StructLayout } from "../../linux/btf/btf.ts";
+import type { Style } from "../../report/style.ts";
+import type { Helper } from "../helper.ts";
+import { useLinux } from "../linux.ts";
+import { showAs } from "../show/renderers.ts";
+import { asRows, renderRows } from "../show/rows.ts";
+
+/** `type(name)`. */
+export const TYPE: Helper = {
+  name: "type",
+  usage: "type(name)",
+  purpose: "the layout of a struct or union of the kernel",
+  on: "linux",
+  notes: [
+    "From the kernel's own type data (BTF); null if it has none of that name. The members are in",
+    'members: type("task_struct").members.filter(({ name }) => name.includes("mm")).',
+  ],
+  example: `
+> type("list_head")
+struct list_head {
+  /*     0 */ struct list_head * next;
+  /*     8 */ struct list_head * prev;
+} /* 16 bytes */
+> type("task_struct").members.filter(({ name }) => name === "pid")
+  /* … */ pid_t pid;
+`,
+  create: (repl) => (name: string) =>
+    useLinux(repl.guest, async ({ linux }) => {
+      const layout = await linux.type(name);
+      if (layout) asRows(layout.members as LayoutMember[], { line: memberLine });
+      return layout && showAs(layout, layoutText);
+    }),
+};
+
+function memberLine({ offset, type, name, bits }: LayoutMember): string {
+  return `  /* ${String(offset).padStart(5)} */ ${type} ${name}${bits ? ` : ${bits.width}` : ""};`;
+}
+
+function layoutText({ kind, name, members, sizeBytes }: StructLayout, style: Style): string {
+  const lines = renderRows(members, style) ?? "";
+  return `${style.strong(`${kind} ${name}`)} {\n${lines}\n} /* ${sizeBytes} bytes */`;
+}

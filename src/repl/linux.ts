@@ -1,0 +1,51 @@
+import { PagewalkError } from "../core/errors.ts";
+import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { Session } from "../session/session.ts";
+import type { TableChoice } from "../session/table_choice.ts";
+import type { GuestLink } from "./guest_link.ts";
+
+/** What a guest's Linux is asked with. */
+export interface LinuxInUse {
+  readonly linux: LinuxGuest;
+  readonly session: Session;
+  readonly choice: TableChoice;
+}
+
+const attached = new WeakMap<Session, LinuxGuest>();
+
+/** Asks the guest's Linux something; it is found first, if this is the first time. */
+export function useLinux<T>(guest: GuestLink, ask: (use: LinuxInUse) => Promise<T>): Promise<T> {
+  return guest.use(async (session, choice) => {
+    const linux = await session.linux();
+    attached.set(session, linux);
+    return await ask({ linux, session, choice });
+  });
+}
+
+/** The kernel's image lies in 1 GiB: arch/x86/include/asm/page_64_types.h, KERNEL_IMAGE_SIZE. */
+const IMAGE_BYTES = 1n << 30n;
+
+/**
+ * Names a kernel address: `default_idle+0xb`. Null if it is none, or if nobody asked for the guest's
+ * Linux yet: it is not looked for only to print a number.
+ */
+export async function symbolText(guest: GuestLink, address: bigint): Promise<string | null> {
+  const session = guest.current;
+  const linux = session && attached.get(session);
+  if (!linux || address < linux.text || address >= linux.text + IMAGE_BYTES) return null;
+  try {
+    // After a reboot the kernel lies elsewhere.
+    if (!await linux.isCurrent()) return null;
+    const found = await linux.symbolAt(address);
+    return found && nameWithOffset(found);
+  } catch (error) {
+    // The number is what was asked for, and is printed without its name too.
+    if (error instanceof PagewalkError) return null;
+    throw error;
+  }
+}
+
+/** Writes a symbol and a distance from it as the kernel does: `default_idle+0xb`. */
+export function nameWithOffset({ name, offset }: { name: string; offset: number }): string {
+  return offset === 0 ? name : `${name}+0x${offset.toString(16)}`;
+}
