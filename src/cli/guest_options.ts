@@ -12,7 +12,8 @@ import { oneOf, type OptionValues, value, type ValueOption, wholeNumber } from "
 export const MONITOR: Positional = {
   name: "monitor",
   purpose:
-    "1334, host:1334, telnet:host:1334, unix:/path, dump:FILE, replay:FILE, or sim: for the simulated guest",
+    "1334, host:1334, telnet:host:1334, unix:/path, qmp:…, gdb:…, libvirt:DOMAIN, dump:FILE, replay:FILE, " +
+    "or sim: for the simulated guest",
   orOption: "debug-port",
 };
 

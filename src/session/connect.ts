@@ -44,10 +44,13 @@ export interface ConnectOptions extends ConnectHmpOptions, Omit<PagingContextOpt
 }
 
 /**
- * Connects to a guest's monitor. Reads only, and never pauses the guest.
+ * Connects to a guest by any door to it. Reads only, and never pauses the guest, except through a
+ * gdbstub: that pauses it for as long as the session lasts.
  *
- * @param endpoint a port (`1334`), `host:port`, `tcp:…`, `telnet:…`, `unix:/path`, `replay:/path` for a
- * recording, `dump:/path` for a dump, or `sim:` for the simulated guest, which needs no permission
+ * @param endpoint a port (`1334`), `host:port`, `tcp:…`, `telnet:…`, `unix:/path` for a monitor, human or
+ * QMP; `qmp:…` and `gdb:…` before a port, `host:port` or `unix:/path`; `libvirt:DOMAIN`,
+ * `libvirt+ssh://host/DOMAIN`; `replay:/path` for a recording, `dump:/path` for a dump, or `sim:` for the
+ * simulated guest, which needs no permission
  * @throws {InvalidArgumentError} if the endpoint or an option cannot be used
  * @throws {ConnectError} if no connection comes about
  * @throws {NoBannerError} if another client holds the monitor
