@@ -1,10 +1,20 @@
 /**
  * The VFIO check in one command: reads the guest's own kernel log, finds the process of each page whose
  * `_PAGE_USER` was cleared, and verifies that it is cleared still and that the entry is the one logged.
+ * With `--vfio-maps` it takes no log: it judges all memory that VFIO has pinned for DMA, as the driver's
+ * own books have it, and the memory of devices that processes map.
  *
  *     deno run --allow-net=127.0.0.1:1334 verify_vfio.ts 1334
  */
-import { logText } from "@pagewalk/pagewalk";
+import {
+  CapabilityError,
+  InconsistentListError,
+  type LinuxGuest,
+  type LinuxProcess,
+  logText,
+  rangeRecord,
+  rangeSummary,
+} from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -22,6 +32,7 @@ import {
   TABLE_OPTIONS,
   toJson,
   type Verdict,
+  type VerdictKind,
   verdictRecord,
 } from "@pagewalk/pagewalk/cli";
 
@@ -30,14 +41,17 @@ await runCommand({
   purpose: "Verify every page that the guest's own log says VFIO has cleared `_PAGE_USER` on",
   positionals: [MONITOR],
   options: {
-    "vfio-maps": flag("judge the memory of devices that processes map by VFIO; takes no log"),
+    "vfio-maps": flag("judge all memory that VFIO has pinned, and devices' memory; takes no log"),
     pid: TABLE_OPTIONS.pid,
     json: flag("print one JSON object a page or area"),
     ...CONNECT_OPTIONS,
   },
   permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334", "1334 --json", "1334 --vfio-maps"],
-  exits: { 1: "a page is not as logged", 2: "a page is not mapped, or not to be told whose" },
+  exits: {
+    1: "a page is not as logged, or not cleared",
+    2: "a page is not mapped, or not to be told whose; or nothing was found",
+  },
 }, async ({ positionals: [monitor], options }) => {
   await using guest = await connectTo(monitor!, options);
   const say = (line: string) => options.json || console.log(line);
@@ -59,7 +73,7 @@ async function verifyLog(guest: Session, pid: number | undefined, json: boolean)
     );
   }
   say(`[+] Linux ${linux.version}: its log names ${records.length} pages`);
-  const counts = { pass: 0, fail: 0, inconclusive: 0 };
+  const counts = noCounts();
   let announced: number | null = null;
   for await (const { record, process, walk, mappedBy } of linux.loggedPages(records)) {
     if (pid !== undefined && process?.pid !== pid) continue;
@@ -84,42 +98,110 @@ async function verifyLog(guest: Session, pid: number | undefined, json: boolean)
       console.log(`[-] ${formatAddress(record.address)}: ${verdict.verdict}: ${verdict.reason}`);
     }
   }
-  return summary(counts, "pages", say);
+  say(summaryLine(counts, "pages"));
+  return exitCode(counts);
 }
 
-/** Every area that a process maps of a device handed out by VFIO. */
+/** All memory of processes that VFIO has pinned, and all that it gave them of devices. */
 async function verifyMaps(guest: Session, pid: number | undefined, json: boolean): Promise<number> {
   const linux = await guest.linux();
-  const say = (line: string) => json || console.log(line);
-  const counts = { pass: 0, fail: 0, inconclusive: 0 };
+  const counts = { pinned: noCounts(), device: noCounts() };
+  const unknown = new Set<string>();
   for (const process of await linux.processes()) {
     if (process.root === null || (pid !== undefined && process.pid !== pid)) continue;
-    const areas = (await linux.vmas(process)).filter(({ kind }) => kind === "vfio");
-    for (const { start, end, name } of areas) {
-      const length = Number(end - start);
-      const verdict = await guest.verifyRange(start, length, { user: false }, { pid: process.pid });
-      counts[verdict.verdict]++;
-      const whose = `pid ${process.pid} ${process.comm}`;
-      if (json) console.log(toJson({ whose, name, ...verdict }));
-      else {
-        const mark = verdict.verdict === "pass" ? "+" : "-";
-        console.log(
-          `[${mark}] ${formatAddress(start)}, ${formatSize(length)} of ${name} (${whose}): ` +
-            verdict.verdict,
-        );
+    const whose = `pid ${process.pid} ${process.comm}`;
+    for (
+      const { kind, address, lengthBytes, what, fields } of await ranges(linux, process, unknown)
+    ) {
+      const choice = { pid: process.pid };
+      const verdict = await guest.verifyRange(address, lengthBytes, { user: false }, choice);
+      counts[kind][verdict.verdict]++;
+      if (json) {
+        console.log(toJson({ kind, ...choice, ...fields, ...rangeRecord(verdict, whose) }));
+        continue;
       }
+      const mark = verdict.verdict === "pass" ? "+" : "-";
+      console.log(
+        `[${mark}] ${formatAddress(address)}, ${formatSize(lengthBytes)} ${what} (${whose}): ` +
+          `${verdict.verdict}: ${rangeSummary(verdict)}`,
+      );
     }
   }
-  return summary(counts, "areas", say);
+  for (const reason of unknown) {
+    const record = { kind: "pinned", verdict: "inconclusive", reason };
+    console.log(json ? toJson(record) : `[-] ${reason}`);
+  }
+  const { pinned, device } = counts;
+  pinned.inconclusive += unknown.size;
+  if (!json) {
+    console.log(summaryLine(pinned, "pinned ranges"));
+    console.log(summaryLine(device, "device areas"));
+  }
+  return exitCode({
+    pass: pinned.pass + device.pass,
+    fail: pinned.fail + device.fail,
+    inconclusive: pinned.inconclusive + device.inconclusive,
+  });
 }
 
-function summary(
-  { pass, fail, inconclusive }: { pass: number; fail: number; inconclusive: number },
-  what: string,
-  say: (line: string) => void,
-): number {
+/** Memory of a process that VFIO has to do with. */
+interface VfioRange {
+  kind: "pinned" | "device";
+  address: bigint;
+  lengthBytes: number;
+  what: string;
+  fields: Record<string, unknown>;
+}
+
+/** What VFIO has pinned of a process, then what it gave it of devices. */
+async function ranges(
+  linux: LinuxGuest,
+  process: LinuxProcess,
+  unknown: Set<string>,
+): Promise<VfioRange[]> {
+  const found: VfioRange[] = [];
+  for (const { address, iova, lengthBytes, ...fields } of await pinned(linux, process, unknown)) {
+    const what = `pinned at IOVA ${formatAddress(iova)}`;
+    if (address === null) unknown.add(`pid ${process.pid}: what is ${what} is being handed over`);
+    else found.push({ kind: "pinned", address, lengthBytes, what, fields: { iova, ...fields } });
+  }
+  for (const { start, end, kind, name } of await linux.vmas(process)) {
+    if (kind !== "vfio") continue;
+    const place = { address: start, lengthBytes: Number(end - start) };
+    found.push({ kind: "device", ...place, what: `of ${name}`, fields: { name } });
+  }
+  return found;
+}
+
+/** What VFIO has pinned of a process; where that is not to be known, why. */
+async function pinned(
+  linux: LinuxGuest,
+  process: LinuxProcess,
+  unknown: Set<string>,
+): ReturnType<LinuxGuest["vfioMappings"]> {
+  try {
+    return await linux.vfioMappings(process);
+  } catch (error) {
+    if (!(error instanceof CapabilityError || error instanceof InconsistentListError)) throw error;
+    unknown.add(error.message);
+    return [];
+  }
+}
+
+/** How many pages or ranges have which verdict. */
+type Counts = Record<VerdictKind, number>;
+
+function noCounts(): Counts {
+  return { pass: 0, fail: 0, inconclusive: 0 };
+}
+
+function summaryLine({ pass, fail, inconclusive }: Counts, what: string): string {
   const total = pass + fail + inconclusive;
-  say(`[${total > 0 && pass === total ? "+" : "-"}] ${pass} of ${total} ${what} pass`);
-  if (total === 0) return EXIT.INCONCLUSIVE;
+  if (total === 0) return `[!] No ${what}`;
+  return `[${pass === total ? "+" : "-"}] ${pass} of ${total} ${what} pass`;
+}
+
+function exitCode({ pass, fail, inconclusive }: Counts): number {
+  if (pass + fail + inconclusive === 0) return EXIT.INCONCLUSIVE;
   return exitCodeOf(fail > 0 ? "fail" : inconclusive > 0 ? "inconclusive" : "pass");
 }

@@ -2,10 +2,9 @@ import { MemoryReadError, type ReadOptions } from "../memory/physical_memory.ts"
 import { PageFaultError } from "../paging/address_space.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
 import { CapabilityError, InconsistentListError, KernelFormatError } from "./errors.ts";
-import type { Kernel } from "./kernel.ts";
 import { readModuleTypes } from "./module_types.ts";
 import { type OpenFile, readOpenFiles } from "./open_files.ts";
-import { readCString, readU64 } from "./reader.ts";
+import { readCString, type Reader, readU64 } from "./reader.ts";
 import { structOffsets } from "./struct_offsets.ts";
 import { type StructOffsets, StructReader } from "./struct_reader.ts";
 import {
@@ -30,6 +29,20 @@ export interface VfioMapping {
   readonly readable: boolean;
   /** May devices write it? */
   readonly writable: boolean;
+}
+
+/** What is known of the kernel. */
+export interface VfioKernel {
+  /** Reads memory as it is now. */
+  readonly live: Reader;
+  /** Where the members of what files are made of lie. */
+  offsets(group: "vfio"): Promise<StructOffsets>;
+  /** The kernel's own types; null if they are not known. */
+  types(): Promise<BtfBlob | null>;
+  /** The address of a symbol; null if there is none. */
+  address(name: string): Promise<bigint | null>;
+  /** A 64-bit variable; null if there is none. */
+  variable(name: string): Promise<bigint | null>;
 }
 
 /** Whose mappings are looked for. */
@@ -71,13 +84,13 @@ class Changed extends Error {}
  * of its structures come from the type data of its modules, and are kept as long as those stay loaded.
  */
 export class VfioMappings {
-  readonly #kernel: Kernel;
+  readonly #kernel: VfioKernel;
   /** By what finds them: the address of the module and the struct's name. */
   readonly #layouts = new Map<string, Promise<StructOffsets>>();
   readonly #types = new Map<bigint, Promise<BtfBlob | null>>();
 
   /** Prepares; nothing is read yet. */
-  constructor(kernel: Kernel) {
+  constructor(kernel: VfioKernel) {
     this.#kernel = kernel;
   }
 

@@ -1,0 +1,160 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { connect, formatAddress, type LinuxGuest } from "../../mod.ts";
+import { netTo, runExample } from "../examples/_run.ts";
+import { type LabGuest, labTest, startLab } from "../lab/mod.ts";
+
+/** A mapping as this test writes it: `IOVA ADDRESS LENGTH`. */
+type Line = string;
+
+function line(iova: bigint, address: bigint, lengthBytes: number): Line {
+  return [iova, address, BigInt(lengthBytes)].map((value) => `0x${value.toString(16)}`).join(" ");
+}
+
+/** What the target says that it mapped at start. */
+function toldByTarget(lab: LabGuest): Line {
+  const found = lab.dmaLine!.match(/^DMA: IOVA=(\w+), VADDR=(\w+), SIZE=(\w+)/)!;
+  return found.slice(1).join(" ");
+}
+
+async function mappedBy(linux: LinuxGuest, pid: number): Promise<Line[]> {
+  const mappings = await linux.vfioMappings(await linux.process(pid));
+  assert(mappings.every(({ readable, writable }) => readable && writable));
+  return mappings.map(({ iova, address, lengthBytes }) => line(iova, address!, lengthBytes));
+}
+
+Deno.test(
+  await labTest("what VFIO has pinned is what the guest mapped", "pti", async (t) => {
+    await using lab = await startLab("pti");
+    const { pid } = lab.target;
+    const dma = lab.fact("dma");
+    const first = toldByTarget(lab);
+    assertEquals(first, line(0n, dma.address, dma.lengthBytes));
+
+    await t.step("--vfio-maps judges it, and devices' memory beside it", () => checkScript(lab));
+
+    await using guest = await connect(lab.monitorPort);
+    const linux = await guest.linux();
+
+    await t.step("the mapping made at start, and no other process's", async () => {
+      assertEquals(await mappedBy(linux, pid), [first]);
+      for (const process of await linux.processes()) {
+        if (process.root === null || process.pid === pid) continue;
+        assertEquals(await linux.vfioMappings(process), []);
+      }
+      const kthreadd = await linux.process(2);
+      const error = await linux.vfioMappings(kthreadd).catch((error: Error) => error);
+      assert(error instanceof Error && error.message.includes("thread of the kernel"));
+    });
+
+    await t.step("hundreds more, of several lengths, and fewer again", async () => {
+      // 300 MiB of addresses, a page or a few of each mebibyte touched and mapped for DMA.
+      const start = 0x7f20_0000_0000n;
+      const expected = new Map<bigint, Line>([[0n, first]]);
+      for (let i = 0; i < 300; i++) {
+        const address = start + BigInt(i) * 0x10_0000n;
+        // Not in the order of addresses, so that the tree is turned around.
+        const iova = 0x4000_0000n + BigInt(i * 37 % 300) * 0x10_0000n;
+        const length = 4096 * (1 + i % 3);
+        await lab.map(address, length);
+        await lab.request(`dma-map 0x${address.toString(16)} 0x${iova.toString(16)} ${length}`);
+        expected.set(iova, line(iova, address, length));
+      }
+      const inOrder = () =>
+        [...expected].sort(([a], [b]) => a < b ? -1 : 1).map(([, text]) => text);
+      assertEquals(await mappedBy(linux, pid), inOrder());
+      for (const iova of [...expected.keys()].filter((_, i) => i % 4 === 1)) {
+        const length = Number(expected.get(iova)!.split(" ")[2]);
+        await lab.request(`dma-unmap 0x${iova.toString(16)} ${length}`);
+        expected.delete(iova);
+      }
+      assertEquals(await mappedBy(linux, pid), inOrder());
+      console.log(`${expected.size} DMA mappings: no difference`);
+      for (const [iova, text] of expected) {
+        if (iova !== 0n) {
+          await lab.request(`dma-unmap 0x${iova.toString(16)} ${text.split(" ")[2]}`);
+        }
+      }
+      assertEquals(await mappedBy(linux, pid), [first]);
+    });
+
+    await t.step("while they come and go, what stays is in every list", async () => {
+      const address = 0x7f20_0000_0000n;
+      let ended = false;
+      const churn = (async () => {
+        for (let i = 0; i < 60; i++) {
+          const iova = `0x${(0x8000_0000 + i * 4096).toString(16)}`;
+          await lab.request(`dma-map 0x${address.toString(16)} ${iova} 4096`);
+          if (i % 2) await lab.request(`dma-unmap ${iova} 4096`);
+        }
+        ended = true;
+      })();
+      let lists = 0;
+      while (!ended) {
+        const lines = await mappedBy(linux, pid);
+        assertEquals(lines[0], first);
+        const others = lines.slice(1).map((text) => text.split(" "));
+        assert(others.every(([, at, size]) => BigInt(at!) === address && size === "0x1000"));
+        lists++;
+      }
+      await churn;
+      assert(lists > 2);
+      assertEquals((await mappedBy(linux, pid)).length, 31);
+    });
+
+    await t.step("nothing after all is unmapped; the same place mapped again", async () => {
+      await lab.request(`dma-unmap 0x80000000 ${60 * 4096}`);
+      assertEquals(await mappedBy(linux, pid), [first]);
+      await lab.request(`dma-unmap 0 ${dma.lengthBytes}`);
+      assertEquals(await mappedBy(linux, pid), []);
+      await lab.request(`dma-map 0x${dma.address.toString(16)} 0x200000 ${dma.lengthBytes}`);
+      assertEquals(await mappedBy(linux, pid), [line(0x20_0000n, dma.address, dma.lengthBytes)]);
+    });
+  }),
+);
+
+/** The script, as users run it: all pinned memory cleared passes, one page set again fails. */
+async function checkScript(lab: LabGuest): Promise<void> {
+  const dma = lab.fact("dma");
+  const pages = dma.lengthBytes / 4096;
+  async function run(...args: string[]): Promise<[number, string]> {
+    const { code, stdout, stderr } = await runExample(
+      "verify_vfio.ts",
+      [`${lab.monitorPort}`, "--vfio-maps", ...args],
+      { permissions: netTo(lab.monitorPort) },
+    );
+    return [code, stdout + stderr];
+  }
+  const pinned = `${formatAddress(dma.address)}, 1 MiB pinned at IOVA 0x0 ` +
+    `(pid ${lab.target.pid} target): `;
+
+  await lab.clear(0, pages);
+  // The device's memory is mapped for user code, as the lab leaves it.
+  const [withDevice, text] = await run();
+  assertStringIncludes(text, `[+] ${pinned}pass: ${pages} of ${pages} pages pass\n`);
+  assertMatch(
+    text,
+    /\n\[-\] 0x[0-9a-f]+, .* of anon_inode:\[vfio-device\] \(pid \d+ target\): fail: /,
+  );
+  assertStringIncludes(text, "\n[+] 1 of 1 pinned ranges pass\n[-] 0 of 1 device areas pass\n");
+  assertEquals(withDevice, 1);
+
+  const bar = lab.fact("device");
+  await lab.clear(bar.address, bar.lengthBytes / 4096);
+  const [passed, all] = await run();
+  assertStringIncludes(all, "\n[+] 1 of 1 pinned ranges pass\n[+] 1 of 1 device areas pass\n");
+  assertEquals(passed, 0);
+
+  await lab.restore(7);
+  const [failed, why] = await run("--json", "--pid", `${lab.target.pid}`);
+  assertEquals(failed, 1);
+  const [range, area] = why.trim().split("\n").map((json) => JSON.parse(json));
+  assertEquals(
+    [range.kind, range.iova, range.verdict, range.failed, range.firstFailure],
+    ["pinned", "0x0", "fail", 1, formatAddress(dma.address + 7n * 4096n)],
+  );
+  assertEquals([area.kind, area.name, area.verdict], [
+    "device",
+    "anon_inode:[vfio-device]",
+    "pass",
+  ]);
+}
