@@ -28,6 +28,8 @@ const CASES: readonly (readonly [text: string, all: readonly string[], setup?: s
   ["monitor('gva", ["gva2gpa"]],
   ['help("verifyR', ["verifyRange"]],
   ['print("verifyR', []],
+  ['pid("', []],
+  ["mappings({}).len", []],
   ["walk(1).outc", []],
   ["xp(1)", []],
   ["missing.x", []],

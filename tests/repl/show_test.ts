@@ -4,7 +4,9 @@ import { COLOUR, PLAIN } from "../../src/report/style.ts";
 import { errorText } from "../../src/repl/show/error_text.ts";
 import { groupHex } from "../../src/repl/show/group_hex.ts";
 import { showValue } from "../../src/repl/show/inspect.ts";
+import { asRows } from "../../src/repl/show/rows.ts";
 import { hexdumpText, wordsText } from "../../src/repl/show/memory_text.ts";
+import { testPrompt } from "./_prompt.ts";
 
 const plain = { style: PLAIN, colours: false };
 
@@ -98,4 +100,50 @@ Deno.test("errorText() names typed functions, causes, and what is no error", () 
     "TypeError: bad\n    at check (input 2, line 3)\ncaused by RangeError: why",
   );
   assertEquals(errorText(5n, plain), "Thrown: 0x5");
+});
+
+Deno.test("rows are a table, also those that are filtered or cut out, with a note on the rest", () => {
+  const rows = Array.from({ length: 45 }, (_, i) => ({ n: i }));
+  asRows(rows, {
+    head: () => "head",
+    line: ({ n }) => `row ${n}`,
+    foot: (all) => `sum ${all.length}`,
+  });
+  const lines = (value: unknown) => showValue(value, plain).split("\n");
+  const whole = lines(rows);
+  assertEquals(whole.slice(0, 2), ["head", "row 0"]);
+  assertEquals(whole.slice(40), [
+    "row 39",
+    "… 5 more of 45: _.slice(40) shows the next",
+    "sum 45",
+  ]);
+  assertEquals(lines(rows.slice(40)).slice(0, 2), ["head", "row 40"]);
+  assertEquals(lines(rows.filter(({ n }) => n === 7)), ["head", "row 7", "sum 1"]);
+  assertEquals(lines(rows[3]), ["head", "row 3", "sum 1"]);
+  assertEquals(showValue([rows[3], 1], plain), "[ { n: 3 }, 1 ]");
+  assertEquals(showValue(asRows([], { line: () => "" }), plain), "none");
+  assertEquals(showValue(asRows([], { line: () => "", foot: () => "0 found" }), plain), "0 found");
+});
+
+Deno.test("a long list of results is cut short", async () => {
+  await using guest = await connect("sim:");
+  const { steps } = await guest.walk(0x7f1234567000n);
+  const many = Array.from({ length: 50 }, () => steps[0]!);
+  const lines = showValue(many, plain).split("\n");
+  assertEquals(lines.length, 41);
+  assertEquals(lines.at(-1), "… 10 more of 50: _.slice(40) shows the next");
+});
+
+Deno.test("no Linux is looked for only to print", async () => {
+  await using prompt = testPrompt();
+  const session = await prompt.repl.guest.session();
+  let asked = 0;
+  session.linux = () => {
+    asked++;
+    return Promise.reject(new Error("no Linux"));
+  };
+  for (const input of ["0xffffffff81a17a0b", "cpus()", "regs(1)", "walk(0xffffffff81000000)"]) {
+    assertStringIncludes(await prompt.enter(input), "0xffff_ffff_81");
+  }
+  assertEquals(asked, 0);
 });

@@ -14,10 +14,10 @@ export const AUDIT: Helper = {
   ],
   example: `
 > audit({ range: { start: 0x7f6000000000, lengthBytes: 1 << 30 } })
-…0x7f6000000000…
-… high, … medium, … low
-> audit().filter((found) => found.severity === "high").length > 0
-true
+high   table-outside-ram: 0x7f6000000000 (1 GiB): An entry points to a table outside RAM; …
+1 high, 0 medium, 0 low
+> audit().find(({ severity }) => severity === "high").rule
+table-outside-ram
 `,
   create: (repl) => async (options: GuestAuditOptions = {}) => {
     const { auditSummary, findingLine } = await import("../../report/audit_text.ts");

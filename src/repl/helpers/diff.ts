@@ -15,8 +15,9 @@ export const DIFF: Helper = {
 > const before = snapshot(), other = snapshot({ root: 0x5000000 })
 > diff(before, other, { range: { start: 0x7f1234567000, lengthBytes: 4096 } })
 - 0x00007f0000000000 512 GiB PML4E 0x5107007
-- 0x00007f1200000000   … GiB PDPTE …
-…
+- 0x00007f1200000000   1 GiB PDPTE 0x5108007
+- 0x00007f1234400000   2 MiB PDE 0x5109007
+- 0x00007f1234567000   4 KiB PTE 0x800000011008f063
 > diff(before)
 no differences
 `,

@@ -11,8 +11,9 @@ export const PID: Helper = {
   purpose: "walk the page tables of this process from now on",
   on: "linux",
   notes: [
-    "A number is a pid, a text a name; Tab completes names. The tables are found again at each use, so",
-    "that an exit is noticed. root(null) goes back to the monitor's vCPU, and pid() says whose they are.",
+    "A number is a pid, a text a name; Tab completes names. root(null) goes back to the monitor's vCPU.",
+    "The process is looked for at each use, so that its exit is noticed; for many calls in a row,",
+    "root(pid(84).context.root) is faster.",
   ],
   example: `
 > pid("target")

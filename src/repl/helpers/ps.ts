@@ -16,15 +16,14 @@ export const PS: Helper = {
   ],
   example: `
 > ps()
-    PID S root …user root … name
-      1 S … init
+    PID S root           user root      name
+      1 S 0x… 0x… init
 …
-…target…
 > ps({ kernel: true }).find(({ pid }) => pid === 2).comm
 kthreadd
 > ps().filter(({ comm }) => comm === "target")
-    PID S root …user root … name
-…target…
+    PID S root           user root      name
+… S 0x… 0x… target
 `,
   create: (repl) => ({ kernel = false } = {}) =>
     useLinux(repl.guest, async ({ linux }) => {

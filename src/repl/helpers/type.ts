@@ -3,7 +3,7 @@ import type { Style } from "../../report/style.ts";
 import type { Helper } from "../helper.ts";
 import { useLinux } from "../linux.ts";
 import { showAs } from "../show/renderers.ts";
-import { asRows, renderRows } from "../show/rows.ts";
+import { asRows, moreText, SHOWN_ROWS } from "../show/rows.ts";
 
 /** `type(name)`. */
 export const TYPE: Helper = {
@@ -12,8 +12,8 @@ export const TYPE: Helper = {
   purpose: "the layout of a struct or union of the kernel",
   on: "linux",
   notes: [
-    "From the kernel's own type data (BTF); null if it has none of that name. The members are in",
-    'members: type("task_struct").members.filter(({ name }) => name.includes("mm")).',
+    "From the kernel's own type data (BTF), of which some megabytes are read once; null if it has none",
+    "of that name.",
   ],
   example: `
 > type("list_head")
@@ -21,7 +21,12 @@ struct list_head {
   /*     0 */ struct list_head * next;
   /*     8 */ struct list_head * prev;
 } /* 16 bytes */
-> type("task_struct").members.filter(({ name }) => name === "pid")
+> type("task_struct")
+struct task_struct {
+…
+… more of …: _.members.slice(40) shows the next
+} /* … bytes */
+> _.members.filter(({ name }) => name === "pid")
   /* … */ pid_t pid;
 `,
   create: (repl) => (name: string) =>
@@ -37,6 +42,11 @@ function memberLine({ offset, type, name, bits }: LayoutMember): string {
 }
 
 function layoutText({ kind, name, members, sizeBytes }: StructLayout, style: Style): string {
-  const lines = renderRows(members, style) ?? "";
-  return `${style.strong(`${kind} ${name}`)} {\n${lines}\n} /* ${sizeBytes} bytes */`;
+  const lines = members.slice(0, SHOWN_ROWS).map(memberLine);
+  if (members.length > SHOWN_ROWS) {
+    lines.push(moreText(members.length, SHOWN_ROWS, style, "_.members"));
+  }
+  return [`${style.strong(`${kind} ${name}`)} {`, ...lines, `} /* ${sizeBytes} bytes */`].join(
+    "\n",
+  );
 }

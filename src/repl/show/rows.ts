@@ -46,9 +46,13 @@ function rowsText<T>(rows: readonly T[], format: RowFormat<T>, style: Style): st
   return [...lines, ...foot === "" ? [] : [foot]].join("\n");
 }
 
-/** Says how to see what is left out. */
-export function moreText(all: number, shown: number, style: Style): string {
-  return style.faint(`… ${all - shown} more of ${all}: _.slice(${shown}) shows the next`);
+/**
+ * Says how to see what is left out.
+ *
+ * @param list how the list is reached from the result
+ */
+export function moreText(all: number, shown: number, style: Style, list = "_"): string {
+  return style.faint(`… ${all - shown} more of ${all}: ${list}.slice(${shown}) shows the next`);
 }
 
 /** The format that all members of a list have in common: a filter keeps it. */
