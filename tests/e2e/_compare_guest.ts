@@ -49,7 +49,10 @@ export async function compareMapping(
   return compared;
 }
 
-/** Compares every leaf that QEMU lists for a vCPU with the walk to it. Returns how many. */
+/**
+ * Compares every leaf that QEMU lists for a vCPU with the walk to it, and with the listing of all
+ * mappings. Returns how many.
+ */
 export async function compareTlb(session: Session, cpu: number): Promise<number> {
   return await session.frozen(async () => {
     const rows = await readTlb(session.monitor, { cpu });
@@ -70,6 +73,11 @@ export async function compareTlb(session: Session, cpu: number): Promise<number>
         walk.pageSizeBytes > 4096,
       ], at);
     }
+    const listed: bigint[] = [];
+    for await (const record of session.mappings({}, { cpu, pages: true, notPresent: false })) {
+      if (record.kind === "mapping") listed.push(record.address);
+    }
+    assertEquals(listed, rows!.map(({ virtualAddress }) => virtualAddress));
     return rows!.length;
   });
 }
