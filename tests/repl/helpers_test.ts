@@ -53,3 +53,24 @@ Deno.test("everything that mod.ts exports is there", async () => {
     );
   }
 });
+
+Deno.test("what is no range and no snapshot is refused, not taken for everything", async () => {
+  await using prompt = testPrompt();
+  for (const input of ["mappings(0x7f1234567000)", "mappings({ cpu: 1 })", "mappings(null)"]) {
+    assertStringIncludes(await prompt.enter(input), "InvalidArgumentError: The range comes first");
+  }
+  for (const input of ["diff()", "diff(walk(1))", "diff(snapshot(), { range: {} })"]) {
+    assertStringIncludes(await prompt.enter(input), "InvalidArgumentError: Snapshots are compared");
+  }
+});
+
+Deno.test("listings follow the prompt's choice of table, unless the call makes one", async () => {
+  await using prompt = testPrompt();
+  const range = "{ start: 0x7f1234567000, lengthBytes: 4096 }";
+  assertStringIncludes(await prompt.enter(`mappings(${range})`), "0x00007f1234567000");
+  await prompt.enter("root(0x5000000)");
+  assertEquals(await prompt.enter(`mappings(${range})`), "none\n");
+  assertStringIncludes(await prompt.enter(`mappings(${range}, { cpu: 0 })`), "0x00007f1234567000");
+  assertEquals(await prompt.enter("snapshot().context.root"), "0x500_0000\n");
+  assertEquals(await prompt.enter("snapshot({ cpu: 0 }).context.root"), "0x510_0000\n");
+});

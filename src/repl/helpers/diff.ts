@@ -1,4 +1,5 @@
 import type { DiffOptions, PageTableSource } from "../../../mod.ts";
+import { InvalidArgumentError } from "../../core/errors.ts";
 import type { Helper } from "../helper.ts";
 import { asRows } from "../show/rows.ts";
 
@@ -23,6 +24,7 @@ no differences
 `,
   create:
     (repl) => async (before: PageTableSource, after?: PageTableSource, options?: DiffOptions) => {
+      for (const side of after === undefined ? [before] : [before, after]) checkSource(side);
       const [{ diff }, { differenceLine }] = await Promise.all([
         import("../../snapshot/diff.ts"),
         import("../../report/diff_text.ts"),
@@ -38,3 +40,11 @@ no differences
       });
     },
 };
+
+function checkSource(side: unknown): void {
+  if (typeof side === "object" && side !== null && "memory" in side && "context" in side) return;
+  throw new InvalidArgumentError(
+    "Snapshots are compared: diff(before), diff(before, after), or diff(before, undefined, options)",
+    side,
+  );
+}

@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from "../../core/errors.ts";
 import type { AddressRange } from "../../paging/address_range.ts";
 import type { GuestMappingsOptions } from "../../session/ranges.ts";
 import { splitTableChoice } from "../../session/table_choice.ts";
@@ -34,6 +35,7 @@ true
 `,
   create: (repl) => async (range: AddressRange = {}, options: MappingsHelperOptions = {}) => {
     const { mappingLine, mappingsHead } = await import("../../report/mappings_text.ts");
+    checkRange(range);
     const [own, { filter, ...others }] = splitTableChoice(options);
     const isWanted = typeof filter === "string"
       ? (await import("../../cli/mapping_filters.ts")).mappingFilters(filter)
@@ -53,3 +55,14 @@ true
     });
   },
 };
+
+/** What is no range would mean all of the address space, and options in its place would be ignored. */
+function checkRange(range: unknown): void {
+  const isRange = typeof range === "object" && range !== null &&
+    Object.keys(range).every((key) => key === "start" || key === "lengthBytes");
+  if (isRange) return;
+  throw new InvalidArgumentError(
+    "The range comes first, as { start, lengthBytes } or {} for all, then the options",
+    range,
+  );
+}
