@@ -9,6 +9,7 @@
 import {
   CapabilityError,
   InconsistentListError,
+  KernelFormatError,
   type LinuxGuest,
   type LinuxProcess,
   logText,
@@ -182,7 +183,9 @@ async function pinned(
   try {
     return await linux.vfioMappings(process);
   } catch (error) {
-    if (!(error instanceof CapabilityError || error instanceof InconsistentListError)) throw error;
+    const isKnown = error instanceof CapabilityError || error instanceof InconsistentListError ||
+      error instanceof KernelFormatError;
+    if (!isKnown) throw error;
     unknown.add(error.message);
     return [];
   }

@@ -238,7 +238,7 @@ export class LinuxGuest {
    * @throws {NoSuchProcessError} if the process has no memory
    * @throws {InconsistentListError} if the mappings change faster than they can be read
    * @throws {CapabilityError} if the kernel or its VFIO modules have no type data (BTF), or the process
-   * maps memory by iommufd
+   * maps memory by iommufd, or has more than 65536 files open
    */
   async vfioMappings(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioMapping[]> {
     const { mm, pid, threads } = process;

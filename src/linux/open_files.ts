@@ -1,5 +1,5 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
-import { KernelFormatError } from "./errors.ts";
+import { CapabilityError } from "./errors.ts";
 import { type Reader, viewOf } from "./reader.ts";
 import { type StructOffsets, StructReader } from "./struct_reader.ts";
 
@@ -17,16 +17,18 @@ export interface OpenFile {
   readonly privateData: bigint;
 }
 
-/** Far above what any process has open, though the limit (`fs.nr_open`) may be raised to 2^31. */
-const MAX_FILES = 1 << 22;
-const CHUNK_FILES = 8192;
+/** The kernel's own limit (`fs.nr_open`), unless it was raised: the table grows with the files in it. */
+const MAX_PLACES = 1 << 20;
+/** Each takes a read: more would take a monitor a quarter of a minute. */
+const MAX_FILES = 1 << 16;
+const CHUNK_PLACES = 8192;
 
 /**
  * Lists the files that a task has open while it goes on: what was open all the time is in the list, and
  * what is closed meanwhile may be there as garbage, so that its slot is to be read again. A task that
  * has ended has none.
  *
- * @throws {KernelFormatError} if its table of files is none
+ * @throws {CapabilityError} if it has more than 65536 files open
  */
 export async function readOpenFiles(
   reader: Reader,
@@ -45,25 +47,35 @@ export async function readOpenFiles(
   const fdt = (await tables.read(reader, table, options)).u64("fdt");
   const view = await slots.read(reader, fdt, options);
   const [first, count] = [view.u64("fd"), view.u32("max_fds")];
-  if (count > MAX_FILES) {
-    throw new KernelFormatError("table of files", `it has ${count} places`, fdt);
-  }
-  const found: OpenFile[] = [];
-  for (let i = 0; i < count; i += CHUNK_FILES) {
-    const length = Math.min(CHUNK_FILES, count - i);
+  if (count > MAX_PLACES) throw tooMany(count);
+  const places: { slot: bigint; file: bigint }[] = [];
+  for (let i = 0; i < count; i += CHUNK_PLACES) {
+    const length = Math.min(CHUNK_PLACES, count - i);
     const bytes = viewOf(await reader.read(first + BigInt(i * 8), length * 8, options));
     for (let j = 0; j < length; j++) {
       const file = bytes.getBigUint64(j * 8, true);
-      if (file === 0n) continue;
-      const open = await files.read(reader, file, options);
-      found.push({
-        slot: first + BigInt((i + j) * 8),
-        file,
-        operations: open.u64("f_op"),
-        inode: open.u64("f_inode"),
-        privateData: open.u64("private_data"),
-      });
+      if (file !== 0n) places.push({ slot: first + BigInt((i + j) * 8), file });
     }
+    if (places.length > MAX_FILES) throw tooMany(count);
+  }
+  const found: OpenFile[] = [];
+  for (const { slot, file } of places) {
+    const open = await files.read(reader, file, options);
+    found.push({
+      slot,
+      file,
+      operations: open.u64("f_op"),
+      inode: open.u64("f_inode"),
+      privateData: open.u64("private_data"),
+    });
   }
   return found;
+}
+
+function tooMany(places: number): CapabilityError {
+  return new CapabilityError(
+    "vfio",
+    `A process has more than ${MAX_FILES} files open (room for ${places}): VFIO's are not looked ` +
+      "for among them",
+  );
 }

@@ -98,7 +98,7 @@ export class VfioMappings {
    * The mappings of one process, in the order of the containers that it holds open and of their IOVAs.
    *
    * @throws {CapabilityError} if the kernel's or its modules' types are not known, or the process uses
-   * another driver than VFIO's type 1
+   * another driver than VFIO's type 1, or has too many files open
    * @throws {InconsistentListError} if the mappings change faster than they can be read
    */
   async of(owner: VfioOwner, options: ReadOptions = {}): Promise<VfioMapping[]> {
