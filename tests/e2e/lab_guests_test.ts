@@ -42,7 +42,8 @@ for (const preset of PRESETS) {
         await t.step("every leaf of info tlb equals the walk's", async () => {
           await using session = await connect(port);
           const rows = await compareTlb(session, 0);
-          assert(rows > 1000, `${rows} rows`);
+          // In user mode under KPTI a vCPU runs on tables that hold little but its process.
+          assert(rows > 20, `${rows} rows`);
           console.log(`  ${preset}: ${rows} rows of info tlb compared, no difference`);
         });
 
