@@ -277,6 +277,7 @@ export {
 // Linux
 export { findKptiPair, type KptiPair } from "./src/linux/kpti_pair.ts";
 
+export type { VfioMapping } from "./src/linux/vfio_mappings.ts";
 export { parseVfioLog, type VfioLogRecord } from "./src/linux/vfio_log.ts";
 export {
   AmbiguousProcessError,
