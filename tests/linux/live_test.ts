@@ -4,35 +4,28 @@ import {
   connect,
   InconsistentListError,
   type LinuxGuest,
-  type LinuxProcess,
   logText,
   NoSuchProcessError,
   type Session,
 } from "../../mod.ts";
 import { type LabGuest, type LabPresetName, labTest, startLab } from "../lab/mod.ts";
+import {
+  compareAreas,
+  compareLog,
+  compareProcesses,
+  compareSymbols,
+  type Comparison,
+  withMemory,
+} from "./_compare.ts";
 import { checkExamples } from "./_examples.ts";
 
 /** How many times processes are listed while others come and go as fast as they can. */
 const STORM_LISTINGS = Number(Deno.env.get("PAGEWALK_STORM_LISTINGS") ?? 60);
 
-/** A process as the guest's own /proc has it. */
-interface ProcEntry {
-  pid: number;
-  comm: string;
-}
-
-/** What /proc lists: full names of the kernel's threads, with what its workers work for. */
-async function procEntries(lab: LabGuest): Promise<Map<number, ProcEntry>> {
-  const text = await lab.shell("cat /proc/[0-9]*/stat 2>/dev/null");
-  const entries = [...text.matchAll(/^(\d+) \((.*)\) \S /gm)].map(([, pid, comm]) => ({
-    pid: Number(pid),
-    comm: comm!.startsWith("kworker/") ? comm!.split(/[-+]/)[0]! : comm!.slice(0, 15),
-  }));
-  return new Map(entries.map((entry) => [entry.pid, entry]));
-}
-
-function withMemory(processes: readonly LinuxProcess[]): LinuxProcess[] {
-  return processes.filter(({ root }) => root !== null);
+/** Passes a comparison on in which nothing differs. */
+function none(comparison: Comparison): Comparison {
+  assertEquals(comparison.differences, []);
+  return comparison;
 }
 
 for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]) {
@@ -49,17 +42,9 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
         assertEquals(linux.version, lab.build.release);
 
         await t.step("processes and their roots", async () => {
-          const before = await procEntries(lab);
+          const { compared } = none(await compareProcesses(lab, linux));
+          assertGreater(compared, 30);
           const listed = await linux.processes();
-          const after = await procEntries(lab);
-          const mine = new Map(listed.map(({ pid, comm }) => [pid, { pid, comm }]));
-          assertEquals(mine.size, listed.length);
-          const lasting = [...before.values()].filter(({ pid, comm }) =>
-            after.get(pid)?.comm === comm
-          );
-          assertGreater(lasting.length, 30);
-          assertEquals(lasting.filter(({ pid, comm }) => mine.get(pid)?.comm !== comm), []);
-          assertEquals([...mine.keys()].filter((pid) => !before.has(pid) && !after.has(pid)), []);
           const roots = new Map(withMemory(listed).map((process) => [process.pid, process]));
           const told = await lab.processes();
           assertGreater(told.length, 4);
@@ -69,7 +54,7 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
             assertEquals(process.root, root);
             assertEquals(process.userRoot, userRoot === root ? null : userRoot);
           }
-          console.log(`${lasting.length} processes and ${told.length} roots: no difference`);
+          console.log(`${compared} processes and ${told.length} roots: no difference`);
         });
 
         await t.step("one process by pid and by name", async () => {
@@ -91,51 +76,23 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
         });
 
         await t.step("memory areas", async () => {
-          let areas = 0;
-          for (const process of withMemory(await linux.processes())) {
-            const maps = await lab.shell(`cat /proc/${process.pid}/maps`);
-            if (!maps.includes("-")) continue; // It has exited.
-            areas += await compareMaps(linux, process, maps);
-          }
-          assertGreater(areas, 50);
-          console.log(`${areas} memory areas: no difference`);
+          const { compared } = none(await compareAreas(lab, linux));
+          assertGreater(compared, 50);
+          console.log(`${compared} memory areas: no difference`);
         });
 
         await t.step("symbols", async () => {
-          // Of every 1500th line: the number, the address, the type and the name.
-          const text = await lab.shell(
-            "awk 'NR % 1500 == 7 && !/\\[/ {print NR, $0}' /proc/kallsyms",
-          );
-          const all = await linux.symbols();
-          const names = new Map<string, number>();
-          for (const { name } of all) names.set(name, (names.get(name) ?? 0) + 1);
-          const lines = text.split("\n");
-          assertGreater(lines.length, 40);
-          for (const line of lines) {
-            const [number, address, type, name] = line.split(" ") as [
-              string,
-              string,
-              string,
-              string,
-            ];
-            const expected = { type, name, address: BigInt(`0x${address}`) };
-            assertEquals(all[Number(number) - 1], expected);
-            if (names.get(name) === 1) assertEquals(await linux.symbol(name), expected);
-            if (expected.address >> 63n) {
-              const at = await linux.symbolAt(expected.address + 1n);
-              assert(at && at.address <= expected.address + 1n, `${name}: ${at?.name}`);
-            }
-          }
+          const { compared } = none(await compareSymbols(lab, linux));
+          assertGreater(compared, 40);
           assertEquals(await linux.symbol("no_such_symbol"), null);
-          console.log(`${lines.length} of ${all.length} symbols: no difference`);
+          console.log(`${compared} symbols: no difference`);
         });
 
         await t.step("the log, also as it grows", async () => {
-          const mine = (await linux.dmesg()).map(logText).join("\n");
+          const { compared } = none(await compareLog(lab, linux));
+          assertGreater(compared, 50);
+          console.log(`${compared} lines of the log: no difference`);
           const log = await lab.dmesg();
-          assertEquals(mine.split("\n").length, log.split("\n").length);
-          assertEquals(mine, log);
-          console.log(`${log.split("\n").length} lines of the log: no difference`);
           assertEquals(
             (await linux.dmesg({ last: 3 })).map(logText).join("\n"),
             log.split("\n").slice(-3).join("\n"),
@@ -195,22 +152,6 @@ async function walksByProcess(guest: Session, lab: LabGuest): Promise<void> {
   }
   const executable = await guest.walk(lab.fact("executable").address, { pid });
   assert(executable.outcome === "mapped" && executable.effective.executable);
-}
-
-async function compareMaps(
-  linux: LinuxGuest,
-  process: LinuxProcess,
-  maps: string,
-): Promise<number> {
-  const hex = (address: bigint) => address.toString(16).padStart(8, "0");
-  const mine = (await linux.vmas(process)).map(({ start, end, permissions, offset, name }) =>
-    `${hex(start)}-${hex(end)} ${permissions} ${hex(offset)} ${name}`
-  );
-  const theirs = maps.trim().split("\n").map((line) =>
-    line.replace(/^(\S+ \S+ \S+) \S+ \S+\s*/, "$1 ")
-  );
-  assertEquals(mine, theirs);
-  return theirs.length;
 }
 
 /** While processes come and go, each list is right or refused. */

@@ -1,0 +1,60 @@
+import { connect } from "../../mod.ts";
+import {
+  compareAreas,
+  compareFrames,
+  compareLog,
+  compareProcesses,
+  compareSymbols,
+  type Comparison,
+} from "../linux/_compare.ts";
+import type { FetchedKernel } from "./debian_kernels.ts";
+import { KernelGuest, type KernelSettings } from "./kernel_guest.ts";
+
+/** How many of each must at least have been compared, for a comparison to say something. */
+const LEAST = { processes: 20, areas: 50, frames: 60, symbols: 30, log: 50 } as const;
+
+/** Where `_text` is without KASLR: `__START_KERNEL` in arch/x86/include/asm/page_types.h. */
+const LINKED_TEXT = 0xffff_ffff_8100_0000n;
+
+/** What is compared. */
+export type CheckName = keyof typeof LEAST;
+
+/** The names of all comparisons, in the order in which they are made. */
+export const CHECKS = Object.keys(LEAST) as CheckName[];
+
+/** What came of one guest. */
+export type KernelCheck = Record<CheckName, Comparison>;
+
+/**
+ * Boots a kernel and compares what is read from outside with what the guest says: a comparison of too
+ * little is a difference, too.
+ */
+export async function checkKernel(
+  kernel: FetchedKernel,
+  settings: KernelSettings,
+): Promise<KernelCheck> {
+  await using guest = await KernelGuest.start(kernel, settings);
+  await using session = await connect(`unix:${guest.monitorPath}`);
+  const linux = await session.linux();
+  const checks = {
+    processes: await compareProcesses(guest, linux),
+    areas: await compareAreas(guest, linux),
+    frames: await compareFrames(guest, linux, session.memory),
+    symbols: await compareSymbols(guest, linux),
+    log: await compareLog(guest, linux),
+  };
+  // What is compared must be of the kernel, and on the machine, that was asked for. With KASLR, one boot
+  // of about 500 moves the image nowhere.
+  const { kaslr, la57, pti } = settings;
+  const { userRoot } = await linux.process(1);
+  const told = [linux.version, linux.context.mode, userRoot !== null, !kaslr && linux.text];
+  const wanted = [kernel.release, la57 ? "5-level" : "4-level", pti, !kaslr && LINKED_TEXT];
+  if (String(told) !== String(wanted)) {
+    checks.processes.differences.push(`the guest is ${told}, not ${wanted}`);
+  }
+  for (const name of CHECKS) {
+    const { compared, differences } = checks[name];
+    if (compared < LEAST[name]) differences.push(`only ${compared} ${name} to compare`);
+  }
+  return checks;
+}

@@ -1,0 +1,205 @@
+/** What pagewalk reads of a Linux guest, held against what the guest says of itself. */
+import {
+  AddressSpace,
+  type LinuxGuest,
+  type LinuxProcess,
+  logText,
+  type PhysicalMemory,
+  withRoot,
+} from "../../mod.ts";
+
+/** A guest that can be asked: the lab's, or any with a shell. */
+export interface GuestShell {
+  /** Runs one line in the guest's shell and answers what it wrote. */
+  shell(command: string): Promise<string>;
+}
+
+/** One comparison: how much was compared, and everything that differed. */
+export interface Comparison {
+  /** How many things both sides told of. */
+  compared: number;
+  /** One line for each thing that differed. */
+  differences: string[];
+}
+
+/** Those processes that have memory of their own. */
+export function withMemory(processes: readonly LinuxProcess[]): LinuxProcess[] {
+  return processes.filter(({ root }) => root !== null);
+}
+
+/** Compares pids, names and threads with /proc, which is where `ps` has them from. */
+export async function compareProcesses(
+  guest: GuestShell,
+  linux: LinuxGuest,
+): Promise<Comparison> {
+  const before = await procEntries(guest);
+  const listed = await linux.processes();
+  const after = await procEntries(guest);
+  const mine = new Map(listed.map(({ pid, comm, threads }) => [pid, entryText(comm, threads)]));
+  const differences = listed.length === mine.size ? [] : ["a pid is there twice"];
+  // What came or went meanwhile may be in the list or not.
+  const lasting = [...before].filter(([pid, text]) => after.get(pid) === text);
+  for (const [pid, text] of lasting) {
+    if (mine.get(pid) !== text) differences.push(`${pid}: ${mine.get(pid)}, not ${text}`);
+  }
+  for (const [pid, text] of mine) {
+    if (!before.has(pid) && !after.has(pid)) differences.push(`${pid}: ${text}, in no /proc`);
+  }
+  return { compared: lasting.length, differences };
+}
+
+function entryText(comm: string, threads: readonly { tid: number; comm: string }[]): string {
+  // A worker's name in /proc ends in what it works for, which is not part of its name in memory.
+  const named = threads.map((thread) => `${thread.tid} ${plainName(thread.comm)}`);
+  return [plainName(comm), ...named.sort()].join(", ");
+}
+
+function plainName(comm: string): string {
+  return comm.startsWith("kworker/") ? comm.split(/[-+]/)[0]! : comm.slice(0, 15);
+}
+
+/** What /proc says of each process, threads included. */
+async function procEntries(guest: GuestShell): Promise<Map<number, string>> {
+  const stats = await guest.shell(
+    "cd /proc; for p in [0-9]*; do echo PROCESS $p; cat $p/stat $p/task/*/stat; done 2>/dev/null; cd /",
+  );
+  const entries = new Map<number, string>();
+  for (const block of stats.split(/^PROCESS /m).slice(1)) {
+    const [own, ...tasks] = [...block.matchAll(/^(\d+) \((.*)\) \S /gm)]
+      .map(([, tid, comm]) => ({ tid: Number(tid), comm: comm! }));
+    if (own) entries.set(own.tid, entryText(own.comm, tasks));
+  }
+  return entries;
+}
+
+/** Compares the memory areas of every process with /proc/PID/maps. */
+export async function compareAreas(guest: GuestShell, linux: LinuxGuest): Promise<Comparison> {
+  const comparison: Comparison = { compared: 0, differences: [] };
+  for (const process of withMemory(await linux.processes())) {
+    const maps = await guest.shell(`cat /proc/${process.pid}/maps`);
+    if (!maps.includes("-")) continue; // It has exited.
+    const theirs = maps.trim().split("\n").map((line) =>
+      line.replace(/^(\S+ \S+ \S+) \S+ \S+\s*/, "$1 ")
+    );
+    const mine = (await linux.vmas(process)).map(({ start, end, permissions, offset, name }) =>
+      `${areaHex(start)}-${areaHex(end)} ${permissions} ${areaHex(offset)} ${name}`
+    );
+    const title = (line: string) => `${process.pid} ${process.comm}: ${line}`;
+    comparison.compared += theirs.length;
+    addDifferences(comparison, mine.map(title), theirs.map(title));
+  }
+  return comparison;
+}
+
+function areaHex(address: bigint): string {
+  return address.toString(16).padStart(8, "0");
+}
+
+/**
+ * Compares every 1500th line of /proc/kallsyms: number, address, type and name, and looks the name and
+ * the address up as well.
+ */
+export async function compareSymbols(guest: GuestShell, linux: LinuxGuest): Promise<Comparison> {
+  const text = await guest.shell(
+    "awk 'NR % 1500 == 7 && !/\\[/ {print NR, $0}' /proc/kallsyms",
+  );
+  const all = await linux.symbols();
+  const counts = new Map<string, number>();
+  for (const { name } of all) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const comparison: Comparison = { compared: 0, differences: [] };
+  for (const line of text.split("\n")) {
+    const [number, address, type, name] = line.split(" ") as [string, string, string, string];
+    const symbol = all[Number(number) - 1];
+    const mine = symbol && `${symbol.address.toString(16).padStart(16, "0")} ${symbol.type}`;
+    comparison.compared++;
+    if (mine !== `${address} ${type}` || symbol?.name !== name) {
+      comparison.differences.push(`${line}: ${mine} ${symbol?.name}`);
+      continue;
+    }
+    const found = counts.get(name) === 1 ? await linux.symbol(name) : symbol;
+    if (found?.address !== symbol.address || found.type !== type) {
+      comparison.differences.push(`${line}: by its name ${found?.type} ${found?.address}`);
+    }
+    // Per-CPU symbols are not in the image.
+    if (symbol.address >> 63n === 0n) continue;
+    const at = await linux.symbolAt(symbol.address + 1n);
+    if (!at || at.address > symbol.address + 1n || at.address < symbol.address) {
+      comparison.differences.push(`${line}: by its address ${at?.name}`);
+    }
+  }
+  return comparison;
+}
+
+/** Compares the kernel's log with `dmesg`, line by line. */
+export async function compareLog(guest: GuestShell, linux: LinuxGuest): Promise<Comparison> {
+  const mine = (await linux.dmesg()).map(logText).join("\n").split("\n");
+  const theirs = (await guest.shell("dmesg")).split("\n");
+  const comparison: Comparison = { compared: theirs.length, differences: [] };
+  addDifferences(comparison, mine, theirs);
+  return comparison;
+}
+
+/**
+ * Compares the frame of the first pages of each memory area with /proc/PID/pagemap, walked from the
+ * process's root, and from the root for user code where there is one.
+ */
+export async function compareFrames(
+  guest: GuestShell,
+  linux: LinuxGuest,
+  memory: PhysicalMemory,
+): Promise<Comparison> {
+  const comparison: Comparison = { compared: 0, differences: [] };
+  // The shell that asks goes on meanwhile: its pages move.
+  const asking = Number(await guest.shell("echo $$"));
+  for (const process of withMemory(await linux.processes())) {
+    if (process.pid === asking) continue;
+    const areas = await linux.vmas(process);
+    const pages = areas.flatMap(({ end, permissions, start }) => {
+      if (start >> 63n === 1n) return []; // [vsyscall] is the kernel's.
+      const isNone = permissions.startsWith("---");
+      return [start, start + 0x1000n].filter((at) => at < end).map((at) => ({ at, isNone }));
+    });
+    const numbers = pages.map(({ at }) => at >> 12n).join(" ");
+    const text = await guest.shell(
+      `for n in ${numbers}; do dd if=/proc/${process.pid}/pagemap bs=8 skip=$n count=1 ` +
+        "2>/dev/null | od -An -v -t x8; done",
+    );
+    const entries = text.split("\n").filter((line) => line !== "").map((line) =>
+      BigInt(`0x${line.trim()}`)
+    );
+    if (entries.length !== pages.length) {
+      comparison.differences.push(`${process.pid}: ${entries.length} of ${pages.length} entries`);
+      continue;
+    }
+    for (const root of new Set([process.root!, process.userRoot ?? process.root!])) {
+      const space = new AddressSpace(memory, withRoot(linux.context, root));
+      for (const [i, { at, isNone }] of pages.entries()) {
+        // A touched page under PROT_NONE is present for Linux, and not for the processor.
+        const isPresent = entries[i]! >> 63n === 1n && !isNone;
+        const frame = isPresent ? (entries[i]! & ((1n << 55n) - 1n)) << 12n : null;
+        const mine = await space.translate(at);
+        comparison.compared++;
+        if (mine !== frame) {
+          const [m, t] = [mine, frame].map((each) => each?.toString(16) ?? "none");
+          comparison.differences.push(
+            `${process.pid} ${process.comm}, root ${root.toString(16)}: ${
+              at.toString(16)
+            }: ${m}, not ${t}`,
+          );
+        }
+      }
+    }
+  }
+  return comparison;
+}
+
+function addDifferences(
+  { differences }: Comparison,
+  mine: readonly string[],
+  theirs: readonly string[],
+): void {
+  if (mine.length !== theirs.length) differences.push(`${mine.length} lines, not ${theirs.length}`);
+  for (const [i, line] of theirs.entries()) {
+    if (mine[i] !== line) differences.push(`${mine[i]}, not ${line}`);
+  }
+}
