@@ -52,15 +52,7 @@ export async function fetchKernel(
     if (await exists(folder)) return;
     await requireTools(["apt-get", "apt-cache", "dpkg-deb"]);
     progress(`fetching ${kernel.imagePackage} of Debian ${kernel.suite}`);
-    try {
-      await makeFolder(folder, (temporary) => fetchInto(kernel, temporary));
-    } catch (error) {
-      if (!(error instanceof LabError)) throw error;
-      throw new LabUnavailableError(
-        `${kernel.imagePackage} of Debian ${kernel.suite} cannot be had (${error.message})`,
-        { cause: error },
-      );
-    }
+    await makeFolder(folder, (temporary) => fetchInto(kernel, temporary));
   });
   for await (const { name } of Deno.readDir(`${folder}/boot`)) {
     if (name.startsWith("vmlinuz-")) {
@@ -70,8 +62,29 @@ export async function fetchKernel(
   throw new LabUnavailableError(`${kernel.imagePackage} of ${kernel.suite} holds no vmlinuz`);
 }
 
-async function fetchInto({ imagePackage, suite }: DebianKernel, folder: string): Promise<void> {
+async function fetchInto(kernel: DebianKernel, folder: string): Promise<void> {
   const apt = `${folder}/apt`;
+  const image = await download(kernel, apt).catch((error) => {
+    if (!(error instanceof LabError)) throw error;
+    throw new LabUnavailableError(
+      `${kernel.imagePackage} of Debian ${kernel.suite} cannot be had (${error.message})`,
+      { cause: error },
+    );
+  });
+  // Unpacked whole, a generic kernel is half a gigabyte. From here on a failure is a fault.
+  const pattern = image.startsWith("linux-binary-") ? "*/vmlinuz" : "*/vmlinuz-*";
+  const release = image.replace(/^linux-(image|binary)-/, "");
+  await Deno.mkdir(`${folder}/boot`);
+  await runTool("sh", [
+    "-c",
+    'dpkg-deb --fsys-tarfile apt/*.deb | tar -xO --wildcards "$1" > "boot/vmlinuz-$2"',
+    ...["sh", pattern, release],
+  ], { purpose: `unpacking ${image}`, cwd: folder });
+  await Deno.remove(apt, { recursive: true });
+}
+
+/** Downloads the package that holds a kernel's image and answers its name. */
+async function download({ imagePackage, suite }: DebianKernel, apt: string): Promise<string> {
   for (const part of ["state/lists/partial", "cache/archives/partial", "preferences.d"]) {
     await Deno.mkdir(`${apt}/${part}`, { recursive: true });
   }
@@ -96,11 +109,5 @@ async function fetchInto({ imagePackage, suite }: DebianKernel, folder: string):
   // Since 7.x the image is in a package of its own.
   const image = await dependency(concrete, /^Depends:.*?\b(linux-binary-\d[^\s,]*)/m) ?? concrete;
   await run("apt-get", ["download", image], `downloading ${image}`);
-  // Unpacked whole, a generic kernel is half a gigabyte.
-  await runTool(
-    "sh",
-    ["-c", `dpkg-deb --fsys-tarfile apt/*.deb | tar -x --wildcards '*boot/vmlinuz-*'`],
-    { purpose: `unpacking ${image}`, cwd: folder },
-  );
-  await Deno.remove(apt, { recursive: true });
+  return image;
 }
