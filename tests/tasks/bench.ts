@@ -6,6 +6,7 @@ import { formatAddress } from "../../mod.ts";
 import { qemuAvailable, startBareGuest } from "../../src/testing/mod.ts";
 import type { BenchRow } from "../bench/_measure.ts";
 import { doorsBench } from "../bench/doors_bench.ts";
+import { linuxBench } from "../bench/linux_bench.ts";
 import { mappingsBench } from "../bench/mappings_bench.ts";
 import { monitorBench } from "../bench/monitor_bench.ts";
 import { processBench } from "../bench/process_bench.ts";
@@ -30,6 +31,7 @@ print("A check", await processBench(guest.monitorPort, address));
 print("The REPL", await replBench(guest.monitorPort));
 print("A range", await rangeBench());
 print("A whole address space", await mappingsBench());
+print("A Linux guest's processes", await linuxBench());
 print("The doors of one Linux guest", await doorsBench());
 
 function print(title: string, rows: readonly BenchRow[]): void {
