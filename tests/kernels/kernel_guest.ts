@@ -53,6 +53,9 @@ export class KernelGuest implements AsyncDisposable {
         from: 0,
         timeoutMs: BOOT_TIMEOUT_MS,
         purpose: `waiting for the shell on Linux ${kernel.release}`,
+      }).catch(async (error: Error) => {
+        const said = (await Deno.readTextFile(`${folder}/console`)).trim().split("\n").slice(-8);
+        throw new LabError(`${error.message}; the console's last lines: ${said.join(" | ")}`);
       });
       stack.move();
       return new KernelGuest(qemu, line, folder);
