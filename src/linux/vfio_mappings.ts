@@ -241,15 +241,19 @@ export class VfioMappings {
     return await this.#agreed(() => readDmaRanges(live, layouts, iommu, options));
   }
 
-  /** A tree that is read twice alike was not turned around under the reader's hands. */
+  /**
+   * What the first reading saw, the second confirms: a range that was reached again was on the tree all
+   * the while, so that what was read of it the first time was not read from freed memory. The second
+   * time it may have been: the allocator writes its own link into a range as it is freed, in the midst of
+   * it (mm/slub.c), where its rights are.
+   */
   async #agreed(read: () => Promise<DmaRange[]>): Promise<DmaRange[]> {
-    // The size is left out: it grows while memory is being pinned, for minutes if there is much of it.
-    const shape = (ranges: readonly DmaRange[]) =>
-      ranges.map(({ dma, iova, vaddr }) => `${dma} ${iova} ${vaddr}`).join();
     const first = await read();
     const second = await read();
-    if (shape(first) !== shape(second)) throw new Changed("memory is mapped or unmapped");
-    return second;
+    if (first.length !== second.length || !first.every((range, i) => isSame(range, second[i]!))) {
+      throw new Changed("memory is mapped or unmapped");
+    }
+    return first;
   }
 
   async #type1Layouts(module: bigint): Promise<StructOffsets> {
@@ -316,6 +320,12 @@ export class VfioMappings {
     if (list === null || coreBtf === null) return null;
     return await readModuleTypes({ reader: this.#kernel.live, core, coreBtf, list }, module);
   }
+}
+
+/** The same range at two times. It grows while memory is being pinned, for minutes if there is much. */
+function isSame({ size, ...range }: DmaRange, { size: later, ...again }: DmaRange): boolean {
+  const names = Object.keys(range) as (keyof typeof range)[];
+  return size <= later && names.every((name) => range[name] === again[name]);
 }
 
 /** A container may be inherited, or handed on: what another process mapped is not this one's memory. */

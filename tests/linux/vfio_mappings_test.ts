@@ -155,6 +155,29 @@ Deno.test("a tree that never holds still is refused, one that does in the end is
   assert(settling.reads > 60);
 });
 
+Deno.test("a range that is freed while it is read leaves no garbage", async () => {
+  const counting = new FakeKernel({ ranges: rangesOf(3) });
+  await mappingsOf(counting);
+  const [, root, last] = counting.nodes.map((node) => node - counting.nodes[0]!);
+  // The reads of the tree are the root's pointer and three nodes, twice, and the file's slot follows.
+  for (let before = 1; before <= 9; before++) {
+    const kernel = new FakeKernel({ ranges: rangesOf(3) });
+    const at = (node: bigint) => kernel.nodes[0]! + node;
+    kernel.beforeRead = () => {
+      if (kernel.reads !== counting.reads - before) return;
+      // Unmapped: off the tree, and the allocator's link is where its rights were.
+      kernel.write(at(root!) + 8n, 0n);
+      kernel.write(at(last!) + 48n, 0xa5c1_9b30_7e55_d2ecn);
+    };
+    const found = await mappingsOf(kernel);
+    assert(found.length === 2 || found.length === 3);
+    for (const { address, readable, writable } of found) {
+      assertEquals([address !== null, readable, writable], [true, true, true], `${before}`);
+    }
+  }
+  assert(counting.reads > 9);
+});
+
 Deno.test("a container that is closed while it is read counts no more", async () => {
   const kernel = new FakeKernel({ ranges: rangesOf(3) });
   kernel.beforeRead = () => {
