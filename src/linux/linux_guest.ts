@@ -1,53 +1,21 @@
-import { type AddressLike, formatAddress } from "../core/address.ts";
+import type { AddressLike } from "../core/address.ts";
 import { type PagingContext, withRoot } from "../cpu/paging_context.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
-import {
-  AmbiguousProcessError,
-  CapabilityError,
-  KernelFormatError,
-  NoSuchProcessError,
-} from "./errors.ts";
+import { CapabilityError, NoSuchProcessError } from "./errors.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel, type KernelParts } from "./kernel.ts";
-import { findKptiPairOfRoot } from "./kpti_root.ts";
 import { followKernelLog, type FollowLogOptions, type LogOptions, readKernelLog } from "./log.ts";
 import { type MemoryArea, readMemoryAreas } from "./memory_areas.ts";
 import type { LogRecord } from "./printk_ring.ts";
-import { type LinuxThread, readTaskList, type TaskRecord } from "./task_list.ts";
-import type { TaskState } from "./task_state.ts";
+import { type LinuxProcess, Processes } from "./processes.ts";
 import type { VfioLogRecord } from "./vfio_log.ts";
 import { type VfioMapping, VfioMappings } from "./vfio_mappings.ts";
 import { findLoggedPages, type LoggedPage } from "./vfio_pages.ts";
 
-/** A process of a Linux guest. */
-export interface LinuxProcess {
-  /** The process id, as the guest's first pid namespace counts. */
-  readonly pid: number;
-  /** Its name: at most 15 bytes. */
-  readonly comm: string;
-  /** What its first thread does: `R`, `S`, `D`, `T`, `t`, `X`, `Z`, `P` or `I`. */
-  readonly state: TaskState;
-  /** Is it a thread of the kernel? Those have no memory of their own. */
-  readonly isKernelThread: boolean;
-  /** The physical address of its top page table; null for one without memory. */
-  readonly root: bigint | null;
-  /** Under KPTI, that of the table which user code runs on; else null. */
-  readonly userRoot: bigint | null;
-  /** All threads, the first one included. */
-  readonly threads: readonly LinuxThread[];
-  /** The virtual address of the first thread's `task_struct`. */
-  readonly task: bigint;
-  /** The virtual address of its `mm_struct`; null for one without memory. */
-  readonly mm: bigint | null;
-}
-
 /** What a Linux guest lets one know, and what {@linkcode LinuxGuest.attach} needs. */
 export type LinuxGuestParts = KernelParts;
-
-const USER_HALF = 0x1000n;
-const MAX_LISTED = 20;
 
 /**
  * A Linux guest, known from its memory alone: no debug symbols, no agent, no pause. It takes x86-64
@@ -71,11 +39,12 @@ export class LinuxGuest {
   readonly #kernel: Kernel;
   readonly #memory: PhysicalMemory;
   readonly #vfio: VfioMappings;
-  #kpti: Promise<boolean> | null = null;
+  readonly #processes: Processes;
 
   private constructor(kernel: Kernel, memory: PhysicalMemory) {
     this.#kernel = kernel;
     this.#vfio = new VfioMappings(kernel);
+    this.#processes = new Processes(kernel, memory);
     this.#memory = memory;
   }
 
@@ -164,21 +133,9 @@ export class LinuxGuest {
    * @throws {CapabilityError} if the kernel does not tell how its tasks are laid out
    */
   async processes(options: ReadOptions = {}): Promise<LinuxProcess[]> {
-    const offsets = await this.#kernel.offsets("processes");
-    const initTask = await this.#kernel.address("init_task");
-    if (initTask === null) {
-      throw new CapabilityError("processes", "This kernel's symbols do not include init_task");
-    }
-    const source = { reader: this.#kernel.live, offsets, initTask };
-    const tasks = await readTaskList(source, options);
-    const roots = await Promise.all(tasks.map((task) => this.#rootOf(task, options)));
-    const kpti = await this.#hasKpti(roots.filter((root) => root !== null), options);
+    const processes = await this.#processes.list(options);
     await this.#kernel.keepKnowledge();
-    return tasks.map(({ pid, comm, state, isKernelThread, threads, task, mm }, i) => {
-      const root = roots[i]!;
-      const userRoot = root !== null && kpti ? root | USER_HALF : null;
-      return { pid, comm, state, isKernelThread, root, userRoot, threads, task, mm };
-    });
+    return processes;
   }
 
   /**
@@ -188,15 +145,9 @@ export class LinuxGuest {
    * @throws {AmbiguousProcessError} if several have that name
    */
   async process(wanted: number | string, options: ReadOptions = {}): Promise<LinuxProcess> {
-    const all = await this.processes(options);
-    if (typeof wanted === "number") {
-      return all.find(({ pid }) => pid === wanted) ?? noSuchPid(wanted, all);
-    }
-    const named = all.filter(({ comm }) => comm === wanted);
-    if (named.length > 1) {
-      throw new AmbiguousProcessError(wanted, named.map(({ pid }) => pid));
-    }
-    return named[0] ?? noSuchName(wanted, all);
+    const found = await this.#processes.find(wanted, options);
+    await this.#kernel.keepKnowledge();
+    return found;
   }
 
   /**
@@ -287,67 +238,9 @@ export class LinuxGuest {
     if (process.root === null) throw withoutMemory(process);
     return withRoot(this.#kernel.context, process.root);
   }
-
-  async #rootOf({ pgd, pid }: TaskRecord, options: ReadOptions): Promise<bigint | null> {
-    if (pgd === null) return null;
-    const root = this.#kernel.live.physicalOf(pgd) ?? await this.#translate(pgd, options);
-    if (root % 0x1000n !== 0n) {
-      throw new KernelFormatError("mm_struct", `process ${pid} has a page table at no page`, pgd);
-    }
-    return root;
-  }
-
-  async #translate(address: bigint, options: ReadOptions): Promise<bigint> {
-    const { AddressSpace } = await import("../paging/address_space.ts");
-    const space = new AddressSpace(this.#memory, this.#kernel.context);
-    const physical = await space.translate(address, options);
-    if (physical === null) {
-      throw new KernelFormatError("page table", `${formatAddress(address)} is not mapped`, address);
-    }
-    return physical;
-  }
-
-  /** Whether page tables come in pairs: told from the tables, once, by the first that shows it. */
-  async #hasKpti(roots: readonly bigint[], options: ReadOptions): Promise<boolean> {
-    if (roots.length === 0) return false;
-    return await (this.#kpti ??= this.#findKpti(roots, options));
-  }
-
-  async #findKpti(roots: readonly bigint[], options: ReadOptions): Promise<boolean> {
-    for (const root of roots.slice(0, 1)) {
-      const context = withRoot(this.#kernel.context, root);
-      if (await findKptiPairOfRoot(this.#memory, context, options)) return true;
-    }
-    return false;
-  }
 }
 
 function withoutMemory({ pid, comm, isKernelThread }: LinuxProcess): NoSuchProcessError {
   const why = isKernelThread ? "it is a thread of the kernel" : "it has exited";
   return new NoSuchProcessError(pid, `Process ${pid} (${comm}) has no memory of its own: ${why}`);
-}
-
-function noSuchPid(wanted: number, all: readonly LinuxProcess[]): never {
-  const thread = all.find(({ threads }) => threads.some(({ tid }) => tid === wanted));
-  throw new NoSuchProcessError(
-    wanted,
-    thread
-      ? `${wanted} is a thread of process ${thread.pid} (${thread.comm}): use that pid`
-      : `The guest has no process ${wanted}; it has ${listed(all)}`,
-  );
-}
-
-function noSuchName(wanted: string, all: readonly LinuxProcess[]): never {
-  const hint = wanted.length > 15 ? " (the kernel keeps 15 characters of a name)" : "";
-  throw new NoSuchProcessError(
-    wanted,
-    `The guest has no process named "${wanted}"${hint}; it has ${listed(all)}`,
-  );
-}
-
-/** The processes with memory: the others are of no use to whoever mistyped a name. */
-function listed(all: readonly LinuxProcess[]): string {
-  const users = all.filter(({ root }) => root !== null);
-  const names = users.slice(0, MAX_LISTED).map(({ pid, comm }) => `${pid} ${comm}`).join(", ");
-  return users.length > MAX_LISTED ? `${names}, and ${users.length - MAX_LISTED} more` : names;
 }

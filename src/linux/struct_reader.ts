@@ -95,16 +95,14 @@ export class StructReader<M extends string> {
     options?: ReadOptions,
   ): Promise<StructView<M>> {
     const members = new Map<string, Uint8Array>();
-    for (const span of this.#spans) {
-      const bytes = await reader.read(
-        address + BigInt(span.start),
-        span.end - span.start,
-        options,
-      );
+    // Asked for together: over a monitor in one packet.
+    await Promise.all(this.#spans.map(async (span) => {
+      const start = address + BigInt(span.start);
+      const bytes = await reader.read(start, span.end - span.start, options);
       for (const { name, at, bytes: length } of span.members) {
         members.set(name, bytes.subarray(at, at + length));
       }
-    }
+    }));
     return new StructView<M>(address, members);
   }
 

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../../core/errors.ts";
-import type { LinuxProcess } from "../../linux/linux_guest.ts";
+import type { LinuxProcess } from "../../linux/processes.ts";
 import type { Helper } from "../helper.ts";
 import { type LinuxInUse, useLinux } from "../linux.ts";
 import { type Area, areaLine } from "../show/area_text.ts";

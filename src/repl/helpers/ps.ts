@@ -1,4 +1,4 @@
-import type { LinuxProcess } from "../../linux/linux_guest.ts";
+import type { LinuxProcess } from "../../linux/processes.ts";
 import type { Helper } from "../helper.ts";
 import { useLinux } from "../linux.ts";
 import { groupHex } from "../show/group_hex.ts";
