@@ -49,12 +49,17 @@ for (const mode of MODES) {
           );
 
         // Entries are compared as pairs: one in a table that serves several addresses counts once.
+        // Such a table may be unknown where it is compared, and be mentioned at another address.
         const expected = new Set<string>();
+        const unknownPairs = new Set<string>();
         const [was, is] = [leavesOf(a), leavesOf(b)];
         for (const key of new Set([...was.keys(), ...is.keys()])) {
           const [x, y] = [was.get(key), is.get(key)];
           if (x && y && !((x.raw ^ y.raw) & ~0x60n)) count.same++;
-          else if (isKnown((x ?? y)!.va)) expected.add(pair(x?.entryAddress, y?.entryAddress));
+          else {
+            const pairs = isKnown((x ?? y)!.va) ? expected : unknownPairs;
+            pairs.add(pair(x?.entryAddress, y?.entryAddress));
+          }
         }
         const actual = new Set<string>();
         const addressOf = (entry?: PageTableEntry) =>
@@ -69,7 +74,8 @@ for (const mode of MODES) {
             : [undefined, addressOf(difference.entry)];
           if (before !== undefined || after !== undefined) actual.add(pair(before, after));
         }
-        assertEquals([...actual].sort(), [...expected].sort());
+        const known = (pairs: Set<string>) => [...pairs.difference(unknownPairs)].sort();
+        assertEquals(known(actual), known(expected));
       }),
       { numRuns: 100 },
     );
