@@ -278,15 +278,15 @@ export class GdbClient implements Monitor, CpuSource {
     globalThis.removeEventListener("beforeunload", this.#onEnd);
     for (const [name, listener] of this.#onSignal) Deno.removeSignalListener(name, listener);
     const connection = this.#connection;
-    if (!this.#answered) await resume(connection, this.#resumes, UNANSWERED_TIMEOUT_MS);
+    const waits = !this.#answered && !connection.ended;
+    if (waits) await resume(connection, this.#resumes, UNANSWERED_TIMEOUT_MS);
     else if (connection.idle) await resume(connection, this.#resumes, RESUME_TIMEOUT_MS);
-    else {
-      // It broke, or a reply is missing. QEMU may live on, and then with the guest paused.
-      connection.end(`the connection to ${this.endpoint} was closed`);
-      if (this.#resumes) await this.#resumeAnew();
-    }
-    this.#connection.end(`the connection to ${this.endpoint} was closed`);
-    await this.#connection.settled();
+    // It broke, before the first answer or later, or a reply is missing. QEMU may live on, and then with
+    // the guest paused.
+    const broken = !waits && !connection.idle;
+    connection.end(`the connection to ${this.endpoint} was closed`);
+    await connection.settled();
+    if (broken && this.#resumes) await this.#resumeAnew();
   }
 
   /** Only a new connection can tell the guest to go on. */
@@ -298,7 +298,7 @@ export class GdbClient implements Monitor, CpuSource {
       if (error instanceof MonitorError) return; // QEMU is gone, and the guest with it.
       throw error;
     }
-    await resume(anew, true, RESUME_TIMEOUT_MS);
+    await resume(anew, true, this.#answered ? RESUME_TIMEOUT_MS : UNANSWERED_TIMEOUT_MS);
     anew.end("the guest was resumed");
     await anew.settled();
   }

@@ -37,6 +37,11 @@ export class GdbConnection {
     return this.#stopped;
   }
 
+  /** True once the connection has ended, for whatever reason. */
+  get ended(): boolean {
+    return this.#queue.ended;
+  }
+
   /** True while the connection stands and every request has had its reply. */
   get idle(): boolean {
     return !this.#queue.ended && this.#queue.underWay === 0;
