@@ -23,7 +23,11 @@ export const askRegistersAndMemory: Ask = async (session) => {
  * Goes in, asks, and leaves. Whatever goes wrong must be a PagewalkError of one line, and come before
  * long; closing must never fail.
  */
-export async function attempt(open: () => Promise<Session>, ask: Ask, at: string): Promise<Outcome> {
+export async function attempt(
+  open: () => Promise<Session>,
+  ask: Ask,
+  at: string,
+): Promise<Outcome> {
   return await orHangs(run(open, ask, at), at);
 }
 

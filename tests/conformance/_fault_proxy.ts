@@ -26,8 +26,8 @@ interface Struck {
 export class FaultProxy implements AsyncDisposable {
   /** Where clients connect: the same kind of socket as the server's. */
   readonly address: SocketAddress;
-  /** How many bytes the server has said to anybody since this was set to 0. */
-  serverBytes = 0;
+  /** What the server has said since this was emptied, in pieces. */
+  said: Uint8Array[] = [];
   readonly #listener: Deno.Listener;
   readonly #server: SocketAddress;
   readonly #open = new Set<Deno.Conn>();
@@ -90,7 +90,7 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   async #pass(bytes: Uint8Array, client: Deno.Conn, end: () => void): Promise<void> {
-    this.serverBytes += bytes.length;
+    this.said.push(bytes);
     const struck = this.#struck;
     if (struck !== null) struck.on ??= client;
     if (struck === null || struck.on !== client) return await writeAll(client, bytes);

@@ -1,4 +1,11 @@
-import { connect, connectHmp, type ConnectOptions, readStatus, type Session } from "../../mod.ts";
+import {
+  connect,
+  connectHmp,
+  type ConnectOptions,
+  type Monitor,
+  readStatus,
+  type Session,
+} from "../../mod.ts";
 import { type RunningBareGuest, startBareGuest } from "../../src/testing/mod.ts";
 import type { SocketAddress } from "./_fault_proxy.ts";
 
@@ -27,6 +34,8 @@ export interface GuestBehindDoor extends AsyncDisposable {
   readonly guest: RunningBareGuest;
   /** Where QEMU listens. */
   readonly address: SocketAddress;
+  /** A monitor of its own. */
+  readonly watch: Monitor;
   /** Waits until the guest runs, and fails if it was left paused. */
   requireRunning(after: string): Promise<void>;
 }
@@ -50,6 +59,7 @@ export async function startBehind(door: SocketDoor): Promise<GuestBehindDoor> {
   return {
     guest,
     address,
+    watch,
     async requireRunning(after) {
       for (let tries = 0; tries < 100; tries++) {
         if ((await readStatus(watch)).running) return;

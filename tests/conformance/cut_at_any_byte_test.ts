@@ -28,10 +28,10 @@ for (const [i, door] of SOCKET_DOORS.entries()) {
     for (const [name, ask, everyBytes] of SESSIONS) {
       const open = () => openAt(door, proxy.address, TIMEOUTS);
       await attempt(open, ask, "a first session"); // It may meet what QEMU says once only.
-      proxy.serverBytes = 0;
+      proxy.said = [];
       const { answer: expected } = await attempt(open, ask, "an undisturbed session");
       assert(expected !== null);
-      const total = proxy.serverBytes;
+      const total = proxy.said.reduce((sum, { length }) => sum + length, 0);
       const seen = new Map<string, number>();
       const first = everyBytes === 1 ? 0 : i * 13;
       for (let afterBytes = first; afterBytes <= total; afterBytes += everyBytes) {
