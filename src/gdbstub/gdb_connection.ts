@@ -107,6 +107,7 @@ export class GdbConnection {
         if (bytes === null) return void this.end(this.#whyEnded(null));
         this.#hear(bytes);
         for (const packet of this.#framer.push(bytes)) this.#take(packet);
+        this.#queue.checkClock();
         if (this.#queue.peek() !== undefined) this.#send();
       }
     } catch (cause) {
