@@ -16,6 +16,7 @@ import {
 } from "../monitor/errors.ts";
 import { FramingError } from "../monitor/hmp_codec.ts";
 import type { CommandOptions, Monitor } from "../monitor/monitor.ts";
+import { identifyPeer } from "../monitor/peer.ts";
 import { errorFromReply } from "../monitor/reply_errors.ts";
 import { connectSocket } from "../monitor/socket_transport.ts";
 import { GdbConnection } from "./gdb_connection.ts";
@@ -218,7 +219,7 @@ export class GdbClient implements Monitor, CpuSource {
     try {
       supported = await this.#connection.request("qSupported", { timeoutMs });
     } catch (error) {
-      throw greetingError(error, endpoint, timeoutMs);
+      throw greetingError(error, this.#connection, timeoutMs);
     }
     this.#answered = true;
     const packetBytes = /\bPacketSize=([0-9a-f]+)/i.exec(supported)?.[1];
@@ -278,15 +279,15 @@ export class GdbClient implements Monitor, CpuSource {
     globalThis.removeEventListener("beforeunload", this.#onEnd);
     for (const [name, listener] of this.#onSignal) Deno.removeSignalListener(name, listener);
     const connection = this.#connection;
-    if (!this.#answered) await resume(connection, this.#resumes, UNANSWERED_TIMEOUT_MS);
-    else if (connection.idle) await resume(connection, this.#resumes, RESUME_TIMEOUT_MS);
-    else {
-      // It broke, or a reply is missing. QEMU may live on, and then with the guest paused.
-      connection.end(`the connection to ${this.endpoint} was closed`);
-      if (this.#resumes) await this.#resumeAnew();
-    }
-    this.#connection.end(`the connection to ${this.endpoint} was closed`);
-    await this.#connection.settled();
+    const held = !this.#answered && !connection.ended;
+    const left = held
+      ? await resume(connection, this.#resumes, UNANSWERED_TIMEOUT_MS)
+      : connection.idle && await resume(connection, this.#resumes, RESUME_TIMEOUT_MS);
+    connection.end(`the connection to ${this.endpoint} was closed`);
+    await connection.settled();
+    // It broke, before the first answer or later, or a reply is missing. QEMU may live on, and then with
+    // the guest paused.
+    if (!left && !held && this.#resumes) await this.#resumeAnew();
   }
 
   /** Only a new connection can tell the guest to go on. */
@@ -298,37 +299,47 @@ export class GdbClient implements Monitor, CpuSource {
       if (error instanceof MonitorError) return; // QEMU is gone, and the guest with it.
       throw error;
     }
-    await resume(anew, true, RESUME_TIMEOUT_MS);
+    await resume(anew, true, this.#answered ? RESUME_TIMEOUT_MS : UNANSWERED_TIMEOUT_MS);
     anew.end("the guest was resumed");
     await anew.settled();
   }
 
   async #closeAfter(error: unknown): Promise<void> {
-    // What is no gdbstub has paused nothing, and must be told nothing.
-    if (error instanceof WrongPeerError && error.peer !== "gdbstub") this.#resumes = false;
+    // What is known to be no gdbstub has paused nothing, and must be told nothing. Damaged bytes may
+    // still be those of one.
+    const known = error instanceof WrongPeerError && error.peer !== "unknown";
+    if (known && error.peer !== "gdbstub") this.#resumes = false;
     await this.close();
   }
 }
 
 /**
  * Puts the stub back as it was: it keeps `PhyMemMode` for its next client. `D` lets the guest run; once
- * any client has offered to know processes, the stub takes `D;1` only (5.2 to 11.1).
+ * any client has offered to know processes, the stub refuses that with `E22` and takes `D;1` only (5.2
+ * to 11.1). After any other answer nothing more is sent, as a running guest is stopped by any byte.
+ * Returns false if that was not confirmed.
  */
-async function resume(connection: GdbConnection, run: boolean, timeoutMs: number): Promise<void> {
+async function resume(
+  connection: GdbConnection,
+  run: boolean,
+  timeoutMs: number,
+): Promise<boolean> {
   const options = { timeoutMs };
   try {
     const [, answer] = await Promise.all([
       connection.request("Qqemu.PhyMemMode:0", options),
       run ? connection.request("D", options) : "OK",
     ]);
-    if (answer !== "OK") await connection.request("D;1", options);
+    return answer === "OK" ||
+      answer === "E22" && await connection.request("D;1", options) === "OK";
   } catch (error) {
     if (!(error instanceof MonitorError)) throw error;
-    // The connection is at its end: whoever used it is told so by his own request.
+    return false; // The connection is at its end: whoever used it is told so by his own request.
   }
 }
 
-function greetingError(error: unknown, endpoint: string, timeoutMs: number): unknown {
+function greetingError(error: unknown, connection: GdbConnection, timeoutMs: number): unknown {
+  const { endpoint } = connection;
   if (error instanceof ReplyTimeoutError) {
     return new NoBannerError(
       `${endpoint} accepted the connection but answered nothing within ${timeoutMs} ms: a debugger ` +
@@ -338,14 +349,20 @@ function greetingError(error: unknown, endpoint: string, timeoutMs: number): unk
     );
   }
   if (error instanceof ConnectionLostError && error.cause instanceof FramingError) {
+    const peer = peerOf(connection.firstWords);
+    const why = peer === "unknown" ? formatError(error.cause) : `it speaks ${peer}`;
     return new WrongPeerError(
-      "unknown",
-      `${endpoint} is no gdbstub (${
-        formatError(error.cause)
-      }): use the address that QEMU was given ` +
-        "with -gdb",
+      peer,
+      `${endpoint} is no gdbstub (${why}): use the address that QEMU was given with -gdb`,
       { endpoint },
     );
   }
   return error;
+}
+
+/** What something is that a gdbstub's framing does not fit. */
+function peerOf(text: string): string {
+  const verdict = identifyPeer(text);
+  if (verdict.kind === "monitor") return "HMP";
+  return verdict.kind === "foreign" && verdict.name !== "gdbstub" ? verdict.name : "unknown";
 }

@@ -5,10 +5,13 @@ import { FramingError } from "../monitor/hmp_codec.ts";
 import type { CommandOptions } from "../monitor/monitor.ts";
 import type { Transport } from "../monitor/transport.ts";
 import { decodeHex, encodeHex, encodePacket, PacketFramer } from "./packet.ts";
+import { fitsRequest } from "./reply_shapes.ts";
 
 /** What is sent ahead of its replies: QEMU reads on while it answers, and takes them in order. */
 const MAX_UNDER_WAY = 16;
 const CONSOLE = "O".charCodeAt(0);
+/** How much is kept of what a peer says first: enough to tell what it is. */
+const FIRST_WORDS_CHARACTERS = 64;
 
 /**
  * A connection to a gdbstub: requests and their replies, in order. Several requests may be under way. A
@@ -22,6 +25,7 @@ export class GdbConnection {
   readonly #framer = new PacketFramer();
   /** What the monitor has printed so far, for the `qRcmd` that is being answered. */
   #console = "";
+  #firstWords = "";
   #stopped = false;
   #sending: Promise<void> | null = null;
   #reading: Promise<void> | null = null;
@@ -35,6 +39,16 @@ export class GdbConnection {
   /** True if the stub has said of itself that it stopped the guest: the guest ran before (7.2 and older). */
   get saidStopped(): boolean {
     return this.#stopped;
+  }
+
+  /** The first characters that the peer said, each byte one. */
+  get firstWords(): string {
+    return this.#firstWords;
+  }
+
+  /** True once the connection has ended, for whatever reason. */
+  get ended(): boolean {
+    return this.#queue.ended;
   }
 
   /** True while the connection stands and every request has had its reply. */
@@ -91,12 +105,19 @@ export class GdbConnection {
       while (!this.#queue.ended && this.#queue.underWay > 0) {
         const bytes = await this.#transport.read();
         if (bytes === null) return void this.end(this.#whyEnded(null));
+        this.#hear(bytes);
         for (const packet of this.#framer.push(bytes)) this.#take(packet);
+        this.#queue.checkClock();
         if (this.#queue.peek() !== undefined) this.#send();
       }
     } catch (cause) {
       this.end(this.#whyEnded(cause), cause);
     }
+  }
+
+  #hear(bytes: Uint8Array): void {
+    const missing = FIRST_WORDS_CHARACTERS - this.#firstWords.length;
+    if (missing > 0) this.#firstWords += decoder.decode(bytes.subarray(0, missing));
   }
 
   #take(packet: Uint8Array): void {
@@ -112,6 +133,9 @@ export class GdbConnection {
     // A console packet is `O` and hex digits, of which `OK` is none.
     if (isMonitorCommand && packet[0] === CONSOLE && text !== "OK") {
       return this.#print(packet.subarray(1), job);
+    }
+    if (!isMonitorCommand && !fitsRequest(text, job.wire)) {
+      throw new FramingError(`${JSON.stringify(text.slice(0, 40))} in reply to "${job.wire}"`);
     }
     this.#queue.finish(job);
     if (!isMonitorCommand) return job.resolve(text);

@@ -7,6 +7,11 @@ import { includedFiles, registerNumbers } from "./target_description.ts";
 
 /** How much of a file one request asks for: with its first byte it fits the smallest PacketSize. */
 const XFER_BYTES = 0x7f0;
+/** Far more than a description has: the files of an x86 machine's are 10 KB together (5.2 to 11.1). */
+const MAX_DESCRIPTION_CHARACTERS = 1 << 18;
+const MAX_FILES = 64;
+/** Far more vCPUs than any machine of QEMU's has. */
+const MAX_THREADS = 1 << 16;
 
 /** A vCPU of the stub's: gdb calls it a thread. */
 interface Thread {
@@ -92,7 +97,9 @@ export class GdbRegisters implements CpuSource {
   /** QEMU up to 7.2 answers `p1d` only after the description was read. */
   async #describe(): Promise<ReadonlyMap<string, number>> {
     const target = await this.#file("target.xml");
-    const files = await Promise.all(includedFiles(target).map((name) => this.#file(name)));
+    const names = includedFiles(target);
+    if (names.length > MAX_FILES) throw this.#endless("target description");
+    const files = await Promise.all(names.map((name) => this.#file(name)));
     return registerNumbers(files.join("") || target);
   }
 
@@ -104,6 +111,8 @@ export class GdbRegisters implements CpuSource {
       if (!/^[lm]/.test(reply)) throw this.#unexpected(request, reply);
       text += reply.slice(1);
       if (reply.startsWith("l")) return text;
+      const isEndless = text.length > MAX_DESCRIPTION_CHARACTERS || reply.length === 1;
+      if (isEndless) throw this.#endless("target description");
     }
   }
 
@@ -121,9 +130,16 @@ export class GdbRegisters implements CpuSource {
       if (reply === "l") break;
       if (!reply.startsWith("m")) throw this.#unexpected(request, reply);
       ids.push(...reply.slice(1).split(","));
+      if (ids.length > MAX_THREADS) throw this.#endless("list of vCPUs");
     }
     const numberOf = (id: string) => parseInt(id.split(".").at(-1)!.replace(/^p/, ""), 16) - 1;
     return ids.map((id) => ({ cpu: numberOf(id), id })).sort((a, b) => a.cpu - b.cpu);
+  }
+
+  #endless(what: string): MonitorError {
+    const { endpoint } = this.#connection;
+    const message = `The gdbstub at ${endpoint} gives a ${what} without end: is it QEMU's?`;
+    return new MonitorError(message, { endpoint });
   }
 
   #unexpected(request: string, reply: string): MonitorError {

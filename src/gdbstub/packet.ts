@@ -91,6 +91,7 @@ export class PacketFramer {
   }
 }
 
+/** @throws {FramingError} if an escape or a repetition is none, or it grows past the limit */
 function unescape(raw: Uint8Array): Uint8Array {
   if (!raw.includes(ESCAPE) && !raw.includes(REPEAT)) return raw.slice();
   const data: number[] = [];
@@ -107,6 +108,7 @@ function unescape(raw: Uint8Array): Uint8Array {
     else if (last === undefined || next < REPEAT_BIAS + 3) {
       throw new FramingError("a packet repeats nothing");
     } else for (let n = next - REPEAT_BIAS; n > 0; n--) data.push(last);
+    if (data.length > MAX_PACKET_BYTES) throw new FramingError("a packet repeats without end");
   }
   return Uint8Array.from(data);
 }

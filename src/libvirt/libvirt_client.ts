@@ -1,4 +1,5 @@
 import { formatError } from "../core/errors.ts";
+import { Watchdog } from "../core/watchdog.ts";
 import type { CommandJob } from "../monitor/_command_job.ts";
 import { type CommandLimits, CommandQueue } from "../monitor/_command_queue.ts";
 import {
@@ -16,6 +17,7 @@ import {
   QmpError,
   ReplyTimeoutError,
 } from "../monitor/errors.ts";
+import { FramingError } from "../monitor/hmp_codec.ts";
 import type { CommandOptions, Monitor } from "../monitor/monitor.ts";
 import { parseQmp, type QmpLine } from "../monitor/qmp_codec.ts";
 import { errorFromReply } from "../monitor/reply_errors.ts";
@@ -37,6 +39,9 @@ export interface LibvirtClientOptions extends CommandLimits {
 /** What is sent ahead of its answers; virsh runs one line after the other. */
 const MAX_UNDER_WAY = 16;
 const ENVELOPE_BYTES = 256;
+const VERSION_QUERY = "query-version";
+/** How long virsh may take to end when it is told to, before it is made to. */
+const KILL_AFTER_MS = 2000;
 
 /** The monitor of a libvirt domain, through one `virsh` that is kept open. */
 export class LibvirtClient implements Monitor {
@@ -47,6 +52,7 @@ export class LibvirtClient implements Monitor {
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   readonly #queue: CommandQueue;
   readonly #output: VirshOutput;
+  readonly #readers: readonly ReadableStreamDefaultReader<Uint8Array>[];
   readonly #byNumber = new Map<number, CommandJob>();
   readonly #ended: Promise<unknown>;
   #lastNumber = 0;
@@ -67,10 +73,12 @@ export class LibvirtClient implements Monitor {
       this.#queue.maxReplyBytes + ENVELOPE_BYTES,
       (answer) => this.#take(answer),
     );
+    const [stdout, stderr] = [child.stdout.getReader(), child.stderr.getReader()];
+    this.#readers = [stdout, stderr];
     this.#ended = Promise.all([
-      this.#read(child.stdout, (bytes) => this.#takeOutput(bytes)),
-      this.#read(child.stderr, (bytes) => this.#output.pushError(bytes)),
-    ]).then(() => this.#end(`virsh ended: ${this.#output.pendingErrors || "libvirt closed it"}`));
+      this.#read(stdout, (bytes) => this.#takeOutput(bytes)),
+      this.#read(stderr, (bytes) => this.#output.pushError(bytes)),
+    ]).then(() => this.#end(this.#whyEnded()));
   }
 
   /**
@@ -87,10 +95,8 @@ export class LibvirtClient implements Monitor {
     const client = new LibvirtClient(endpoint, await startVirsh(endpoint), options);
     try {
       const bounds = { timeoutMs, ...signal && { signal } };
-      const wire = JSON.stringify({ execute: "query-version" });
-      const version = await client.#queue.enqueue("query-version", bounds, wire);
-      const { major, minor, micro } = JSON.parse(version).qemu;
-      client.#qemuVersion = [major, minor, micro].join(".");
+      const wire = JSON.stringify({ execute: VERSION_QUERY });
+      client.#qemuVersion = await client.#queue.enqueue(VERSION_QUERY, bounds, wire);
       return client;
     } catch (error) {
       await client.close();
@@ -126,7 +132,15 @@ export class LibvirtClient implements Monitor {
   /** Ends virsh; commands that wait for a reply fail. May be called twice. */
   async close(): Promise<void> {
     this.#end(`the connection to ${this.endpoint} was closed`);
-    await Promise.all([this.#sending, this.#ended, this.#child.status]);
+    await Promise.all([this.#sending, this.#ended, this.#gone()]);
+  }
+
+  /** Waits until virsh is no more. */
+  async #gone(): Promise<void> {
+    const clock = new Watchdog(() => this.#kill("SIGKILL"));
+    clock.start(KILL_AFTER_MS);
+    await this.#child.status;
+    clock.stop();
   }
 
   /** As {@linkcode close}. */
@@ -149,18 +163,31 @@ export class LibvirtClient implements Monitor {
           this.#byNumber.set(++this.#lastNumber, job);
           lines += encodeVirsh(this.#domain, job.wire, this.#lastNumber);
         }
+        this.#output.sent(this.#lastNumber);
         await this.#input.write(new TextEncoder().encode(lines));
       }
     } catch (cause) {
       // virsh has gone: what it said last is still to be read.
       await this.#ended;
-      this.#end(`virsh ended: ${formatError(cause)}`, cause);
+      this.#end(`${this.#whyEnded()} (${formatError(cause)})`, cause);
     }
   }
 
-  async #read(stream: ReadableStream<Uint8Array>, take: (bytes: Uint8Array) => void) {
+  #whyEnded(): string {
+    const said = this.#output.pendingErrors;
+    return said === ""
+      ? `virsh for ${this.endpoint} ended without a word: is libvirtd running?`
+      : `virsh ended: ${said}`;
+  }
+
+  async #read(
+    reader: ReadableStreamDefaultReader<Uint8Array>,
+    take: (bytes: Uint8Array) => void,
+  ): Promise<void> {
     try {
-      for await (const bytes of stream) take(bytes);
+      for (let next; !(next = await reader.read()).done;) {
+        if (!this.#queue.ended) take(next.value);
+      }
     } catch (cause) {
       this.#end(`virsh said what it never says: ${formatError(cause)}`, cause);
     }
@@ -168,6 +195,7 @@ export class LibvirtClient implements Monitor {
 
   #takeOutput(bytes: Uint8Array): void {
     this.#output.pushOutput(bytes);
+    this.#queue.checkClock();
     const { oldest } = this.#queue;
     if (this.#output.overflowing) oldest?.reject(this.#queue.tooLarge(oldest.line));
     if (this.#queue.peek() !== undefined) this.#send();
@@ -188,13 +216,14 @@ export class LibvirtClient implements Monitor {
     const message = parseQmp(line.text);
     if (message.kind === "return") {
       const { value } = message;
-      if (typeof value !== "string") return job.resolve(JSON.stringify(value));
+      if (job.line === VERSION_QUERY) return this.#answerVersion(job, value);
+      if (typeof value !== "string") throw new FramingError("a reply that is no text");
       const lines = value.replaceAll("\r\n", "\n");
       const reply = lines.endsWith("\n") ? lines.slice(0, -1) : lines;
       const error = errorFromReply(reply, { endpoint, qemuVersion, command: job.line });
       return error === null ? job.resolve(reply) : job.reject(error);
     }
-    if (message.kind !== "error") return job.reject(this.#queue.failed(job.line, line.text));
+    if (message.kind !== "error") throw new FramingError("what is neither reply nor error");
     const { qmpClass, description } = message;
     if (job.cpu !== undefined && /'cpu-index'/.test(description)) {
       const text =
@@ -203,6 +232,13 @@ export class LibvirtClient implements Monitor {
     }
     const text = `QEMU at ${endpoint} refused "${job.line}": ${description} (${qmpClass})`;
     job.reject(new QmpError(qmpClass, description, text, { endpoint, command: job.line }));
+  }
+
+  #answerVersion(job: CommandJob, value: unknown): void {
+    const { qemu } = value as { qemu?: Partial<Record<string, unknown>> } ?? {};
+    const parts = [qemu?.major, qemu?.minor, qemu?.micro];
+    if (!parts.every(Number.isInteger)) throw new FramingError("a version that is none");
+    job.resolve(parts.join("."));
   }
 
   #errorOf(job: CommandJob, error: string): MonitorError {
@@ -225,8 +261,14 @@ export class LibvirtClient implements Monitor {
     this.#byNumber.clear();
     // It may have ended by itself, with what was to be written still waiting.
     this.#input.abort().catch(() => {});
+    // What it has started, such as ssh, may hold the streams open when it is gone.
+    for (const reader of this.#readers) reader.cancel().catch(() => {});
+    this.#kill("SIGTERM");
+  }
+
+  #kill(signal: Deno.Signal): void {
     try {
-      this.#child.kill("SIGTERM");
+      this.#child.kill(signal);
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // It has ended already.
     }

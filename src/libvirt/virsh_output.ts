@@ -1,3 +1,4 @@
+import { FramingError } from "../monitor/hmp_codec.ts";
 import { QmpFramer, type QmpLine } from "../monitor/qmp_codec.ts";
 
 /*
@@ -6,6 +7,9 @@ import { QmpFramer, type QmpLine } from "../monitor/qmp_codec.ts";
  * command a number is echoed on both: on stdout it starts a line, that the next echo ends.
  */
 const MARK = "pagewalk-";
+/** How much is kept of what virsh says is wrong with one command; its errors have two lines (9.0). */
+const MAX_ERROR_LINES = 16;
+const MAX_ERROR_CHARACTERS = 500;
 
 /** Returns the lines that send one QMP command to a domain and mark its end. */
 export function encodeVirsh(domain: string, json: string, number: number): string {
@@ -21,6 +25,9 @@ export class VirshOutput {
   readonly #stdout: QmpFramer;
   readonly #stderr: QmpFramer;
   readonly #onAnswer: (answer: VirshAnswer) => void;
+  /** The numbers come in order on either stream, up to the last that was sent. */
+  readonly #reached = { stdout: 0, stderr: 0 };
+  #lastSent = 0;
   /** QEMU's line for the command that is being answered. */
   #line: QmpLine | null = null;
   /** The last command that has ended on stdout without such a line. */
@@ -45,20 +52,33 @@ export class VirshOutput {
     return this.#errors.join("; ");
   }
 
-  /** Takes the next bytes of stdout. */
+  /** Notes that commands up to this number have been sent. */
+  sent(number: number): void {
+    this.#lastSent = number;
+  }
+
+  /**
+   * Takes the next bytes of stdout.
+   *
+   * @throws {FramingError} if they answer what was not asked
+   */
   pushOutput(bytes: Uint8Array): void {
     for (const line of this.#stdout.push(bytes)) {
       if ("tooLong" in line || line.text.startsWith("{")) this.#line = line;
-      else this.#endOnStdout(markIn(line.text));
+      else this.#endOnStdout(this.#reach("stdout", line.text));
     }
   }
 
-  /** Takes the next bytes of stderr. */
+  /**
+   * Takes the next bytes of stderr.
+   *
+   * @throws {FramingError} as `pushOutput`
+   */
   pushError(bytes: Uint8Array): void {
     for (const line of this.#stderr.push(bytes)) {
       const text = "text" in line ? line.text.replace(/^error: /, "") : "…";
-      const number = markIn(text);
-      if (number === null) this.#errors.push(text);
+      const number = this.#reach("stderr", text);
+      if (number === null) this.#keepError(text);
       else {
         const error = this.pendingErrors;
         this.#errors = [];
@@ -66,6 +86,20 @@ export class VirshOutput {
         else if (error !== "") this.#errorsOf.set(number, error);
       }
     }
+  }
+
+  /** The number that a line marks the end of, which must be the next. */
+  #reach(stream: "stdout" | "stderr", text: string): number | null {
+    const number = markIn(text);
+    if (number === null) return null;
+    const expected = ++this.#reached[stream];
+    if (number === expected && number <= this.#lastSent) return number;
+    throw new FramingError(`the end of command ${number}, where ${expected} comes next`);
+  }
+
+  #keepError(text: string): void {
+    if (this.#errors.length >= MAX_ERROR_LINES) return;
+    this.#errors.push(text.slice(0, MAX_ERROR_CHARACTERS));
   }
 
   #endOnStdout(number: number | null): void {

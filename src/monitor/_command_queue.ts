@@ -110,6 +110,11 @@ export class CommandQueue {
     return await job.promise;
   }
 
+  /** Has a command that is late told so now, where timers may get no turn. */
+  checkClock(): void {
+    this.#clock.check();
+  }
+
   /** Takes the first command that waits, to be sent now. */
   take(): CommandJob | undefined {
     const job = this.peek();

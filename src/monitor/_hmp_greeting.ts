@@ -29,7 +29,7 @@ export async function readGreeting(wire: HmpWire, options: GreetingOptions): Pro
   try {
     signal?.throwIfAborted();
     while (!await step(wire, banner)) {
-      // The next chunk may complete it.
+      clock.check(); // The next chunk may complete it.
     }
     return parseBanner(banner.text);
   } catch (error) {

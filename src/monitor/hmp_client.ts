@@ -230,6 +230,7 @@ export class HmpClient implements Monitor {
         if (bytes === null) throw new EndOfStream();
       }
       const complete = framer.push(bytes);
+      this.#queue.checkClock();
       this.#bound(framer, job);
       if (complete) return framer.rest;
       await this.#wire.nudge();

@@ -87,6 +87,8 @@ const MAX_UNDER_WAY = 8;
  * for 44 ms: five reads at once take 1 ms instead of 44 (seen with 7.2).
  */
 const NUDGE = new Uint8Array([0x0a]);
+/** Far more than a greeting has, which is 170 bytes long (7.2). */
+const MAX_GREETING_BYTES = 64 * 1024;
 /** What a line may hold besides the reply's text, whose characters are longer when escaped. */
 const ENVELOPE_BYTES = 256;
 
@@ -115,6 +117,7 @@ export class QmpClient implements Monitor {
   readonly #events = new EventLog();
   readonly #byId = new Map<number, CommandJob>();
   #qemuVersion = "";
+  #hasGreeted = false;
   #lastId = 0;
   #eventReaders = 0;
   #sending: Promise<void> | null = null;
@@ -164,8 +167,9 @@ export class QmpClient implements Monitor {
   }
 
   /**
-   * Yields QEMU's events: the last 256 that came since the connection was made, then each as it comes,
-   * until the connection ends or the signal says so. Whoever reads too slowly misses the oldest.
+   * Yields QEMU's events: the last 256 that came since the connection was made (fewer if they are long:
+   * of 1 MiB at most), then each as it comes, until the connection ends or the signal says so. Whoever
+   * reads too slowly misses the oldest.
    */
   async *events(options: { signal?: AbortSignal } = {}): AsyncGenerator<QmpEvent, void> {
     this.#eventReaders++;
@@ -207,6 +211,9 @@ export class QmpClient implements Monitor {
         if (!begun && bytes.length > 0) requireBrace(bytes, endpoint);
         begun ||= bytes.length > 0;
         for (const line of this.#framer.push(bytes)) accepted ||= await this.#greeted(line);
+        const { pendingBytes } = this.#framer;
+        if (pendingBytes > MAX_GREETING_BYTES) throw new FramingError("a greeting without end");
+        clock.check();
       }
     } catch (error) {
       this.#end("the server did not greet", error);
@@ -231,13 +238,19 @@ export class QmpClient implements Monitor {
   async #greeted(line: QmpLine): Promise<boolean> {
     if (!("text" in line)) throw new FramingError("a greeting without end");
     const message = parseQmp(line.text);
+    if (message.kind === "event") {
+      this.#events.add(message.event, line.text.length);
+      return false;
+    }
+    const isGreeting = message.kind === "greeting";
+    if (isGreeting === this.#hasGreeted) {
+      throw new FramingError(isGreeting ? "a second greeting" : "a reply before the greeting");
+    }
     switch (message.kind) {
       case "greeting":
+        this.#hasGreeted = true;
         this.#qemuVersion = message.qemuVersion;
         await this.#transport.write(ascii(encodeQmp("qmp_capabilities", this.#lastId)));
-        return false;
-      case "event":
-        this.#events.add(message.event);
         return false;
       case "error":
         throw this.#qmpError("qmp_capabilities", message.qmpClass, message.description);
@@ -285,6 +298,7 @@ export class QmpClient implements Monitor {
         const bytes = await this.#transport.read();
         if (bytes === null) return void this.#end(this.#whyEnded(null));
         for (const line of this.#framer.push(bytes)) this.#take(line);
+        this.#queue.checkClock();
         // Replies come in order, so what overflows is the oldest one's.
         const { oldest } = this.#queue;
         if (this.#framer.overflowing) oldest?.reject(this.#queue.tooLarge(oldest.line));
@@ -312,7 +326,7 @@ export class QmpClient implements Monitor {
     const message = parseQmp(line.text);
     switch (message.kind) {
       case "event":
-        return this.#events.add(message.event);
+        return this.#events.add(message.event, line.text.length);
       case "return":
         if (typeof message.value !== "string") throw new FramingError("a reply that is no text");
         return this.#answer(this.#jobOf(message.id), message.value);

@@ -62,6 +62,11 @@ export class QmpFramer {
     return this.#tooLong;
   }
 
+  /** How much is kept of the line that goes on. */
+  get pendingBytes(): number {
+    return this.#line.lengthBytes;
+  }
+
   /** Takes the next bytes and returns the lines that they complete, without empty ones. */
   push(bytes: Uint8Array): QmpLine[] {
     const lines: QmpLine[] = [];
@@ -115,7 +120,9 @@ export function parseQmp(text: string): QmpMessage {
     if ("return" in value) return { kind: "return", id, value: value.return };
     if (isRecord(value.error)) {
       const { class: qmpClass, desc } = value.error;
-      return { kind: "error", id, qmpClass: String(qmpClass), description: String(desc) };
+      if (typeof qmpClass === "string" && typeof desc === "string") {
+        return { kind: "error", id, qmpClass, description: desc };
+      }
     }
     if (typeof value.event === "string") return { kind: "event", event: eventFrom(value) };
     if (isRecord(value.QMP)) return { kind: "greeting", qemuVersion: versionFrom(value.QMP) };

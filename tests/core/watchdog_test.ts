@@ -15,6 +15,23 @@ Deno.test("Watchdog calls back once, not before its time", async () => {
   assert(late[0]! >= 29, `called after ${late[0]} ms`);
 });
 
+Deno.test("Watchdog.check() calls back where no timer has its turn, and only once", async () => {
+  let calls = 0;
+  const dog = new Watchdog(() => calls++);
+  dog.check();
+  dog.start(20);
+  dog.check();
+  assertEquals(calls, 0);
+  for (const started = performance.now(); performance.now() - started < 25;) {
+    // No timer fires in here.
+  }
+  dog.check();
+  dog.check();
+  assertEquals(calls, 1);
+  await pause(40);
+  assertEquals(calls, 1);
+});
+
 Deno.test("Watchdog.stop() ends the wait", async () => {
   let calls = 0;
   const dog = new Watchdog(() => calls++);

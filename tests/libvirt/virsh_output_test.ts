@@ -34,6 +34,7 @@ const EXPECTED: VirshAnswer[] = [
 function feed(pieceBytes: number, first: "stdout" | "stderr"): VirshAnswer[] {
   const answers: VirshAnswer[] = [];
   const output = new VirshOutput(1000, (answer) => answers.push(answer));
+  output.sent(EXPECTED.length);
   const push = (text: string, take: (bytes: Uint8Array) => void) => {
     const bytes = new TextEncoder().encode(text);
     for (let at = 0; at < bytes.length; at += pieceBytes) {

@@ -73,6 +73,22 @@ Deno.test("events never come in the way of replies, and are kept in bounds", asy
   assertEquals([seen.length, seen[0], seen.at(-1)], [257, "EVENT_44", "LAST"]);
 });
 
+Deno.test("long events are kept in bounds as well, the newest in any case", async () => {
+  const { transport, open } = inProcess();
+  await using client = await open();
+  const sizes: number[] = [];
+  for (const size of [300_000, 300_000, 300_000, 300_000, 5_000_000, 400_000, 400_000]) {
+    transport.monitor.event("x".repeat(size));
+    await client.command("info status");
+  }
+  transport.monitor.event("LAST");
+  for await (const { event } of client.events()) {
+    if (event === "LAST") break;
+    sizes.push(event.length);
+  }
+  assertEquals(sizes, [400_000, 400_000]);
+});
+
 Deno.test("events end with the connection and with the signal", async () => {
   const { open } = inProcess();
   const client = await open();
@@ -117,7 +133,13 @@ Deno.test("a QMP connection cut at any byte, or garbage, is a typed error", asyn
     await assertRejects(() => client.command("info status"), ConnectionLostError);
   }
   for (
-    const text of ["no json\n", "[]\n", '{"return": 3, "id": 1}\n', '{"return": "", "id": 77}\n']
+    const text of [
+      "no json\n",
+      "[]\n",
+      '{"error": {}, "id": 1}\n',
+      '{"return": 3, "id": 1}\n',
+      '{"return": "", "id": 77}\n',
+    ]
   ) {
     const { transport, open } = inProcess();
     await using client = await open();
@@ -132,6 +154,9 @@ Deno.test("whatever greets instead of a QMP server is a typed error", async () =
     ["$T02thread:01;#04", WrongPeerError],
     ['{"oops": 1}\n', WrongPeerError],
     ["{{{{\n", WrongPeerError],
+    ['{"return": {}, "id": 0}\n', WrongPeerError],
+    ['{"QMP": {}}\n{"QMP": {}}\n', WrongPeerError],
+    ["{".repeat(100_000), WrongPeerError],
     ['{"QMP": {"version"', NoBannerError],
     ["", NoBannerError],
   ];

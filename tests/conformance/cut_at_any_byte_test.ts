@@ -1,0 +1,54 @@
+/**
+ * The connection to each door is cut after every byte that QEMU says: while it greets, while it answers,
+ * while it is left.
+ */
+import { assert, assertEquals } from "@std/assert";
+import { ConnectError, ConnectionLostError } from "../../mod.ts";
+import { liveTest } from "../live.ts";
+import { type Ask, askRegistersAndMemory, askStatus, attempt } from "./_attempt.ts";
+import { FaultProxy } from "./_fault_proxy.ts";
+import { openAt, SOCKET_DOORS, startBehind } from "./_socket_doors.ts";
+
+/** So long that no cut may ever be noticed by them. */
+const TIMEOUTS = { bannerTimeoutMs: 20_000, commandTimeoutMs: 20_000 };
+
+/**
+ * Every byte of the shortest session. Registers and memory make one of 12 to 23 KB, in which a prime
+ * number of bytes lies between two cuts, as all of them would take minutes; each door begins elsewhere.
+ */
+const SESSIONS: [name: string, ask: Ask, everyBytes: number][] = [
+  ["a command", askStatus, 1],
+  ["registers and memory", askRegistersAndMemory, 103],
+];
+
+for (const [i, door] of SOCKET_DOORS.entries()) {
+  liveTest(`${door.name}, cut at any byte, ends in a typed error or the answer`, async () => {
+    await using behind = await startBehind(door);
+    await using proxy = new FaultProxy(behind.address);
+    for (const [name, ask, everyBytes] of SESSIONS) {
+      const open = () => openAt(door, proxy.address, TIMEOUTS);
+      await attempt(open, ask, "a first session"); // It may meet what QEMU says once only.
+      proxy.said = [];
+      const { answer: expected } = await attempt(open, ask, "an undisturbed session");
+      assert(expected !== null);
+      const total = proxy.said.reduce((sum, { length }) => sum + length, 0);
+      const seen = new Map<string, number>();
+      const first = everyBytes === 1 ? 0 : i * 13;
+      for (let afterBytes = first; afterBytes <= total; afterBytes += everyBytes) {
+        const at = `${door.name}, ${name}, cut after ${afterBytes} of ${total} bytes`;
+        proxy.strike({ kind: "cut", afterBytes });
+        const { answer, error } = await attempt(open, ask, at);
+        if (error === null) assertEquals(answer, expected, at);
+        else {
+          const isTyped = error instanceof ConnectionLostError || error instanceof ConnectError;
+          assert(isTyped, `${at}: ${error.name}: ${error.message}`);
+        }
+        const kind = error?.name ?? "the answer";
+        seen.set(kind, (seen.get(kind) ?? 0) + 1);
+        await behind.requireRunning(at);
+      }
+      const counts = [...seen].map(([kind, count]) => `${count} ${kind}`).join(", ");
+      console.log(`  ${door.name}, ${name}, ${total} bytes: ${counts}`);
+    }
+  });
+}

@@ -1,0 +1,31 @@
+/** A reply over the cap fails its own command, typed, and the next one gets its own reply. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { ReplyTooLargeError } from "../../mod.ts";
+import { liveTest } from "../live.ts";
+import { openAt, SOCKET_DOORS, startBehind } from "./_socket_doors.ts";
+
+/** Less than the registers' 4 KB, more than the status. */
+const CAP_BYTES = 1000;
+
+for (const door of SOCKET_DOORS) {
+  liveTest(`${door.name}: a reply over the cap fails its own command only`, async () => {
+    await using behind = await startBehind(door);
+    await using session = await openAt(door, behind.address, { maxReplyBytes: CAP_BYTES });
+    const { monitor } = session;
+    const status = await monitor.command("info status");
+    for (let i = 0; i < 3; i++) {
+      // All of them are under way at once.
+      const large = ["info registers", "info mtree -f"].map((line) =>
+        assertRejects(() => monitor.command(line), ReplyTooLargeError, "raise maxReplyBytes")
+      );
+      const small = monitor.command("info status");
+      for (const error of await Promise.all(large)) {
+        assertEquals(error.limitBytes, CAP_BYTES);
+        assert(error.message.includes(error.command!), error.message);
+      }
+      assertEquals(await small, status);
+    }
+    await session.close();
+    await behind.requireRunning("replies over the cap");
+  });
+}
