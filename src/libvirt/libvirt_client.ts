@@ -187,6 +187,7 @@ export class LibvirtClient implements Monitor {
     try {
       for (let next; !(next = await reader.read()).done;) {
         if (!this.#queue.ended) take(next.value);
+        this.#queue.checkClock();
       }
     } catch (cause) {
       this.#end(`virsh said what it never says: ${formatError(cause)}`, cause);
@@ -195,7 +196,6 @@ export class LibvirtClient implements Monitor {
 
   #takeOutput(bytes: Uint8Array): void {
     this.#output.pushOutput(bytes);
-    this.#queue.checkClock();
     const { oldest } = this.#queue;
     if (this.#output.overflowing) oldest?.reject(this.#queue.tooLarge(oldest.line));
     if (this.#queue.peek() !== undefined) this.#send();
@@ -205,9 +205,10 @@ export class LibvirtClient implements Monitor {
     const job = this.#byNumber.get(answer.number);
     if (job === undefined) return;
     this.#byNumber.delete(answer.number);
-    this.#queue.finish(job);
     if ("error" in answer) job.reject(this.#errorOf(job, answer.error));
     else this.#answer(job, answer.line);
+    // Last, so that one whose answer is none ends with the connection.
+    this.#queue.finish(job);
   }
 
   #answer(job: CommandJob, line: QmpLine): void {
@@ -248,7 +249,7 @@ export class LibvirtClient implements Monitor {
         error,
       )
     ) {
-      return this.#queue.failed(job.line, error);
+      return this.#queue.failed(job.line, error || "virsh gives no reason");
     }
     return new ConnectionLostError(`No reply to "${job.line}" from ${endpoint}: ${error}`, {
       endpoint,
