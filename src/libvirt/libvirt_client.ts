@@ -43,6 +43,14 @@ const VERSION_QUERY = "query-version";
 /** How long virsh may take to end when it is told to, before it is made to. */
 const KILL_AFTER_MS = 2000;
 
+/** virsh's words for a domain, a QEMU or a libvirtd that has gone (seen with 9.0). */
+const LOST = new RegExp(
+  "not running|no longer running|failed to get domain|domain not found|disconnected|socket is closed|end of file|" +
+    "failed to (?:re)?connect|connection (?:reset|refused)|broken pipe|" +
+    "unable to (?:read from|write to) monitor",
+  "i",
+);
+
 /** The monitor of a libvirt domain, through one `virsh` that is kept open. */
 export class LibvirtClient implements Monitor {
   /** What it is connected to, as a user would type it. */
@@ -244,13 +252,7 @@ export class LibvirtClient implements Monitor {
 
   #errorOf(job: CommandJob, error: string): MonitorError {
     const { endpoint } = this;
-    if (
-      !/not running|failed to get domain|[Dd]isconnected|socket is closed|[Ee]nd of file/.test(
-        error,
-      )
-    ) {
-      return this.#queue.failed(job.line, error || "virsh gives no reason");
-    }
+    if (!LOST.test(error)) return this.#queue.failed(job.line, error || "virsh gives no reason");
     return new ConnectionLostError(`No reply to "${job.line}" from ${endpoint}: ${error}`, {
       endpoint,
       command: job.line,
