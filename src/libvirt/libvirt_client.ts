@@ -43,6 +43,14 @@ const VERSION_QUERY = "query-version";
 /** How long virsh may take to end when it is told to, before it is made to. */
 const KILL_AFTER_MS = 2000;
 
+/** virsh's words for a domain, a QEMU or a libvirtd that has gone (seen with 9.0). */
+const LOST = new RegExp(
+  "not running|no longer running|failed to get domain|domain not found|disconnected|socket is closed|end of file|" +
+    "failed to (?:re)?connect|connection (?:reset|refused)|broken pipe|" +
+    "unable to (?:read from|write to) monitor",
+  "i",
+);
+
 /** The monitor of a libvirt domain, through one `virsh` that is kept open. */
 export class LibvirtClient implements Monitor {
   /** What it is connected to, as a user would type it. */
@@ -187,6 +195,7 @@ export class LibvirtClient implements Monitor {
     try {
       for (let next; !(next = await reader.read()).done;) {
         if (!this.#queue.ended) take(next.value);
+        this.#queue.checkClock();
       }
     } catch (cause) {
       this.#end(`virsh said what it never says: ${formatError(cause)}`, cause);
@@ -195,7 +204,6 @@ export class LibvirtClient implements Monitor {
 
   #takeOutput(bytes: Uint8Array): void {
     this.#output.pushOutput(bytes);
-    this.#queue.checkClock();
     const { oldest } = this.#queue;
     if (this.#output.overflowing) oldest?.reject(this.#queue.tooLarge(oldest.line));
     if (this.#queue.peek() !== undefined) this.#send();
@@ -205,9 +213,10 @@ export class LibvirtClient implements Monitor {
     const job = this.#byNumber.get(answer.number);
     if (job === undefined) return;
     this.#byNumber.delete(answer.number);
-    this.#queue.finish(job);
     if ("error" in answer) job.reject(this.#errorOf(job, answer.error));
     else this.#answer(job, answer.line);
+    // Last, so that one whose answer is none ends with the connection.
+    this.#queue.finish(job);
   }
 
   #answer(job: CommandJob, line: QmpLine): void {
@@ -243,13 +252,7 @@ export class LibvirtClient implements Monitor {
 
   #errorOf(job: CommandJob, error: string): MonitorError {
     const { endpoint } = this;
-    if (
-      !/not running|failed to get domain|[Dd]isconnected|socket is closed|[Ee]nd of file/.test(
-        error,
-      )
-    ) {
-      return this.#queue.failed(job.line, error);
-    }
+    if (!LOST.test(error)) return this.#queue.failed(job.line, error || "virsh gives no reason");
     return new ConnectionLostError(`No reply to "${job.line}" from ${endpoint}: ${error}`, {
       endpoint,
       command: job.line,

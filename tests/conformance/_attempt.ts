@@ -10,14 +10,16 @@ const HANGS_MS = 30_000;
 export type Ask = (session: Session) => Promise<string>;
 
 /** One command's text: the shortest session that there is. */
-export const askStatus: Ask = (session) => session.monitor.command("info status");
+export function askStatus(session: Session): Promise<string> {
+  return session.monitor.command("info status");
+}
 
 /** A vCPU's registers and some memory. */
-export const askRegistersAndMemory: Ask = async (session) => {
+export async function askRegistersAndMemory(session: Session): Promise<string> {
   const { rip, cr0, cr3, cr4, efer } = await session.registers(0);
   const bytes = await session.memory.read(0x1000n, 16);
   return [rip, cr0, cr3, cr4, efer, ...bytes].map((value) => value.toString(16)).join(" ");
-};
+}
 
 /**
  * Goes in, asks, and leaves. Whatever goes wrong must be a PagewalkError of one line, and come before

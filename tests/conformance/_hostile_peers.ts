@@ -31,8 +31,6 @@ const SILENT: Saying = { say: "" };
 const BANNER = "QEMU 7.2.22 monitor - type 'help' for more information\r\n(qemu) ";
 const GREETING = '{"QMP": {"version": {"qemu": {"micro": 22, "minor": 2, "major": 7}}}}\r\n';
 const PIECE = 64 * 1024;
-const EVENT_START =
-  '{"timestamp": {"seconds": 1, "microseconds": 2}, "event": "X", "data": {"x": "';
 
 const HMP: HostilePeer[] = [
   hmp("bytes before the banner", FLOOD, "x".repeat(PIECE)),
