@@ -3,11 +3,11 @@ import { type CommandLimits, CommandQueue } from "./_command_queue.ts";
 import { readGreeting } from "./_hmp_greeting.ts";
 import { HmpWire } from "./_hmp_wire.ts";
 import { runOnCpu } from "./_run_on_cpu.ts";
+import { settleByReply } from "./_settle.ts";
 import { type Endpoint, parseEndpoint } from "./endpoint.ts";
 import { NoSuchCpuError } from "./errors.ts";
 import { encodeCommand, FramingError, ReplyFramer } from "./hmp_codec.ts";
 import type { CommandOptions, Monitor } from "./monitor.ts";
-import { errorFromReply } from "./reply_errors.ts";
 import { connectSocket } from "./socket_transport.ts";
 import type { Transport } from "./transport.ts";
 
@@ -181,7 +181,7 @@ export class HmpClient implements Monitor {
       for (const [i, job] of batch.entries()) {
         const framer = new ReplyFramer(job.line, { followed: i < batch.length - 1 });
         rest = await this.#readReply(framer, job, rest);
-        this.#settle(job, framer.text());
+        settleByReply(job, framer.text(), this);
         this.#queue.finish(job);
       }
     } catch (cause) {
@@ -199,19 +199,12 @@ export class HmpClient implements Monitor {
       return framer.text();
     };
     try {
-      this.#settle(job, await runOnCpu(exchange, job.line, cpu, this.endpoint));
+      settleByReply(job, await runOnCpu(exchange, job.line, cpu, this.endpoint), this);
     } catch (cause) {
       if (cause instanceof NoSuchCpuError) job.reject(cause);
       else this.#end(this.#whyEnded(cause), cause);
     }
     this.#queue.finish(job);
-  }
-
-  #settle(job: CommandJob, reply: string): void {
-    const { endpoint, qemuVersion } = this;
-    const error = errorFromReply(reply, { endpoint, qemuVersion, command: job.line });
-    if (error === null) job.resolve(reply);
-    else job.reject(error);
   }
 
   /**
