@@ -94,7 +94,7 @@ export {
   type TcpEndpoint,
   type TelnetEndpoint,
   type UnixEndpoint,
-} from "./src/monitor/endpoint.ts";
+} from "./src/monitor/endpoint/mod.ts";
 export {
   CommandRefusedError,
   ConnectError,
@@ -111,19 +111,11 @@ export {
   UnknownCommandError,
   WrongPeerError,
 } from "./src/monitor/errors.ts";
-export {
-  connectHmp,
-  type ConnectHmpOptions,
-  HmpClient,
-  type HmpClientOptions,
-} from "./src/monitor/hmp_client.ts";
+export { connectHmp, type ConnectHmpOptions } from "./src/monitor/connect_hmp.ts";
+export { HmpClient, type HmpClientOptions } from "./src/monitor/hmp_client.ts";
 export type { CommandLimits } from "./src/monitor/_command_queue.ts";
-export {
-  connectQmp,
-  type ConnectQmpOptions,
-  QmpClient,
-  type QmpClientOptions,
-} from "./src/monitor/qmp_client.ts";
+export { connectQmp, type ConnectQmpOptions } from "./src/monitor/connect_qmp.ts";
+export { QmpClient, type QmpClientOptions } from "./src/monitor/qmp_client.ts";
 export type { QmpEvent } from "./src/monitor/qmp_codec.ts";
 export type { CommandOptions, Monitor } from "./src/monitor/monitor.ts";
 export { NotRecordedError, RecordingError } from "./src/monitor/recording/errors.ts";

@@ -13,7 +13,7 @@ export { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
 export { pagingContext, withRoot } from "../cpu/paging_context.ts";
 export { parseVfioLog, type VfioLogRecord } from "../linux/vfio_log.ts";
 export { readRegisters } from "../monitor/commands/registers.ts";
-export { type Endpoint, parseEndpoint, permissionFor } from "../monitor/endpoint.ts";
+export { type Endpoint, parseEndpoint, permissionFor } from "../monitor/endpoint/mod.ts";
 export { ConnectError, MonitorError } from "../monitor/errors.ts";
 export { levelDecoders, type PageTableEntry } from "../paging/entry.ts";
 export { PAGING_MODES, tableIndex } from "../paging/modes.ts";

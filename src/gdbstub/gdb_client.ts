@@ -7,7 +7,7 @@ import type { CommandLimits } from "../monitor/_command_queue.ts";
 import { runOnCpu } from "../monitor/_run_on_cpu.ts";
 import { plainLines } from "../monitor/_settle.ts";
 import { readMemoryMap, readStatus } from "../monitor/commands/read_state.ts";
-import { type GdbEndpoint, parseEndpoint } from "../monitor/endpoint.ts";
+import { type GdbEndpoint, parseEndpoint } from "../monitor/endpoint/mod.ts";
 import {
   ConnectionLostError,
   MonitorError,

@@ -1,7 +1,7 @@
 import type { CommandJob } from "../monitor/_command_job.ts";
 import { type CommandLimits, CommandQueue } from "../monitor/_command_queue.ts";
 import { CommandSender } from "../monitor/_command_sender.ts";
-import { formatEndpoint } from "../monitor/endpoint.ts";
+import { formatEndpoint } from "../monitor/endpoint/mod.ts";
 import { FramingError } from "../monitor/hmp_codec.ts";
 import type { CommandOptions } from "../monitor/monitor.ts";
 import type { Transport } from "../monitor/transport.ts";

@@ -4,7 +4,7 @@ import {
   type LibvirtEndpoint,
   type LibvirtSshEndpoint,
   permissionFor,
-} from "../monitor/endpoint.ts";
+} from "../monitor/endpoint/mod.ts";
 import {
   ConnectError,
   type ConnectFailure,

@@ -4,7 +4,7 @@ import { type CommandLimits, CommandQueue } from "../monitor/_command_queue.ts";
 import { CommandSender } from "../monitor/_command_sender.ts";
 import { NumberedJobs } from "../monitor/_numbered_jobs.ts";
 import { plainLines, settleByRefusal, settleByReply } from "../monitor/_settle.ts";
-import { formatEndpoint } from "../monitor/endpoint.ts";
+import { formatEndpoint } from "../monitor/endpoint/mod.ts";
 import { ConnectionLostError, type MonitorError } from "../monitor/errors.ts";
 import type { CommandOptions, Monitor } from "../monitor/monitor.ts";
 import { parseQmp, type QmpLine } from "../monitor/qmp_codec.ts";

@@ -5,11 +5,10 @@ import { EventLog } from "./_event_log.ts";
 import { NumberedJobs } from "./_numbered_jobs.ts";
 import { negotiateQmp } from "./_qmp_greeting.ts";
 import { plainLines, settleByRefusal, settleByReply } from "./_settle.ts";
-import { type Endpoint, formatEndpoint, parseEndpoint } from "./endpoint.ts";
+import { formatEndpoint, socketOf } from "./endpoint/mod.ts";
 import { FramingError } from "./hmp_codec.ts";
 import type { CommandOptions, Monitor } from "./monitor.ts";
 import { encodeQmp, parseQmp, type QmpEvent, QmpFramer, type QmpLine } from "./qmp_codec.ts";
-import { connectSocket } from "./socket_transport.ts";
 import type { Transport } from "./transport.ts";
 
 /** How a QMP server is talked to. */
@@ -22,52 +21,6 @@ export interface QmpClientOptions extends CommandLimits {
   bannerTimeoutMs?: number;
   /** Ends the attempt to connect with the signal's reason. */
   signal?: AbortSignal;
-}
-
-/** How a QMP server is connected to. */
-export interface ConnectQmpOptions extends QmpClientOptions {
-  /**
-   * Milliseconds until the connection must stand.
-   *
-   * @default {5000}
-   */
-  connectTimeoutMs?: number;
-}
-
-/**
- * Connects to a QMP server (`-qmp tcp:127.0.0.1:4444,server=on,wait=off`).
- *
- * @param endpoint `qmp:4444`, `qmp:HOST:PORT`, `qmp:unix:/path`; `qmp:` may be left out
- * @throws {InvalidArgumentError} if the endpoint is none
- * @throws {ConnectError} if no connection comes about
- * @throws {NoBannerError} if the peer stays silent, most often as another client holds the server
- * @throws {WrongPeerError} if the peer is no QMP server
- *
- * @example Usage
- * ```ts
- * import { connectQmp } from "@pagewalk/pagewalk";
- * import { fakeMonitor, simulatedGuest } from "@pagewalk/pagewalk/testing";
- * import { assertEquals } from "@std/assert";
- *
- * await using qemu = fakeMonitor(simulatedGuest(), { protocol: "qmp" });
- * await using monitor = await connectQmp(qemu.endpoint);
- * assertEquals(await monitor.command("info status"), "VM status: running");
- * ```
- */
-export async function connectQmp(
-  endpoint: Endpoint | string,
-  options: ConnectQmpOptions = {},
-): Promise<QmpClient> {
-  const { connectTimeoutMs = 5000, signal } = options;
-  const parsed = typeof endpoint === "string" ? parseEndpoint(endpoint) : endpoint;
-  const named: Endpoint = parsed.scheme === "tcp" || parsed.scheme === "unix"
-    ? { scheme: "qmp", socket: parsed }
-    : parsed;
-  const transport = await connectSocket(named, {
-    timeoutMs: connectTimeoutMs,
-    ...signal && { signal },
-  });
-  return await QmpClient.open(transport, options);
 }
 
 /**
@@ -231,9 +184,7 @@ export class QmpClient implements Monitor {
 
   /** On TCP only: elsewhere nothing is held back. A command that is being sent does as well. */
   async #nudge(): Promise<void> {
-    const { endpoint } = this.#transport;
-    const socket = endpoint.scheme === "qmp" ? endpoint.socket : endpoint;
-    if (socket.scheme === "tcp" && this.#sender.sending === null) {
+    if (socketOf(this.#transport.endpoint).scheme === "tcp" && this.#sender.sending === null) {
       await this.#transport.write(NUDGE);
     }
   }
