@@ -298,16 +298,14 @@ export { logText } from "./src/report/log_text.ts";
 export { type Expectation, USER_CLEARED } from "./src/verify/expectation.ts";
 export { judgeLogged, type LoggedEntry } from "./src/verify/logged_entry.ts";
 export { type Tally, tally } from "./src/verify/tally.ts";
-export {
-  type GapCause,
-  type JudgedGap,
-  type JudgedPageOfRange,
-  type JudgedPart,
-  judgeRange,
-  type RangeVerdict,
-  verifyRange,
-  type VerifyRangeOptions,
-} from "./src/verify/range.ts";
+export { judgeRange, verifyRange, type VerifyRangeOptions } from "./src/verify/range.ts";
+export type {
+  GapCause,
+  JudgedGap,
+  JudgedPageOfRange,
+  JudgedPart,
+  RangeVerdict,
+} from "./src/verify/range_verdict.ts";
 export { judge, type Mismatch, type Verdict, type VerdictKind } from "./src/verify/verdict.ts";
 
 // Results as text and as JSON
