@@ -292,7 +292,17 @@ export type { LogRecord } from "./src/linux/printk_ring.ts";
 export type { LinuxThread } from "./src/linux/task_list.ts";
 export type { TaskState } from "./src/linux/task_state.ts";
 export type { LoggedPage } from "./src/linux/vfio_pages.ts";
+export { areaLine, type AreaOfLine } from "./src/report/area_text.ts";
+export { layoutText, type LayoutTextOptions, memberLine } from "./src/report/layout_text.ts";
+export type { LineOptions } from "./src/report/line_options.ts";
 export { logText } from "./src/report/log_text.ts";
+export {
+  processesHead,
+  processLine,
+  type ProcessOfLine,
+  threadLine,
+} from "./src/report/processes_text.ts";
+export { symbolLine, symbolName } from "./src/report/symbol_text.ts";
 
 // Verdicts
 export { type Expectation, USER_CLEARED } from "./src/verify/expectation.ts";
