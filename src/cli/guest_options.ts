@@ -17,6 +17,12 @@ export const MONITOR: Positional = {
   orOption: "debug-port",
 };
 
+/** The argument of a script that asks about one address. */
+export const ADDRESS: Positional = {
+  name: "virtual_address",
+  purpose: "the address, such as 0x7f1234567000",
+};
+
 /** What describes the guest and the way to it. */
 export type ConnectOptionSpecs = {
   /** The gdbstub's port, by which the monitor's is known. */

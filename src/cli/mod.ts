@@ -44,7 +44,9 @@ export {
   type ValueOption,
   wholeNumber,
 } from "./options.ts";
+export { EXPECT_OPTIONS, expectationOf, type ExpectOptionSpecs } from "./expect_options.ts";
 export {
+  ADDRESS,
   CONNECT_OPTIONS,
   connectOptions,
   type ConnectOptionSpecs,
@@ -56,7 +58,15 @@ export {
   type TableOptionSpecs,
   type TableValues,
 } from "./guest_options.ts";
-export { readTextInput } from "./text_input.ts";
+export {
+  LISTING_OPTIONS,
+  type ListingBounds,
+  listingBounds,
+  type ListingOptionSpecs,
+  type ListingValues,
+} from "./listing_options.ts";
+export { GUEST_OR_SNAPSHOT, isSnapshotFile, readSnapshot } from "./snapshot_input.ts";
+export { readListInput, readTextInput } from "./text_input.ts";
 export { usageText } from "./usage.ts";
 export { LineWriter } from "./line_writer.ts";
 export { mappingFilters } from "./mapping_filters.ts";
