@@ -94,7 +94,7 @@ export {
   type TcpEndpoint,
   type TelnetEndpoint,
   type UnixEndpoint,
-} from "./src/monitor/endpoint.ts";
+} from "./src/monitor/endpoint/mod.ts";
 export {
   CommandRefusedError,
   ConnectError,
@@ -111,19 +111,11 @@ export {
   UnknownCommandError,
   WrongPeerError,
 } from "./src/monitor/errors.ts";
-export {
-  connectHmp,
-  type ConnectHmpOptions,
-  HmpClient,
-  type HmpClientOptions,
-} from "./src/monitor/hmp_client.ts";
+export { connectHmp, type ConnectHmpOptions } from "./src/monitor/connect_hmp.ts";
+export { HmpClient, type HmpClientOptions } from "./src/monitor/hmp_client.ts";
 export type { CommandLimits } from "./src/monitor/_command_queue.ts";
-export {
-  connectQmp,
-  type ConnectQmpOptions,
-  QmpClient,
-  type QmpClientOptions,
-} from "./src/monitor/qmp_client.ts";
+export { connectQmp, type ConnectQmpOptions } from "./src/monitor/connect_qmp.ts";
+export { QmpClient, type QmpClientOptions } from "./src/monitor/qmp_client.ts";
 export type { QmpEvent } from "./src/monitor/qmp_codec.ts";
 export type { CommandOptions, Monitor } from "./src/monitor/monitor.ts";
 export { NotRecordedError, RecordingError } from "./src/monitor/recording/errors.ts";
@@ -301,22 +293,30 @@ export type { LogRecord } from "./src/linux/printk_ring.ts";
 export type { LinuxThread } from "./src/linux/task_record.ts";
 export type { TaskState } from "./src/linux/task_state.ts";
 export type { LoggedPage } from "./src/linux/vfio_pages.ts";
+export { areaLine, type AreaOfLine } from "./src/report/area_text.ts";
+export { layoutText, type LayoutTextOptions, memberLine } from "./src/report/layout_text.ts";
+export type { LineOptions } from "./src/report/line_options.ts";
 export { logText } from "./src/report/log_text.ts";
+export {
+  processesHead,
+  processLine,
+  type ProcessOfLine,
+  threadLine,
+} from "./src/report/processes_text.ts";
+export { symbolLine, symbolName } from "./src/report/symbol_text.ts";
 
 // Verdicts
 export { type Expectation, USER_CLEARED } from "./src/verify/expectation.ts";
 export { judgeLogged, type LoggedEntry } from "./src/verify/logged_entry.ts";
 export { type Tally, tally } from "./src/verify/tally.ts";
-export {
-  type GapCause,
-  type JudgedGap,
-  type JudgedPageOfRange,
-  type JudgedPart,
-  judgeRange,
-  type RangeVerdict,
-  verifyRange,
-  type VerifyRangeOptions,
-} from "./src/verify/range.ts";
+export { judgeRange, verifyRange, type VerifyRangeOptions } from "./src/verify/range.ts";
+export type {
+  GapCause,
+  JudgedGap,
+  JudgedPageOfRange,
+  JudgedPart,
+  RangeVerdict,
+} from "./src/verify/range_verdict.ts";
 export { judge, type Mismatch, type Verdict, type VerdictKind } from "./src/verify/verdict.ts";
 
 // Results as text and as JSON

@@ -6,7 +6,6 @@
 import {
   audit,
   auditSummary,
-  decodeSnapshot,
   type Finding,
   findingLine,
   findingRecord,
@@ -20,16 +19,18 @@ import {
   connectTo,
   EXIT,
   flag,
+  GUEST_OR_SNAPSHOT,
+  isSnapshotFile,
   LineWriter,
+  LISTING_OPTIONS,
+  listingBounds,
   oneOf,
-  parseRangeText,
   ProgressBar,
+  readSnapshot,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
   toJson,
-  value,
-  wholeNumber,
 } from "@pagewalk/pagewalk/cli";
 
 /** GitHub takes no more results than this from one run. */
@@ -38,13 +39,12 @@ const MAX_SARIF_RESULTS = 25_000;
 await runCommand({
   name: "audit.ts",
   purpose: "Look for what is wrong in an address space",
-  positionals: [{ name: "guest", purpose: "a monitor such as 1334, or a snapshot (*.pwsnap)" }],
+  positionals: [GUEST_OR_SNAPSHOT],
   options: {
-    range: value("FIRST-LAST", "only these addresses; also FIRST+LENGTH", parseRangeText),
+    ...LISTING_OPTIONS,
     "fail-on": oneOf(SEVERITIES, "exit 1 on findings as grave as this (default medium)"),
     show: oneOf(SEVERITIES, "show findings as grave as this (default low)"),
     ...TABLE_OPTIONS,
-    "max-tables": wholeNumber("N", "visit so many tables at most (default 131072)", 1),
     json: flag("print one JSON object a line"),
     sarif: flag("print a SARIF 2.1.0 log, for code-scanning pages"),
     ...CONNECT_OPTIONS,
@@ -55,21 +55,16 @@ await runCommand({
 }, async ({ positionals: [target], options }) => {
   using bar = new ProgressBar();
   await using guests = new AsyncDisposableStack();
-  const common = {
-    ...options.range && { range: options.range },
-    ...options["max-tables"] !== undefined && { maxTables: options["max-tables"] },
-    onProgress: ({ fraction, tables }: { fraction: number; tables: number }) =>
-      bar.update({ fraction, text: `${tables} tables` }),
-  };
+  const bounds = listingBounds(options, bar);
 
   async function* findings(): AsyncGenerator<Finding> {
-    if (target!.endsWith(".pwsnap")) {
-      const taken = await decodeSnapshot(await Deno.readFile(target!));
+    if (isSnapshotFile(target!)) {
+      const taken = await readSnapshot(target!);
       const { userRoot } = taken;
-      yield* audit(taken, { ...common, ...userRoot !== undefined && { userRoot } });
+      yield* audit(taken, { ...bounds, ...userRoot !== undefined && { userRoot } });
     } else {
       const guest = guests.use(await connectTo(target!, options));
-      yield* guest.audit({ ...common, ...tableChoice(options) });
+      yield* guest.audit({ ...bounds, ...tableChoice(options) });
     }
   }
 

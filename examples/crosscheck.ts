@@ -14,7 +14,7 @@ import {
   MONITOR,
   PagewalkError,
   parseAddress,
-  readTextInput,
+  readListInput,
   runCommand,
   type Session,
   TABLE_OPTIONS,
@@ -104,10 +104,7 @@ await runCommand({
     return counts.different > 0 ? EXIT.FAIL : EXIT.PASS;
 
     async function addressesOf(): Promise<Iterable<bigint> | AsyncIterable<bigint>> {
-      if (options.file !== undefined) {
-        const lines = (await readTextInput(options.file)).split("\n").map((line) => line.trim());
-        return lines.filter((line) => line !== "" && !line.startsWith("#")).map(parseAddress);
-      }
+      if (options.file !== undefined) return (await readListInput(options.file)).map(parseAddress);
       if (given.length > 0) return given.map(parseAddress);
       return everyPage(first, options.every ?? 1);
     }

@@ -4,21 +4,22 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 --allow-read=. diff.ts before.pwsnap 1334
  */
-import { decodeSnapshot, diff, differenceLine, differenceRecord } from "@pagewalk/pagewalk";
+import { diff, differenceLine, differenceRecord } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
   EXIT,
   flag,
+  isSnapshotFile,
   LineWriter,
-  parseRangeText,
+  LISTING_OPTIONS,
+  listingBounds,
   ProgressBar,
+  readSnapshot,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
   toJson,
-  value,
-  wholeNumber,
 } from "@pagewalk/pagewalk/cli";
 
 await runCommand({
@@ -29,10 +30,9 @@ await runCommand({
     { name: "after", purpose: "the same" },
   ],
   options: {
-    range: value("FIRST-LAST", "only these addresses; also FIRST+LENGTH", parseRangeText),
+    ...LISTING_OPTIONS,
     "accessed-and-dirty": flag("report entries of which only these bits changed, too"),
     ...TABLE_OPTIONS,
-    "max-tables": wholeNumber("N", "visit so many tables at most (default 131072)", 1),
     json: flag("print one JSON object a line"),
     ...CONNECT_OPTIONS,
   },
@@ -43,7 +43,7 @@ await runCommand({
   await using guests = new AsyncDisposableStack();
 
   async function open(side: string) {
-    if (side.endsWith(".pwsnap")) return await decodeSnapshot(await Deno.readFile(side));
+    if (isSnapshotFile(side)) return await readSnapshot(side);
     const guest = guests.use(await connectTo(side, options));
     const { context } = await guest.pageTable(tableChoice(options), options.range?.start);
     return { memory: guest.memory, context };
@@ -54,10 +54,8 @@ await runCommand({
   const [before, after] = [await open(positionals[0]!), await open(positionals[1]!)];
   const count = { appeared: 0, vanished: 0, changed: 0, notCompared: 0 };
   const differences = diff(before, after, {
-    ...options.range && { range: options.range },
-    ...options["max-tables"] !== undefined && { maxTables: options["max-tables"] },
+    ...listingBounds(options, bar),
     accessedAndDirty: options["accessed-and-dirty"],
-    onProgress: ({ fraction, tables }) => bar.update({ fraction, text: `${tables} tables` }),
   });
   for await (const difference of differences) {
     count[difference.kind]++;

@@ -6,6 +6,7 @@
  */
 import { checkFleet } from "@pagewalk/pagewalk";
 import {
+  ADDRESS,
   CONNECT_OPTIONS,
   ConnectError,
   connectOptions,
@@ -13,14 +14,15 @@ import {
   type Endpoint,
   EXIT,
   exitCodeOf,
+  EXPECT_OPTIONS,
+  expectationOf,
   flag,
   formatAddress,
   InvalidArgumentError,
-  oneOf,
   parseAddress,
   parseEndpoint,
   permissionFor,
-  readTextInput,
+  readListInput,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
@@ -36,7 +38,7 @@ await runCommand({
   name: "fleet.ts",
   purpose: "Say of many guests whether _PAGE_USER is cleared in the entry that maps an address",
   positionals: [
-    { name: "virtual_address", purpose: "the address, such as 0x7f1234567000" },
+    ADDRESS,
     {
       name: "endpoint",
       purpose: "a guest, as for the other scripts",
@@ -51,8 +53,7 @@ await runCommand({
       String,
     ),
     jobs: wholeNumber("N", "ask so many guests at a time (default 8)", 1),
-    expect: oneOf(["cleared", "set"], "what _PAGE_USER should be (default cleared)"),
-    effective: flag("judge what all levels leave to user mode, not the last entry alone"),
+    ...EXPECT_OPTIONS,
     ...TABLE_OPTIONS,
     json: flag("print one JSON object a guest"),
     ...GUEST_OPTIONS,
@@ -65,18 +66,14 @@ await runCommand({
   exits: { 1: "a guest is not as expected", 2: "in a guest, no page is mapped there" },
 }, async ({ positionals: [virtualAddress, ...given], options }) => {
   const address = parseAddress(virtualAddress!);
-  const listed = options.file === undefined ? [] : (await readTextInput(options.file)).split("\n");
-  const endpoints = [...given, ...listed.map((line) => line.replace(/#.*/, "").trim())]
-    .filter((endpoint) => endpoint !== "");
+  const listed = options.file === undefined ? [] : await readListInput(options.file);
+  const endpoints = [...given, ...listed].filter((endpoint) => endpoint !== "");
   if (endpoints.length === 0) {
     throw new InvalidArgumentError("No guest is named: give endpoints, or --file FILE", endpoints);
   }
 
   const width = Math.max(...endpoints.map(({ length }) => length));
-  const expectation = {
-    user: options.expect === "set",
-    scope: options.effective ? "effective" : "leaf",
-  } as const;
+  const expectation = expectationOf(options);
   const counts = { pass: 0, fail: 0, inconclusive: 0, error: 0 };
   let [worst, permission] = [EXIT.PASS as number, false];
   const check = checkFleet(

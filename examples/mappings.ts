@@ -18,6 +18,8 @@ import {
   EXIT,
   flag,
   LineWriter,
+  LISTING_OPTIONS,
+  listingBounds,
   mappingFilters,
   MONITOR,
   parseRangeText,
@@ -28,7 +30,6 @@ import {
   tableChoice,
   toJson,
   value,
-  wholeNumber,
 } from "@pagewalk/pagewalk/cli";
 
 await runCommand({
@@ -36,7 +37,7 @@ await runCommand({
   purpose: "List what an address space maps, with the rights that all levels leave",
   positionals: [MONITOR],
   options: {
-    range: value("FIRST-LAST", "only these addresses; also FIRST+LENGTH", parseRangeText),
+    ...LISTING_OPTIONS,
     filter: value(
       "WORDS",
       `only pages that are all of: ${Object.keys(MAPPING_FILTERS).join(", ")}`,
@@ -49,7 +50,6 @@ await runCommand({
     "not-present": flag("list entries that are not present but not empty: swap, PROT_NONE"),
     "expand-shared": flag("list the contents of a table each time that it is reached"),
     ...TABLE_OPTIONS,
-    "max-tables": wholeNumber("N", "visit so many tables at most (default 131072)", 1),
     json: flag("print one JSON object a line"),
     csv: flag("print comma-separated values"),
     ...CONNECT_OPTIONS,
@@ -87,15 +87,16 @@ await runCommand({
   else if (!options.json) out.line(mappingsHead(context.mode));
 
   let isWhole = true;
-  const records = guest.mappings(options.range ?? {}, {
+  const { range = {}, ...bounds } = listingBounds(options);
+  const records = guest.mappings(range, {
     ...tableChoice(options),
+    ...bounds,
     filter: isWanted,
     pages: options.pages,
     contiguous: options.contiguous,
     notPresent: options["not-present"],
     expandShared: options["expand-shared"],
-    ...options["max-tables"] !== undefined && { maxTables: options["max-tables"] },
-    onProgress: ({ fraction, pages }) => bar.update({ fraction, text: `${pages} pages` }),
+    onProgress: bar.counting("pages"),
   });
   for await (const record of records) {
     if (record.kind === "unreadable" || record.kind === "truncated") isWhole = false;

@@ -4,12 +4,12 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 maps.ts 1334 --pid 84
  */
+import { areaLine } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
   flag,
   formatAddress,
-  formatSize,
   InvalidArgumentError,
   MONITOR,
   runCommand,
@@ -44,28 +44,8 @@ await runCommand({
   let next = 0;
   for await (const pages of linux.areaPages(process, areas)) {
     const area = areas[next++]!;
-    if (options.json) {
-      rows.push({ ...area, ...pages, mappedBytes: Object.fromEntries(pages.mappedBytes) });
-      continue;
-    }
-    const said = [
-      ...[...pages.mappedBytes].map(([size, bytes]) =>
-        size === 4096 ? formatSize(bytes) : `${formatSize(bytes)} in pages of ${formatSize(size)}`
-      ),
-      ...([
-        ["untouched", pages.untouchedBytes],
-        ["swapped", pages.swappedBytes],
-        ["PROT_NONE", pages.protNoneBytes],
-        ["write-protected", pages.readOnlyBytes],
-        ["_PAGE_USER CLEARED", pages.supervisorBytes],
-        ["WRITABLE IN SPITE OF THE AREA", pages.tooWritableBytes],
-        ["UNKNOWN", pages.unknownBytes],
-      ] as const).filter(([, bytes]) => bytes > 0)
-        .map(([word, bytes]) => `${word} ${formatSize(bytes)}`),
-    ];
-    const hex = (address: bigint) => address.toString(16).padStart(8, "0");
-    const range = `${hex(area.start)}-${hex(area.end)}`.padEnd(25);
-    console.log(`${range} ${area.permissions} ${area.name.padEnd(24)} ${said.join(", ")}`);
+    if (!options.json) console.log(areaLine({ ...area, pages }));
+    else rows.push({ ...area, ...pages, mappedBytes: Object.fromEntries(pages.mappedBytes) });
   }
   if (options.json) console.log(toJson(rows));
 });

@@ -3,11 +3,11 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 processes.ts 1334
  */
+import { processesHead, processLine, threadLine } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
   flag,
-  formatAddress,
   MONITOR,
   runCommand,
   toJson,
@@ -39,20 +39,13 @@ await runCommand({
     console.log(toJson(rows));
     return;
   }
-  const address = (value: bigint | null) =>
-    (value === null ? "-" : formatAddress(value)).padEnd(13);
   console.log(`Linux ${linux.version} at ${guest.endpoint}`);
-  console.log(`    PID S ${"ROOT".padEnd(13)} ${"USER ROOT".padEnd(13)} NAME`);
-  for (const { pid, state, root, userRoot, comm, isKernelThread, threads } of processes) {
-    const name = isKernelThread ? `[${comm}]` : comm;
-    const more = threads.length > 1 && !options.threads ? ` (${threads.length} threads)` : "";
-    console.log(
-      `${String(pid).padStart(7)} ${state} ${address(root)} ${address(userRoot)} ${name}${more}`,
-    );
-    for (const thread of options.threads && threads.length > 1 ? threads : []) {
-      console.log(
-        `${String(thread.tid).padStart(7)} ${thread.state} ${" ".repeat(27)} ${thread.comm}`,
-      );
+  console.log(processesHead());
+  for (const process of processes) {
+    const { threads } = process;
+    console.log(processLine(options.threads ? { ...process, threads: [] } : process));
+    if (options.threads && threads.length > 1) {
+      threads.forEach((each) => console.log(threadLine(each)));
     }
   }
 });

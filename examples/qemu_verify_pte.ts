@@ -4,14 +4,16 @@
  *     deno run --allow-net=127.0.0.1:1334 qemu_verify_pte.ts 1334 0x7f1234567000
  */
 import {
+  ADDRESS,
   CONNECT_OPTIONS,
   connectTo,
   describeSource,
   exitCodeOf,
+  EXPECT_OPTIONS,
+  expectationOf,
   flag,
   MONITOR,
   notMappedAdvice,
-  oneOf,
   parseAddress,
   runCommand,
   TABLE_OPTIONS,
@@ -24,13 +26,9 @@ import {
 await runCommand({
   name: "qemu_verify_pte.ts",
   purpose: "Say whether _PAGE_USER is cleared in the entry that maps an address",
-  positionals: [MONITOR, {
-    name: "virtual_address",
-    purpose: "the address, such as 0x7f1234567000",
-  }],
+  positionals: [MONITOR, ADDRESS],
   options: {
-    expect: oneOf(["cleared", "set"], "what _PAGE_USER should be (default cleared)"),
-    effective: flag("judge what all levels leave to user mode, not the last entry alone"),
+    ...EXPECT_OPTIONS,
     ...TABLE_OPTIONS,
     json: flag("print one JSON object"),
     ...CONNECT_OPTIONS,
@@ -43,10 +41,7 @@ await runCommand({
   await using guest = await connectTo(monitor!, options);
   if (!options.json) console.log(`[+] Connected to QEMU monitor at ${guest.endpoint}`);
 
-  const verdict = await guest.verify(address, {
-    user: options.expect === "set",
-    scope: options.effective ? "effective" : "leaf",
-  }, tableChoice(options));
+  const verdict = await guest.verify(address, expectationOf(options), tableChoice(options));
 
   const source = describeSource(verdict.walk.source);
   if (options.json) {

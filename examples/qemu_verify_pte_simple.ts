@@ -5,6 +5,7 @@
  *     deno run --allow-net=127.0.0.1:1334 qemu_verify_pte_simple.ts 1334 0x7f1234567000
  */
 import {
+  ADDRESS,
   CONNECT_OPTIONS,
   connectTo,
   EXIT,
@@ -23,10 +24,7 @@ import {
 await runCommand({
   name: "qemu_verify_pte_simple.ts",
   purpose: "Verify _PAGE_USER by hand: each monitor command, each step of the arithmetic",
-  positionals: [MONITOR, {
-    name: "virtual_address",
-    purpose: "the address, such as 0x7f1234567000",
-  }],
+  positionals: [MONITOR, ADDRESS],
   options: CONNECT_OPTIONS,
   permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334 0x7f1234567000", "sim: 0x7f1234567000"],

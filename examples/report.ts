@@ -6,7 +6,6 @@
  */
 import {
   audit,
-  decodeSnapshot,
   encodeSnapshot,
   type Finding,
   findingLine,
@@ -22,6 +21,9 @@ import {
   EXIT,
   formatAddress,
   formatSize,
+  GUEST_OR_SNAPSHOT,
+  isSnapshotFile,
+  readSnapshot,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
@@ -34,7 +36,7 @@ const MAX_FINDINGS = 5000;
 await runCommand({
   name: "report.ts",
   purpose: "Write one self-contained HTML page about an address space",
-  positionals: [{ name: "guest", purpose: "a monitor such as 1334, or a snapshot (*.pwsnap)" }],
+  positionals: [GUEST_OR_SNAPSHOT],
   options: {
     output: value("FILE", "the page to write (default report.html); also -o FILE", (text) => text),
     o: value("FILE", "the same", (text) => text),
@@ -61,8 +63,8 @@ await runCommand({
   }
 
   async function take(): Promise<Snapshot> {
-    if (target!.endsWith(".pwsnap")) {
-      const taken = await decodeSnapshot(await Deno.readFile(target!));
+    if (isSnapshotFile(target!)) {
+      const taken = await readSnapshot(target!);
       const { userRoot } = taken;
       await collect(audit(taken, userRoot === undefined ? {} : { userRoot }));
       return taken;
@@ -80,9 +82,7 @@ await runCommand({
   const now = await take();
   const sides = [await side(options.before === undefined ? "now" : "after", now)];
   if (options.before !== undefined) {
-    sides.unshift(
-      await side("before", await decodeSnapshot(await Deno.readFile(options.before))),
-    );
+    sides.unshift(await side("before", await readSnapshot(options.before)));
   }
   const html = htmlReport({
     title: options.title ?? `Address space ${formatAddress(now.context.root)} of ${now.source}`,

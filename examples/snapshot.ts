@@ -10,13 +10,13 @@ import {
   EXIT,
   flag,
   formatSize,
+  LISTING_OPTIONS,
+  listingBounds,
   MONITOR,
-  parseRangeText,
   ProgressBar,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
-  value,
 } from "@pagewalk/pagewalk/cli";
 
 await runCommand({
@@ -24,7 +24,7 @@ await runCommand({
   purpose: "Save the page tables of an address space to a file",
   positionals: [MONITOR, { name: "file", purpose: "the file to write, such as before.pwsnap" }],
   options: {
-    range: value("FIRST-LAST", "only these addresses; also FIRST+LENGTH", parseRangeText),
+    ...LISTING_OPTIONS,
     freeze: flag("stop the guest meanwhile, so that all tables are of one moment"),
     ...TABLE_OPTIONS,
     ...CONNECT_OPTIONS,
@@ -35,12 +35,7 @@ await runCommand({
 }, async ({ positionals: [monitor, file], options }) => {
   using bar = new ProgressBar();
   await using guest = await connectTo(monitor!, options);
-  const take = () =>
-    guest.snapshot({
-      ...tableChoice(options),
-      ...options.range && { range: options.range },
-      onProgress: ({ fraction, tables }) => bar.update({ fraction, text: `${tables} tables` }),
-    });
+  const take = () => guest.snapshot({ ...tableChoice(options), ...listingBounds(options, bar) });
   const taken = options.freeze ? await guest.frozen(take) : await take();
   bar.stop();
   const bytes = await encodeSnapshot(taken);

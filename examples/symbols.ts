@@ -3,6 +3,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 symbols.ts 1334 init_task
  */
+import { layoutText, symbolLine, symbolName } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -39,21 +40,14 @@ await runCommand({
   if (wanted.startsWith("struct:")) {
     const layout = await linux.type(wanted.slice("struct:".length));
     if (!layout) throw new PagewalkError(`The kernel has no ${wanted.replace(":", " ")}`);
-    if (options.json) return console.log(toJson(layout));
-    console.log(`${layout.kind} ${layout.name} {`);
-    for (const { offset, type, name, bits } of layout.members) {
-      const field = bits ? ` : ${bits.width}` : "";
-      console.log(`  /* ${String(offset).padStart(5)} */ ${type} ${name}${field};`);
-    }
-    return console.log(`} /* ${layout.sizeBytes} bytes */`);
+    return console.log(options.json ? toJson(layout) : layoutText(layout));
   }
   const at = /^[0-9]/.test(wanted) ? await linux.symbolAt(parseAddress(wanted)) : null;
   const found = at ?? await linux.symbol(wanted);
   if (!found) throw new PagewalkError(`The kernel's image has no symbol for ${wanted}`);
   if (options.json) return console.log(toJson(found));
-  const { address, name, type } = found;
   const distance = at && at.offset !== 0
-    ? ` ${formatAddress(parseAddress(wanted))} = ${name}+0x${at.offset.toString(16)}`
+    ? ` ${formatAddress(parseAddress(wanted))} = ${symbolName(at)}`
     : "";
-  console.log(`${formatAddress(address)} ${type} ${name}${distance}`);
+  console.log(`${symbolLine({ ...found, offset: 0 })}${distance}`);
 });

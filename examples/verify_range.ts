@@ -8,10 +8,11 @@ import {
   CONNECT_OPTIONS,
   connectTo,
   describeSource,
-  EXIT,
+  exitCodeOf,
+  EXPECT_OPTIONS,
+  expectationOf,
   flag,
   MONITOR,
-  oneOf,
   parseAddress,
   parseSize,
   ProgressBar,
@@ -31,8 +32,7 @@ await runCommand({
     { name: "length", purpose: "the length in bytes, such as 1048576, 0x100000 or 1M" },
   ],
   options: {
-    expect: oneOf(["cleared", "set"], "what _PAGE_USER should be (default cleared)"),
-    effective: flag("judge what all levels leave to user mode, not the last entry alone"),
+    ...EXPECT_OPTIONS,
     ...TABLE_OPTIONS,
     list: wholeNumber("N", "list so many failures, and as many gaps (default 100)"),
     json: flag("print one JSON object"),
@@ -54,14 +54,11 @@ await runCommand({
   await using guest = await connectTo(monitor!, options);
   if (tap) console.log(tap.head());
 
-  const verdict = await guest.verifyRange(address, lengthBytes, {
-    user: options.expect === "set",
-    scope: options.effective ? "effective" : "leaf",
-  }, {
+  const verdict = await guest.verifyRange(address, lengthBytes, expectationOf(options), {
     ...tableChoice(options),
     ...options.list !== undefined && { keep: options.list },
     ...tap && { onParts: (parts) => console.log(parts.map((part) => tap.line(part)).join("\n")) },
-    onProgress: ({ fraction, pages }) => bar.update({ fraction, text: `${pages} pages` }),
+    onProgress: bar.counting("pages"),
   });
   bar.stop();
 
@@ -69,5 +66,5 @@ await runCommand({
   if (tap) console.log(tap.end());
   else if (options.json) console.log(toJson(rangeRecord(verdict, source)));
   else console.log(rangeText(verdict, { source }));
-  return { pass: EXIT.PASS, fail: EXIT.FAIL, inconclusive: EXIT.INCONCLUSIVE }[verdict.verdict];
+  return exitCodeOf(verdict.verdict);
 });

@@ -44,11 +44,12 @@ await runCommand({
   options: {
     "vfio-maps": flag("judge all memory that VFIO has pinned, and devices' memory; takes no log"),
     pid: TABLE_OPTIONS.pid,
+    comm: TABLE_OPTIONS.comm,
     json: flag("print one JSON object a page or area"),
     ...CONNECT_OPTIONS,
   },
   permissions: "--allow-net=127.0.0.1:1334",
-  examples: ["1334", "1334 --json", "1334 --vfio-maps"],
+  examples: ["1334", "1334 --json", "1334 --comm target", "1334 --vfio-maps"],
   exits: {
     1: "a page is not as logged, or not cleared",
     2: "a page is not mapped, or not to be told whose; or nothing was found",
@@ -57,13 +58,20 @@ await runCommand({
   await using guest = await connectTo(monitor!, options);
   const say = (line: string) => options.json || console.log(line);
   say(`[+] Connected to QEMU monitor at ${guest.endpoint}`);
+  const { pid, comm, json } = options;
+  const isWanted = (process: LinuxProcess) =>
+    (pid === undefined || process.pid === pid) && (comm === undefined || process.comm === comm);
+  const only = pid === undefined && comm === undefined ? null : isWanted;
   return options["vfio-maps"]
-    ? await verifyMaps(guest, options.pid, options.json)
-    : await verifyLog(guest, options.pid, options.json);
+    ? await verifyMaps(guest, only, json)
+    : await verifyLog(guest, only, json);
 });
 
+/** Tells the processes that were asked for; null if all are. */
+type Wanted = ((process: LinuxProcess) => boolean) | null;
+
 /** Every page that the log names, in the process that it belongs to. */
-async function verifyLog(guest: Session, pid: number | undefined, json: boolean): Promise<number> {
+async function verifyLog(guest: Session, only: Wanted, json: boolean): Promise<number> {
   const linux = await guest.linux();
   const say = (line: string) => json || console.log(line);
   const records = parseVfioLog((await linux.dmesg()).map(logText).join("\n"));
@@ -77,7 +85,7 @@ async function verifyLog(guest: Session, pid: number | undefined, json: boolean)
   const counts = noCounts();
   let announced: number | null = null;
   for await (const { record, process, walk, mappedBy } of linux.loggedPages(records)) {
-    if (pid !== undefined && process?.pid !== pid) continue;
+    if (only && !(process && only(process))) continue;
     if (!process || !walk) {
       counts.inconclusive++;
       const pids = mappedBy.map((each) => `${each.pid} ${each.comm}`).join(", ");
@@ -104,12 +112,12 @@ async function verifyLog(guest: Session, pid: number | undefined, json: boolean)
 }
 
 /** All memory of processes that VFIO has pinned, and all that it gave them of devices. */
-async function verifyMaps(guest: Session, pid: number | undefined, json: boolean): Promise<number> {
+async function verifyMaps(guest: Session, only: Wanted, json: boolean): Promise<number> {
   const linux = await guest.linux();
   const counts = { pinned: noCounts(), device: noCounts() };
   const unknown = new Set<string>();
   for (const process of await linux.processes()) {
-    if (process.root === null || (pid !== undefined && process.pid !== pid)) continue;
+    if (process.root === null || (only && !only(process))) continue;
     const whose = `pid ${process.pid} ${process.comm}`;
     for (
       const { kind, address, lengthBytes, what, fields } of await ranges(linux, process, unknown)

@@ -5,6 +5,7 @@
  *     deno run --allow-net=127.0.0.1:1334 watch_pte.ts 1334 0x7f1234567000 --until cleared
  */
 import {
+  ADDRESS,
   CONNECT_OPTIONS,
   connectTo,
   describeSource,
@@ -23,10 +24,7 @@ import {
 await runCommand({
   name: "watch_pte.ts",
   purpose: "Watch the entries that map an address, and print each change",
-  positionals: [MONITOR, {
-    name: "virtual_address",
-    purpose: "the address, such as 0x7f1234567000",
-  }],
+  positionals: [MONITOR, ADDRESS],
   options: {
     until: oneOf(["cleared", "set"], "end with exit 0 once _PAGE_USER of the page's entry is so"),
     for: wholeNumber("MS", "end after so many milliseconds (with --until: exit 2)", 1),

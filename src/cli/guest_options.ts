@@ -1,7 +1,7 @@
 import { parseAddress } from "../core/address.ts";
 import type { PagingModeName } from "../cpu/paging_context.ts";
 import { parseRamLayout, type RamLayout } from "../dump/ram_layout.ts";
-import { monitorPortFor } from "../monitor/endpoint.ts";
+import { monitorPortFor } from "../monitor/endpoint/mod.ts";
 import type { ConnectOptions } from "../session/connect.ts";
 import type { Session } from "../session/session.ts";
 import type { TableChoice } from "../session/table_choice.ts";
@@ -15,6 +15,12 @@ export const MONITOR: Positional = {
     "1334, host:1334, telnet:host:1334, unix:/path, qmp:…, gdb:…, libvirt:DOMAIN, dump:FILE, replay:FILE, " +
     "or sim: for the simulated guest",
   orOption: "debug-port",
+};
+
+/** The argument of a script that asks about one address. */
+export const ADDRESS: Positional = {
+  name: "virtual_address",
+  purpose: "the address, such as 0x7f1234567000",
 };
 
 /** What describes the guest and the way to it. */

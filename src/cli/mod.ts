@@ -13,7 +13,7 @@ export { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
 export { pagingContext, withRoot } from "../cpu/paging_context.ts";
 export { parseVfioLog, type VfioLogRecord } from "../linux/vfio_log.ts";
 export { readRegisters } from "../monitor/commands/registers.ts";
-export { type Endpoint, parseEndpoint, permissionFor } from "../monitor/endpoint.ts";
+export { type Endpoint, parseEndpoint, permissionFor } from "../monitor/endpoint/mod.ts";
 export { ConnectError, MonitorError } from "../monitor/errors.ts";
 export { levelDecoders, type PageTableEntry } from "../paging/entry.ts";
 export { PAGING_MODES, tableIndex } from "../paging/modes.ts";
@@ -44,7 +44,9 @@ export {
   type ValueOption,
   wholeNumber,
 } from "./options.ts";
+export { EXPECT_OPTIONS, expectationOf, type ExpectOptionSpecs } from "./expect_options.ts";
 export {
+  ADDRESS,
   CONNECT_OPTIONS,
   connectOptions,
   type ConnectOptionSpecs,
@@ -56,7 +58,15 @@ export {
   type TableOptionSpecs,
   type TableValues,
 } from "./guest_options.ts";
-export { readTextInput } from "./text_input.ts";
+export {
+  LISTING_OPTIONS,
+  type ListingBounds,
+  listingBounds,
+  type ListingOptionSpecs,
+  type ListingValues,
+} from "./listing_options.ts";
+export { GUEST_OR_SNAPSHOT, isSnapshotFile, readSnapshot } from "./snapshot_input.ts";
+export { readListInput, readTextInput } from "./text_input.ts";
 export { usageText } from "./usage.ts";
 export { LineWriter } from "./line_writer.ts";
 export { mappingFilters } from "./mapping_filters.ts";

@@ -1,3 +1,5 @@
+import type { ListProgress } from "../paging/listing.ts";
+
 /** What a {@linkcode ProgressBar} shows. */
 export interface ProgressState {
   /** How much is done, 0 to 1. */
@@ -36,6 +38,12 @@ export class ProgressBar implements Disposable {
     if (performance.now() - this.#started < DELAY_MS) return;
     this.#phase = "loading";
     void this.#load();
+  }
+
+  /** Returns what follows a listing: it says how many tables or pages there were so far. */
+  counting(what: "tables" | "pages"): (progress: ListProgress) => void {
+    return (progress) =>
+      this.update({ fraction: progress.fraction, text: `${progress[what]} ${what}` });
   }
 
   /** Takes the bar away. */

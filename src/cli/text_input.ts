@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../core/errors.ts";
+import { readFileInput } from "./file_input.ts";
 
 /**
  * Reads a text from a file, or from standard input for `-` or no file at all.
@@ -6,23 +7,24 @@ import { InvalidArgumentError } from "../core/errors.ts";
  * @throws {InvalidArgumentError} if there is no such file, it may not be read, or nothing is piped in
  */
 export async function readTextInput(file: string | undefined): Promise<string> {
-  if (file === undefined || file === "-") {
-    if (Deno.stdin.isTerminal()) {
-      throw new InvalidArgumentError("Nothing is piped in: name a file, or pipe a text in", file);
-    }
-    return await new Response(Deno.stdin.readable).text();
+  if (file !== undefined && file !== "-") {
+    return new TextDecoder().decode(await readFileInput(file));
   }
-  try {
-    return await Deno.readTextFile(file);
-  } catch (cause) {
-    throw new InvalidArgumentError(`Cannot read ${file}: ${reasonOf(cause, file)}`, file, {
-      cause,
-    });
+  if (Deno.stdin.isTerminal()) {
+    throw new InvalidArgumentError("Nothing is piped in: name a file, or pipe a text in", file);
   }
+  return await new Response(Deno.stdin.readable).text();
 }
 
-function reasonOf(cause: unknown, file: string): string {
-  if (cause instanceof Deno.errors.NotFound) return "there is no such file";
-  if (cause instanceof Deno.errors.NotCapable) return `run deno with --allow-read=${file}`;
-  return cause instanceof Error ? cause.message : String(cause);
+/**
+ * Reads a list from a file or from standard input: one item a line, without empty lines and without
+ * what follows a `#`.
+ *
+ * @throws {InvalidArgumentError} as {@linkcode readTextInput}
+ */
+export async function readListInput(file: string | undefined): Promise<string[]> {
+  const lines = (await readTextInput(file)).split("\n").map((line) =>
+    line.replace(/#.*/, "").trim()
+  );
+  return lines.filter((line) => line !== "");
 }

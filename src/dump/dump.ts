@@ -2,7 +2,7 @@ import type { CpuSource } from "../cpu/cpu_source.ts";
 import type { CpuRegisters } from "../cpu/registers.ts";
 import { FileMemory } from "../memory/file_memory.ts";
 import type { MemoryRange } from "../memory/memory_map.ts";
-import { type DumpEndpoint, formatEndpoint } from "../monitor/endpoint.ts";
+import { type DumpEndpoint, formatEndpoint } from "../monitor/endpoint/mod.ts";
 import { openEndpointFile } from "../monitor/endpoint_file.ts";
 import { NoSuchCpuError } from "../monitor/errors.ts";
 import { coreRanges } from "./core_ranges.ts";

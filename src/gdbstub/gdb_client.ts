@@ -5,8 +5,9 @@ import type { MemoryRange } from "../memory/memory_map.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { CommandLimits } from "../monitor/_command_queue.ts";
 import { runOnCpu } from "../monitor/_run_on_cpu.ts";
+import { plainLines } from "../monitor/_settle.ts";
 import { readMemoryMap, readStatus } from "../monitor/commands/read_state.ts";
-import { type GdbEndpoint, parseEndpoint } from "../monitor/endpoint.ts";
+import { type GdbEndpoint, parseEndpoint } from "../monitor/endpoint/mod.ts";
 import {
   ConnectionLostError,
   MonitorError,
@@ -189,9 +190,7 @@ export class GdbClient implements Monitor, CpuSource {
   async command(line: string, options: CommandOptions = {}): Promise<string> {
     const { cpu, ...bounds } = options;
     const exchange = async (text: string, allowUnsafe = bounds.allowUnsafe ?? []) => {
-      const printed = await this.#connection.monitorCommand(text, { ...bounds, allowUnsafe });
-      const lines = printed.replaceAll("\r\n", "\n");
-      return lines.endsWith("\n") ? lines.slice(0, -1) : lines;
+      return plainLines(await this.#connection.monitorCommand(text, { ...bounds, allowUnsafe }));
     };
     const { endpoint, qemuVersion } = this;
     const reply = cpu === undefined

@@ -1,6 +1,7 @@
 import type { CommandJob } from "../monitor/_command_job.ts";
 import { type CommandLimits, CommandQueue } from "../monitor/_command_queue.ts";
-import { formatEndpoint } from "../monitor/endpoint.ts";
+import { CommandSender } from "../monitor/_command_sender.ts";
+import { formatEndpoint } from "../monitor/endpoint/mod.ts";
 import { FramingError } from "../monitor/hmp_codec.ts";
 import type { CommandOptions } from "../monitor/monitor.ts";
 import type { Transport } from "../monitor/transport.ts";
@@ -22,18 +23,28 @@ export class GdbConnection {
   readonly endpoint: string;
   readonly #transport: Transport;
   readonly #queue: CommandQueue;
+  readonly #sender: CommandSender;
   readonly #framer = new PacketFramer();
   /** What the monitor has printed so far, for the `qRcmd` that is being answered. */
   #console = "";
   #firstWords = "";
   #stopped = false;
-  #sending: Promise<void> | null = null;
   #reading: Promise<void> | null = null;
 
   constructor(transport: Transport, limits: CommandLimits) {
     this.endpoint = formatEndpoint(transport.endpoint);
     this.#transport = transport;
-    this.#queue = new CommandQueue(this.endpoint, limits, () => this.#send());
+    this.#queue = new CommandQueue(this.endpoint, limits, () => this.#sender.send());
+    this.#sender = new CommandSender(this.#queue, {
+      maxUnderWay: MAX_UNDER_WAY,
+      // The `+` acknowledges whatever came last; QEMU takes a `$` for that as well.
+      encode: (jobs) => `+${jobs.map(({ wire }) => encodePacket(wire)).join("")}`,
+      write: async (packets) => {
+        await transport.write(packets);
+        this.#reading ??= this.#readAll().finally(() => this.#reading = null);
+      },
+      onFailed: (cause) => this.end(this.#whyEnded(cause), cause),
+    });
   }
 
   /** True if the stub has said of itself that it stopped the guest: the guest ran before (7.2 and older). */
@@ -75,29 +86,7 @@ export class GdbConnection {
 
   /** Waits until nothing is under way on the connection any more. */
   async settled(): Promise<void> {
-    await Promise.all([this.#sending, this.#reading]);
-  }
-
-  #send(): void {
-    this.#sending ??= this.#sendAll().finally(() => this.#sending = null);
-  }
-
-  async #sendAll(): Promise<void> {
-    await Promise.resolve(); // Callers of the same moment come first.
-    try {
-      while (this.#queue.underWay < MAX_UNDER_WAY && this.#queue.peek() !== undefined) {
-        let packets = "+"; // Acknowledges whatever came last; QEMU takes a `$` for that as well.
-        while (this.#queue.underWay < MAX_UNDER_WAY) {
-          const job = this.#queue.take();
-          if (job === undefined) break;
-          packets += encodePacket(job.wire);
-        }
-        await this.#transport.write(encoder.encode(packets));
-        this.#reading ??= this.#readAll().finally(() => this.#reading = null);
-      }
-    } catch (cause) {
-      this.end(this.#whyEnded(cause), cause);
-    }
+    await Promise.all([this.#sender.sending, this.#reading]);
   }
 
   async #readAll(): Promise<void> {
@@ -108,7 +97,7 @@ export class GdbConnection {
         this.#hear(bytes);
         for (const packet of this.#framer.push(bytes)) this.#take(packet);
         this.#queue.checkClock();
-        if (this.#queue.peek() !== undefined) this.#send();
+        if (this.#queue.peek() !== undefined) this.#sender.send();
       }
     } catch (cause) {
       this.end(this.#whyEnded(cause), cause);
@@ -164,5 +153,4 @@ export class GdbConnection {
   }
 }
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder("latin1");

@@ -2,26 +2,17 @@ import { formatError } from "../core/errors.ts";
 import { Watchdog } from "../core/watchdog.ts";
 import type { CommandJob } from "../monitor/_command_job.ts";
 import { type CommandLimits, CommandQueue } from "../monitor/_command_queue.ts";
-import {
-  formatEndpoint,
-  type LibvirtEndpoint,
-  type LibvirtSshEndpoint,
-  permissionFor,
-} from "../monitor/endpoint.ts";
-import {
-  ConnectError,
-  type ConnectFailure,
-  ConnectionLostError,
-  MonitorError,
-  NoSuchCpuError,
-  QmpError,
-  ReplyTimeoutError,
-} from "../monitor/errors.ts";
+import { CommandSender } from "../monitor/_command_sender.ts";
+import { NumberedJobs } from "../monitor/_numbered_jobs.ts";
+import { plainLines, settleByRefusal, settleByReply } from "../monitor/_settle.ts";
+import { formatEndpoint } from "../monitor/endpoint/mod.ts";
+import { ConnectionLostError, type MonitorError } from "../monitor/errors.ts";
 import { FramingError } from "../monitor/hmp_codec.ts";
 import type { CommandOptions, Monitor } from "../monitor/monitor.ts";
 import { parseQmp, type QmpLine } from "../monitor/qmp_codec.ts";
-import { errorFromReply } from "../monitor/reply_errors.ts";
-import { encodeVirsh, VirshOutput } from "./virsh_output.ts";
+import { connectErrorFrom, type DomainEndpoint } from "./_connect_errors.ts";
+import { startVirsh } from "./_start_virsh.ts";
+import { encodeVirsh, type VirshAnswer, VirshOutput } from "./virsh_output.ts";
 
 /** How a domain of libvirt's is talked to. */
 export interface LibvirtClientOptions extends CommandLimits {
@@ -38,6 +29,7 @@ export interface LibvirtClientOptions extends CommandLimits {
 
 /** What is sent ahead of its answers; virsh runs one line after the other. */
 const MAX_UNDER_WAY = 16;
+/** What a line may hold besides the reply's text, whose characters are longer when escaped. */
 const ENVELOPE_BYTES = 256;
 const VERSION_QUERY = "query-version";
 /** How long virsh may take to end when it is told to, before it is made to. */
@@ -59,16 +51,15 @@ export class LibvirtClient implements Monitor {
   readonly #child: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array>;
   readonly #queue: CommandQueue;
+  readonly #sender: CommandSender;
   readonly #output: VirshOutput;
   readonly #readers: readonly ReadableStreamDefaultReader<Uint8Array>[];
-  readonly #byNumber = new Map<number, CommandJob>();
+  readonly #byNumber = new NumberedJobs();
   readonly #ended: Promise<unknown>;
-  #lastNumber = 0;
   #qemuVersion = "";
-  #sending: Promise<void> | null = null;
 
   private constructor(
-    endpoint: LibvirtEndpoint | LibvirtSshEndpoint,
+    endpoint: DomainEndpoint,
     child: Deno.ChildProcess,
     limits: CommandLimits,
   ) {
@@ -76,7 +67,17 @@ export class LibvirtClient implements Monitor {
     this.#domain = endpoint.domain;
     this.#child = child;
     this.#input = child.stdin.getWriter();
-    this.#queue = new CommandQueue(this.endpoint, limits, () => this.#send());
+    this.#queue = new CommandQueue(this.endpoint, limits, () => this.#sender.send());
+    this.#sender = new CommandSender(this.#queue, {
+      maxUnderWay: MAX_UNDER_WAY,
+      encode: (jobs) => jobs.map((job) => this.#encode(job)).join(""),
+      write: (lines) => this.#input.write(lines),
+      onFailed: async (cause) => {
+        // virsh has gone: what it said last is still to be read.
+        await this.#ended;
+        this.#end(`${this.#whyEnded()} (${formatError(cause)})`, cause);
+      },
+    });
     this.#output = new VirshOutput(
       this.#queue.maxReplyBytes + ENVELOPE_BYTES,
       (answer) => this.#take(answer),
@@ -95,7 +96,7 @@ export class LibvirtClient implements Monitor {
    * @throws {ConnectError} if there is no virsh, no such domain, no permission, or no libvirtd
    */
   static async open(
-    endpoint: LibvirtEndpoint | LibvirtSshEndpoint,
+    endpoint: DomainEndpoint,
     options: LibvirtClientOptions = {},
   ): Promise<LibvirtClient> {
     const { connectTimeoutMs: timeoutMs = 60_000, signal } = options;
@@ -140,7 +141,7 @@ export class LibvirtClient implements Monitor {
   /** Ends virsh; commands that wait for a reply fail. May be called twice. */
   async close(): Promise<void> {
     this.#end(`the connection to ${this.endpoint} was closed`);
-    await Promise.all([this.#sending, this.#ended, this.#gone()]);
+    await Promise.all([this.#sender.sending, this.#ended, this.#gone()]);
   }
 
   /** Waits until virsh is no more. */
@@ -156,29 +157,10 @@ export class LibvirtClient implements Monitor {
     return this.close();
   }
 
-  #send(): void {
-    this.#sending ??= this.#sendAll().finally(() => this.#sending = null);
-  }
-
-  async #sendAll(): Promise<void> {
-    await Promise.resolve(); // Callers of the same moment come first.
-    try {
-      while (this.#queue.underWay < MAX_UNDER_WAY && this.#queue.peek() !== undefined) {
-        let lines = "";
-        while (this.#queue.underWay < MAX_UNDER_WAY) {
-          const job = this.#queue.take();
-          if (job === undefined) break;
-          this.#byNumber.set(++this.#lastNumber, job);
-          lines += encodeVirsh(this.#domain, job.wire, this.#lastNumber);
-        }
-        this.#output.sent(this.#lastNumber);
-        await this.#input.write(new TextEncoder().encode(lines));
-      }
-    } catch (cause) {
-      // virsh has gone: what it said last is still to be read.
-      await this.#ended;
-      this.#end(`${this.#whyEnded()} (${formatError(cause)})`, cause);
-    }
+  #encode(job: CommandJob): string {
+    const number = this.#byNumber.add(job);
+    this.#output.sent(number);
+    return encodeVirsh(this.#domain, job.wire, number);
   }
 
   #whyEnded(): string {
@@ -206,13 +188,12 @@ export class LibvirtClient implements Monitor {
     this.#output.pushOutput(bytes);
     const { oldest } = this.#queue;
     if (this.#output.overflowing) oldest?.reject(this.#queue.tooLarge(oldest.line));
-    if (this.#queue.peek() !== undefined) this.#send();
+    if (this.#queue.peek() !== undefined) this.#sender.send();
   }
 
-  #take(answer: { number: number } & ({ line: QmpLine } | { error: string })): void {
-    const job = this.#byNumber.get(answer.number);
+  #take(answer: VirshAnswer): void {
+    const job = this.#byNumber.take(answer.number);
     if (job === undefined) return;
-    this.#byNumber.delete(answer.number);
     if ("error" in answer) job.reject(this.#errorOf(job, answer.error));
     else this.#answer(job, answer.line);
     // Last, so that one whose answer is none ends with the connection.
@@ -221,26 +202,19 @@ export class LibvirtClient implements Monitor {
 
   #answer(job: CommandJob, line: QmpLine): void {
     if ("tooLong" in line) return job.reject(this.#queue.tooLarge(job.line));
-    const { endpoint, qemuVersion } = this;
     const message = parseQmp(line.text);
-    if (message.kind === "return") {
-      const { value } = message;
-      if (job.line === VERSION_QUERY) return this.#answerVersion(job, value);
-      if (typeof value !== "string") throw new FramingError("a reply that is no text");
-      const lines = value.replaceAll("\r\n", "\n");
-      const reply = lines.endsWith("\n") ? lines.slice(0, -1) : lines;
-      const error = errorFromReply(reply, { endpoint, qemuVersion, command: job.line });
-      return error === null ? job.resolve(reply) : job.reject(error);
+    switch (message.kind) {
+      case "return": {
+        const { value } = message;
+        if (job.line === VERSION_QUERY) return this.#answerVersion(job, value);
+        if (typeof value !== "string") throw new FramingError("a reply that is no text");
+        return settleByReply(job, plainLines(value), this);
+      }
+      case "error":
+        return settleByRefusal(job, message, this);
+      default:
+        throw new FramingError("what is neither reply nor error");
     }
-    if (message.kind !== "error") throw new FramingError("what is neither reply nor error");
-    const { qmpClass, description } = message;
-    if (job.cpu !== undefined && /'cpu-index'/.test(description)) {
-      const text =
-        `The guest at ${endpoint} has no vCPU ${job.cpu}: "info cpus" lists those it has`;
-      return job.reject(new NoSuchCpuError(job.cpu, text, { endpoint, command: job.line }));
-    }
-    const text = `QEMU at ${endpoint} refused "${job.line}": ${description} (${qmpClass})`;
-    job.reject(new QmpError(qmpClass, description, text, { endpoint, command: job.line }));
   }
 
   #answerVersion(job: CommandJob, value: unknown): void {
@@ -276,74 +250,4 @@ export class LibvirtClient implements Monitor {
       if (!(error instanceof TypeError)) throw error; // It has ended already.
     }
   }
-}
-
-async function startVirsh(
-  endpoint: LibvirtEndpoint | LibvirtSshEndpoint,
-): Promise<Deno.ChildProcess> {
-  const { state } = await Deno.permissions.query({ name: "run", command: "virsh" });
-  if (state !== "granted") throw connectError("permission", endpoint);
-  // Without no_tty ssh would ask for a password on the terminal, behind everybody's back.
-  const uri = endpoint.scheme === "libvirt"
-    ? "qemu:///system"
-    : `qemu+ssh://${endpoint.host}/system?no_tty=1`;
-  try {
-    return new Deno.Command("virsh", {
-      args: ["-q", "-c", uri],
-      env: { LC_ALL: "C" },
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw connectError("noProgram", endpoint, error);
-    if (error instanceof Deno.errors.NotCapable) throw connectError("permission", endpoint, error);
-    throw connectError("failed", endpoint, error);
-  }
-}
-
-/** What virsh said is wrong, told from its words. */
-function connectErrorFrom(
-  error: unknown,
-  endpoint: LibvirtEndpoint | LibvirtSshEndpoint,
-  timeoutMs: number,
-): unknown {
-  if (error instanceof ReplyTimeoutError) {
-    return connectError("timedOut", endpoint, error, `${timeoutMs} ms`);
-  }
-  if (!(error instanceof MonitorError)) return error;
-  const said = error.message;
-  const failure: ConnectFailure = /failed to get domain/.test(said)
-    ? "noSuchDomain"
-    : /Permission denied|authentication|access denied/i.test(said)
-    ? "notAllowed"
-    : /Failed to connect socket|Connection refused/i.test(said)
-    ? "refused"
-    : "failed";
-  return connectError(failure, endpoint, error, said);
-}
-
-function connectError(
-  failure: ConnectFailure,
-  endpoint: LibvirtEndpoint | LibvirtSshEndpoint,
-  cause?: unknown,
-  detail = formatError(cause),
-): ConnectError {
-  const name = formatEndpoint(endpoint);
-  const { domain } = endpoint;
-  const where = endpoint.scheme === "libvirt" ? "this machine" : endpoint.host;
-  const messages: Partial<Record<ConnectFailure, string>> = {
-    permission: `No permission to run virsh for ${name}: run deno with ${permissionFor(endpoint)}`,
-    noProgram:
-      `There is no virsh for ${name}: install it (Debian: apt-get install libvirt-clients)`,
-    noSuchDomain:
-      `libvirt on ${where} has no domain "${domain}": "virsh -c qemu:///system list --all" ` +
-      "lists those it has",
-    notAllowed:
-      `libvirt on ${where} does not let this user in for ${name}: join its group "libvirt" (${detail})`,
-    refused: `No libvirtd answers on ${where} for ${name}: is it running? (${detail})`,
-    timedOut: `virsh gave no answer for ${name} within ${detail}: is libvirtd busy or starting?`,
-  };
-  const message = messages[failure] ?? `Could not connect to ${name}: ${detail}`;
-  return new ConnectError(failure, message, { endpoint: name, cause });
 }

@@ -1,50 +1,34 @@
-import { Watchdog } from "../core/watchdog.ts";
+import { type GreetingBounds, GreetingDeadline } from "./_greeting_deadline.ts";
 import type { HmpWire } from "./_hmp_wire.ts";
 import { ConnectionLostError, MonitorError, NoBannerError, WrongPeerError } from "./errors.ts";
 import { BannerFramer, FramingError } from "./hmp_codec.ts";
 import { parseBanner } from "./parse/version.ts";
 import { identifyPeer } from "./peer.ts";
 
-/** How long a greeting may take. */
-export interface GreetingOptions {
-  timeoutMs: number;
-  signal?: AbortSignal | undefined;
-}
-
 /**
  * Reads the banner and the first prompt, and returns QEMU's version. Until the banner has begun
  * nothing is sent: the port may be a guest's serial console, where every key counts.
  */
-export async function readGreeting(wire: HmpWire, options: GreetingOptions): Promise<string> {
-  const { timeoutMs, signal } = options;
-  let late = false;
-  const giveUp = () => wire.close(); // Ends the pending read.
-  const clock = new Watchdog(() => {
-    late = true;
-    giveUp();
-  });
-  clock.start(timeoutMs);
-  signal?.addEventListener("abort", giveUp, { once: true });
+export async function readGreeting(wire: HmpWire, bounds: GreetingBounds): Promise<string> {
+  const { timeoutMs, signal } = bounds;
+  using deadline = new GreetingDeadline(() => wire.close(), bounds);
   const banner = new BannerFramer();
   try {
     signal?.throwIfAborted();
     while (!await step(wire, banner)) {
-      clock.check(); // The next chunk may complete it.
+      deadline.check(); // The next chunk may complete it.
     }
     return parseBanner(banner.text);
   } catch (error) {
     wire.close();
     signal?.throwIfAborted();
     if (error instanceof WrongPeerError) throw error;
-    if (late) throw lateError(wire.endpoint, banner.text, timeoutMs);
+    if (deadline.late) throw lateError(wire.endpoint, banner.text, timeoutMs);
     const why = error instanceof FramingError ? `: ${error.message}` : "";
     throw error instanceof MonitorError ? error : new ConnectionLostError(
       `Connection to ${wire.endpoint} failed before the monitor's first prompt${why}`,
       { endpoint: wire.endpoint, cause: error },
     );
-  } finally {
-    clock.stop();
-    signal?.removeEventListener("abort", giveUp);
   }
 }
 
@@ -76,21 +60,16 @@ async function step(wire: HmpWire, banner: BannerFramer): Promise<boolean> {
  * undo what was sent.
  */
 async function leaveGdbstub(wire: HmpWire): Promise<void> {
-  const clock = new Watchdog(() => wire.close()); // Ends the pending read.
-  clock.start(LEAVE_TIMEOUT_MS);
-  try {
-    for (const packet of ["+$D#44", "$D;1#b0"]) {
-      await wire.write(new TextEncoder().encode(packet));
-      let answer = "";
-      while (!/\$[^#]*#../.test(answer)) {
-        const bytes = await wire.read();
-        if (bytes === null) return;
-        answer += new TextDecoder("latin1").decode(bytes);
-      }
-      if (answer.includes("$OK")) return;
+  using _deadline = new GreetingDeadline(() => wire.close(), { timeoutMs: LEAVE_TIMEOUT_MS });
+  for (const packet of ["+$D#44", "$D;1#b0"]) {
+    await wire.write(new TextEncoder().encode(packet));
+    let answer = "";
+    while (!/\$[^#]*#../.test(answer)) {
+      const bytes = await wire.read();
+      if (bytes === null) return;
+      answer += new TextDecoder("latin1").decode(bytes);
     }
-  } finally {
-    clock.stop();
+    if (answer.includes("$OK")) return;
   }
 }
 

@@ -1,4 +1,4 @@
-import { formatEndpoint } from "./endpoint.ts";
+import { formatEndpoint } from "./endpoint/mod.ts";
 import { startsTelnet, TelnetFilter } from "./telnet.ts";
 import type { Transport } from "./transport.ts";
 

@@ -1,7 +1,7 @@
-import type { Endpoint } from "./endpoint.ts";
-import { parseEndpoint } from "./endpoint.ts";
+import type { Endpoint } from "./endpoint/mod.ts";
+import { parseEndpoint } from "./endpoint/mod.ts";
 import { WrongPeerError } from "./errors.ts";
-import { connectHmp, type ConnectHmpOptions } from "./hmp_client.ts";
+import { connectHmp, type ConnectHmpOptions } from "./connect_hmp.ts";
 import type { Monitor } from "./monitor.ts";
 
 /**
@@ -43,5 +43,5 @@ export async function connectMonitor(
 
 /** Loaded only where QMP is spoken. */
 async function connectByQmp(endpoint: Endpoint, options: ConnectHmpOptions): Promise<Monitor> {
-  return await (await import("./qmp_client.ts")).connectQmp(endpoint, options);
+  return await (await import("./connect_qmp.ts")).connectQmp(endpoint, options);
 }

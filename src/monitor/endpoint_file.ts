@@ -1,4 +1,4 @@
-import { type Endpoint, formatEndpoint, permissionFor } from "./endpoint.ts";
+import { type Endpoint, formatEndpoint, permissionFor } from "./endpoint/mod.ts";
 import { ConnectError, type ConnectFailure } from "./errors.ts";
 
 /**

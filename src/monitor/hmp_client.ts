@@ -3,12 +3,10 @@ import { type CommandLimits, CommandQueue } from "./_command_queue.ts";
 import { readGreeting } from "./_hmp_greeting.ts";
 import { HmpWire } from "./_hmp_wire.ts";
 import { runOnCpu } from "./_run_on_cpu.ts";
-import { type Endpoint, parseEndpoint } from "./endpoint.ts";
+import { settleByReply } from "./_settle.ts";
 import { NoSuchCpuError } from "./errors.ts";
 import { encodeCommand, FramingError, ReplyFramer } from "./hmp_codec.ts";
 import type { CommandOptions, Monitor } from "./monitor.ts";
-import { errorFromReply } from "./reply_errors.ts";
-import { connectSocket } from "./socket_transport.ts";
 import type { Transport } from "./transport.ts";
 
 /** How a human monitor is talked to. */
@@ -28,47 +26,6 @@ export interface HmpClientOptions extends CommandLimits {
   nudge?: boolean;
   /** Ends the attempt to connect with the signal's reason. */
   signal?: AbortSignal;
-}
-
-/** How a human monitor is connected to. */
-export interface ConnectHmpOptions extends HmpClientOptions {
-  /**
-   * Milliseconds until the connection must stand.
-   *
-   * @default {5000}
-   */
-  connectTimeoutMs?: number;
-}
-
-/**
- * Connects to a human monitor (`-monitor tcp:127.0.0.1:1334,server=on,wait=off`).
- *
- * @throws {InvalidArgumentError} if the endpoint is none
- * @throws {ConnectError} if no connection comes about
- * @throws {NoBannerError} if the peer stays silent, most often as another client holds the monitor
- * @throws {WrongPeerError} if the peer is no human monitor
- *
- * @example Usage
- * ```ts
- * import { connectHmp } from "@pagewalk/pagewalk";
- * import { fakeMonitor, simulatedGuest } from "@pagewalk/pagewalk/testing";
- * import { assertEquals } from "@std/assert";
- *
- * await using qemu = fakeMonitor(simulatedGuest());
- * await using monitor = await connectHmp(qemu.endpoint);
- * assertEquals(await monitor.command("info status"), "VM status: running");
- * ```
- */
-export async function connectHmp(
-  endpoint: Endpoint | string,
-  options: ConnectHmpOptions = {},
-): Promise<HmpClient> {
-  const { connectTimeoutMs = 5000, signal } = options;
-  const transport = await connectSocket(
-    typeof endpoint === "string" ? parseEndpoint(endpoint) : endpoint,
-    { timeoutMs: connectTimeoutMs, ...(signal ? { signal } : {}) },
-  );
-  return await HmpClient.open(transport, options);
 }
 
 /** What is sent in one packet at most: QEMU answers it in order, and round trips are what takes time. */
@@ -181,7 +138,7 @@ export class HmpClient implements Monitor {
       for (const [i, job] of batch.entries()) {
         const framer = new ReplyFramer(job.line, { followed: i < batch.length - 1 });
         rest = await this.#readReply(framer, job, rest);
-        this.#settle(job, framer.text());
+        settleByReply(job, framer.text(), this);
         this.#queue.finish(job);
       }
     } catch (cause) {
@@ -199,19 +156,12 @@ export class HmpClient implements Monitor {
       return framer.text();
     };
     try {
-      this.#settle(job, await runOnCpu(exchange, job.line, cpu, this.endpoint));
+      settleByReply(job, await runOnCpu(exchange, job.line, cpu, this.endpoint), this);
     } catch (cause) {
       if (cause instanceof NoSuchCpuError) job.reject(cause);
       else this.#end(this.#whyEnded(cause), cause);
     }
     this.#queue.finish(job);
-  }
-
-  #settle(job: CommandJob, reply: string): void {
-    const { endpoint, qemuVersion } = this;
-    const error = errorFromReply(reply, { endpoint, qemuVersion, command: job.line });
-    if (error === null) job.resolve(reply);
-    else job.reject(error);
   }
 
   /**

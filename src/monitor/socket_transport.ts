@@ -1,5 +1,11 @@
 import { InvalidArgumentError } from "../core/errors.ts";
-import { type Endpoint, formatEndpoint, permissionFor, permissionsFor } from "./endpoint.ts";
+import {
+  type Endpoint,
+  formatEndpoint,
+  permissionFor,
+  permissionsFor,
+  socketOf,
+} from "./endpoint/mod.ts";
 import { ConnectError, type ConnectFailure } from "./errors.ts";
 import type { Transport } from "./transport.ts";
 
@@ -47,11 +53,6 @@ export async function connectSocket(
       ? connectError("timedOut", endpoint, error, `within ${timeoutMs} ms`)
       : connectError(failureOf(error, endpoint), endpoint, error);
   }
-}
-
-/** The socket behind an endpoint, where its scheme is a language on one. */
-function socketOf(endpoint: Endpoint): Endpoint {
-  return endpoint.scheme === "qmp" || endpoint.scheme === "gdb" ? endpoint.socket : endpoint;
 }
 
 async function open(endpoint: Endpoint, signal: AbortSignal): Promise<Deno.Conn> {

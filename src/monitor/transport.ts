@@ -1,4 +1,4 @@
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint } from "./endpoint/mod.ts";
 
 /**
  * A two-way stream of bytes to a monitor. A socket is one; the simulated guest gives another that

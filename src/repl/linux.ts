@@ -1,5 +1,6 @@
 import { PagewalkError } from "../core/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
+import { symbolName } from "../report/symbol_text.ts";
 import type { Session } from "../session/session.ts";
 import type { TableChoice } from "../session/table_choice.ts";
 import type { GuestLink } from "./guest_link.ts";
@@ -37,15 +38,10 @@ export async function symbolText(guest: GuestLink, address: bigint): Promise<str
     // After a reboot the kernel lies elsewhere.
     if (!await linux.isCurrent()) return null;
     const found = await linux.symbolAt(address);
-    return found && nameWithOffset(found);
+    return found && symbolName(found);
   } catch (error) {
     // The number is what was asked for, and is printed without its name too.
     if (error instanceof PagewalkError) return null;
     throw error;
   }
-}
-
-/** Writes a symbol and a distance from it as the kernel does: `default_idle+0xb`. */
-export function nameWithOffset({ name, offset }: { name: string; offset: number }): string {
-  return offset === 0 ? name : `${name}+0x${offset.toString(16)}`;
 }

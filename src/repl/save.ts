@@ -1,6 +1,6 @@
 import type { RunLine } from "./evaluate/evaluator.ts";
 import { toScript } from "./evaluate/script.ts";
-import { parseEndpoint, permissionFor } from "../monitor/endpoint.ts";
+import { parseEndpoint, permissionFor } from "../monitor/endpoint/mod.ts";
 
 /** What a saved script needs to know besides the lines. */
 export interface SaveOptions {

@@ -1,4 +1,4 @@
-import type { JudgedGap, JudgedPageOfRange, RangeVerdict } from "../verify/range.ts";
+import type { JudgedGap, JudgedPageOfRange, RangeVerdict } from "../verify/range_verdict.ts";
 import { rangeSummary } from "./range_text.ts";
 
 /**

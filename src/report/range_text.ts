@@ -1,6 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { PAGING_MODES } from "../paging/modes.ts";
-import type { JudgedGap, JudgedPageOfRange, RangeVerdict } from "../verify/range.ts";
+import type { JudgedGap, JudgedPageOfRange, RangeVerdict } from "../verify/range_verdict.ts";
 import { formatSize } from "./size.ts";
 
 /** What the text says besides the judgement. */

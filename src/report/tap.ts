@@ -1,5 +1,5 @@
 import { formatAddress } from "../core/address.ts";
-import type { JudgedPart } from "../verify/range.ts";
+import type { JudgedPart } from "../verify/range_verdict.ts";
 
 /**
  * Writes what was judged as TAP, version 14 (testanything.org): one line for each page, and one for

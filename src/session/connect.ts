@@ -1,8 +1,8 @@
 import type { PagingContextOptions, PagingModeName } from "../cpu/paging_context.ts";
 import type { RamLayout } from "../dump/ram_layout.ts";
 import { connectMonitor } from "../monitor/connect_monitor.ts";
-import type { ConnectHmpOptions } from "../monitor/hmp_client.ts";
-import { type Endpoint, parseEndpoint } from "../monitor/endpoint.ts";
+import type { ConnectHmpOptions } from "../monitor/connect_hmp.ts";
+import { type Endpoint, parseEndpoint } from "../monitor/endpoint/mod.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 import { type GuestSource, monitorSource } from "./guest_source.ts";
 import { Session } from "./session.ts";

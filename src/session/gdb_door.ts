@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "../core/errors.ts";
 import { connectGdb, type GdbClientOptions } from "../gdbstub/gdb_client.ts";
-import { formatEndpoint, type GdbEndpoint } from "../monitor/endpoint.ts";
+import { formatEndpoint, type GdbEndpoint } from "../monitor/endpoint/mod.ts";
 import type { GuestSource } from "./guest_source.ts";
 
 /**

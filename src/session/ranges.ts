@@ -10,7 +10,8 @@ import type { AddressRange } from "../paging/address_range.ts";
 import { aliases, type AliasesOptions, type AliasRecord } from "../paging/aliases.ts";
 import { type MappingRecord, mappings, type MappingsOptions } from "../paging/mappings.ts";
 import { type Expectation, USER_CLEARED } from "../verify/expectation.ts";
-import { type RangeVerdict, verifyRange, type VerifyRangeOptions } from "../verify/range.ts";
+import { verifyRange, type VerifyRangeOptions } from "../verify/range.ts";
+import type { RangeVerdict } from "../verify/range_verdict.ts";
 import { type Snapshot, snapshot, type SnapshotOptions } from "../snapshot/snapshot.ts";
 import type { PageTable, TableChoice, TableSource } from "./table_choice.ts";
 

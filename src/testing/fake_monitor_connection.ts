@@ -1,4 +1,4 @@
-import type { FakeMonitorOptions } from "./fake_monitor_options.ts";
+import type { ConnectionContext } from "./fake_monitor_context.ts";
 import {
   type ByteStream,
   encodeLines,
@@ -8,25 +8,9 @@ import {
 } from "./fake_monitor_output.ts";
 import { FakeQmpConnection } from "./fake_monitor_qmp.ts";
 import { HmpReadline } from "./fake_monitor_readline.ts";
-import type { MonitorScript } from "./fake_monitor_script.ts";
-import type { MonitorSession, MonitorSource } from "./fake_monitor_source.ts";
 import { TELNET_GREETING, TelnetInput } from "./fake_monitor_telnet.ts";
 
 export type { ByteStream } from "./fake_monitor_output.ts";
-
-/** What a connection needs of the monitor that it belongs to. */
-export interface ConnectionContext {
-  /** The machine that the monitor is of. */
-  source: MonitorSource;
-  /** Answers the commands. */
-  session: MonitorSession;
-  /** Says what goes wrong, and notes what arrives. */
-  script: MonitorScript;
-  /** How bytes are sent. */
-  options: FakeMonitorOptions;
-  /** Ends waits when the monitor is closed. */
-  signal: AbortSignal;
-}
 
 /**
  * Serves one client until it leaves, a fault ends the connection, or `quit`.

@@ -1,4 +1,4 @@
-import type { ConnectionContext } from "./fake_monitor_connection.ts";
+import type { ConnectionContext } from "./fake_monitor_context.ts";
 import {
   type ByteStream,
   encodeLines,

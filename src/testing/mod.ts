@@ -52,6 +52,7 @@ export {
   type PageTableBuilderOptions,
   registersFor,
   type RegistersForOptions,
+  type TablesInUse,
 } from "./page_table_builder.ts";
 export type { PageSize, PageTableMode } from "./page_table_builder.ts";
 export type {

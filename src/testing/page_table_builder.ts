@@ -33,7 +33,7 @@ import type { EntryRights, ExpectedLeaf, ExpectedTranslation } from "./expected_
 import type { SparseMemory } from "./sparse_memory.ts";
 
 export type { PageSize, PageTableMode } from "./_page_table_formats.ts";
-export { registersFor, type RegistersForOptions } from "./registers_for.ts";
+export { registersFor, type RegistersForOptions, type TablesInUse } from "./registers_for.ts";
 
 const TABLE_BYTES = 4096n;
 /** Where a PAE root starts in its page: 32-byte aligned as CR3 asks, and on purpose no more. */

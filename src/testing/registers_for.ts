@@ -1,5 +1,17 @@
 import type { CpuRegisters } from "../cpu/registers.ts";
-import type { PageTableBuilder } from "./page_table_builder.ts";
+import type { PageTableMode } from "./_page_table_formats.ts";
+
+/** What {@linkcode registersFor} must know of the tables; a `PageTableBuilder` says it. */
+export interface TablesInUse {
+  /** The mode of the tables. */
+  readonly mode: PageTableMode;
+  /** The guest-physical address of the top table. */
+  readonly root: bigint;
+  /** EFER.NXE. */
+  readonly nxEnabled: boolean;
+  /** CR4.PSE. */
+  readonly pageSizeExtensions: boolean;
+}
 
 /** What {@linkcode registersFor} cannot tell from the tables. */
 export interface RegistersForOptions {
@@ -51,12 +63,12 @@ export interface RegistersForOptions {
  * ```
  */
 export function registersFor(
-  builder: PageTableBuilder,
+  tables: TablesInUse,
   options: RegistersForOptions = {},
 ): CpuRegisters {
   const { cpu = 0, writeProtect = true, globalPages = true, pcid, protectionKeys = false } =
     options;
-  const { mode } = builder;
+  const { mode } = tables;
   const longMode = mode === "4-level" || mode === "5-level";
   // SDM 2.5: CR0.PE = 0, ET = 4, WP = 16, PG = 31; CR4.PSE = 4, PAE = 5, PGE = 7, LA57 = 12,
   // PCIDE = 17, PKE = 22. SDM 2.2.1: EFER.LME = 8, LMA = 10, NXE = 11.
@@ -68,12 +80,12 @@ export function registersFor(
     cpl: 0,
     cr0: bit(0, true) | bit(4, true) | bit(16, writeProtect) | bit(31, true),
     cr2: 0n,
-    cr3: builder.root | BigInt(pcid ?? 0),
-    cr4: bit(4, mode === "32-bit" && builder.pageSizeExtensions) | bit(5, mode !== "32-bit") |
+    cr3: tables.root | BigInt(pcid ?? 0),
+    cr4: bit(4, mode === "32-bit" && tables.pageSizeExtensions) | bit(5, mode !== "32-bit") |
       bit(7, globalPages) | bit(12, mode === "5-level") | bit(17, pcid !== undefined) |
       bit(22, protectionKeys),
     efer: bit(8, longMode) | bit(10, longMode) |
-      bit(11, mode !== "32-bit" && builder.nxEnabled),
+      bit(11, mode !== "32-bit" && tables.nxEnabled),
     halted: false,
   };
 }

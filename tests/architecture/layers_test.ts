@@ -39,6 +39,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     "dump",
     "monitor",
     "paging",
+    "snapshot",
     "verify",
     "linux",
     "session",

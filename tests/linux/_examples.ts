@@ -34,6 +34,15 @@ export async function checkExamples(lab: LabGuest): Promise<void> {
     summary,
     new RegExp(`\\[\\+\\] (${cleared + 1}|${cleared + 2}) of \\1 pages pass\n$`),
   );
+  // Of the lab's processes one alone holds pages that were cleared.
+  for (const whose of [["--pid", `${pid}`], ["--comm", "target"]]) {
+    assertEquals(await run("verify_vfio.ts", ...whose), [again, summary]);
+  }
+  for (const others of [["--comm", "init"], ["--pid", `${pid}`, "--comm", "init"]]) {
+    const [none, said] = await run("verify_vfio.ts", ...others);
+    assertEquals(none, 2);
+    assertMatch(said, /\n\[!\] No pages\n$/);
+  }
   // The device's memory is mapped for user code, as the lab leaves it.
   const [maps, judged] = await run("verify_vfio.ts", "--vfio-maps");
   assertEquals(maps, 1);

@@ -6,7 +6,7 @@ import {
   monitorPortFor,
   parseEndpoint,
   permissionFor,
-} from "../../src/monitor/endpoint.ts";
+} from "../../src/monitor/endpoint/mod.ts";
 
 const READABLE: [text: string, endpoint: Endpoint, formatted: string][] = [
   ["1334", { scheme: "tcp", host: "127.0.0.1", port: 1334 }, "127.0.0.1:1334"],

@@ -10,7 +10,7 @@ import {
   UnknownCommandError,
   WrongPeerError,
 } from "../../src/monitor/errors.ts";
-import { connectHmp, type ConnectHmpOptions } from "../../src/monitor/hmp_client.ts";
+import { connectHmp, type ConnectHmpOptions } from "../../src/monitor/connect_hmp.ts";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
 import { bytesOf } from "./_fixtures.ts";
 import { BANNER, type Peer, PROMPT, ScriptServer } from "./_script_server.ts";

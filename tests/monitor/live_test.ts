@@ -13,7 +13,7 @@ import {
   UnknownCommandError,
   WrongPeerError,
 } from "../../src/monitor/errors.ts";
-import { connectHmp } from "../../src/monitor/hmp_client.ts";
+import { connectHmp } from "../../src/monitor/connect_hmp.ts";
 import { liveTest, QEMU } from "../live.ts";
 import { LiveQemu } from "./_qemu.ts";
 

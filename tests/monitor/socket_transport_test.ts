@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
-import { parseEndpoint } from "../../src/monitor/endpoint.ts";
+import { parseEndpoint } from "../../src/monitor/endpoint/mod.ts";
 import { ConnectError, type ConnectFailure } from "../../src/monitor/errors.ts";
 import { connectSocket, type ConnectSocketOptions } from "../../src/monitor/socket_transport.ts";
 
@@ -113,7 +113,7 @@ async function messageUnder(flags: string[], endpoint: string): Promise<string> 
   const base = new URL("../../src/monitor/", import.meta.url);
   const code = `
     import { connectSocket } from "${base}socket_transport.ts";
-    import { parseEndpoint } from "${base}endpoint.ts";
+    import { parseEndpoint } from "${base}endpoint/mod.ts";
     try { (await connectSocket(parseEndpoint(${
     JSON.stringify(endpoint)
   }))).close(); console.log("connected"); }

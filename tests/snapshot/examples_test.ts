@@ -59,6 +59,15 @@ Deno.test("diff.ts says which bits flipped between two files, or a file and a gu
     const live = await run(folder, "diff", `${folder}/sim.pwsnap`, "sim:");
     assertEquals([live.code, live.lines], [0, ["0 appeared, 0 vanished, 0 changed"]]);
 
+    const few = await run(folder, "snapshot", "sim:", `${folder}/part.pwsnap`, "--max-tables", "3");
+    assertEquals(few.code, 2, few.err);
+    assertMatch(few.out, /part\.pwsnap: 3 tables/);
+
+    const missing = await run(folder, "diff", `${folder}/nowhere.pwsnap`, "sim:");
+    assertEquals(missing.code, 3);
+    assertMatch(missing.err, /^error: Cannot read \S+nowhere\.pwsnap: there is no such file$/m);
+    const elsewhere = await run(folder, "audit", "/etc/any.pwsnap");
+    assertMatch(elsewhere.err, /^error: Cannot read \S+: run deno with --allow-read=\/etc\/any/);
     await Deno.writeTextFile(`${folder}/no.pwsnap`, "hello");
     const none = await run(folder, "diff", `${folder}/no.pwsnap`, "sim:");
     assertEquals(none.code, 3);

@@ -7,7 +7,8 @@ import type { PhysicalMemory } from "../../src/memory/physical_memory.ts";
 import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";
 import { ramRange, SparseMemory } from "../../src/testing/sparse_memory.ts";
 import type { Expectation } from "../../src/verify/expectation.ts";
-import { judgeRange, type RangeVerdict, verifyRange } from "../../src/verify/range.ts";
+import { judgeRange, verifyRange } from "../../src/verify/range.ts";
+import type { RangeVerdict } from "../../src/verify/range_verdict.ts";
 import { buildTables, MODES, plans } from "../mappings/_random_tables.ts";
 
 const START = 0x7f12_3456_7000n;

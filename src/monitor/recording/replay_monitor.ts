@@ -1,5 +1,5 @@
 import { checkCommand } from "../allow_list.ts";
-import { formatEndpoint, type ReplayEndpoint } from "../endpoint.ts";
+import { formatEndpoint, type ReplayEndpoint } from "../endpoint/mod.ts";
 import { openEndpointFile } from "../endpoint_file.ts";
 import { ConnectionLostError } from "../errors.ts";
 import type { CommandOptions, Monitor } from "../monitor.ts";

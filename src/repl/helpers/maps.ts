@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { LinuxProcess } from "../../linux/processes.ts";
+import { areaLine } from "../../report/area_text.ts";
 import type { Helper } from "../helper.ts";
 import { type LinuxInUse, useLinux } from "../linux.ts";
-import { type Area, areaLine } from "../show/area_text.ts";
 import { asRows } from "../show/rows.ts";
 
 /** `maps(pid)`. */
@@ -34,7 +34,7 @@ rw-p
         : await linux.process(typeof wanted === "bigint" ? Number(wanted) : wanted, { signal });
       const areas = await linux.vmas(process, { signal });
       const pages = await Array.fromAsync(linux.areaPages(process, areas, { signal }));
-      const rows = areas.map((area, i): Area => ({ ...area, pages: pages[i]! }));
+      const rows = areas.map((area, i) => ({ ...area, pages: pages[i]! }));
       return asRows(rows, { line: areaLine });
     }),
 };

@@ -1,9 +1,8 @@
 import { parseAddress } from "../../core/address.ts";
-import type { KernelSymbol, SymbolAt } from "../../linux/kallsyms/kallsyms.ts";
-import type { Style } from "../../report/style.ts";
+import { symbolLine } from "../../report/symbol_text.ts";
 import type { Helper } from "../helper.ts";
-import { nameWithOffset, useLinux } from "../linux.ts";
-import { groupHex } from "../show/group_hex.ts";
+import { useLinux } from "../linux.ts";
+import { GROUPED } from "../show/group_hex.ts";
 import { showAs } from "../show/renderers.ts";
 
 /** `sym(name | address)`. */
@@ -31,12 +30,6 @@ null
       const found = typeof wanted === "string" && !/^[0-9]/.test(wanted)
         ? await linux.symbol(wanted)
         : await linux.symbolAt(parseAddress(wanted));
-      return found && showAs(found, symbolLine);
+      return found && showAs(found, (symbol, style) => symbolLine(symbol, { ...GROUPED, style }));
     }),
 };
-
-function symbolLine(symbol: KernelSymbol & Partial<SymbolAt>, style: Style): string {
-  const { address, type, name, offset = 0 } = symbol;
-  const at = style.value(groupHex(address + BigInt(offset)));
-  return `${at} ${type} ${nameWithOffset({ name, offset })}`;
-}

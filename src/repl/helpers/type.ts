@@ -1,4 +1,5 @@
 import type { LayoutMember, StructLayout } from "../../linux/btf/btf.ts";
+import { layoutText, memberLine } from "../../report/layout_text.ts";
 import type { Style } from "../../report/style.ts";
 import type { Helper } from "../helper.ts";
 import { useLinux } from "../linux.ts";
@@ -33,20 +34,16 @@ struct task_struct {
     useLinux(repl.guest, async ({ linux }) => {
       const layout = await linux.type(name);
       if (layout) asRows(layout.members as LayoutMember[], { line: memberLine });
-      return layout && showAs(layout, layoutText);
+      return layout && showAs(layout, shortLayoutText);
     }),
 };
 
-function memberLine({ offset, type, name, bits }: LayoutMember): string {
-  return `  /* ${String(offset).padStart(5)} */ ${type} ${name}${bits ? ` : ${bits.width}` : ""};`;
-}
-
-function layoutText({ kind, name, members, sizeBytes }: StructLayout, style: Style): string {
+/** The layout, with as many members as fit on a screen. */
+function shortLayoutText(layout: StructLayout, style: Style): string {
+  const { members } = layout;
   const lines = members.slice(0, SHOWN_ROWS).map(memberLine);
   if (members.length > SHOWN_ROWS) {
     lines.push(moreText(members.length, SHOWN_ROWS, style, "_.members"));
   }
-  return [`${style.strong(`${kind} ${name}`)} {`, ...lines, `} /* ${sizeBytes} bytes */`].join(
-    "\n",
-  );
+  return layoutText(layout, { style, lines });
 }

@@ -1,3 +1,5 @@
+import type { LineOptions } from "../../report/line_options.ts";
+
 /**
  * Writes a number in hexadecimal, digits in groups of four: `0x7f12_3456_7000`. What it writes can be
  * typed back in.
@@ -13,3 +15,6 @@ export function groupHex(value: bigint | number, digits = 1): string {
   }
   return `${big < 0n ? "-" : ""}0x${groups.join("_")}`;
 }
+
+/** Has a report write its addresses so. */
+export const GROUPED: LineOptions = { address: (value) => groupHex(value) };

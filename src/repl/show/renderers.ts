@@ -7,7 +7,7 @@ import type { Style } from "../../report/style.ts";
 import type { GuestRangeVerdict } from "../../session/ranges.ts";
 import { describeSource } from "../../session/table_choice.ts";
 import type { WatchEvent } from "../../session/watch.ts";
-import type { RangeVerdict } from "../../verify/range.ts";
+import type { RangeVerdict } from "../../verify/range_verdict.ts";
 import type { Verdict } from "../../verify/verdict.ts";
 import { bitsText } from "./bits_text.ts";
 import { entryText } from "./entry_text.ts";

@@ -1,0 +1,31 @@
+import { connectError, type DomainEndpoint } from "./_connect_errors.ts";
+
+/**
+ * Starts a `virsh` that reads commands from its input. It asks for no permission: a missing one is an
+ * error that names the flag.
+ *
+ * @throws {ConnectError} if there is no virsh, or it may not be run
+ */
+export async function startVirsh(
+  endpoint: DomainEndpoint,
+): Promise<Deno.ChildProcess> {
+  const { state } = await Deno.permissions.query({ name: "run", command: "virsh" });
+  if (state !== "granted") throw connectError("permission", endpoint);
+  // Without no_tty ssh would ask for a password on the terminal, behind everybody's back.
+  const uri = endpoint.scheme === "libvirt"
+    ? "qemu:///system"
+    : `qemu+ssh://${endpoint.host}/system?no_tty=1`;
+  try {
+    return new Deno.Command("virsh", {
+      args: ["-q", "-c", uri],
+      env: { LC_ALL: "C" },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) throw connectError("noProgram", endpoint, error);
+    if (error instanceof Deno.errors.NotCapable) throw connectError("permission", endpoint, error);
+    throw connectError("failed", endpoint, error);
+  }
+}

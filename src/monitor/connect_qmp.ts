@@ -1,0 +1,49 @@
+import { type Endpoint, parseEndpoint } from "./endpoint/mod.ts";
+import { QmpClient, type QmpClientOptions } from "./qmp_client.ts";
+import { connectSocket } from "./socket_transport.ts";
+
+/** How a QMP server is connected to. */
+export interface ConnectQmpOptions extends QmpClientOptions {
+  /**
+   * Milliseconds until the connection must stand.
+   *
+   * @default {5000}
+   */
+  connectTimeoutMs?: number;
+}
+
+/**
+ * Connects to a QMP server (`-qmp tcp:127.0.0.1:4444,server=on,wait=off`).
+ *
+ * @param endpoint `qmp:4444`, `qmp:HOST:PORT`, `qmp:unix:/path`; `qmp:` may be left out
+ * @throws {InvalidArgumentError} if the endpoint is none
+ * @throws {ConnectError} if no connection comes about
+ * @throws {NoBannerError} if the peer stays silent, most often as another client holds the server
+ * @throws {WrongPeerError} if the peer is no QMP server
+ *
+ * @example Usage
+ * ```ts
+ * import { connectQmp } from "@pagewalk/pagewalk";
+ * import { fakeMonitor, simulatedGuest } from "@pagewalk/pagewalk/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using qemu = fakeMonitor(simulatedGuest(), { protocol: "qmp" });
+ * await using monitor = await connectQmp(qemu.endpoint);
+ * assertEquals(await monitor.command("info status"), "VM status: running");
+ * ```
+ */
+export async function connectQmp(
+  endpoint: Endpoint | string,
+  options: ConnectQmpOptions = {},
+): Promise<QmpClient> {
+  const { connectTimeoutMs = 5000, signal } = options;
+  const parsed = typeof endpoint === "string" ? parseEndpoint(endpoint) : endpoint;
+  const named: Endpoint = parsed.scheme === "tcp" || parsed.scheme === "unix"
+    ? { scheme: "qmp", socket: parsed }
+    : parsed;
+  const transport = await connectSocket(named, {
+    timeoutMs: connectTimeoutMs,
+    ...signal && { signal },
+  });
+  return await QmpClient.open(transport, options);
+}

@@ -1,0 +1,59 @@
+import type { AreaPages } from "../linux/area_pages.ts";
+import type { MemoryArea } from "../linux/memory_areas.ts";
+import { formatSize } from "./size.ts";
+import { PLAIN, type Style } from "./style.ts";
+
+/** What a line tells of a memory area: that of the kernel's own list, and what the page tables say. */
+export interface AreaOfLine extends Pick<MemoryArea, "start" | "end" | "permissions" | "name"> {
+  /** What the page tables say about it. */
+  readonly pages: AreaPages;
+}
+
+/** What is worth a word, if there is any of it; in capitals, what should not be. */
+const REMARKS: readonly {
+  readonly key: Exclude<keyof AreaPages, "mappedBytes">;
+  readonly word: string;
+  readonly bad?: true;
+}[] = [
+  { key: "untouchedBytes", word: "untouched" },
+  { key: "swappedBytes", word: "swapped" },
+  { key: "protNoneBytes", word: "PROT_NONE" },
+  { key: "readOnlyBytes", word: "write-protected" },
+  { key: "supervisorBytes", word: "_PAGE_USER CLEARED", bad: true },
+  { key: "tooWritableBytes", word: "WRITABLE IN SPITE OF THE AREA", bad: true },
+  { key: "unknownBytes", word: "UNKNOWN", bad: true },
+];
+
+/**
+ * Writes a memory area of a process as `/proc/PID/maps` does, and what its pages are.
+ *
+ * @example Usage
+ * ```ts
+ * import { areaLine } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const none = { untouchedBytes: 0, swappedBytes: 0, supervisorBytes: 0, readOnlyBytes: 0 };
+ * const pages = { ...none, tooWritableBytes: 0, unknownBytes: 0, mappedBytes: new Map() };
+ * const line = areaLine({
+ *   start: 0x7f1250020000n,
+ *   end: 0x7f1250024000n,
+ *   permissions: "---p",
+ *   name: "",
+ *   pages: { ...pages, protNoneBytes: 16384 },
+ * });
+ * assertEquals(line.replace(/ +/g, " "), "7f1250020000-7f1250024000 ---p PROT_NONE 16 KiB");
+ * ```
+ */
+export function areaLine(area: AreaOfLine, style: Style = PLAIN): string {
+  const { start, end, permissions, name, pages } = area;
+  const hex = (address: bigint) => address.toString(16).padStart(8, "0");
+  const range = `${hex(start)}-${hex(end)}`.padEnd(25);
+  const mapped = [...pages.mappedBytes].map(([size, bytes]) =>
+    size === 4096 ? formatSize(bytes) : `${formatSize(bytes)} in pages of ${formatSize(size)}`
+  );
+  const remarks = REMARKS.filter(({ key }) => pages[key] > 0).map(({ key, word, bad }) => {
+    const text = `${word} ${formatSize(pages[key])}`;
+    return bad ? style.bad(text) : text;
+  });
+  return `${range} ${permissions} ${name.padEnd(24)} ${[...mapped, ...remarks].join(", ")}`;
+}

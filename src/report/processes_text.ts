@@ -1,0 +1,81 @@
+import type { LinuxProcess } from "../linux/processes.ts";
+import type { LinuxThread } from "../linux/task_record.ts";
+import { completeLineOptions, type LineOptions } from "./line_options.ts";
+
+/** What a line tells of a process. */
+export type ProcessOfLine = Pick<
+  LinuxProcess,
+  "pid" | "state" | "root" | "userRoot" | "comm" | "isKernelThread" | "threads"
+>;
+
+/** An address as long as any root on a machine of 16 TiB. */
+const LONG_ROOT = 0xfff_ffff_f000n;
+
+/**
+ * The head of the columns that {@linkcode processLine} writes.
+ *
+ * @example Usage
+ * ```ts
+ * import { processesHead } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(processesHead(), "    PID S ROOT          USER ROOT     NAME");
+ * ```
+ */
+export function processesHead(options: LineOptions = {}): string {
+  return row(["PID", "S", "ROOT", "USER ROOT", "NAME"], options);
+}
+
+/**
+ * Writes a process as a line: its id, its state, the roots of its page tables, and its name, a kernel
+ * thread's in brackets.
+ *
+ * @example Usage
+ * ```ts
+ * import { processLine } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const process = { pid: 2, state: "S", comm: "kthreadd", isKernelThread: true } as const;
+ * assertEquals(
+ *   processLine({ ...process, root: null, userRoot: null, threads: [] }),
+ *   "      2 S -             -             [kthreadd]",
+ * );
+ * ```
+ */
+export function processLine(process: ProcessOfLine, options: LineOptions = {}): string {
+  const { pid, state, comm, isKernelThread, threads } = process;
+  const { address } = completeLineOptions(options);
+  const [root, userRoot] = [process.root, process.userRoot].map((at) =>
+    at === null ? "-" : address(at)
+  );
+  const name = isKernelThread ? `[${comm}]` : comm;
+  const more = threads.length > 1 ? ` (${threads.length} threads)` : "";
+  return row([String(pid), state, root!, userRoot!, `${name}${more}`], options);
+}
+
+/**
+ * Writes a thread of a process as a line below that of the process.
+ *
+ * @example Usage
+ * ```ts
+ * import { threadLine } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const thread = { tid: 85, state: "S", comm: "worker" } as const;
+ * assertEquals(threadLine(thread).replace(/ +/g, " "), " 85 S worker");
+ * ```
+ */
+export function threadLine(
+  { tid, state, comm }: Pick<LinuxThread, "tid" | "state" | "comm">,
+  options: LineOptions = {},
+): string {
+  return row([String(tid), state, "", "", comm], options);
+}
+
+function row(
+  [id, state, root, userRoot, name]: [string, string, string, string, string],
+  options: LineOptions,
+): string {
+  const width = completeLineOptions(options).address(LONG_ROOT).length;
+  return `${id.padStart(7)} ${state} ${root.padEnd(width)} ${userRoot.padEnd(width)} ${name}`;
+}

@@ -1,0 +1,173 @@
+import { isCanonical } from "../core/canonical.ts";
+import type { PagingContext, PagingModeName } from "../cpu/paging_context.ts";
+import type { AddressRange } from "../paging/address_range.ts";
+import type { PageTableEntry } from "../paging/entry.ts";
+import type { Listed, ListedPage } from "../paging/listing_records.ts";
+import { PAGING_MODES } from "../paging/modes.ts";
+import { type LeafRights, WITHOUT_PAGING } from "../paging/rights.ts";
+import { wholePages } from "./_whole_pages.ts";
+import { completeExpectation, type Expectation } from "./expectation.ts";
+import type { GapCause, JudgedGap, JudgedPart } from "./range_verdict.ts";
+import { judgePage } from "./verdict.ts";
+
+/** Turns what a listing finds into judgements, and what it does not mention into gaps. */
+export class RangeJudge {
+  /** The first address of the range, and the first behind it. */
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly #mode: PagingModeName;
+  readonly #expectation: ReturnType<typeof completeExpectation>;
+  /** Pages that are alike share their rights' object, so each kind is judged once. */
+  readonly #judged = new Map<LeafRights, ReturnType<typeof judgePage>>();
+  /** Everything below was judged. */
+  #at: bigint;
+  #gap: JudgedGap | null = null;
+
+  constructor(context: PagingContext, range: Required<AddressRange>, expectation: Expectation) {
+    ({ start: this.start, end: this.end } = wholePages(range));
+    this.#mode = context.mode;
+    this.#expectation = completeExpectation(expectation);
+    this.#at = this.start;
+  }
+
+  /** Takes the next record, and adds the parts that it completes. */
+  take(record: Listed, parts: JudgedPart[]): void {
+    const address = record.address > this.start ? record.address : this.start;
+    const recordEnd = record.address + BigInt(record.lengthBytes);
+    const end = recordEnd < this.end ? recordEnd : this.end;
+    this.#nothingUntil(address, parts);
+    switch (record.kind) {
+      case "page":
+        return this.#page(record, address, end, parts);
+      case "identity":
+        return this.#page(identityPage(record.lengthBytes), address, end, parts);
+      case "notPresent":
+        return this.#noPage("notPresent", contentReason(record.content), end, parts, record.entry);
+      case "reservedBits":
+        return this.#noPage(
+          "reservedBits",
+          "an entry sets reserved bits",
+          end,
+          parts,
+          record.entry,
+        );
+      case "unreadable": {
+        const reason = record.failure === "outsideRam"
+          ? "corrupt tables: an entry points to a table outside RAM"
+          : "a table could not be read";
+        return this.#noPage("unreadable", reason, end, parts, record.entry);
+      }
+      case "truncated": {
+        const reason = `the listing ended after ${record.tables} tables: raise maxTables`;
+        return this.#noPage("truncated", reason, this.end, parts);
+      }
+      case "table":
+      case "shared":
+        throw new Error("A range is listed without tables and with what is shared expanded");
+    }
+  }
+
+  /** Adds the parts that are left. */
+  finish(parts: JudgedPart[]): void {
+    this.#nothingUntil(this.end, parts);
+    this.#endGap(parts);
+  }
+
+  #page(
+    page: Omit<ListedPage, "entry"> & { entry?: PageTableEntry },
+    address: bigint,
+    end: bigint,
+    parts: JudgedPart[],
+  ): void {
+    this.#endGap(parts);
+    this.#at = end;
+    const { entry, leaf, effective, decidedBy } = page;
+    parts.push({
+      kind: "page",
+      address,
+      lengthBytes: Number(end - address),
+      pageSizeBytes: entry === undefined ? 4096 : page.lengthBytes,
+      physicalAddress: page.physicalAddress + (address - page.address),
+      ...entry && { entry },
+      leaf,
+      effective,
+      decidedBy,
+      ...this.#judge(page),
+    });
+  }
+
+  #judge(page: Pick<ListedPage, "leaf" | "effective" | "decidedBy">): ReturnType<typeof judgePage> {
+    let judged = this.#judged.get(page.leaf);
+    if (!judged) {
+      const { leaf, effective, decidedBy } = page;
+      judged = judgePage({ mode: this.#mode, leaf, effective, decidedBy }, this.#expectation);
+      if (this.#judged.size >= 4096) this.#judged.clear();
+      this.#judged.set(leaf, judged);
+    }
+    return judged;
+  }
+
+  /** Between records nothing is mapped, and in the middle of the address space nothing can be. */
+  #nothingUntil(address: bigint, parts: JudgedPart[]): void {
+    const bits = PAGING_MODES[this.#mode].linearAddressBits;
+    while (this.#at < address) {
+      const valid = isCanonical(this.#at, bits);
+      // Addresses stop being valid at the end of the lower half, and are again in the upper half.
+      const lowerEnd = bits === 32 ? 1n << 32n : 1n << BigInt(bits - 1);
+      const upperStart = bits === 32 ? 1n << 64n : (1n << 64n) - lowerEnd;
+      const border = valid ? (this.#at < lowerEnd ? lowerEnd : 1n << 64n) : upperStart;
+      const end = border < address ? border : address;
+      if (valid) this.#noPage("notPresent", "no page is mapped", end, parts);
+      else this.#noPage("nonCanonical", `not an address of ${this.#mode} paging`, end, parts);
+    }
+  }
+
+  #noPage(
+    cause: GapCause,
+    reason: string,
+    end: bigint,
+    parts: JudgedPart[],
+    entry?: PageTableEntry,
+  ): void {
+    const address = this.#at;
+    this.#at = end;
+    const lengthBytes = Number(end - address);
+    const gap = this.#gap;
+    if (gap !== null && gap.cause === cause && gap.reason === reason) {
+      this.#gap = { ...gap, lengthBytes: gap.lengthBytes + lengthBytes };
+      return;
+    }
+    this.#endGap(parts);
+    const isAbsent = cause === "notPresent" || cause === "nonCanonical";
+    const verdict = isAbsent && !this.#expectation.present ? "pass" : "inconclusive";
+    this.#gap = {
+      kind: "gap",
+      address,
+      lengthBytes,
+      cause,
+      ...entry && { entry },
+      verdict,
+      reason,
+    };
+  }
+
+  #endGap(parts: JudgedPart[]): void {
+    if (this.#gap !== null) parts.push(this.#gap);
+    this.#gap = null;
+  }
+}
+
+function contentReason(content: { kind: "empty" | "protNone" | "swap" }): string {
+  switch (content.kind) {
+    case "empty":
+      return "no page is mapped";
+    case "protNone":
+      return "the page is not present: PROT_NONE, or marked for NUMA balancing";
+    case "swap":
+      return "the page is not present: swapped out, or on its way";
+  }
+}
+
+function identityPage(lengthBytes: number): Omit<ListedPage, "entry"> {
+  return { kind: "page", address: 0n, lengthBytes, physicalAddress: 0n, ...WITHOUT_PAGING };
+}
