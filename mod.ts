@@ -43,7 +43,7 @@ export type { CpuRegisters } from "./src/cpu/registers.ts";
 
 // Guest-physical memory
 export { bufferMemory, type MemorySegment } from "./src/memory/buffer_memory.ts";
-export { FileMemory } from "./src/memory/file_memory.ts";
+export { FileMemory, type FileMemoryOptions } from "./src/memory/file_memory.ts";
 export { CachingMemory, type CachingMemoryOptions } from "./src/memory/caching_memory.ts";
 export { firstUnbacked, isBacked, type MemoryRange } from "./src/memory/memory_map.ts";
 export { MonitorMemory, type MonitorMemoryOptions } from "./src/memory/monitor_memory.ts";

@@ -65,7 +65,7 @@ export async function openDump(
       ...contents,
       endpoint: name,
       cpus: cpusOf(contents, name),
-      memory: new FileMemory(file, contents.ranges),
+      memory: new FileMemory(file, contents.ranges, { name: `the dump ${endpoint.path}` }),
       [Symbol.dispose]: () => file[Symbol.dispose](),
     };
   } catch (error) {

@@ -1,4 +1,5 @@
 import { readFully } from "../memory/file_memory.ts";
+import { formatError } from "../core/errors.ts";
 import { DumpFormatError } from "./errors.ts";
 
 /** The bytes of a dump by their place in the file. Nothing is taken on trust: every read is bounded. */
@@ -19,7 +20,13 @@ export interface DumpBytes {
 export function fileBytes(file: Deno.FsFile, path: string, lengthBytes: number): DumpBytes {
   return bounded(path, lengthBytes, (offset, count) => {
     const bytes = new Uint8Array(count);
-    if (!readFully(file, bytes, offset)) throw cutShort(path, lengthBytes);
+    let isComplete: boolean;
+    try {
+      isComplete = readFully(file, bytes, offset);
+    } catch (cause) {
+      throw new DumpFormatError(path, `it cannot be read: ${formatError(cause)}`, { cause });
+    }
+    if (!isComplete) throw cutShort(path, lengthBytes);
     return new DataView(bytes.buffer);
   });
 }

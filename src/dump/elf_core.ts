@@ -64,7 +64,7 @@ const PT_NOTE = 4;
 /** `e_phnum` when there are more headers than it can say; the number is in section header 0. */
 const PN_XNUM = 0xffff;
 const MAX_HEADERS = 1 << 20;
-/** 288 vCPUs take 250 KB. */
+/** All of them together: those of 288 vCPUs take 250 KB. */
 const MAX_NOTE_BYTES = 16 << 20;
 
 /**
@@ -90,6 +90,7 @@ export function readElfCore(bytes: DumpBytes): ElfCore {
   const segments: ElfSegment[] = [];
   const notes: { offset: bigint; lengthBytes: number }[] = [];
   let paging = false;
+  let noteBytes = 0n;
   for (const view of programHeaders(bytes, elf)) {
     const type = view.getUint32(0, true);
     const offset = elf.word(view, elf.ph.offset);
@@ -101,8 +102,12 @@ export function readElfCore(bytes: DumpBytes): ElfCore {
       paging ||= virtualAddress !== 0n && virtualAddress !== physicalAddress;
       segments.push({ physicalAddress, fileBytes, offset });
     } else if (type === PT_NOTE) {
-      if (fileBytes > MAX_NOTE_BYTES) {
-        throw new DumpFormatError(path, `its notes would be ${fileBytes} bytes long`);
+      noteBytes += fileBytes;
+      if (noteBytes > MAX_NOTE_BYTES) {
+        throw new DumpFormatError(
+          path,
+          `its notes would be ${noteBytes} bytes long, so it is damaged: dump the guest again`,
+        );
       }
       notes.push({ offset, lengthBytes: Number(fileBytes) });
     }
@@ -118,10 +123,11 @@ function* programHeaders(bytes: DumpBytes, elf: ElfClass): Generator<DataView> {
     const section = bytes.at(elf.word(header, elf.shoff), elf.shInfo + 4);
     count = section.getUint32(elf.shInfo, true);
   }
-  if (entryBytes < elf.ph.bytes || count > MAX_HEADERS) {
+  if (entryBytes !== elf.ph.bytes || count > MAX_HEADERS) {
     throw new DumpFormatError(
       bytes.path,
-      `its ELF header names ${count} program headers of ${entryBytes} bytes`,
+      `its ELF header names ${count} program headers of ${entryBytes} bytes, so it is damaged: dump ` +
+        "the guest again",
     );
   }
   const table = bytes.at(elf.word(header, elf.phoff), count * entryBytes);

@@ -1,5 +1,17 @@
+import { formatAddress } from "../core/address.ts";
+import { formatError } from "../core/errors.ts";
 import { firstUnbacked, type MemoryRange } from "./memory_map.ts";
 import { MemoryReadError, type PhysicalMemory, type ReadOptions } from "./physical_memory.ts";
+
+/** What a file is to those who read an error about it. */
+export interface FileMemoryOptions {
+  /**
+   * What messages call it.
+   *
+   * @default {"the file"}
+   */
+  name?: string;
+}
 
 /**
  * A guest's physical memory in a file: a dump, or the file behind its RAM. Each range's `offset` says
@@ -21,17 +33,23 @@ export class FileMemory implements PhysicalMemory {
   /** Which guest-physical addresses the file holds, in address order; they do not overlap. */
   readonly ranges: readonly MemoryRange[];
   readonly #file: Deno.FsFile;
+  readonly #name: string;
 
   /** Reads an open file. */
-  constructor(file: Deno.FsFile, ranges: readonly MemoryRange[]) {
+  constructor(
+    file: Deno.FsFile,
+    ranges: readonly MemoryRange[],
+    options: FileMemoryOptions = {},
+  ) {
     this.#file = file;
     this.ranges = ranges;
+    this.#name = options.name ?? "the file";
   }
 
   /**
    * Reads exactly so many bytes.
    *
-   * @throws {MemoryReadError} if a byte lies outside the ranges, or the file ends before it
+   * @throws {MemoryReadError} if a byte lies outside the ranges, the file ends before it, or was closed
    */
   // deno-lint-ignore require-await -- so that it rejects instead of throwing
   async read(address: bigint, lengthBytes: number, options: ReadOptions = {}): Promise<Uint8Array> {
@@ -42,13 +60,34 @@ export class FileMemory implements PhysicalMemory {
     for (let filled = 0; filled < lengthBytes;) {
       const at = address + BigInt(filled);
       const { start, end, offset } = this.ranges.find((range) => range.end > at)!;
-      const count = Math.min(lengthBytes - filled, Number(end - at));
-      if (!readFully(this.#file, bytes.subarray(filled, filled + count), offset + at - start)) {
-        throw new MemoryReadError("unreadable", at, lengthBytes);
+      const piece = bytes.subarray(
+        filled,
+        filled + Math.min(lengthBytes - filled, Number(end - at)),
+      );
+      const failure = this.#fill(piece, offset + at - start);
+      if (failure !== null) {
+        const { why, cause } = failure;
+        const where = `Guest-physical memory at ${formatAddress(at)} could not be read`;
+        const message = `${where}, as ${this.#name} ${why}`;
+        throw new MemoryReadError("unreadable", at, lengthBytes, { cause, message });
       }
-      filled += count;
+      filled += piece.length;
     }
     return bytes;
+  }
+
+  /** Fills a buffer, or says why that failed. */
+  #fill(bytes: Uint8Array, offset: bigint): { why: string; cause?: unknown } | null {
+    try {
+      if (readFully(this.#file, bytes, offset)) return null;
+    } catch (cause) {
+      const isClosed = cause instanceof Deno.errors.BadResource;
+      const why = isClosed ? "was closed: connect again" : `cannot be read: ${formatError(cause)}`;
+      return { why, cause };
+    }
+    return {
+      why: "ends before it: it was cut after it was opened, so open it, or a new one, again",
+    };
   }
 }
 

@@ -93,7 +93,7 @@ export async function openRamFiles(
     const file = cleanup.use(await openFile(path));
     const region = await regionIn(file, path, regions, { monitor, pages });
     regions.splice(regions.indexOf(region), 1);
-    files.push(new FileMemory(file, region.ranges));
+    files.push(new FileMemory(file, region.ranges, { name: `the RAM file ${path}` }));
   }
   const owned = cleanup.move();
   return {
@@ -119,9 +119,8 @@ async function openFile(path: string): Promise<Deno.FsFile> {
   const { state } = await Deno.permissions.query({ name: "read", path });
   if (state !== "granted") throw notPermitted(path);
   try {
-    const file = await Deno.open(path);
-    if ((await file.stat()).isFile) return file;
-    file.close();
+    // Asked first, as opening a pipe would wait for somebody to write to it.
+    if ((await Deno.stat(path)).isFile) return await Deno.open(path);
   } catch (cause) {
     if (cause instanceof Deno.errors.NotFound) {
       throw new RamFileError("noSuchFile", path, `There is no file ${path}: check --ram`, {

@@ -13,17 +13,15 @@ export async function openEndpointFile(
   const { path } = endpoint;
   const permission = await Deno.permissions.query({ name: "read", path });
   if (permission.state !== "granted") throw failed("permission", endpoint);
-  let file: Deno.FsFile;
   try {
-    file = await Deno.open(path);
+    // Opening a folder succeeds, opening a pipe waits for somebody to write to it, and neither that nor a
+    // device has bytes to seek to.
+    if ((await Deno.stat(path)).isFile) return await Deno.open(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw failed("noSuchFile", endpoint, error);
     if (error instanceof Deno.errors.NotCapable) throw failed("permission", endpoint, error);
     throw failed("failed", endpoint, error);
   }
-  // Opening a folder succeeds, and a pipe or a device has no bytes to seek to.
-  if ((await file.stat()).isFile) return file;
-  file.close();
   throw failed("failed", endpoint, new Error("it is no regular file"));
 }
 

@@ -131,6 +131,21 @@ Deno.test("parseRegisters() names the register that is missing", () => {
   assertThrows(() => parseRegisters(""), ReplyParseError, "expected registers");
 });
 
+Deno.test("parseRegisters() takes no damaged number for a shorter one", () => {
+  const text = replyText("7.2.22", "hmp-info_registers");
+  assertEquals(parseRegisters(text).length, 1);
+  for (const name of ["RIP", "RFL", "CR0", "CR2", "CR3", "CR4", "EFER"]) {
+    const digits = new RegExp(`${name}=([0-9a-f]+)`).exec(text)![1]!;
+    for (const damage of ["", "\xff", "\0", "x", " ", "00"]) {
+      for (const at of [1, digits.length - 1]) {
+        const damaged = digits.slice(0, at) + damage + digits.slice(damage === "" ? at + 1 : at);
+        const reply = text.replace(`${name}=${digits}`, `${name}=${damaged}`);
+        assertThrows(() => parseRegisters(reply), ReplyParseError, `${name}=`);
+      }
+    }
+  }
+});
+
 const VIEW = 'FlatView #0\n AS "I/O", root: io\n Root memory region: io\n' +
   "  0000000000000000-0000000000000007 (prio 0, ram): not.ours\n\n" +
   'FlatView #1\n AS "cpu-memory-0", root: system\n AS "memory", root: system\n' +

@@ -24,19 +24,35 @@ export function parseRegisters(reply: string): PrintedRegisters[] {
   return all;
 }
 
+/** Where each register stands. */
+const WORDS = {
+  rip: word("^[RE]?IP="),
+  rflags: word("^[RE]?IP=.* [RE]?FL="),
+  cr0: word("^CR0="),
+  cr2: word("^CR0=.* CR2="),
+  cr3: word("^CR0=.* CR3="),
+  cr4: word("^CR0=.* CR4="),
+  efer: word("^EFER="),
+};
+
 function parseOne(cpu: number | null, block: string): PrintedRegisters {
   return {
     cpu,
-    rip: hex(block, /^[RE]?IP=([0-9a-f]+)/m, "RIP"),
-    rflags: hex(block, /^[RE]?IP=.* [RE]?FL=([0-9a-f]+)/m, "RFL"),
-    cpl: Number(hex(block, /^[RE]?IP=.* CPL=([0-3])/m, "CPL")),
-    cr0: hex(block, /^CR0=([0-9a-f]+)/m, "CR0"),
-    cr2: hex(block, /^CR0=.* CR2=([0-9a-f]+)/m, "CR2"),
-    cr3: hex(block, /^CR0=.* CR3=([0-9a-f]+)/m, "CR3"),
-    cr4: hex(block, /^CR0=.* CR4=([0-9a-f]+)/m, "CR4"),
-    efer: hex(block, /^EFER=([0-9a-f]+)/m, "EFER"),
-    halted: hex(block, /^[RE]?IP=.* HLT=([01])/m, "HLT") === 1n,
+    rip: hex(block, WORDS.rip, "RIP"),
+    rflags: hex(block, WORDS.rflags, "RFL"),
+    cpl: Number(hex(block, /^[RE]?IP=.* CPL=([0-3])(?!\S)/m, "CPL")),
+    cr0: hex(block, WORDS.cr0, "CR0"),
+    cr2: hex(block, WORDS.cr2, "CR2"),
+    cr3: hex(block, WORDS.cr3, "CR3"),
+    cr4: hex(block, WORDS.cr4, "CR4"),
+    efer: hex(block, WORDS.efer, "EFER"),
+    halted: hex(block, /^[RE]?IP=.* HLT=([01])(?!\S)/m, "HLT") === 1n,
   };
+}
+
+/** Behind a name stand 8 or 16 digits, and nothing is glued to them: damaged, they are no number. */
+function word(name: string): RegExp {
+  return new RegExp(`${name}((?:[0-9a-f]{8}){1,2})(?!\\S)`, "m");
 }
 
 function hex(block: string, pattern: RegExp, name: string): bigint {

@@ -3,9 +3,12 @@ import { formatEndpoint, type ReplayEndpoint } from "../endpoint/mod.ts";
 import { openEndpointFile } from "../endpoint_file.ts";
 import { ConnectionLostError } from "../errors.ts";
 import type { CommandOptions, Monitor } from "../monitor.ts";
-import { NotRecordedError } from "./errors.ts";
+import { NotRecordedError, RecordingError } from "./errors.ts";
 import { reviveError } from "./recorded_error.ts";
 import { parseRecording, type RecordedExchange, type Recording } from "./recording.ts";
+
+/** A text cannot be longer than 2^29 - 24 characters (V8). */
+const MAX_RECORDING_BYTES = 2 ** 29 - 24;
 
 /**
  * Opens a recording as a monitor: what was answered then is answered now, without a guest.
@@ -17,6 +20,14 @@ export async function openReplay(
   endpoint: ReplayEndpoint,
 ): Promise<ReplayMonitor> {
   using file = await openEndpointFile(endpoint);
+  const { size } = await file.stat();
+  if (size > MAX_RECORDING_BYTES) {
+    throw new RecordingError(
+      `${endpoint.path} has ${size} bytes, and a recording of at most ${MAX_RECORDING_BYTES} is read: ` +
+        "record less in one session",
+      endpoint.path,
+    );
+  }
   const text = await new Response(file.readable).text();
   return new ReplayMonitor(parseRecording(text, endpoint.path), formatEndpoint(endpoint));
 }
