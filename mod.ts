@@ -83,6 +83,7 @@ export {
   formatEndpoint,
   type GdbEndpoint,
   type LibvirtEndpoint,
+  type LibvirtInstance,
   type LibvirtSshEndpoint,
   monitorPortFor,
   parseEndpoint,

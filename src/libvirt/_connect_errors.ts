@@ -1,19 +1,12 @@
 import { formatError } from "../core/errors.ts";
-import {
-  formatEndpoint,
-  type LibvirtEndpoint,
-  type LibvirtSshEndpoint,
-  permissionFor,
-} from "../monitor/endpoint/mod.ts";
+import { formatEndpoint, permissionFor } from "../monitor/endpoint/mod.ts";
 import {
   ConnectError,
   type ConnectFailure,
   MonitorError,
   ReplyTimeoutError,
 } from "../monitor/errors.ts";
-
-/** A domain, wherever its libvirt runs. */
-export type DomainEndpoint = LibvirtEndpoint | LibvirtSshEndpoint;
+import { connectionUri, type DomainEndpoint } from "./_connection_uri.ts";
 
 /** Why a domain's monitor is not reached. */
 type DomainFailure = Extract<
@@ -44,9 +37,16 @@ const MESSAGES: Record<DomainFailure, (of: Circumstances) => string> = {
     `No permission to run virsh for ${name}: run deno with ${permissionFor(endpoint)}`,
   noProgram: ({ name }) =>
     `There is no virsh for ${name}: install it (Debian: apt-get install libvirt-clients)`,
-  noSuchDomain: ({ where, endpoint }) =>
-    `libvirt on ${where} has no domain "${endpoint.domain}": ` +
-    `"virsh -c qemu:///system list --all" lists those it has`,
+  noSuchDomain: ({ where, endpoint }) => {
+    const { domain } = endpoint;
+    const uri = connectionUri(endpoint);
+    const listing = `virsh ${uri === null ? "" : `-c ${uri} `}list --all`;
+    // By itself virsh connects to one of a machine's two libvirts.
+    const others = uri === null
+      ? `; libvirt:///system/${domain} and libvirt:///session/${domain} name one of its two libvirts`
+      : "";
+    return `libvirt on ${where} has no domain "${domain}": "${listing}" lists those it has${others}`;
+  },
   notAllowed: ({ name, where, detail }) =>
     `libvirt on ${where} does not let this user in for ${name}: join its group "libvirt" (${detail})`,
   refused: ({ name, where, detail }) =>

@@ -1,4 +1,5 @@
-import { connectError, type DomainEndpoint } from "./_connect_errors.ts";
+import { connectionUri, type DomainEndpoint } from "./_connection_uri.ts";
+import { connectError } from "./_connect_errors.ts";
 
 /**
  * Starts a `virsh` that reads commands from its input. It asks for no permission: a missing one is an
@@ -11,13 +12,10 @@ export async function startVirsh(
 ): Promise<Deno.ChildProcess> {
   const { state } = await Deno.permissions.query({ name: "run", command: "virsh" });
   if (state !== "granted") throw connectError("permission", endpoint);
-  // Without no_tty ssh would ask for a password on the terminal, behind everybody's back.
-  const uri = endpoint.scheme === "libvirt"
-    ? "qemu:///system"
-    : `qemu+ssh://${endpoint.host}/system?no_tty=1`;
+  const uri = connectionUri(endpoint);
   try {
     return new Deno.Command("virsh", {
-      args: ["-q", "-c", uri],
+      args: ["-q", ...uri === null ? [] : ["-c", uri]],
       env: { LC_ALL: "C" },
       stdin: "piped",
       stdout: "piped",

@@ -10,7 +10,8 @@ import { ConnectionLostError, type MonitorError } from "../monitor/errors.ts";
 import { FramingError } from "../monitor/hmp_codec.ts";
 import type { CommandOptions, Monitor } from "../monitor/monitor.ts";
 import { parseQmp, type QmpLine } from "../monitor/qmp_codec.ts";
-import { connectErrorFrom, type DomainEndpoint } from "./_connect_errors.ts";
+import { connectErrorFrom } from "./_connect_errors.ts";
+import type { DomainEndpoint } from "./_connection_uri.ts";
 import { startVirsh } from "./_start_virsh.ts";
 import { encodeVirsh, type VirshAnswer, VirshOutput } from "./virsh_output.ts";
 

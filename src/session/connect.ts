@@ -49,8 +49,8 @@ export interface ConnectOptions extends ConnectHmpOptions, Omit<PagingContextOpt
  *
  * @param endpoint a port (`1334`), `host:port`, `tcp:…`, `telnet:…`, `unix:/path` for a monitor, human or
  * QMP; `qmp:…` and `gdb:…` before a port, `host:port` or `unix:/path`; `libvirt:DOMAIN`,
- * `libvirt+ssh://host/DOMAIN`; `replay:/path` for a recording, `dump:/path` for a dump, or `sim:` for the
- * simulated guest, which needs no permission
+ * `libvirt:///session/DOMAIN`, `libvirt+ssh://host/DOMAIN`; `replay:/path` for a recording, `dump:/path`
+ * for a dump, or `sim:` for the simulated guest, which needs no permission
  * @throws {InvalidArgumentError} if the endpoint or an option cannot be used
  * @throws {ConnectError} if no connection comes about
  * @throws {NoBannerError} if another client holds the monitor

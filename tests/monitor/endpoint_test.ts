@@ -39,6 +39,22 @@ const READABLE: [text: string, endpoint: Endpoint, formatted: string][] = [
   ["telnet:[::1]:1334", { scheme: "telnet", host: "::1", port: 1334 }, "telnet:[::1]:1334"],
   ["unix:/run/vm:1.sock", { scheme: "unix", path: "/run/vm:1.sock" }, "unix:/run/vm:1.sock"],
   ["unix:vm.sock,server=on,wait=off", { scheme: "unix", path: "vm.sock" }, "unix:vm.sock"],
+  ["libvirt:my vm", { scheme: "libvirt", domain: "my vm" }, "libvirt:my vm"],
+  [
+    "libvirt:///session/vm",
+    { scheme: "libvirt", instance: "session", domain: "vm" },
+    "libvirt:///session/vm",
+  ],
+  [
+    "libvirt+ssh://me@host:22/vm",
+    { scheme: "libvirt+ssh", host: "me@host:22", domain: "vm" },
+    "libvirt+ssh://me@host:22/vm",
+  ],
+  [
+    "libvirt+ssh://host/session/system",
+    { scheme: "libvirt+ssh", host: "host", instance: "session", domain: "system" },
+    "libvirt+ssh://host/session/system",
+  ],
   ["sim:demo", { scheme: "sim", name: "demo" }, "sim:demo"],
 ];
 
@@ -67,6 +83,13 @@ const REFUSED: [text: string, message: string][] = [
   ["-host:1334", "Not a host name or address"],
   ["unix:", "Not a socket's path"],
   ["/run/vm.sock", "for a Unix socket write unix:/run/vm.sock"],
+  ["libvirt:", "Not a domain's name"],
+  ["libvirt:a'b", "Not a domain's name"],
+  ["libvirt:///other/vm", "expected libvirt:DOMAIN, or libvirt:///system/DOMAIN"],
+  ["libvirt:///system/", "Not a domain's name"],
+  ["libvirt+ssh://host", "expected libvirt+ssh://HOST/DOMAIN"],
+  ["libvirt+ssh://-oProxyCommand=x/vm", "expected libvirt+ssh://HOST/DOMAIN"],
+  ["libvirt+ssh://host/other/vm", "Not a domain's name"],
   ["http://127.0.0.1:1334", 'there is no "http:" among tcp:, telnet:, unix:'],
   ["foo:127.0.0.1:1334", 'there is no "foo:" among'],
   ["abcd::1:1334", "an IPv6 address goes in brackets"],

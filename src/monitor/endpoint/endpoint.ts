@@ -42,10 +42,20 @@ export interface GdbEndpoint {
   socket: TcpEndpoint | UnixEndpoint;
 }
 
+/** One of a host's two libvirts: the `system`'s, or the `session`'s, which is a user's own. */
+export type LibvirtInstance = "system" | "session";
+
 /** A domain of libvirt's, reached through `virsh`. */
 export interface LibvirtEndpoint {
   /** Which kind of endpoint this is. */
   scheme: "libvirt";
+  /**
+   * Whose libvirt has it.
+   *
+   * @default the one that virsh connects to by itself: what LIBVIRT_DEFAULT_URI says, or libvirt.conf,
+   * else `system` for root and `session` for others
+   */
+  instance?: LibvirtInstance;
   /** The domain's name, number or UUID. */
   domain: string;
 }
@@ -56,6 +66,12 @@ export interface LibvirtSshEndpoint {
   scheme: "libvirt+ssh";
   /** `host`, `user@host`, either with `:port`. */
   host: string;
+  /**
+   * Whose libvirt has it.
+   *
+   * @default {"system"}
+   */
+  instance?: LibvirtInstance;
   /** The domain's name, number or UUID. */
   domain: string;
 }
