@@ -13,7 +13,7 @@ import {
   type TouchResult,
 } from "./guest_lines.ts";
 import type { LabPreset } from "./presets.ts";
-import type { QemuProcess } from "./qemu_process.ts";
+import type { LabQemu } from "./qemu_process.ts";
 import type { SerialLine } from "./serial_line.ts";
 
 /** A page of the target: its address, or its number within the DMA buffer (0 to 255). */
@@ -23,7 +23,7 @@ export type PageReference = bigint | number;
 export interface LabGuestParts {
   preset: LabPreset;
   build: LabBuild;
-  qemu: QemuProcess;
+  qemu: LabQemu;
   console: SerialLine;
   target: SerialLine;
   shell: SerialLine;

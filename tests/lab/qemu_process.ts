@@ -1,7 +1,24 @@
+import { qemuPath } from "../../src/testing/qemu_process.ts";
 import { LabError } from "./errors.ts";
 
-/** A running QEMU. */
-export class QemuProcess implements AsyncDisposable {
+/** A running QEMU, whoever runs it. Disposing of it ends it and waits until it is gone. */
+export interface LabQemu extends AsyncDisposable {
+  /** Its process id. */
+  readonly pid: number;
+  /** Resolves when it has ended. */
+  readonly ended: Promise<void>;
+  /**
+   * Throws if it has ended.
+   *
+   * @throws {LabError} with what it said.
+   */
+  assertRunning(): Promise<void>;
+  /** Asks it to end. */
+  kill(): void;
+}
+
+/** A QEMU that this process runs: the variable PAGEWALK_QEMU's, or the one on PATH. */
+export class QemuProcess implements LabQemu {
   readonly #child: Deno.ChildProcess;
   readonly #said: Promise<string>;
   #status: Deno.CommandStatus | undefined;
@@ -17,7 +34,7 @@ export class QemuProcess implements AsyncDisposable {
     // A guest must not outlive whoever started it, even one that is killed outright.
     return new QemuProcess(
       new Deno.Command("setpriv", {
-        args: ["--pdeathsig", "TERM", "qemu-system-x86_64", ...args],
+        args: ["--pdeathsig", "TERM", qemuPath(), ...args],
         stdin: "null",
         stdout: "null",
         stderr: "piped",

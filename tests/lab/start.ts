@@ -5,7 +5,7 @@ import { LabGuest } from "./guest.ts";
 import { LAB_PRESETS, type LabPreset, type LabPresetName, machineFor } from "./presets.ts";
 import { type Progress, silent } from "./progress.ts";
 import { qemuArguments, SERIAL_PORTS, serialSocket } from "./qemu_arguments.ts";
-import { QemuProcess } from "./qemu_process.ts";
+import { type LabQemu, QemuProcess } from "./qemu_process.ts";
 import { SerialLine } from "./serial_line.ts";
 import { requireTools } from "./tools.ts";
 
@@ -19,6 +19,8 @@ export interface StartLabOptions {
   ramFile?: boolean;
   /** More arguments for QEMU. `{folder}` in them stands for the guest's folder. @default none */
   qemuArguments?: readonly string[];
+  /** What runs QEMU with its arguments. @default this process */
+  run?: (args: readonly string[]) => LabQemu | Promise<LabQemu>;
   /** How long the guest may take until its target is ready. @default 120_000 */
   bootTimeoutMs?: number;
   /** Ask the archive for newer packages. @default false */
@@ -71,13 +73,21 @@ async function boot(
   const folder = await Deno.makeTempDir({ prefix: "pagewalk-lab-" });
   const ramFile = options.ramFile ? `${folder}/ram` : undefined;
   const ports: SerialLine[] = [];
-  const qemu = QemuProcess.start(qemuArguments(build, machineFor(preset), {
+  const args = qemuArguments(build, machineFor(preset), {
     monitorPort,
     gdbPort,
     folder,
     ramFile,
     extra: options.qemuArguments?.map((argument) => argument.replaceAll("{folder}", folder)),
-  }));
+  });
+  const { run = QemuProcess.start } = options;
+  let qemu: LabQemu;
+  try {
+    qemu = await run(args);
+  } catch (error) {
+    await Deno.remove(folder, { recursive: true });
+    throw error;
+  }
   function stop(): void {
     qemu.kill();
   }
@@ -110,7 +120,7 @@ async function boot(
 }
 
 /** Connects as soon as QEMU has made the socket: what comes before that is lost. */
-async function connect(qemu: QemuProcess, path: string, timeoutMs: number): Promise<SerialLine> {
+async function connect(qemu: LabQemu, path: string, timeoutMs: number): Promise<SerialLine> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     await qemu.assertRunning();

@@ -33,11 +33,23 @@ export interface StartBareGuestOptions extends BareGuestOptions {
    */
   monitorSocket?: boolean;
   /**
+   * Opens a monitor that speaks telnet on a free TCP port as well.
+   *
+   * @default {false}
+   */
+  telnet?: boolean;
+  /**
    * Opens QMP on a free TCP port.
    *
    * @default {false}
    */
   qmp?: boolean;
+  /**
+   * Opens QMP on a Unix socket.
+   *
+   * @default {false}
+   */
+  qmpSocket?: boolean;
   /**
    * Opens the gdb server on a free TCP port.
    *
@@ -73,8 +85,12 @@ export interface RunningBareGuest extends AsyncDisposable {
   monitorPort: number;
   /** The path of the monitor's Unix socket, if it was asked for. */
   monitorSocket: string | null;
+  /** The TCP port of the telnet monitor on 127.0.0.1, if it was asked for. */
+  telnetPort: number | null;
   /** The port of QMP on 127.0.0.1, if it was asked for. */
   qmpPort: number | null;
+  /** The path of QMP's Unix socket, if it was asked for. */
+  qmpSocket: string | null;
   /** The port of the gdb server on 127.0.0.1, if it was asked for. */
   gdbPort: number | null;
   /** The path of the file that is the guest's RAM, if it was asked for. */
@@ -123,11 +139,13 @@ async function boot(guest: BareGuest, options: StartBareGuestOptions): Promise<R
   const paths = guest.images.map(({ name }) => `${directory}/${name}`);
   await Promise.all(guest.images.map(({ bytes }, i) => Deno.writeFile(paths[i]!, bytes)));
 
-  const [monitor, qmp, gdb] = freePorts(3) as [number, number, number];
+  const [monitor, telnet, qmp, gdb] = freePorts(4) as [number, number, number, number];
   const monitorPort = options.monitorPort ?? monitor;
   const qmpPort = options.qmp ? qmp : null;
+  const telnetPort = options.telnet ? telnet : null;
   const gdbPort = options.gdb ? gdb : null;
   const monitorSocket = options.monitorSocket ? `${directory}/monitor.sock` : null;
+  const qmpSocket = options.qmpSocket ? `${directory}/qmp.sock` : null;
   const memoryFile = options.memoryFile ? `${directory}/ram` : null;
   const { machine = "pc", binary, timeoutMs } = options;
   const args = [
@@ -136,7 +154,9 @@ async function boot(guest: BareGuest, options: StartBareGuestOptions): Promise<R
     ...["-debugcon", "stdio"],
     ...["-monitor", `tcp:127.0.0.1:${monitorPort},server=on,wait=off`],
     ...(monitorSocket ? ["-monitor", `unix:${monitorSocket},server=on,wait=off`] : []),
+    ...(telnetPort ? ["-monitor", `telnet:127.0.0.1:${telnetPort},server=on,wait=off`] : []),
     ...(qmpPort ? ["-qmp", `tcp:127.0.0.1:${qmpPort},server=on,wait=off`] : []),
+    ...(qmpSocket ? ["-qmp", `unix:${qmpSocket},server=on,wait=off`] : []),
     ...(gdbPort ? ["-gdb", `tcp:127.0.0.1:${gdbPort}`] : []),
     ...(options.extraArgs ?? []),
   ];
@@ -151,7 +171,8 @@ async function boot(guest: BareGuest, options: StartBareGuestOptions): Promise<R
   cleanup.use(process);
   const owned = cleanup.move();
   return {
-    ...{ guest, process, bootMs, monitorPort, monitorSocket, qmpPort, gdbPort, memoryFile },
+    ...{ guest, process, bootMs, monitorPort, monitorSocket, telnetPort },
+    ...{ qmpPort, qmpSocket, gdbPort, memoryFile },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

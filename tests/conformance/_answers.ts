@@ -1,0 +1,67 @@
+/** What a guest says of itself through a door, in lines: two doors to one guest must say the same. */
+import { assertEquals } from "@std/assert";
+import { mappingRecord, type Session, type TableChoice, toJson, walkRecord } from "../../mod.ts";
+import { cachedSpace } from "./_compare.ts";
+
+/** Lines by what they are about. A door that does not hold a part leaves it out. */
+export type Answers = Readonly<Record<string, readonly string[]>>;
+
+/** The registers of every vCPU that decide on paging; of EFER what a dump holds, LMA. */
+export async function registerAnswers(session: Session): Promise<string[]> {
+  const all = await session.allRegisters();
+  return all.map(({ cpu, cr0, cr3, cr4, efer }) =>
+    toJson({ cpu, cr0, cr3, cr4, longMode: (efer >> 10n) & 1n })
+  );
+}
+
+/** Where each address leads by the tables, entry by entry: what memory alone tells. */
+export async function tableAnswers(
+  session: Session,
+  choice: TableChoice,
+  addresses: readonly bigint[],
+): Promise<string[]> {
+  const space = await cachedSpace(session, choice);
+  const lines: string[] = [];
+  for (const address of addresses) {
+    const found = await space.walk(address, { recheck: false });
+    const { outcome, steps, mode } = found;
+    const entries = steps.map(({ level, address, raw }) => ({ level, address, raw }));
+    const physical = found.outcome === "mapped" ? found.physicalAddress : null;
+    lines.push(toJson({ address, mode, outcome, physical, entries }));
+  }
+  return lines;
+}
+
+/** What each address's page allows, and who decides: that takes registers too. */
+export async function rightsAnswers(
+  session: Session,
+  choice: TableChoice,
+  addresses: readonly bigint[],
+): Promise<string[]> {
+  const space = await cachedSpace(session, choice);
+  const lines: string[] = [];
+  for (const address of addresses) {
+    lines.push(toJson(walkRecord(await space.walk(address, { recheck: false }), "")));
+  }
+  return lines;
+}
+
+/** Everything that the tables map. */
+export async function mappingAnswers(session: Session, choice: TableChoice): Promise<string[]> {
+  const records = await Array.fromAsync(session.mappings({}, choice));
+  return records.map((record) => toJson(mappingRecord(record)));
+}
+
+/** Requires that each part that a door tells is what the reference tells. Returns how many lines. */
+export function compareAnswers(found: Answers, reference: Answers): number {
+  let compared = 0;
+  for (const [part, lines] of Object.entries(found)) {
+    const expected = reference[part];
+    // The first difference is enough, and comparing thousands of lines at once takes minutes.
+    const at = lines.findIndex((line, i) => line !== expected?.[i]);
+    if (at >= 0) assertEquals(lines[at], expected?.[at], `${part}, line ${at}`);
+    assertEquals(lines.length, expected?.length, part);
+    compared += lines.length;
+  }
+  return compared;
+}
