@@ -1,27 +1,29 @@
+import { DOORS } from "../conformance/_doors.ts";
 import type { TestOutcome } from "./junit.ts";
 
-/** Which door a test goes through, by its file and name; the first that fits. */
-const DOORS: readonly [door: string, pattern: RegExp][] = [
-  ["bare guest", /^tests\/bare_guest\//],
-  ["dump", /^tests\/dump\/|\bdump\b/],
-  ["replay", /^tests\/recording\/|\brecording\b/],
-  ["libvirt", /libvirt|virsh/i],
-  ["RAM file", /ram_file|RAM file/],
-  ["gdbstub", /\/gdbstub\/|gdb(stub)?:|over gdb/i],
-  ["QMP", /\/qmp|over qmp/i],
-  ["telnet", /telnet/],
-  ["unix", /over unix/],
-  ["tcp", /over tcp/],
-  ["conformance", /^tests\/conformance\//],
+/** What the other live tests are about, by their file and name; the first that fits. */
+const AREAS: readonly [area: string, pattern: RegExp][] = [
+  ["bare guests", /^tests\/bare_guest\//],
+  ["dumps", /^tests\/dump\/|\bdump\b/],
+  ["recordings", /^tests\/recording\/|\brecording\b/],
+  ["RAM files", /ram_file|RAM file/],
+  ["gdbstub, alone", /\/gdbstub\/|gdb(stub)?:|over gdb/i],
+  ["listings", /^tests\/mappings\//],
+  ["monitors", /./],
 ];
 
-/** The door of a test; `monitor` for those that are about any of the monitor's. */
-export function doorOf({ file, name }: TestOutcome): string {
-  return DOORS.find(([, pattern]) => pattern.test(`${file} ${name}`))?.[0] ?? "monitor";
+/**
+ * The row that a test is counted in: a door of the conformance suite has its own, where each guest is a
+ * step; null for a test that is nothing but its steps.
+ */
+export function rowOf({ file, name, step }: TestOutcome): string | null {
+  if (step !== undefined) return DOORS.find((door) => door.name === step)?.name ?? null;
+  if (/^every door to/.test(name)) return null;
+  return AREAS.find(([, pattern]) => pattern.test(`${file} ${name}`))![0];
 }
 
-/** All doors, in the order of the table. */
-export const DOOR_ORDER: readonly string[] = [
-  ...["conformance", "monitor", "tcp", "telnet", "unix", "QMP", "gdbstub", "RAM file", "libvirt"],
-  ...["dump", "replay", "bare guest"],
+/** All rows, in the order of the table. */
+export const ROWS: readonly string[] = [
+  ...DOORS.map(({ name }) => name),
+  ...AREAS.map(([area]) => area).reverse(),
 ];

@@ -20,27 +20,39 @@ export const QEMU_RELEASES: readonly QemuRelease[] = [
   { version: "11.1", suites: ["trixie-backports", "trixie"] },
 ];
 
+/** A release of QEMU that can be run. Disposing of it removes it. */
+export interface ReleasedQemu extends AsyncDisposable {
+  /** The path of a program that runs it as `qemu-system-x86_64` does. */
+  path: string;
+}
+
 /**
- * Returns the path of a program that runs a release as `qemu-system-x86_64` does. Its packages and all
- * that they depend on, the C library included, are unpacked into a folder of the cache: nothing is
- * installed, and neither root nor chroot is needed.
+ * Puts a release where every user may read it, as libvirt runs QEMU as one of its own. Its packages and
+ * all that they depend on, the C library included, are unpacked into a folder of the cache, and copied
+ * from there: nothing is installed, and neither root nor chroot is needed.
  *
  * @throws {LabUnavailableError} if the archive does not have it
  */
 export async function qemuOf(
   release: QemuRelease,
   progress: (line: string) => void,
-): Promise<string> {
-  await requireTools(["apt-get", "dpkg-deb"]);
-  const folder = `${labCacheDir()}/../qemu/${release.suites[0]}`;
-  await withLock(`${folder}.lock`, async () => {
-    if (await exists(`${folder}/root`)) return;
+): Promise<ReleasedQemu> {
+  await requireTools(["apt-get", "dpkg-deb", "cp"]);
+  const cached = `${labCacheDir()}/../qemu/${release.suites[0]}`;
+  await withLock(`${cached}.lock`, async () => {
+    if (await exists(`${cached}/root`)) return;
     progress(`fetching QEMU ${release.version} of Debian ${release.suites[0]}`);
-    await makeFolder(folder, (temporary) => unpack(release, temporary));
+    await makeFolder(cached, (temporary) => unpack(release, temporary));
   });
-  const program = `${folder}/qemu-system-x86_64`;
-  await Deno.writeTextFile(program, await starter(`${folder}/root`), { mode: 0o755 });
-  return program;
+  const folder = await Deno.makeTempDir({ prefix: "pagewalk-qemu-" });
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(() => Deno.remove(folder, { recursive: true }));
+  await Deno.chmod(folder, 0o755);
+  await runTool("cp", ["-a", `${cached}/root`, folder], { purpose: "copying QEMU" });
+  const path = `${folder}/qemu-system-x86_64`;
+  await Deno.writeTextFile(path, await starter(`${folder}/root`), { mode: 0o755 });
+  const owned = cleanup.move();
+  return { path, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 async function unpack(release: QemuRelease, folder: string): Promise<void> {

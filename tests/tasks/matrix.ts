@@ -1,11 +1,11 @@
 /**
  * `deno task test:matrix`: runs the live tests on each release of QEMU that pagewalk is held against,
- * and prints what passed by release and door. The releases are fetched once, about 170 MB each. Not
+ * and prints what passed by release and door, then what passed of the other live tests. The releases are fetched once, about 170 MB each. Not
  * part of CI. Arguments are releases: `deno task test:matrix 5.2 11.1`.
  */
 import { qemuAvailable } from "../../src/testing/mod.ts";
 import { LabError } from "../lab/mod.ts";
-import { DOOR_ORDER, doorOf } from "../matrix/doors.ts";
+import { rowOf, ROWS } from "../matrix/doors.ts";
 import { parseJunit, type TestOutcome } from "../matrix/junit.ts";
 import { QEMU_RELEASES, qemuOf, type QemuRelease } from "../matrix/qemu_releases.ts";
 
@@ -26,10 +26,7 @@ if (unknown.length > 0) {
 const releases = QEMU_RELEASES.filter(({ version }) =>
   Deno.args.length === 0 || Deno.args.includes(version)
 );
-/**
- * The lab boots what is installed, the simulated guest speaks as one release does, and libvirt runs
- * QEMU as a user of its own, who may not read this one's cache.
- */
+/** The simulated guest speaks as one release does; the others are about Linux, or libvirt itself. */
 const NOT_OF_A_RELEASE = ["lab", "libvirt", "linux", "testing"];
 const files = liveTests();
 const results: ReleaseResult[] = [];
@@ -57,7 +54,8 @@ async function run(release: QemuRelease): Promise<ReleaseResult> {
   const result: ReleaseResult = { release, version: release.version, outcomes: [] };
   const report = await Deno.makeTempFile({ prefix: "pagewalk-matrix-", suffix: ".xml" });
   try {
-    const path = await qemuOf(release, (line) => console.error(`[matrix] ${line}`));
+    await using released = await qemuOf(release, (line) => console.error(`[matrix] ${line}`));
+    const { path } = released;
     const qemu = await qemuAvailable(path);
     result.version = qemu?.version ?? release.version;
     if (!qemu?.version.startsWith(`${release.version}.`)) {
@@ -95,16 +93,14 @@ async function runFile(file: string, qemu: string, report: string): Promise<Test
 }
 
 function printTable(results: readonly ReleaseResult[]): void {
-  const doors = DOOR_ORDER.filter((door) =>
-    results.some(({ outcomes }) => outcomes.some((outcome) => doorOf(outcome) === door))
-  );
+  const counted = (outcomes: readonly TestOutcome[], row: string) =>
+    cell(outcomes.filter((outcome) => rowOf(outcome) === row));
+  const all = (outcomes: readonly TestOutcome[]) =>
+    cell(outcomes.filter((outcome) => rowOf(outcome) !== null));
   const rows = [
-    ["door", ...results.map(({ version }) => `QEMU ${version}`)],
-    ...doors.map((door) => [
-      door,
-      ...results.map(({ outcomes }) => cell(outcomes.filter((each) => doorOf(each) === door))),
-    ]),
-    ["all", ...results.map(({ outcomes }) => cell(outcomes))],
+    ["", ...results.map(({ version }) => `QEMU ${version}`)],
+    ...ROWS.map((row) => [row, ...results.map(({ outcomes }) => counted(outcomes, row))]),
+    ["all", ...results.map(({ outcomes }) => all(outcomes))],
   ];
   const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
   for (const row of rows) console.log(row.map((text, i) => text.padEnd(widths[i]!)).join("  "));
@@ -124,8 +120,9 @@ function cell(outcomes: readonly TestOutcome[]): string {
 function printFailures(results: readonly ReleaseResult[]): void {
   for (const { version, outcomes, problem } of results) {
     if (problem !== undefined) console.log(`QEMU ${version}: ${problem}`);
-    for (const { file, name, outcome } of outcomes) {
-      if (outcome === "failed") console.log(`QEMU ${version}: ${file}: ${name}`);
+    for (const { file, name, step, outcome } of outcomes) {
+      const where = step === undefined ? name : `${name}: ${step}`;
+      if (outcome === "failed") console.log(`QEMU ${version}: ${file}: ${where}`);
     }
   }
 }
