@@ -1,20 +1,34 @@
+/** What a script's process printed. */
+export interface ScriptOutput {
+  stdout: string;
+  stderr: string;
+}
+
 /** Runs a script to its end, as a process of its own. */
-export async function runScript(args: readonly string[]): Promise<{ stderr: string }> {
-  const { stderr } = await new Deno.Command(Deno.execPath(), {
+export async function runScript(args: readonly string[]): Promise<ScriptOutput> {
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", ...args],
-    stdout: "null",
+    stdout: "piped",
     stderr: "piped",
   }).output();
-  return { stderr: new TextDecoder().decode(stderr) };
+  const decoder = new TextDecoder();
+  return { stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+/** Runs a script, and says how much memory its process took at most, in MiB. */
+export async function runWithPeak(
+  args: readonly string[],
+): Promise<{ stdout: string; peakMib: number }> {
+  // Deno lets only a process with all permissions read what /proc says of it.
+  const preload = new URL("./_peak.ts", import.meta.url).pathname;
+  const rest = args.filter((arg) => !arg.startsWith("--allow-"));
+  const { stdout, stderr } = await runScript([`--preload=${preload}`, "--allow-all", ...rest]);
+  const [, kibibytes] = /peak (\d+) KiB/.exec(stderr) ?? [];
+  if (kibibytes === undefined) throw new Error(`The peak was not told: ${stderr}`);
+  return { stdout, peakMib: Number(kibibytes) / 1024 };
 }
 
 /** Returns the most memory that a script's process takes, in MiB. */
 export async function peakMebibytes(args: readonly string[]): Promise<number> {
-  // Deno lets only a process with all permissions read what /proc says of it.
-  const preload = new URL("./_peak.ts", import.meta.url).pathname;
-  const rest = args.filter((arg) => !arg.startsWith("--allow-"));
-  const { stderr } = await runScript([`--preload=${preload}`, "--allow-all", ...rest]);
-  const [, kibibytes] = /peak (\d+) KiB/.exec(stderr) ?? [];
-  if (kibibytes === undefined) throw new Error(`The peak was not told: ${stderr}`);
-  return Number(kibibytes) / 1024;
+  return (await runWithPeak(args)).peakMib;
 }

@@ -1,101 +1,55 @@
 /** The same walk and the same listing through every door of one Linux guest. */
-import {
-  connect,
-  type ConnectOptions,
-  mappings,
-  type PhysicalMemory,
-  type Session,
-  walk,
-} from "../../mod.ts";
-import { startLab } from "../lab/mod.ts";
-import { type BenchRow, median, ms, timeMs } from "./_measure.ts";
-import { getAvailablePort } from "@std/net";
+import type { DoorFigures, DoorTask } from "./_door_process.ts";
+import { type BenchDoor, renewDump, startBenchGuest } from "./_lab_doors.ts";
+import { ms } from "./_measure.ts";
+import { peakMebibytes, runWithPeak } from "./_process.ts";
+import { type BenchTable, printTable } from "./_table.ts";
 
-interface Door {
-  name: string;
-  endpoint: string;
-  options?: ConnectOptions;
-  aimMs?: number;
-}
-
-interface Figures {
-  walkMs: number;
-  listMs: number;
-  reads: number;
-  bytes: number;
-  pages: number;
-}
+/** What a listing may take, in milliseconds, by the door. */
+const AIMS: Readonly<Record<string, number>> = {
+  "HMP over TCP": 250,
+  "QMP over TCP": 120,
+  "RAM file beside HMP": 15,
+  gdbstub: 40,
+};
 
 /** Measures each door, start-up and connecting not counted, and holds it against the slowest. */
-export async function doorsBench(): Promise<BenchRow[]> {
-  const qmpPort = getAvailablePort();
-  await using guest = await startLab("4-level", {
-    ramFile: true,
-    qemuArguments: [
-      ...["-qmp", `tcp:127.0.0.1:${qmpPort},server=on,wait=off`],
-      ...["-monitor", "unix:{folder}/monitor.sock,server=on,wait=off"],
+export async function doorsBench(): Promise<BenchTable> {
+  await using guest = await startBenchGuest();
+  await renewDump(guest);
+  const root = `0x${guest.lab.target.root.toString(16)}`;
+  const measured: { door: BenchDoor; figures: DoorFigures; peakMib: number }[] = [];
+  for (const door of guest.doors) {
+    const { endpoint, options } = door;
+    const task: DoorTask = { endpoint, options, root };
+    const script = new URL("./_door_process.ts", import.meta.url).pathname;
+    const { stdout, peakMib } = await runWithPeak([script, JSON.stringify(task)]);
+    measured.push({ door, figures: JSON.parse(stdout), peakMib });
+  }
+  const slowest = Math.max(...measured.map(({ figures }) => figures.listMs));
+  const empty = new URL("./_empty.ts", import.meta.url).pathname;
+  return {
+    head: ["door", "walk", "listing", "commands", "reads", "KiB", "pages", "peak", "ratio", "aim"],
+    rows: [
+      ...measured.map(({ door: { name }, figures, peakMib }) => [
+        name,
+        ms(figures.walkMs),
+        ms(figures.listMs),
+        `${figures.commands}`,
+        `${figures.reads}`,
+        (figures.readBytes / 1024).toFixed(0),
+        `${figures.pages}`,
+        `${peakMib.toFixed(0)} MiB`,
+        (slowest / figures.listMs).toFixed(1),
+        name in AIMS ? `${AIMS[name]} ms` : "",
+      ]),
+      [
+        "(an empty script)",
+        ...Array(6).fill(""),
+        `${(await peakMebibytes([empty])).toFixed(0)} MiB`,
+      ],
     ],
-  });
-  const hmp = `127.0.0.1:${guest.monitorPort}`;
-  const doors: Door[] = [
-    { name: "HMP over TCP", endpoint: hmp, aimMs: 250 },
-    { name: "HMP over a Unix socket", endpoint: `unix:${guest.folder}/monitor.sock` },
-    { name: "QMP over TCP", endpoint: `qmp:127.0.0.1:${qmpPort}`, aimMs: 120 },
-    { name: "RAM file", endpoint: hmp, options: { ram: [guest.ramFile!] }, aimMs: 15 },
-    // Last: it pauses the guest while it is open.
-    { name: "gdbstub", endpoint: `gdb:127.0.0.1:${guest.gdbPort}`, aimMs: 40 },
-  ];
-  const figures: [Door, Figures][] = [];
-  for (const door of doors) {
-    await using session = await connect(door.endpoint, door.options);
-    figures.push([door, await measure(session, guest.target.root)]);
-  }
-  const slowest = Math.max(...figures.map(([, { listMs }]) => listMs));
-  return figures.map(([{ name, aimMs }, { walkMs, listMs, reads, bytes, pages }]) => ({
-    name: `listing, ${name}`,
-    figure: ms(listMs),
-    against: `${pages} pages, ${reads} reads, ${(bytes / 1024).toFixed(0)} KiB, a walk ${
-      ms(walkMs)
-    }`,
-    ratio: `${(slowest / listMs).toFixed(1)} times the slowest door's speed`,
-    ...aimMs !== undefined && { aim: `${aimMs} ms` },
-  }));
+  };
 }
 
-async function measure(session: Session, root: bigint): Promise<Figures> {
-  const { context } = await session.pageTable({ root });
-  const counted = countReads(session.memory);
-  let pages = 0;
-  const list = async () => {
-    pages = 0;
-    counted.reads = counted.bytes = 0;
-    for await (const record of mappings(counted.memory, context, {}, { pages: true })) {
-      if (record.kind === "mapping") pages++;
-    }
-  };
-  await list(); // warms up what is compiled at run time
-  const { reads, bytes } = counted;
-  const listings = [await timeMs(list), await timeMs(list), await timeMs(list)];
-  const walks: number[] = [];
-  for (let i = 0; i < 20; i++) {
-    walks.push(await timeMs(() => walk(session.memory, context, 0x7f1234567000n)));
-  }
-  return { walkMs: median(walks), listMs: median(listings), reads, bytes, pages };
-}
-
-function countReads(
-  memory: PhysicalMemory,
-): { memory: PhysicalMemory; reads: number; bytes: number } {
-  const counted = {
-    reads: 0,
-    bytes: 0,
-    memory: {
-      read(address, lengthBytes, options) {
-        counted.reads++;
-        counted.bytes += lengthBytes;
-        return memory.read(address, lengthBytes, options);
-      },
-    } satisfies PhysicalMemory as PhysicalMemory,
-  };
-  return counted;
-}
+if (import.meta.main) printTable(await doorsBench());

@@ -1,7 +1,9 @@
-/** What it costs to find a Linux guest's processes, from connecting to the list. */
-import { connect, type ConnectOptions, type Monitor } from "../../mod.ts";
-import { startLab } from "../lab/mod.ts";
-import { type BenchRow, median, ms, timeMs } from "./_measure.ts";
+/** What it costs to find a Linux guest's processes, from connecting to the list, by each door. */
+import { connect } from "../../mod.ts";
+import { count } from "./_count.ts";
+import { type BenchDoor, renewDump, startBenchGuest } from "./_lab_doors.ts";
+import { median, ms, timeMs } from "./_measure.ts";
+import { type BenchTable, printTable } from "./_table.ts";
 
 const ROUNDS = 5;
 const MANY = 1000;
@@ -9,90 +11,65 @@ const MANY = 1000;
 /** What one attach with its list took. */
 interface Attach {
   takenMs: number;
-  commands: number;
-  replyBytes: number;
   processes: number;
+  commands: number;
+  reads: number;
+  readBytes: number;
 }
 
 /** Lists some 60 and some 1,000 processes, knowing nothing of the kernel, and knowing its build. */
-export async function linuxBench(): Promise<BenchRow[]> {
-  await using lab = await startLab("4-level", {
-    ramFile: true,
-    qemuArguments: ["-qmp", "unix:{folder}/qmp.sock,server=on,wait=off"],
-  });
-  const cache = `${lab.folder}/kernels`;
-  const doors: [name: string, endpoint: string, options: ConnectOptions][] = [
-    ["tcp:", `${lab.monitorPort}`, {}],
-    ["qmp:unix:", `qmp:unix:${lab.folder}/qmp.sock`, {}],
-    ["tcp:, RAM file", `${lab.monitorPort}`, { ram: [lab.ramFile!] }],
-  ];
-  const rows: BenchRow[] = [];
+export async function linuxBench(): Promise<BenchTable> {
+  await using guest = await startBenchGuest();
+  const cache = `${guest.lab.folder}/kernels`;
+  const rows: string[][] = [];
   for (const isMany of [false, true]) {
     if (isMany) {
-      await lab.shell(`for n in $(seq ${MANY}); do sleep 100000 > /dev/null 2>&1 & done`);
+      await guest.lab.shell(`for n in $(seq ${MANY}); do sleep 100000 > /dev/null 2>&1 & done`);
     }
-    for (const [name, endpoint, options] of doors) {
-      const cold = await measure(endpoint, options);
-      const cached = await measure(endpoint, { ...options, kernelCacheDir: cache });
-      const hasAims = name === "tcp:" && !isMany;
+    await renewDump(guest);
+    for (const door of guest.doors) {
+      const cold = await measure(door);
+      const cached = await measure({
+        ...door,
+        options: { ...door.options, kernelCacheDir: cache },
+      });
+      const hasAims = door.name === "HMP over TCP" && !isMany;
       rows.push(
-        row(`${name} cold, ${cold.processes} processes`, cold, hasAims && "under 400 ms"),
-        row(`${name} cached, ${cached.processes} processes`, cached, hasAims && "under 100 ms"),
+        row(`${door.name}, cold`, cold, hasAims ? "400 ms" : ""),
+        row(`${door.name}, cached`, cached, hasAims ? "100 ms" : ""),
       );
     }
   }
-  return rows;
+  return { head: ["door", "processes", "time", "commands", "reads", "KiB", "aim"], rows };
 }
 
-function row(
-  name: string,
-  { commands, replyBytes, takenMs }: Attach,
-  aim: string | false,
-): BenchRow {
-  return {
-    name,
-    figure: ms(takenMs),
-    against: `${commands} commands`,
-    ratio: `${(replyBytes / 1024).toFixed(0)} KiB of replies`,
-    ...aim !== false && { aim },
-  };
+function row(name: string, attach: Attach, aim: string): string[] {
+  const { commands, processes, readBytes, reads, takenMs } = attach;
+  const figures = [processes, ms(takenMs), commands, reads, (readBytes / 1024).toFixed(0)];
+  return [name, ...figures.map(String), aim];
 }
 
 /** The middle of some rounds; the first one warms up, and fills the cache, and is not counted. */
-async function measure(endpoint: string, options: ConnectOptions): Promise<Attach> {
+async function measure(door: BenchDoor): Promise<Attach> {
   const rounds: Attach[] = [];
   for (let round = 0; round <= ROUNDS; round++) {
-    const one = await attach(endpoint, options);
+    const one = await attach(door);
     if (round > 0) rounds.push(one);
   }
   return { ...rounds.at(-1)!, takenMs: median(rounds.map(({ takenMs }) => takenMs)) };
 }
 
-async function attach(endpoint: string, options: ConnectOptions): Promise<Attach> {
-  const counted = { commands: 0, replyBytes: 0 };
+async function attach({ endpoint, options }: BenchDoor): Promise<Attach> {
+  let counted = { commands: 0, reads: 0, readBytes: 0 };
   let processes = 0;
   const takenMs = await timeMs(async () => {
-    await using guest = await connect(endpoint, options);
-    count(guest.monitor, counted);
-    const linux = await guest.linux();
+    await using session = await connect(endpoint, options);
+    counted = count(session, !endpoint.startsWith("dump:"));
+    const linux = await session.linux();
     processes = (await linux.processes()).length;
   });
-  return { takenMs, processes, ...counted };
+  const { commands, reads, readBytes } = counted;
+  return { takenMs, processes, commands, reads, readBytes };
 }
 
-/** Counts what goes through a monitor from now on: the few commands of connecting are not in it. */
-function count(monitor: Monitor, counted: { commands: number; replyBytes: number }): void {
-  const { command } = monitor;
-  monitor.command = async (line, options) => {
-    const reply = await command.call(monitor, line, options);
-    counted.commands++;
-    counted.replyBytes += reply.length;
-    return reply;
-  };
-}
-
-if (import.meta.main) {
-  for (const { name, figure, against, ratio, aim } of await linuxBench()) {
-    console.log([name.padEnd(36), figure.padStart(9), against, ratio, aim ?? ""].join("  "));
-  }
-}
+if (import.meta.main) printTable(await linuxBench());

@@ -37,7 +37,7 @@ export async function qemuOf(
   release: QemuRelease,
   progress: (line: string) => void,
 ): Promise<ReleasedQemu> {
-  await requireTools(["apt-get", "dpkg-deb", "cp"]);
+  await requireTools(["apt-get", "dpkg-deb"]);
   const cached = `${labCacheDir()}/../qemu/${release.suites[0]}`;
   await withLock(`${cached}.lock`, async () => {
     if (await exists(`${cached}/root`)) return;

@@ -12,6 +12,7 @@ import { monitorBench } from "../bench/monitor_bench.ts";
 import { processBench } from "../bench/process_bench.ts";
 import { rangeBench } from "../bench/range_bench.ts";
 import { replBench } from "../bench/repl_bench.ts";
+import { printTable } from "../bench/_table.ts";
 
 const qemu = await qemuAvailable();
 if (!qemu) {
@@ -31,8 +32,10 @@ print("A check", await processBench(guest.monitorPort, address));
 print("The REPL", await replBench(guest.monitorPort));
 print("A range", await rangeBench());
 print("A whole address space", await mappingsBench());
-print("A Linux guest's processes", await linuxBench());
-print("The doors of one Linux guest", await doorsBench());
+console.log("A Linux guest's processes, from connecting to the list");
+printTable(await linuxBench());
+console.log("\nThe doors of one Linux guest: a walk and a listing; ratio: to the slowest listing");
+printTable(await doorsBench());
 
 function print(title: string, rows: readonly BenchRow[]): void {
   console.log(title);
