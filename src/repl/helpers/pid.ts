@@ -12,8 +12,7 @@ export const PID: Helper = {
   on: "linux",
   notes: [
     "A number is a pid, a text a name; Tab completes names. root(null) goes back to the monitor's vCPU.",
-    "The process is looked for at each use, so that its exit is noticed; for many calls in a row,",
-    "root(pid(84).context.root) is faster.",
+    "At each use it is looked for where it was, so that its exit is noticed.",
   ],
   example: `
 > pid("target")
