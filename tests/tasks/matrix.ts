@@ -40,7 +40,7 @@ Deno.exit(fine ? 0 : 1);
 
 /** The files whose tests run a QEMU of their own: by name, or in a folder that has only such. */
 function liveTests(): string[] {
-  const found: string[] = ["tests/conformance/qemu_conformance_test.ts"];
+  const found = ["qemu", "linux"].map((guest) => `tests/conformance/${guest}_conformance_test.ts`);
   for (const folder of Deno.readDirSync("tests")) {
     if (!folder.isDirectory || NOT_OF_A_RELEASE.includes(folder.name)) continue;
     for (const file of Deno.readDirSync(`tests/${folder.name}`)) {

@@ -1,0 +1,63 @@
+/** Every door to one Linux guest: the same processes, areas, symbols and entries. */
+import { getAvailablePort } from "@std/net";
+import { assert, assertEquals } from "@std/assert";
+import { connectHmp, readStatus, type Session } from "../../mod.ts";
+import { labTest, startLab } from "../lab/mod.ts";
+import { type Answers, compareAnswers, registerAnswers, tableAnswers } from "./_answers.ts";
+import { type Door, DOORS, type GuestDoors } from "./_doors.ts";
+import { linuxAnswers } from "./_linux_answers.ts";
+
+Deno.test(
+  await labTest("every door to a Linux guest gives the same", "pti", async (t) => {
+    const [telnetPort, qmpPort] = [getAvailablePort(), getAvailablePort()];
+    await using lab = await startLab("pti", {
+      ramFile: true,
+      qemuArguments: [
+        ...["-monitor", `telnet:127.0.0.1:${telnetPort},server=on,wait=off`],
+        ...["-monitor", "unix:{folder}/monitor.sock,server=on,wait=off"],
+        ...["-qmp", `tcp:127.0.0.1:${qmpPort},server=on,wait=off`],
+        ...["-qmp", "unix:{folder}/qmp.sock,server=on,wait=off"],
+      ],
+    });
+    const doors: GuestDoors = {
+      hmpPort: lab.monitorPort,
+      telnetPort,
+      hmpSocket: `${lab.folder}/monitor.sock`,
+      qmpPort,
+      qmpSocket: `${lab.folder}/qmp.sock`,
+      gdbPort: lab.gdbPort,
+      ramFile: lab.ramFile!,
+      folder: lab.folder,
+      mode: "4-level",
+      domain: () => Promise.reject(new Error("libvirt does not run this guest")),
+    };
+    const { address, lengthBytes } = lab.fact("dma");
+    const pages = Array.from({ length: lengthBytes / 4096 }, (_, i) => address + BigInt(i * 4096));
+    const { root } = lab.target;
+    let reference: Answers | null = null;
+    // libvirt has no way to a QEMU that it did not start; a bare guest of its own is among the others.
+    for (const door of DOORS.filter(({ needs }) => needs === undefined)) {
+      await t.step(door.name, async () => {
+        {
+          const ask = (session: Session) => askAll(session, door);
+          await using session = await door.open(doors, {}, ask);
+          const answers = await ask(session);
+          reference ??= answers;
+          const lines = compareAnswers(answers, reference);
+          assert(lines >= pages.length);
+          console.log(`Linux ${lab.build.release}, ${door.name}: ${lines} answers`);
+        }
+        await using monitor = await connectHmp(`${lab.monitorPort}`);
+        assertEquals((await readStatus(monitor)).running, true, "the guest was left paused");
+      });
+    }
+
+    async function askAll(session: Session, door: Door): Promise<Answers> {
+      const tables = await tableAnswers(session, { root }, pages);
+      if (door.holds === "memory") return { tables };
+      // Which process a vCPU runs changes; how many there are does not.
+      const vcpus = await registerAnswers(session);
+      return { tables, vcpus: [`${vcpus.length}`], ...await linuxAnswers(session, "target") };
+    }
+  }),
+);
