@@ -5,11 +5,15 @@ import type { Answers } from "./_answers.ts";
 /** Symbols that every kernel has: code, data, read-only data and bss. */
 const SYMBOLS = ["_stext", "init_task", "jiffies", "linux_banner", "idt_table", "no_such_symbol"];
 
-/** What a Linux guest says of what stands still in it: sleeping processes, and one of them at length. */
-export async function linuxAnswers(session: Session, comm: string): Promise<Answers> {
+/** What a Linux guest says of what stands still in it: some processes, and one of them at length. */
+export async function linuxAnswers(
+  session: Session,
+  comm: string,
+  lasting: ReadonlySet<number>,
+): Promise<Answers> {
   const linux = await session.linux();
   const listed = await linux.processes();
-  const users = listed.filter(({ root }) => root !== null).sort((a, b) => a.pid - b.pid);
+  const users = listed.filter(({ pid }) => lasting.has(pid)).sort((a, b) => a.pid - b.pid);
   const process = await linux.process(comm);
   const areas = await linux.vmas(process);
   assertGreater(areas.length, 10);
