@@ -42,6 +42,23 @@ export async function startDomain(args: readonly string[]): Promise<RunningDomai
   };
 }
 
+/**
+ * Whether libvirt can run a QEMU at all. One that is years older cannot: 9.0 runs QEMU 5.2 and 7.2, and
+ * gets no capabilities from 10.0 and 11.1 ("An error occurred, but the cause is unknown").
+ */
+export async function libvirtKnows(emulator: string): Promise<boolean> {
+  const { success, stderr } = await new Deno.Command("virsh", {
+    args: ["-c", "qemu:///system", "domcapabilities", "--virttype", "qemu"]
+      .concat("--emulatorbin", emulator),
+    env: { LC_ALL: "C" },
+  }).output();
+  const said = new TextDecoder().decode(stderr).trim();
+  if (!success && !/failed to get emulator capabilities/.test(said)) {
+    throw new Error(`virsh domcapabilities: ${said}`);
+  }
+  return success;
+}
+
 /** Runs one virsh on the system's libvirt, and returns what it said. */
 export async function virsh(...args: string[]): Promise<string> {
   const { success, stderr, stdout } = await new Deno.Command("virsh", {
