@@ -1,6 +1,6 @@
-import { MemoryReadError, type ReadOptions } from "../memory/physical_memory.ts";
-import { PageFaultError } from "../paging/address_space.ts";
-import { InconsistentListError, KernelFormatError } from "./errors.ts";
+import type { ReadOptions } from "../memory/physical_memory.ts";
+import { Changed, untilWhole } from "./changed.ts";
+import { KernelFormatError } from "./errors.ts";
 import { FilePaths } from "./file_paths.ts";
 import type { Kernel } from "./kernel.ts";
 import { readMapleTree } from "./maple_tree.ts";
@@ -67,9 +67,6 @@ const MAX_AREAS = 1 << 20;
 const MAX_ATTEMPTS = 20;
 const MAX_NAME_BYTES = 256;
 
-/** The areas no longer fit together. */
-class Changed extends Error {}
-
 /**
  * Lists the memory areas of a process while it may change them: an area counts only if it says that it
  * belongs to this process and lies where the tree has it.
@@ -82,22 +79,11 @@ export async function readMemoryAreas(
   options: ReadOptions = {},
 ): Promise<MemoryArea[]> {
   const offsets = await kernel.offsets("vmas");
-  let failure: unknown;
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    try {
-      const reader = new AreaReader(kernel, mm, offsets, options);
-      return await reader.run();
-    } catch (error) {
-      // A pointer out of freed memory leads anywhere, and garbage is what is found there.
-      if (
-        !(error instanceof Changed || error instanceof KernelFormatError ||
-          error instanceof MemoryReadError || error instanceof PageFaultError)
-      ) throw error;
-      failure = error;
-    }
-  }
-  if (failure instanceof KernelFormatError) throw failure;
-  throw new InconsistentListError("The process's memory areas", MAX_ATTEMPTS, { cause: failure });
+  return await untilWhole(
+    "The process's memory areas",
+    MAX_ATTEMPTS,
+    () => new AreaReader(kernel, mm, offsets, options).run(),
+  );
 }
 
 class AreaReader {

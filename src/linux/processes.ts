@@ -1,6 +1,7 @@
 import { formatAddress } from "../core/address.ts";
 import { withRoot } from "../cpu/paging_context.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
+import { isChange } from "./changed.ts";
 import {
   AmbiguousProcessError,
   CapabilityError,
@@ -10,7 +11,7 @@ import {
 import type { Kernel } from "./kernel.ts";
 import { findKptiPairOfRoot } from "./kpti_root.ts";
 import { readTaskList, type TaskListSource } from "./task_list.ts";
-import { isChange, type LinuxThread, TaskReader, type TaskRecord } from "./task_record.ts";
+import { type LinuxThread, TaskReader, type TaskRecord } from "./task_record.ts";
 import type { TaskState } from "./task_state.ts";
 
 /** A process of a Linux guest. */

@@ -1,8 +1,7 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
+import { Changed, isChange } from "./changed.ts";
 import { InconsistentListError, KernelFormatError } from "./errors.ts";
 import {
-  Changed,
-  isChange,
   MAX_TASKS,
   type Task,
   TaskReader,

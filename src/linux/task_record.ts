@@ -1,5 +1,5 @@
-import { MemoryReadError, type ReadOptions } from "../memory/physical_memory.ts";
-import { PageFaultError } from "../paging/address_space.ts";
+import type { ReadOptions } from "../memory/physical_memory.ts";
+import { Changed, isChange } from "./changed.ts";
 import { type Reader, readU64, viewOf } from "./reader.ts";
 import { type StructOffsets, StructReader, type StructView } from "./struct_reader.ts";
 import { type TaskState, taskState } from "./task_state.ts";
@@ -64,16 +64,6 @@ const TASK_MEMBERS = {
 
 /** The members of a `task_struct` that are read. */
 export type Task = StructView<keyof typeof TASK_MEMBERS>;
-
-/** What was read no longer is what it was a moment before. */
-export class Changed extends Error {}
-
-/** Does an error mean that the kernel has changed what was read? */
-export function isChange(error: unknown): boolean {
-  // A pointer out of a freed task may lead anywhere.
-  return error instanceof Changed || error instanceof MemoryReadError ||
-    error instanceof PageFaultError;
-}
 
 /** Reads tasks, one at a time, while the kernel goes on. */
 export class TaskReader {

@@ -1,7 +1,7 @@
-import { MemoryReadError, type ReadOptions } from "../memory/physical_memory.ts";
-import { PageFaultError } from "../paging/address_space.ts";
+import type { ReadOptions } from "../memory/physical_memory.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
-import { CapabilityError, InconsistentListError, KernelFormatError } from "./errors.ts";
+import { Changed, untilWhole } from "./changed.ts";
+import { CapabilityError } from "./errors.ts";
 import { readModuleTypes } from "./module_types.ts";
 import { type OpenFile, readOpenFiles } from "./open_files.ts";
 import { readCString, type Reader, readU64 } from "./reader.ts";
@@ -76,9 +76,6 @@ type Door = { readonly kind: "container"; readonly module: bigint } | { readonly
 /** The driver behind a file: its module, or 0 if it is built into the kernel. */
 type Driver = { readonly name: "vfio" | "iommufd"; readonly module: bigint };
 
-/** What was read no longer is what it was a moment before. */
-class Changed extends Error {}
-
 /**
  * Reads from the books of the VFIO type 1 driver which memory processes have mapped for DMA. The layouts
  * of its structures come from the type data of its modules, and are kept as long as those stay loaded.
@@ -103,21 +100,11 @@ export class VfioMappings {
    */
   async of(owner: VfioOwner, options: ReadOptions = {}): Promise<VfioMapping[]> {
     const offsets = await this.#kernel.offsets("vfio");
-    let failure: unknown;
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      try {
-        return await this.#readOnce(owner, offsets, options);
-      } catch (error) {
-        // A pointer out of freed memory leads anywhere, and garbage is what is found there.
-        if (
-          !(error instanceof Changed || error instanceof KernelFormatError ||
-            error instanceof MemoryReadError || error instanceof PageFaultError)
-        ) throw error;
-        failure = error;
-      }
-    }
-    if (failure instanceof KernelFormatError) throw failure;
-    throw new InconsistentListError("The process's DMA mappings", MAX_ATTEMPTS, { cause: failure });
+    return await untilWhole(
+      "The process's DMA mappings",
+      MAX_ATTEMPTS,
+      () => this.#readOnce(owner, offsets, options),
+    );
   }
 
   async #readOnce(

@@ -1,6 +1,13 @@
 /** What a guest says of itself through a door, in lines: two doors to one guest must say the same. */
 import { assertEquals } from "@std/assert";
-import { mappingRecord, type Session, type TableChoice, toJson, walkRecord } from "../../mod.ts";
+import {
+  mappingRecord,
+  type Session,
+  type TableChoice,
+  toJson,
+  type Walk,
+  walkRecord,
+} from "../../mod.ts";
 import { cachedSpace } from "./_compare.ts";
 
 /** Lines by what they are about. A door that does not hold a part leaves it out. */
@@ -15,33 +22,38 @@ export async function registerAnswers(session: Session): Promise<string[]> {
 }
 
 /** Where each address leads by the tables, entry by entry: what memory alone tells. */
-export async function tableAnswers(
+export function tableAnswers(
   session: Session,
   choice: TableChoice,
   addresses: readonly bigint[],
 ): Promise<string[]> {
-  const space = await cachedSpace(session, choice);
-  const lines: string[] = [];
-  for (const address of addresses) {
-    const found = await space.walk(address, { recheck: false });
+  return walkEach(session, choice, addresses, (found, address) => {
     const { outcome, steps, mode } = found;
     const entries = steps.map(({ level, address, raw }) => ({ level, address, raw }));
     const physical = found.outcome === "mapped" ? found.physicalAddress : null;
-    lines.push(toJson({ address, mode, outcome, physical, entries }));
-  }
-  return lines;
+    return { address, mode, outcome, physical, entries };
+  });
 }
 
 /** What each address's page allows, and who decides: that takes registers too. */
-export async function rightsAnswers(
+export function rightsAnswers(
   session: Session,
   choice: TableChoice,
   addresses: readonly bigint[],
 ): Promise<string[]> {
+  return walkEach(session, choice, addresses, (found) => walkRecord(found, ""));
+}
+
+async function walkEach(
+  session: Session,
+  choice: TableChoice,
+  addresses: readonly bigint[],
+  tell: (found: Walk, address: bigint) => unknown,
+): Promise<string[]> {
   const space = await cachedSpace(session, choice);
   const lines: string[] = [];
   for (const address of addresses) {
-    lines.push(toJson(walkRecord(await space.walk(address, { recheck: false }), "")));
+    lines.push(toJson(tell(await space.walk(address, { recheck: false }), address)));
   }
   return lines;
 }

@@ -1,32 +1,19 @@
 /** Every door to one Linux guest: the same processes, areas, symbols and entries. */
-import { getAvailablePort } from "@std/net";
 import { assert, assertEquals } from "@std/assert";
 import { connectHmp, readStatus, type Session } from "../../mod.ts";
-import { labTest, startLab } from "../lab/mod.ts";
+import { labTest, startOpenLab } from "../lab/mod.ts";
 import { type Answers, compareAnswers, registerAnswers, tableAnswers } from "./_answers.ts";
 import { type Door, DOORS, type GuestDoors } from "./_doors.ts";
 import { linuxAnswers } from "./_linux_answers.ts";
 
 Deno.test(
   await labTest("every door to a Linux guest gives the same", "pti", async (t) => {
-    const [telnetPort, qmpPort] = [getAvailablePort(), getAvailablePort()];
-    await using lab = await startLab("pti", {
-      ramFile: true,
-      qemuArguments: [
-        ...["-monitor", `telnet:127.0.0.1:${telnetPort},server=on,wait=off`],
-        ...["-monitor", "unix:{folder}/monitor.sock,server=on,wait=off"],
-        ...["-qmp", `tcp:127.0.0.1:${qmpPort},server=on,wait=off`],
-        ...["-qmp", "unix:{folder}/qmp.sock,server=on,wait=off"],
-      ],
-    });
+    await using open = await startOpenLab("pti");
+    const { lab } = open;
     const doors: GuestDoors = {
+      ...open,
       hmpPort: lab.monitorPort,
-      telnetPort,
-      hmpSocket: `${lab.folder}/monitor.sock`,
-      qmpPort,
-      qmpSocket: `${lab.folder}/qmp.sock`,
       gdbPort: lab.gdbPort,
-      ramFile: lab.ramFile!,
       folder: lab.folder,
       mode: "4-level",
       domain: () => Promise.reject(new Error("libvirt does not run this guest")),

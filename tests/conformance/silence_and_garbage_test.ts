@@ -28,8 +28,10 @@ const SHORT = { bannerTimeoutMs: 250, commandTimeoutMs: 250 };
 const PATIENT = { ...SHORT, bannerTimeoutMs: 20_000 };
 
 /** The first lie in the greeting or the first replies; the others, in what follows. */
-const GREETING_BYTES = [0, 1, 5, 30, 70, 200];
-const SESSION_BYTES = [0, 1, 7, 90, 900, 5000];
+const PLACES = [
+  ["greeting", [0, 1, 5, 30, 70, 200]],
+  ["session", [0, 1, 7, 90, 900, 5000]],
+] as const;
 /** Each kind of garbage comes at two of the places only. */
 const FEW = 2;
 
@@ -37,12 +39,7 @@ liveTest(
   "silence at any door ends in a typed error in time, and the guest runs on",
   () =>
     atEveryDoor(async (door, strike) => {
-      for (
-        const [during, places] of [["greeting", GREETING_BYTES], [
-          "session",
-          SESSION_BYTES,
-        ]] as const
-      ) {
+      for (const [during, places] of PLACES) {
         for (const afterBytes of places) {
           const error = await strike(during, { kind: "silence", afterBytes });
           const types = [NoBannerError, ReplyTimeoutError, WrongPeerError];
@@ -57,12 +54,7 @@ liveTest(
   "garbage at any door ends in a typed error in time, and the guest runs on",
   () =>
     atEveryDoor(async (door, strike) => {
-      for (
-        const [during, places] of [["greeting", GREETING_BYTES], [
-          "session",
-          SESSION_BYTES,
-        ]] as const
-      ) {
+      for (const [during, places] of PLACES) {
         for (const [i, [name, bytes]] of garbageFor(door).entries()) {
           for (let n = 0; n < FEW; n++) {
             const afterBytes = places[(i + n * 3) % places.length]!;

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import fc from "fast-check";
+import { isChange } from "../../src/linux/changed.ts";
 import { InconsistentListError } from "../../src/linux/errors.ts";
 import { readTaskList } from "../../src/linux/task_list.ts";
-import { isChange, TaskReader } from "../../src/linux/task_record.ts";
+import { TaskReader } from "../../src/linux/task_record.ts";
 import { BusyKernel } from "./_busy_kernel.ts";
 
 /** What may happen before a read: nothing, or something to the n-th process. */
