@@ -28,7 +28,7 @@ export { canonicalize, isCanonical, type LinearAddressBits } from "./src/core/ca
 export { InvalidArgumentError, PagewalkError } from "./src/core/errors.ts";
 
 // Registers and the paging context
-export { CR0, CR4, EFER } from "./src/cpu/control_bits.ts";
+export { CR0, CR4, EFER } from "./src/arch/x86/control_bits.ts";
 export {
   type ConfidentialBit,
   type PagingContext,
@@ -37,9 +37,9 @@ export {
   pagingMode,
   type PagingModeName,
   withRoot,
-} from "./src/cpu/paging_context.ts";
-export type { CpuSource } from "./src/cpu/cpu_source.ts";
-export type { CpuRegisters } from "./src/cpu/registers.ts";
+} from "./src/arch/x86/paging_context.ts";
+export type { CpuSource } from "./src/arch/cpu_source.ts";
+export type { CpuRegisters } from "./src/arch/x86/registers.ts";
 
 // Guest-physical memory
 export { bufferMemory, type MemorySegment } from "./src/memory/buffer_memory.ts";
@@ -56,8 +56,12 @@ export {
 export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.ts";
 
 // Dumps
-export { DumpFormatError, NoRegistersError } from "./src/dump/errors.ts";
-export { parseRamLayout, type RamLayout, type RamLayoutName } from "./src/dump/ram_layout.ts";
+export { DumpFormatError, NoRegistersError } from "./src/connectors/dump/errors.ts";
+export {
+  parseRamLayout,
+  type RamLayout,
+  type RamLayoutName,
+} from "./src/connectors/dump/ram_layout.ts";
 
 // The monitor
 export {
@@ -135,7 +139,11 @@ export type { TlbRow } from "./src/monitor/parse/tlb.ts";
 export type { Transport } from "./src/monitor/transport.ts";
 
 // The gdbstub
-export { connectGdb, GdbClient, type GdbClientOptions } from "./src/gdbstub/gdb_client.ts";
+export {
+  connectGdb,
+  GdbClient,
+  type GdbClientOptions,
+} from "./src/connectors/gdbstub/gdb_client.ts";
 
 // Page tables
 export {
@@ -144,37 +152,37 @@ export {
   type AccessVerdict,
   type PageFaultBit,
   type PageFaultCode,
-} from "./src/paging/access.ts";
+} from "./src/arch/x86/access.ts";
 export {
   AddressSpace,
   type AddressSpaceOptions,
   describeFault,
   PageFaultError,
-} from "./src/paging/address_space.ts";
-export type { AddressRange } from "./src/paging/address_range.ts";
+} from "./src/translate/address_space.ts";
+export type { AddressRange } from "./src/translate/address_range.ts";
 export {
   type Alias,
   aliases,
   type AliasesOptions,
   type AliasRecord,
-} from "./src/paging/aliases.ts";
-export type { BitField, EntryFlag } from "./src/paging/bit_fields.ts";
-export { type BitReading, bits, type BitsOptions, type EntryBits } from "./src/paging/bits.ts";
+} from "./src/translate/aliases.ts";
+export type { BitField, EntryFlag } from "./src/arch/x86/bit_fields.ts";
+export { type BitReading, bits, type BitsOptions, type EntryBits } from "./src/arch/x86/bits.ts";
 export {
   type CacheType,
   type PageAttributeTable,
   PAT_AFTER_RESET,
   PAT_OF_LINUX,
-} from "./src/paging/cache_type.ts";
-export { diffEntries, type FieldChange } from "./src/paging/entry_diff.ts";
+} from "./src/arch/x86/cache_type.ts";
+export { diffEntries, type FieldChange } from "./src/translate/entry_diff.ts";
 export {
   type EntryFlags,
   type EntryKind,
   type LevelDecoder,
   levelDecoders,
   type PageTableEntry,
-} from "./src/paging/entry.ts";
-export { type ListOptions, type ListProgress, listTables } from "./src/paging/listing.ts";
+} from "./src/arch/x86/entry.ts";
+export { type ListOptions, type ListProgress, listTables } from "./src/translate/listing.ts";
 export type {
   Listed,
   ListedIdentity,
@@ -186,19 +194,19 @@ export type {
   ListedTable,
   ListedTruncated,
   ListedUnreadable,
-} from "./src/paging/listing_records.ts";
+} from "./src/translate/listing_records.ts";
 export {
   type FilteredPage,
   MAPPING_FILTERS,
   type MappingFilterName,
-} from "./src/paging/mapping_filters.ts";
+} from "./src/translate/mapping_filters.ts";
 export {
   type Mapping,
   type MappingRecord,
   mappings,
   type MappingsOptions,
   type RunRights,
-} from "./src/paging/mappings.ts";
+} from "./src/translate/mappings.ts";
 export {
   type LevelFormat,
   type LevelName,
@@ -206,8 +214,8 @@ export {
   type PagingLevel,
   type PagingMode,
   tableIndex,
-} from "./src/paging/modes.ts";
-export { decodeNotPresent, type NotPresentContent } from "./src/paging/not_present.ts";
+} from "./src/arch/x86/modes.ts";
+export { decodeNotPresent, type NotPresentContent } from "./src/arch/x86/not_present.ts";
 export {
   type DecidingLevels,
   effectiveRights,
@@ -218,7 +226,7 @@ export {
   type Rights,
   rightsOf,
   type RightsSoFar,
-} from "./src/paging/rights.ts";
+} from "./src/arch/x86/rights.ts";
 export {
   type MappedWalk,
   type NonCanonicalWalk,
@@ -230,7 +238,7 @@ export {
   type WalkOptions,
   type WalkOutcome,
   type WalkRecord,
-} from "./src/paging/walk.ts";
+} from "./src/translate/walk.ts";
 
 // Snapshots
 export {

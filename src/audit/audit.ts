@@ -1,11 +1,11 @@
-import { type PagingContext, withRoot } from "../cpu/paging_context.ts";
+import { type PagingContext, withRoot } from "../arch/x86/paging_context.ts";
 import type { MemoryRange } from "../memory/memory_map.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
-import type { AddressRange } from "../paging/address_range.ts";
-import type { PageAttributeTable } from "../paging/cache_type.ts";
-import { type ListOptions, listTables } from "../paging/listing.ts";
-import { type Mapping, type MappingRecord, mappings } from "../paging/mappings.ts";
-import { PAGING_MODES } from "../paging/modes.ts";
+import type { AddressRange } from "../translate/address_range.ts";
+import type { PageAttributeTable } from "../arch/x86/cache_type.ts";
+import { type ListOptions, listTables } from "../translate/listing.ts";
+import { type Mapping, type MappingRecord, mappings } from "../translate/mappings.ts";
+import { PAGING_MODES } from "../arch/x86/modes.ts";
 import type { PageTableSource } from "../snapshot/snapshot.ts";
 import { evidenceOf, type Finding, finding, FindingJoiner } from "./finding.ts";
 import { FrameIndex } from "./frames.ts";

@@ -1,8 +1,8 @@
-import type { Mapping } from "../paging/mappings.ts";
-import type { ListedSpan } from "../paging/listing_records.ts";
-import type { PageTableEntry } from "../paging/entry.ts";
-import type { Rights } from "../paging/rights.ts";
-import type { CacheType } from "../paging/cache_type.ts";
+import type { Mapping } from "../translate/mappings.ts";
+import type { ListedSpan } from "../translate/listing_records.ts";
+import type { PageTableEntry } from "../arch/x86/entry.ts";
+import type { Rights } from "../arch/x86/rights.ts";
+import type { CacheType } from "../arch/x86/cache_type.ts";
 import { AUDIT_RULES, type AuditRuleName, type Severity } from "./rules.ts";
 
 /** What a finding rests on. */

@@ -1,5 +1,5 @@
-import type { CacheType } from "../paging/cache_type.ts";
-import type { Mapping } from "../paging/mappings.ts";
+import type { CacheType } from "../arch/x86/cache_type.ts";
+import type { Mapping } from "../translate/mappings.ts";
 import { type Finding, finding, type FrameMapping } from "./finding.ts";
 
 const CACHE_TYPES: readonly CacheType[] = ["WB", "WT", "WC", "WP", "UC-", "UC"];

@@ -1,5 +1,5 @@
-import type { PagingModeName } from "../cpu/paging_context.ts";
-import type { Mapping } from "../paging/mappings.ts";
+import type { PagingModeName } from "../arch/x86/paging_context.ts";
+import type { Mapping } from "../translate/mappings.ts";
 
 /** Linux maps its vsyscall page for user mode, in the kernel's range (arch/x86/entry/vsyscall). */
 export const VSYSCALL_PAGE = 0xffff_ffff_ff60_0000n;

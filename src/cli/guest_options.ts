@@ -1,6 +1,6 @@
 import { parseAddress } from "../core/address.ts";
-import type { PagingModeName } from "../cpu/paging_context.ts";
-import { parseRamLayout, type RamLayout } from "../dump/ram_layout.ts";
+import type { PagingModeName } from "../arch/x86/paging_context.ts";
+import { parseRamLayout, type RamLayout } from "../connectors/dump/ram_layout.ts";
 import { monitorPortFor } from "../monitor/endpoint/mod.ts";
 import type { ConnectOptions } from "../session/connect.ts";
 import type { Session } from "../session/session.ts";

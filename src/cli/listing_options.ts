@@ -1,5 +1,5 @@
-import type { AddressRange } from "../paging/address_range.ts";
-import type { ListProgress } from "../paging/listing.ts";
+import type { AddressRange } from "../translate/address_range.ts";
+import type { ListProgress } from "../translate/listing.ts";
 import { type OptionValues, value, type ValueOption, wholeNumber } from "./options.ts";
 import { parseRangeText } from "./parse_range.ts";
 import type { ProgressBar } from "./progress.ts";

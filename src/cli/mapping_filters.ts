@@ -3,7 +3,7 @@ import {
   type FilteredPage,
   MAPPING_FILTERS,
   type MappingFilterName,
-} from "../paging/mapping_filters.ts";
+} from "../translate/mapping_filters.ts";
 
 /**
  * Turns filter names separated by commas into one filter: a page must be all of them.

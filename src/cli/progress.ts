@@ -1,4 +1,4 @@
-import type { ListProgress } from "../paging/listing.ts";
+import type { ListProgress } from "../translate/listing.ts";
 
 /** What a {@linkcode ProgressBar} shows. */
 export interface ProgressState {

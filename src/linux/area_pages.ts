@@ -1,7 +1,7 @@
-import type { PagingContext } from "../cpu/paging_context.ts";
+import type { PagingContext } from "../arch/x86/paging_context.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
-import { mappings } from "../paging/mappings.ts";
+import { mappings } from "../translate/mappings.ts";
 import type { MemoryArea } from "./memory_areas.ts";
 
 /** What the page tables say about a memory area. All fields but the last count bytes. */

@@ -1,5 +1,5 @@
 import { MemoryReadError } from "../memory/physical_memory.ts";
-import { PageFaultError } from "../paging/address_space.ts";
+import { PageFaultError } from "../translate/address_space.ts";
 import { InconsistentListError, KernelFormatError } from "./errors.ts";
 
 /** What was read no longer is what it was a moment before. */

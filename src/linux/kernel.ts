@@ -1,8 +1,8 @@
 import { type AddressLike, formatAddress } from "../core/address.ts";
-import { type PagingContext, withRoot } from "../cpu/paging_context.ts";
+import { type PagingContext, withRoot } from "../arch/x86/paging_context.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
 import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
-import { AddressSpace, PageFaultError } from "../paging/address_space.ts";
+import { AddressSpace, PageFaultError } from "../translate/address_space.ts";
 import { Btf } from "./btf/btf.ts";
 import { BtfBlob, LiveBtf, SectionBtf } from "./btf/btf_source.ts";
 import {

@@ -1,12 +1,12 @@
 import { formatAddress } from "../core/address.ts";
-import { type PagingContext, withRoot } from "../cpu/paging_context.ts";
+import { type PagingContext, withRoot } from "../arch/x86/paging_context.ts";
 import {
   MemoryReadError,
   type PhysicalMemory,
   type ReadOptions,
 } from "../memory/physical_memory.ts";
-import { type LevelDecoder, levelDecoders } from "../paging/entry.ts";
-import { walk } from "../paging/walk.ts";
+import { type LevelDecoder, levelDecoders } from "../arch/x86/entry.ts";
+import { walk } from "../translate/walk.ts";
 import { LinuxNotFoundError } from "./errors.ts";
 
 /** A run of the kernel's image with like rights, in adjacent frames. */

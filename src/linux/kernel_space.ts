@@ -1,5 +1,5 @@
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
-import { AddressSpace } from "../paging/address_space.ts";
+import { AddressSpace } from "../translate/address_space.ts";
 import type { ImageRun, KernelImage } from "./kernel_image.ts";
 import type { Reader } from "./reader.ts";
 

@@ -1,10 +1,10 @@
-import type { PagingContext } from "../cpu/paging_context.ts";
+import type { PagingContext } from "../arch/x86/paging_context.ts";
 import {
   MemoryReadError,
   type PhysicalMemory,
   type ReadOptions,
 } from "../memory/physical_memory.ts";
-import type { Walk } from "../paging/walk.ts";
+import type { Walk } from "../translate/walk.ts";
 
 /** The two top tables of one process under kernel page-table isolation. */
 export interface KptiPair {

@@ -1,11 +1,11 @@
-import type { PagingContext } from "../cpu/paging_context.ts";
+import type { PagingContext } from "../arch/x86/paging_context.ts";
 import {
   MemoryReadError,
   type PhysicalMemory,
   type ReadOptions,
 } from "../memory/physical_memory.ts";
-import { PAGING_MODES } from "../paging/modes.ts";
-import { walk } from "../paging/walk.ts";
+import { PAGING_MODES } from "../arch/x86/modes.ts";
+import { walk } from "../translate/walk.ts";
 import { findKptiPair, type KptiPair } from "./kpti_pair.ts";
 
 /** A process maps its program, its libraries and its stack under a few top entries. */

@@ -1,5 +1,5 @@
 import type { AddressLike } from "../core/address.ts";
-import { type PagingContext, withRoot } from "../cpu/paging_context.ts";
+import { type PagingContext, withRoot } from "../arch/x86/paging_context.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";

@@ -1,5 +1,5 @@
 import { formatAddress } from "../core/address.ts";
-import { withRoot } from "../cpu/paging_context.ts";
+import { withRoot } from "../arch/x86/paging_context.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { isChange } from "./changed.ts";
 import {
@@ -118,7 +118,7 @@ export class Processes {
   }
 
   async #translate(address: bigint, options: ReadOptions): Promise<bigint> {
-    const { AddressSpace } = await import("../paging/address_space.ts");
+    const { AddressSpace } = await import("../translate/address_space.ts");
     const space = new AddressSpace(this.#memory, this.#kernel.context);
     const physical = await space.translate(address, options);
     if (physical === null) {

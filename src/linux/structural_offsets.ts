@@ -1,5 +1,5 @@
 import { MemoryReadError } from "../memory/physical_memory.ts";
-import { PageFaultError } from "../paging/address_space.ts";
+import { PageFaultError } from "../translate/address_space.ts";
 import { CapabilityError } from "./errors.ts";
 import { cString, type Reader, readU64, viewOf } from "./reader.ts";
 import type { StructOffsets } from "./struct_reader.ts";

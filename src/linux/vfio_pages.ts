@@ -1,6 +1,6 @@
-import type { PagingContext } from "../cpu/paging_context.ts";
+import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
-import { type Walk, walk } from "../paging/walk.ts";
+import { type Walk, walk } from "../translate/walk.ts";
 import type { VfioLogRecord } from "./vfio_log.ts";
 
 /** Whose page a log means. */

@@ -1,7 +1,7 @@
 import { formatAddress } from "../core/address.ts";
-import type { PagingModeName } from "../cpu/paging_context.ts";
-import type { PageTableEntry } from "../paging/entry.ts";
-import { PAGING_MODES } from "../paging/modes.ts";
+import type { PagingModeName } from "../arch/x86/paging_context.ts";
+import type { PageTableEntry } from "../arch/x86/entry.ts";
+import { PAGING_MODES } from "../arch/x86/modes.ts";
 import type { EntryDifference } from "../snapshot/diff.ts";
 import { formatSize } from "./size.ts";
 

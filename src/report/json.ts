@@ -1,6 +1,6 @@
 import { formatAddress } from "../core/address.ts";
-import type { PageTableEntry } from "../paging/entry.ts";
-import type { Walk } from "../paging/walk.ts";
+import type { PageTableEntry } from "../arch/x86/entry.ts";
+import type { Walk } from "../translate/walk.ts";
 import type { Verdict } from "../verify/verdict.ts";
 
 /** A value that JSON can hold. */

@@ -1,4 +1,4 @@
-import type { MappingRecord } from "../paging/mappings.ts";
+import type { MappingRecord } from "../translate/mappings.ts";
 import { formatAddress } from "../core/address.ts";
 
 /**

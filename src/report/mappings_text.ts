@@ -1,8 +1,8 @@
 import { formatAddress } from "../core/address.ts";
-import type { PagingModeName } from "../cpu/paging_context.ts";
-import type { Mapping, MappingRecord } from "../paging/mappings.ts";
-import { PAGING_MODES } from "../paging/modes.ts";
-import { RIGHTS, type Rights } from "../paging/rights.ts";
+import type { PagingModeName } from "../arch/x86/paging_context.ts";
+import type { Mapping, MappingRecord } from "../translate/mappings.ts";
+import { PAGING_MODES } from "../arch/x86/modes.ts";
+import { RIGHTS, type Rights } from "../arch/x86/rights.ts";
 import { formatSize } from "./size.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { formatAddress } from "../core/address.ts";
-import { PAGING_MODES } from "../paging/modes.ts";
+import { PAGING_MODES } from "../arch/x86/modes.ts";
 import type { JudgedGap, JudgedPageOfRange, RangeVerdict } from "../verify/range_verdict.ts";
 import { formatSize } from "./size.ts";
 

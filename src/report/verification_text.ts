@@ -1,8 +1,8 @@
 import { formatAddress } from "../core/address.ts";
-import { describeFault } from "../paging/address_space.ts";
-import type { PageTableEntry } from "../paging/entry.ts";
-import { PAGING_MODES } from "../paging/modes.ts";
-import type { MappedWalk, Walk } from "../paging/walk.ts";
+import { describeFault } from "../translate/address_space.ts";
+import type { PageTableEntry } from "../arch/x86/entry.ts";
+import { PAGING_MODES } from "../arch/x86/modes.ts";
+import type { MappedWalk, Walk } from "../translate/walk.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import { formatSize } from "./size.ts";
 

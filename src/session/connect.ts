@@ -1,5 +1,5 @@
-import type { PagingContextOptions, PagingModeName } from "../cpu/paging_context.ts";
-import type { RamLayout } from "../dump/ram_layout.ts";
+import type { PagingContextOptions, PagingModeName } from "../arch/x86/paging_context.ts";
+import type { RamLayout } from "../connectors/dump/ram_layout.ts";
 import { connectMonitor } from "../monitor/connect_monitor.ts";
 import type { ConnectHmpOptions } from "../monitor/connect_hmp.ts";
 import { type Endpoint, parseEndpoint } from "../monitor/endpoint/mod.ts";
@@ -130,7 +130,7 @@ async function openMonitor(endpoint: Endpoint, options: ConnectOptions): Promise
       return await (await import("../monitor/recording/replay_monitor.ts")).openReplay(endpoint);
     case "libvirt":
     case "libvirt+ssh": {
-      const { LibvirtClient } = await import("../libvirt/libvirt_client.ts");
+      const { LibvirtClient } = await import("../connectors/libvirt/libvirt_client.ts");
       return await LibvirtClient.open(endpoint, options);
     }
     case "sim": {

@@ -1,9 +1,9 @@
 import type { AddressLike } from "../core/address.ts";
 import { parseAddress } from "../core/address.ts";
-import { type PagingContext, type PagingModeName, withRoot } from "../cpu/paging_context.ts";
+import { type PagingContext, type PagingModeName, withRoot } from "../arch/x86/paging_context.ts";
 import { translateByQemu } from "../monitor/commands/translate_by_qemu.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
-import { type Walk, walk } from "../paging/walk.ts";
+import { type Walk, walk } from "../translate/walk.ts";
 import { NoMonitorError } from "./guest_source.ts";
 import type { Session } from "./session.ts";
 import type { TableChoice } from "./table_choice.ts";

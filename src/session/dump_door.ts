@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../core/errors.ts";
-import { type Dump, openDump, type OpenDumpOptions } from "../dump/dump.ts";
+import { type Dump, openDump, type OpenDumpOptions } from "../connectors/dump/dump.ts";
 import type { DumpEndpoint } from "../monitor/endpoint/mod.ts";
 import type { GuestSource } from "./guest_source.ts";
 

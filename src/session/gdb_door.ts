@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../core/errors.ts";
-import { connectGdb, type GdbClientOptions } from "../gdbstub/gdb_client.ts";
+import { connectGdb, type GdbClientOptions } from "../connectors/gdbstub/gdb_client.ts";
 import { formatEndpoint, type GdbEndpoint } from "../monitor/endpoint/mod.ts";
 import type { GuestSource } from "./guest_source.ts";
 

@@ -1,5 +1,5 @@
 import { PagewalkError } from "../core/errors.ts";
-import type { CpuSource } from "../cpu/cpu_source.ts";
+import type { CpuSource } from "../arch/cpu_source.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import { readAllRegisters, readRegisters } from "../monitor/commands/registers.ts";

@@ -1,8 +1,8 @@
 import type { AddressLike } from "../core/address.ts";
-import { withRoot } from "../cpu/paging_context.ts";
+import { withRoot } from "../arch/x86/paging_context.ts";
 import { findKptiPair, type KptiPair } from "../linux/kpti_pair.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
-import { type Walk, walk, type WalkOptions } from "../paging/walk.ts";
+import { type Walk, walk, type WalkOptions } from "../translate/walk.ts";
 import type { PageTable, TableChoice, TableSource } from "./table_choice.ts";
 
 /** A walk that knows whose tables it read. */

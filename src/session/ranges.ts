@@ -1,14 +1,14 @@
 import { audit, type AuditOptions } from "../audit/audit.ts";
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
-import type { PagingContext } from "../cpu/paging_context.ts";
+import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { KptiPair } from "../linux/kpti_pair.ts";
 import { findKptiPairOfRoot } from "../linux/kpti_root.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
-import type { AddressRange } from "../paging/address_range.ts";
-import { aliases, type AliasesOptions, type AliasRecord } from "../paging/aliases.ts";
-import { type MappingRecord, mappings, type MappingsOptions } from "../paging/mappings.ts";
+import type { AddressRange } from "../translate/address_range.ts";
+import { aliases, type AliasesOptions, type AliasRecord } from "../translate/aliases.ts";
+import { type MappingRecord, mappings, type MappingsOptions } from "../translate/mappings.ts";
 import { type Expectation, USER_CLEARED } from "../verify/expectation.ts";
 import { verifyRange, type VerifyRangeOptions } from "../verify/range.ts";
 import type { RangeVerdict } from "../verify/range_verdict.ts";

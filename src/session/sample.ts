@@ -1,5 +1,5 @@
-import type { PagingContext } from "../cpu/paging_context.ts";
-import type { Walk } from "../paging/walk.ts";
+import type { PagingContext } from "../arch/x86/paging_context.ts";
+import type { Walk } from "../translate/walk.ts";
 import type { PageTable } from "./table_choice.ts";
 
 /** What sampling needs of a session. */

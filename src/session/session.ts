@@ -1,15 +1,15 @@
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
-import type { PagingContextOptions, PagingModeName } from "../cpu/paging_context.ts";
-import type { CpuRegisters } from "../cpu/registers.ts";
+import type { PagingContextOptions, PagingModeName } from "../arch/x86/paging_context.ts";
+import type { CpuRegisters } from "../arch/x86/registers.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { Monitor } from "../monitor/monitor.ts";
-import type { Access, AccessVerdict } from "../paging/access.ts";
-import type { AddressRange } from "../paging/address_range.ts";
-import { AddressSpace } from "../paging/address_space.ts";
-import type { AliasRecord } from "../paging/aliases.ts";
-import type { MappingRecord } from "../paging/mappings.ts";
+import type { Access, AccessVerdict } from "../arch/x86/access.ts";
+import type { AddressRange } from "../translate/address_range.ts";
+import { AddressSpace } from "../translate/address_space.ts";
+import type { AliasRecord } from "../translate/aliases.ts";
+import type { MappingRecord } from "../translate/mappings.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { Expectation } from "../verify/expectation.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
@@ -284,7 +284,7 @@ export class Session implements AsyncDisposable {
     wanted: Access = {},
     options: GuestWalkOptions = {},
   ): Promise<AccessVerdict> {
-    const { access } = await import("../paging/access.ts");
+    const { access } = await import("../arch/x86/access.ts");
     const [choice, walkOptions] = splitTableChoice(options);
     const table = await this.pageTable(choice, address, walkOptions);
     const found = await walkGuest(this.memory, table, address, walkOptions);

@@ -1,7 +1,7 @@
 import type { AddressLike } from "../core/address.ts";
 import { formatAddress } from "../core/address.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
-import type { PagingContext } from "../cpu/paging_context.ts";
+import type { PagingContext } from "../arch/x86/paging_context.ts";
 
 /** Whose page tables to read. At most one of these; none means the current vCPU's CR3. */
 export interface TableChoice {

@@ -1,14 +1,14 @@
 import type { AddressLike } from "../core/address.ts";
-import { assumedRegisters } from "../cpu/assumed_registers.ts";
-import type { CpuSource } from "../cpu/cpu_source.ts";
+import { assumedRegisters } from "../arch/x86/assumed_registers.ts";
+import type { CpuSource } from "../arch/cpu_source.ts";
 import {
   type PagingContext,
   pagingContext,
   type PagingContextOptions,
   type PagingModeName,
   withRoot,
-} from "../cpu/paging_context.ts";
-import type { CpuRegisters } from "../cpu/registers.ts";
+} from "../arch/x86/paging_context.ts";
+import type { CpuRegisters } from "../arch/x86/registers.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { checkTableChoice, type PageTable, type TableChoice } from "./table_choice.ts";
@@ -70,7 +70,7 @@ export class TableFinder {
 
   async #sampled(forMs: number, address: AddressLike, options: ReadOptions): Promise<PageTable> {
     const { sampleTables } = await import("./sample.ts");
-    const { walk } = await import("../paging/walk.ts");
+    const { walk } = await import("../translate/walk.ts");
     return await sampleTables(
       {
         contexts: () => this.contexts(),

@@ -1,7 +1,7 @@
-import type { PagingModeName } from "../cpu/paging_context.ts";
-import { diffEntries, type FieldChange } from "../paging/entry_diff.ts";
-import type { LevelName, PagingLevel } from "../paging/modes.ts";
-import type { Walk } from "../paging/walk.ts";
+import type { PagingModeName } from "../arch/x86/paging_context.ts";
+import { diffEntries, type FieldChange } from "../translate/entry_diff.ts";
+import type { LevelName, PagingLevel } from "../arch/x86/modes.ts";
+import type { Walk } from "../translate/walk.ts";
 
 /** One entry on the way to a page that is not what it was. */
 export interface EntryChange {

@@ -1,15 +1,15 @@
 import { InvalidArgumentError } from "../core/errors.ts";
-import type { AddressRange } from "../paging/address_range.ts";
-import type { PageTableEntry } from "../paging/entry.ts";
-import { diffEntries, type FieldChange } from "../paging/entry_diff.ts";
-import { type ListOptions, type ListProgress, listTables } from "../paging/listing.ts";
+import type { AddressRange } from "../translate/address_range.ts";
+import type { PageTableEntry } from "../arch/x86/entry.ts";
+import { diffEntries, type FieldChange } from "../translate/entry_diff.ts";
+import { type ListOptions, type ListProgress, listTables } from "../translate/listing.ts";
 import type {
   Listed,
   ListedShared,
   ListedSpan,
   ListedTruncated,
   ListedUnreadable,
-} from "../paging/listing_records.ts";
+} from "../translate/listing_records.ts";
 import type { PageTableSource } from "./snapshot.ts";
 
 /** An entry that one side has and the other has not. */

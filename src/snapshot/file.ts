@@ -1,7 +1,7 @@
 import { formatAddress, parseAddress } from "../core/address.ts";
-import type { ConfidentialBit, PagingContext } from "../cpu/paging_context.ts";
+import type { ConfidentialBit, PagingContext } from "../arch/x86/paging_context.ts";
 import type { MemoryReadFailure } from "../memory/physical_memory.ts";
-import { PAGING_MODES } from "../paging/modes.ts";
+import { PAGING_MODES } from "../arch/x86/modes.ts";
 import { SnapshotError } from "./errors.ts";
 import { type FailedRead, type MemoryPiece, PieceMemory } from "./piece_memory.ts";
 import type { Snapshot } from "./snapshot.ts";

@@ -1,7 +1,7 @@
-import { type PagingContext, withRoot } from "../cpu/paging_context.ts";
+import { type PagingContext, withRoot } from "../arch/x86/paging_context.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
-import type { AddressRange } from "../paging/address_range.ts";
-import { type ListOptions, listTables } from "../paging/listing.ts";
+import type { AddressRange } from "../translate/address_range.ts";
+import { type ListOptions, listTables } from "../translate/listing.ts";
 import { type PieceMemory, RecordingMemory } from "./piece_memory.ts";
 
 /** Page tables and the memory to read them from: a guest's, or a snapshot's. */

@@ -1,6 +1,6 @@
 /**
  * The formats of x86 paging-structure entries, copied by hand from the tables of the Intel SDM,
- * volume 3A, chapter 4 ("Paging"). They are the oracle for `src/paging` and share nothing with it.
+ * volume 3A, chapter 4 ("Paging"). They are the oracle for `src/translate` and share nothing with it.
  */
 
 /** The paging modes of SDM 4.1.1 that translate. */

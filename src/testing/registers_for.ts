@@ -1,4 +1,4 @@
-import type { CpuRegisters } from "../cpu/registers.ts";
+import type { CpuRegisters } from "../arch/x86/registers.ts";
 import type { PageTableMode } from "./_page_table_formats.ts";
 
 /** What {@linkcode registersFor} must know of the tables; a `PageTableBuilder` says it. */

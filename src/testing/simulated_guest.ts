@@ -1,4 +1,4 @@
-import type { CpuRegisters } from "../cpu/registers.ts";
+import type { CpuRegisters } from "../arch/x86/registers.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import type { MemoryRange } from "../memory/memory_map.ts";
 import type { FakeMonitorOptions } from "./fake_monitor_options.ts";

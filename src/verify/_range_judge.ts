@@ -1,10 +1,10 @@
 import { isCanonical } from "../core/canonical.ts";
-import type { PagingContext, PagingModeName } from "../cpu/paging_context.ts";
-import type { AddressRange } from "../paging/address_range.ts";
-import type { PageTableEntry } from "../paging/entry.ts";
-import type { Listed, ListedPage } from "../paging/listing_records.ts";
-import { PAGING_MODES } from "../paging/modes.ts";
-import { type LeafRights, WITHOUT_PAGING } from "../paging/rights.ts";
+import type { PagingContext, PagingModeName } from "../arch/x86/paging_context.ts";
+import type { AddressRange } from "../translate/address_range.ts";
+import type { PageTableEntry } from "../arch/x86/entry.ts";
+import type { Listed, ListedPage } from "../translate/listing_records.ts";
+import { PAGING_MODES } from "../arch/x86/modes.ts";
+import { type LeafRights, WITHOUT_PAGING } from "../arch/x86/rights.ts";
 import { wholePages } from "./_whole_pages.ts";
 import { completeExpectation, type Expectation } from "./expectation.ts";
 import type { GapCause, JudgedGap, JudgedPart } from "./range_verdict.ts";

@@ -1,5 +1,5 @@
-import type { PagingContext } from "../cpu/paging_context.ts";
-import type { AddressRange } from "../paging/address_range.ts";
+import type { PagingContext } from "../arch/x86/paging_context.ts";
+import type { AddressRange } from "../translate/address_range.ts";
 import { wholePages } from "./_whole_pages.ts";
 import type { Expectation } from "./expectation.ts";
 import type { JudgedGap, JudgedPageOfRange, JudgedPart, RangeVerdict } from "./range_verdict.ts";

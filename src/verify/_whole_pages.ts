@@ -1,4 +1,4 @@
-import { type AddressRange, parseRange } from "../paging/address_range.ts";
+import { type AddressRange, parseRange } from "../translate/address_range.ts";
 
 const PAGE_BYTES = 4096n;
 

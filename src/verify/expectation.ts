@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../core/errors.ts";
-import { type Right, RIGHTS } from "../paging/rights.ts";
+import { type Right, RIGHTS } from "../arch/x86/rights.ts";
 
 /** What a mapping is expected to be. What is not named may be either way. */
 export interface Expectation {

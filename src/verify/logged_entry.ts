@@ -1,6 +1,6 @@
 import { formatAddress } from "../core/address.ts";
-import { diffEntries } from "../paging/entry_diff.ts";
-import type { Walk } from "../paging/walk.ts";
+import { diffEntries } from "../translate/entry_diff.ts";
+import type { Walk } from "../translate/walk.ts";
 import { type Expectation, USER_CLEARED } from "./expectation.ts";
 import { judge, type Verdict } from "./verdict.ts";
 

@@ -1,7 +1,7 @@
-import type { PagingContext } from "../cpu/paging_context.ts";
+import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
-import type { AddressRange } from "../paging/address_range.ts";
-import { type ListOptions, listTables } from "../paging/listing.ts";
+import type { AddressRange } from "../translate/address_range.ts";
+import { type ListOptions, listTables } from "../translate/listing.ts";
 import { RangeJudge } from "./_range_judge.ts";
 import { RangeTally } from "./_range_tally.ts";
 import { type Expectation, USER_CLEARED } from "./expectation.ts";

@@ -1,6 +1,6 @@
-import type { PagingModeName } from "../cpu/paging_context.ts";
-import type { PageTableEntry } from "../paging/entry.ts";
-import type { DecidingLevels, LeafRights, Rights } from "../paging/rights.ts";
+import type { PagingModeName } from "../arch/x86/paging_context.ts";
+import type { PageTableEntry } from "../arch/x86/entry.ts";
+import type { DecidingLevels, LeafRights, Rights } from "../arch/x86/rights.ts";
 import type { Expectation } from "./expectation.ts";
 import type { Mismatch, VerdictKind } from "./verdict.ts";
 

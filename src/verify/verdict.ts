@@ -1,7 +1,7 @@
-import { describeFault } from "../paging/address_space.ts";
-import { PAGING_MODES } from "../paging/modes.ts";
-import type { Right } from "../paging/rights.ts";
-import type { MappedWalk, Walk } from "../paging/walk.ts";
+import { describeFault } from "../translate/address_space.ts";
+import { PAGING_MODES } from "../arch/x86/modes.ts";
+import type { Right } from "../arch/x86/rights.ts";
+import type { MappedWalk, Walk } from "../translate/walk.ts";
 import { completeExpectation, type Expectation, USER_CLEARED } from "./expectation.ts";
 
 /** Whether an expectation holds; `inconclusive` if there was no page to judge. */

@@ -20,6 +20,20 @@ interface GraphJson {
 
 const ROOT = new URL("../../", import.meta.url).href;
 
+/** Returns every module of `src`, from one graph: asking file by file takes minutes. */
+export async function sourceGraph(): Promise<Module[]> {
+  const entry = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    const imports = [...sourceFiles("src")].map((path) =>
+      `import ${JSON.stringify(ROOT + path)};\n`
+    );
+    await Deno.writeTextFile(entry, imports.join(""));
+    return (await moduleGraph(entry)).filter(({ path }) => path.startsWith("src/"));
+  } finally {
+    await Deno.remove(entry);
+  }
+}
+
 /** Returns every module that an entry point reaches. */
 export async function moduleGraph(entry: string): Promise<Module[]> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {

@@ -1,13 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
-import { moduleGraph, sourceFiles } from "./_module_graph.ts";
+import { sourceGraph } from "./_module_graph.ts";
 
 Deno.test("no module imports itself by way of others, not even for a type", async () => {
   const imports = new Map<string, string[]>();
-  for (const path of sourceFiles("src")) {
-    for (const module of await moduleGraph(path)) {
-      const direct = module.imports.filter(({ dynamic }) => !dynamic).map(({ path }) => path);
-      imports.set(module.path, direct);
-    }
+  for (const { path, imports: imported } of await sourceGraph()) {
+    imports.set(path, imported.filter(({ dynamic }) => !dynamic).map(({ path }) => path));
   }
   assert(imports.size > 200, `only ${imports.size} modules were seen`);
 

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertLess } from "@std/assert";
 import { audit, type AuditOptions } from "../../src/audit/audit.ts";
 import type { Finding } from "../../src/audit/finding.ts";
 import { AUDIT_RULES, type AuditRuleName } from "../../src/audit/rules.ts";
-import { pagingContext } from "../../src/cpu/paging_context.ts";
+import { pagingContext } from "../../src/arch/x86/paging_context.ts";
 import type { PhysicalMemory } from "../../src/memory/physical_memory.ts";
 import { snapshot } from "../../src/snapshot/snapshot.ts";
 import type { EntryRights } from "../../src/testing/expected_translation.ts";

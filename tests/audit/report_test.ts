@@ -1,6 +1,6 @@
 /** What audits look like: text, JSON, SARIF, and the script's exit codes. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { pagingContext } from "../../src/cpu/paging_context.ts";
+import { pagingContext } from "../../src/arch/x86/paging_context.ts";
 import { connect } from "../../src/session/connect.ts";
 import { SEVERITIES } from "../../src/audit/rules.ts";
 import { encodeSnapshot } from "../../src/snapshot/file.ts";

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { DumpFormatError, InvalidArgumentError, pagingMode, parseRamLayout } from "../../mod.ts";
-import { readDump } from "../../src/dump/dump.ts";
-import { bufferBytes } from "../../src/dump/dump_bytes.ts";
-import { rawRanges } from "../../src/dump/ram_layout.ts";
+import { readDump } from "../../src/connectors/dump/dump.ts";
+import { bufferBytes } from "../../src/connectors/dump/dump_bytes.ts";
+import { rawRanges } from "../../src/connectors/dump/ram_layout.ts";
 import { buildCore, type CoreShape } from "./_elf_builder.ts";
 
 const PAGE = new Uint8Array(4096).fill(0xab);

@@ -1,8 +1,8 @@
 /** Cores that are cut, or whose headers lie: bounded in what they cost, and never read past their end. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { connect, ConnectError, DumpFormatError, MemoryReadError } from "../../mod.ts";
-import { readDump } from "../../src/dump/dump.ts";
-import { bufferBytes } from "../../src/dump/dump_bytes.ts";
+import { readDump } from "../../src/connectors/dump/dump.ts";
+import { bufferBytes } from "../../src/connectors/dump/dump_bytes.ts";
 import { orHangs } from "../conformance/_attempt.ts";
 import { inFolder } from "./_door.ts";
 import { buildCore, type CoreShape } from "./_elf_builder.ts";

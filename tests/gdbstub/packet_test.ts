@@ -1,7 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { decodeHex, encodeHex, encodePacket, PacketFramer } from "../../src/gdbstub/packet.ts";
-import { includedFiles, registerNumbers } from "../../src/gdbstub/target_description.ts";
+import {
+  decodeHex,
+  encodeHex,
+  encodePacket,
+  PacketFramer,
+} from "../../src/connectors/gdbstub/packet.ts";
+import { includedFiles, registerNumbers } from "../../src/connectors/gdbstub/target_description.ts";
 import { FramingError } from "../../src/monitor/hmp_codec.ts";
 
 const latin1 = (text: string) => Uint8Array.from(text, (character) => character.charCodeAt(0));

@@ -1,5 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { encodeVirsh, type VirshAnswer, VirshOutput } from "../../src/libvirt/virsh_output.ts";
+import {
+  encodeVirsh,
+  type VirshAnswer,
+  VirshOutput,
+} from "../../src/connectors/libvirt/virsh_output.ts";
 
 // As virsh 9.0 was seen to write them, with our marks.
 const STDOUT = `virsh # qemu-monitor-command 'vm' '{"execute":"query-status"}'

@@ -1,7 +1,7 @@
 /** Random page tables with holes, damage and tables that serve several addresses. */
 import fc from "fast-check";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
-import { type PagingContext, pagingContext } from "../../src/cpu/paging_context.ts";
+import { type PagingContext, pagingContext } from "../../src/arch/x86/paging_context.ts";
 import {
   type PageSize,
   PageTableBuilder,

@@ -1,5 +1,5 @@
-import type { PagingModeName } from "../../src/cpu/paging_context.ts";
-import type { ListedPage } from "../../src/paging/listing_records.ts";
+import type { PagingModeName } from "../../src/arch/x86/paging_context.ts";
+import type { ListedPage } from "../../src/translate/listing_records.ts";
 
 /**
  * The row that `info tlb` prints for a page. In the 32-bit modes QEMU's frame is the entry with only

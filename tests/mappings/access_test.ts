@@ -1,10 +1,10 @@
 /** access() against a table written from the SDM by hand: every right, gate and error code. */
 import { assertEquals, assertThrows } from "@std/assert";
-import { CR0, CR4 } from "../../src/cpu/control_bits.ts";
-import { pagingContext, type PagingContextOptions } from "../../src/cpu/paging_context.ts";
+import { CR0, CR4 } from "../../src/arch/x86/control_bits.ts";
+import { pagingContext, type PagingContextOptions } from "../../src/arch/x86/paging_context.ts";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
-import { type Access, access } from "../../src/paging/access.ts";
-import { walk } from "../../src/paging/walk.ts";
+import { type Access, access } from "../../src/arch/x86/access.ts";
+import { walk } from "../../src/translate/walk.ts";
 import type { EntryRights } from "../../src/testing/expected_translation.ts";
 import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";
 import { ramRange, SparseMemory } from "../../src/testing/sparse_memory.ts";

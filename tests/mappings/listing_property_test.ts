@@ -4,9 +4,9 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { listTables } from "../../src/paging/listing.ts";
-import type { Listed, ListedPage } from "../../src/paging/listing_records.ts";
-import { walk } from "../../src/paging/walk.ts";
+import { listTables } from "../../src/translate/listing.ts";
+import type { Listed, ListedPage } from "../../src/translate/listing_records.ts";
+import { walk } from "../../src/translate/walk.ts";
 import type { ExpectedLeaf } from "../../src/testing/expected_translation.ts";
 import { buildTables, MODES, plans } from "./_random_tables.ts";
 

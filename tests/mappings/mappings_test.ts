@@ -1,16 +1,16 @@
 /** mappings() and aliases(): runs hold exactly the oracle's leaves, and are as long as they can be. */
 import { assert, assertEquals, assertLess, assertNotEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import type { PagingContext } from "../../src/cpu/paging_context.ts";
-import { pagingContext } from "../../src/cpu/paging_context.ts";
+import type { PagingContext } from "../../src/arch/x86/paging_context.ts";
+import { pagingContext } from "../../src/arch/x86/paging_context.ts";
 import type { PhysicalMemory } from "../../src/memory/physical_memory.ts";
-import { aliases, type AliasRecord } from "../../src/paging/aliases.ts";
+import { aliases, type AliasRecord } from "../../src/translate/aliases.ts";
 import {
   type Mapping,
   type MappingRecord,
   mappings,
   type MappingsOptions,
-} from "../../src/paging/mappings.ts";
+} from "../../src/translate/mappings.ts";
 import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";
 import { ramRange, SparseMemory } from "../../src/testing/sparse_memory.ts";
 import { buildTables, MODES, plans } from "./_random_tables.ts";

@@ -7,7 +7,7 @@ import {
   ReplyTimeoutError,
   type Transport,
 } from "../../mod.ts";
-import { GdbConnection } from "../../src/gdbstub/gdb_connection.ts";
+import { GdbConnection } from "../../src/connectors/gdbstub/gdb_connection.ts";
 import { bytesOf } from "./_fixtures.ts";
 import { BANNER, PROMPT } from "./_script_server.ts";
 import { echoOf } from "./_line_editor.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { bits } from "../../src/paging/bits.ts";
-import { decodeNotPresent } from "../../src/paging/not_present.ts";
+import { bits } from "../../src/arch/x86/bits.ts";
+import { decodeNotPresent } from "../../src/arch/x86/not_present.ts";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
 
 function meanings(entry: bigint, options = {}): Record<string, string> {

@@ -1,8 +1,8 @@
 /** AMD SEV's C-bit and Intel TDX's shared bit: address bits that are no part of the frame. */
 import { assertEquals, assertThrows } from "@std/assert";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
-import { pagingContext } from "../../src/cpu/paging_context.ts";
-import { walk } from "../../src/paging/walk.ts";
+import { pagingContext } from "../../src/arch/x86/paging_context.ts";
+import { walk } from "../../src/translate/walk.ts";
 import { PageTableBuilder, ramRange, registersFor, SparseMemory } from "../../src/testing/mod.ts";
 
 const PAGE = 0x7f12_3456_7000n;

@@ -5,14 +5,14 @@
  */
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { walk } from "../../src/paging/walk.ts";
+import { walk } from "../../src/translate/walk.ts";
 import {
   PageTableBuilder,
   type PageTableMode,
   registersFor,
 } from "../../src/testing/page_table_builder.ts";
 import { ramRange, SparseMemory } from "../../src/testing/sparse_memory.ts";
-import { pagingContext } from "../../src/cpu/paging_context.ts";
+import { pagingContext } from "../../src/arch/x86/paging_context.ts";
 
 const MODES: PageTableMode[] = ["32-bit", "pae", "4-level", "5-level"];
 const SIZES = { "4K": 12, "2M": 21, "4M": 22, "1G": 30 } as const;

@@ -1,6 +1,6 @@
 /** The report's page in a headless Chromium: search, zoom, keyboard, dark mode, hostile strings, size. */
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
-import { pagingContext } from "../../src/cpu/paging_context.ts";
+import { pagingContext } from "../../src/arch/x86/paging_context.ts";
 import { htmlReport, toBase64 } from "../../src/report/html/html_report.ts";
 import type { ReportData, ReportSide } from "../../src/report/html/page_data.ts";
 import { encodeSnapshot } from "../../src/snapshot/file.ts";

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { bits } from "../../src/paging/bits.ts";
+import { bits } from "../../src/arch/x86/bits.ts";
 import { element, escapeText } from "../../src/report/svg/element.ts";
 import { toSvg } from "../../src/report/svg/to_svg.ts";
 import { connect } from "../../src/session/connect.ts";

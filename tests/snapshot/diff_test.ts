@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
-import type { PageTableEntry } from "../../src/paging/entry.ts";
-import { pagingContext } from "../../src/cpu/paging_context.ts";
+import type { PageTableEntry } from "../../src/arch/x86/entry.ts";
+import { pagingContext } from "../../src/arch/x86/paging_context.ts";
 import { diff, type DiffOptions, type EntryDifference } from "../../src/snapshot/diff.ts";
 import { snapshot } from "../../src/snapshot/snapshot.ts";
 import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";

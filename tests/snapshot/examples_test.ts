@@ -1,6 +1,6 @@
 /** snapshot.ts and diff.ts as users run them. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { pagingContext } from "../../src/cpu/paging_context.ts";
+import { pagingContext } from "../../src/arch/x86/paging_context.ts";
 import { encodeSnapshot } from "../../src/snapshot/file.ts";
 import { snapshot } from "../../src/snapshot/snapshot.ts";
 import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";

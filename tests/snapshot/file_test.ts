@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { MemoryReadError } from "../../src/memory/physical_memory.ts";
-import { listTables } from "../../src/paging/listing.ts";
-import type { Listed } from "../../src/paging/listing_records.ts";
+import { listTables } from "../../src/translate/listing.ts";
+import type { Listed } from "../../src/translate/listing_records.ts";
 import type { PageTableSource, Snapshot } from "../../src/snapshot/snapshot.ts";
 import { snapshot } from "../../src/snapshot/snapshot.ts";
 import { SnapshotError } from "../../src/snapshot/errors.ts";
@@ -10,7 +10,7 @@ import { decodeSnapshot, encodeSnapshot } from "../../src/snapshot/file.ts";
 import { verifyRange } from "../../src/verify/range.ts";
 import { gibibyteTables } from "../mappings/_gibibyte.ts";
 import { buildTables, MODES, plans } from "../mappings/_random_tables.ts";
-import { pagingContext } from "../../src/cpu/paging_context.ts";
+import { pagingContext } from "../../src/arch/x86/paging_context.ts";
 
 async function all({ memory, context }: PageTableSource): Promise<Listed[]> {
   return (await Array.fromAsync(

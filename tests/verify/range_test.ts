@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
-import { type PagingContext, pagingContext } from "../../src/cpu/paging_context.ts";
+import { type PagingContext, pagingContext } from "../../src/arch/x86/paging_context.ts";
 import type { PhysicalMemory } from "../../src/memory/physical_memory.ts";
 import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";
 import { ramRange, SparseMemory } from "../../src/testing/sparse_memory.ts";

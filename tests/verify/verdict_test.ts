@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
-import { pagingContext } from "../../src/cpu/paging_context.ts";
-import { type Walk, walk } from "../../src/paging/walk.ts";
+import { pagingContext } from "../../src/arch/x86/paging_context.ts";
+import { type Walk, walk } from "../../src/translate/walk.ts";
 import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";
 import { ramRange, SparseMemory } from "../../src/testing/sparse_memory.ts";
 import type { Expectation } from "../../src/verify/expectation.ts";

@@ -1,4 +1,4 @@
-import type { CpuRegisters } from "../../cpu/registers.ts";
+import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import { NoSuchCpuError } from "../errors.ts";
 import type { CommandOptions, Monitor } from "../monitor.ts";
 import { parseCpus } from "../parse/cpus.ts";

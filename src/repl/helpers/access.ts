@@ -1,5 +1,5 @@
 import type { AddressLike } from "../../core/address.ts";
-import type { Access, AccessVerdict } from "../../paging/access.ts";
+import type { Access, AccessVerdict } from "../../arch/x86/access.ts";
 import type { Style } from "../../report/style.ts";
 import type { GuestWalkOptions } from "../../session/guest_walk.ts";
 import type { Helper } from "../helper.ts";

@@ -1,5 +1,5 @@
 import type { AddressLike } from "../../core/address.ts";
-import type { AliasRecord } from "../../paging/aliases.ts";
+import type { AliasRecord } from "../../translate/aliases.ts";
 import type { GuestAliasesOptions } from "../../session/ranges.ts";
 import type { Style } from "../../report/style.ts";
 import type { Helper } from "../helper.ts";

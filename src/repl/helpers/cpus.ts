@@ -1,5 +1,5 @@
-import { pagingContext, type PagingModeName } from "../../cpu/paging_context.ts";
-import type { CpuRegisters } from "../../cpu/registers.ts";
+import { pagingContext, type PagingModeName } from "../../arch/x86/paging_context.ts";
+import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import type { Style } from "../../report/style.ts";
 import type { Helper } from "../helper.ts";
 import { symbolText } from "../linux.ts";

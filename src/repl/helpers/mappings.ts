@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../../core/errors.ts";
-import type { AddressRange } from "../../paging/address_range.ts";
+import type { AddressRange } from "../../translate/address_range.ts";
 import type { GuestMappingsOptions } from "../../session/ranges.ts";
 import { splitTableChoice } from "../../session/table_choice.ts";
 import type { Helper } from "../helper.ts";

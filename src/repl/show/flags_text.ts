@@ -1,6 +1,6 @@
-import type { EntryFlag } from "../../paging/bit_fields.ts";
-import type { PageTableEntry } from "../../paging/entry.ts";
-import { rightsOf } from "../../paging/rights.ts";
+import type { EntryFlag } from "../../arch/x86/bit_fields.ts";
+import type { PageTableEntry } from "../../arch/x86/entry.ts";
+import { rightsOf } from "../../arch/x86/rights.ts";
 
 /** The flags beside the rights, in the order in which they are shown, by the SDM's names. */
 const OTHER_FLAGS: readonly (readonly [EntryFlag, string])[] = [

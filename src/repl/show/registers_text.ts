@@ -1,6 +1,6 @@
-import { CR0, CR4, EFER } from "../../cpu/control_bits.ts";
-import { pagingMode } from "../../cpu/paging_context.ts";
-import type { CpuRegisters } from "../../cpu/registers.ts";
+import { CR0, CR4, EFER } from "../../arch/x86/control_bits.ts";
+import { pagingMode } from "../../arch/x86/paging_context.ts";
+import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import type { Style } from "../../report/style.ts";
 import { cell, columns } from "./columns.ts";
 import { groupHex } from "./group_hex.ts";

@@ -1,7 +1,7 @@
-import type { CpuRegisters } from "../../cpu/registers.ts";
-import type { EntryBits } from "../../paging/bits.ts";
-import type { PageTableEntry } from "../../paging/entry.ts";
-import type { Walk } from "../../paging/walk.ts";
+import type { CpuRegisters } from "../../arch/x86/registers.ts";
+import type { EntryBits } from "../../arch/x86/bits.ts";
+import type { PageTableEntry } from "../../arch/x86/entry.ts";
+import type { Walk } from "../../translate/walk.ts";
 import { rangeText } from "../../report/range_text.ts";
 import type { Style } from "../../report/style.ts";
 import type { GuestRangeVerdict } from "../../session/ranges.ts";

@@ -1,9 +1,9 @@
-import { describeFault } from "../../paging/address_space.ts";
-import type { PageTableEntry } from "../../paging/entry.ts";
-import { PAGING_MODES } from "../../paging/modes.ts";
-import { decodeNotPresent } from "../../paging/not_present.ts";
-import { type Right, RIGHTS } from "../../paging/rights.ts";
-import type { MappedWalk, Walk } from "../../paging/walk.ts";
+import { describeFault } from "../../translate/address_space.ts";
+import type { PageTableEntry } from "../../arch/x86/entry.ts";
+import { PAGING_MODES } from "../../arch/x86/modes.ts";
+import { decodeNotPresent } from "../../arch/x86/not_present.ts";
+import { type Right, RIGHTS } from "../../arch/x86/rights.ts";
+import type { MappedWalk, Walk } from "../../translate/walk.ts";
 import { formatSize } from "../../report/size.ts";
 import type { Style } from "../../report/style.ts";
 import type { GuestWalk } from "../../session/guest_walk.ts";

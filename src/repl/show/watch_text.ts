@@ -1,5 +1,5 @@
-import type { FieldChange } from "../../paging/entry_diff.ts";
-import type { Walk } from "../../paging/walk.ts";
+import type { FieldChange } from "../../translate/entry_diff.ts";
+import type { Walk } from "../../translate/walk.ts";
 import type { Style } from "../../report/style.ts";
 import type { WatchEvent } from "../../session/watch.ts";
 import { entryText } from "./entry_text.ts";

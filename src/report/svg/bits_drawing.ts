@@ -1,6 +1,6 @@
 import { formatAddress } from "../../core/address.ts";
-import { PAGING_MODES } from "../../paging/modes.ts";
-import type { BitReading, EntryBits } from "../../paging/bits.ts";
+import { PAGING_MODES } from "../../arch/x86/modes.ts";
+import type { BitReading, EntryBits } from "../../arch/x86/bits.ts";
 import { drawing, element, middleText, type SvgElement, text } from "./element.ts";
 
 const CELL = 22;

@@ -1,5 +1,5 @@
-import type { EntryBits } from "../../paging/bits.ts";
-import type { Walk } from "../../paging/walk.ts";
+import type { EntryBits } from "../../arch/x86/bits.ts";
+import type { Walk } from "../../translate/walk.ts";
 import { drawBits } from "./bits_drawing.ts";
 import { drawWalk } from "./walk_drawing.ts";
 

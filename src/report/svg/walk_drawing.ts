@@ -1,7 +1,7 @@
 import { formatAddress } from "../../core/address.ts";
-import { describeFault } from "../../paging/address_space.ts";
-import { rightsOf } from "../../paging/rights.ts";
-import type { Walk } from "../../paging/walk.ts";
+import { describeFault } from "../../translate/address_space.ts";
+import { rightsOf } from "../../arch/x86/rights.ts";
+import type { Walk } from "../../translate/walk.ts";
 import { rightsText } from "../mappings_text.ts";
 import { formatSize } from "../size.ts";
 import { drawing, element, type SvgElement, text } from "./element.ts";

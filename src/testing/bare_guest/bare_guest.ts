@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../../core/errors.ts";
-import type { CpuRegisters } from "../../cpu/registers.ts";
+import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import { PageTableBuilder, type PageTableMode, registersFor } from "../page_table_builder.ts";
 import { ramRange, SparseMemory } from "../sparse_memory.ts";
 import { layOut, layOutBroken, MARKER_VA, PRIVATE_VA, SHARED_VA } from "./layout.ts";

@@ -4,7 +4,7 @@
  * milliseconds. Application processors are started at the same page by a start-up IPI, so one piece
  * of code serves them all; what differs between vCPUs and paging modes is in a table of registers.
  */
-import type { CpuRegisters } from "../../cpu/registers.ts";
+import type { CpuRegisters } from "../../arch/x86/registers.ts";
 
 /** QEMU takes firmware in multiples of 64 KiB; only the last page of it is used. */
 const ROM_BYTES = 0x1_0000;

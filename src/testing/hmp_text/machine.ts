@@ -1,4 +1,4 @@
-import type { CpuRegisters } from "../../cpu/registers.ts";
+import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import type { QemuFlavour } from "./flavours.ts";
 
 /** The segment registers in the order of `info registers`. */

@@ -4,8 +4,8 @@
  * on the snapshots that the page carries.
  */
 import { parseAddress } from "../../../core/address.ts";
-import { MAPPING_FILTERS, type MappingFilterName } from "../../../paging/mapping_filters.ts";
-import type { MappingRecord } from "../../../paging/mappings.ts";
+import { MAPPING_FILTERS, type MappingFilterName } from "../../../translate/mapping_filters.ts";
+import type { MappingRecord } from "../../../translate/mappings.ts";
 import { diff, type EntryDifference } from "../../../snapshot/diff.ts";
 import { differenceLine } from "../../diff_text.ts";
 import { mappingLine, mappingsHead } from "../../mappings_text.ts";

@@ -1,5 +1,5 @@
 /// <reference lib="dom" />
-import type { Mapping } from "../../../paging/mappings.ts";
+import type { Mapping } from "../../../translate/mappings.ts";
 import { colour, make } from "./dom.ts";
 
 /** One piece of the map: a run, or what lies between two. Places are in units of the map. */

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
-import { type Mapping, type MappingRecord, mappings } from "../../../paging/mappings.ts";
-import { bits } from "../../../paging/bits.ts";
-import { walk } from "../../../paging/walk.ts";
+import { type Mapping, type MappingRecord, mappings } from "../../../translate/mappings.ts";
+import { bits } from "../../../arch/x86/bits.ts";
+import { walk } from "../../../translate/walk.ts";
 import { decodeSnapshot } from "../../../snapshot/file.ts";
 import type { Snapshot } from "../../../snapshot/snapshot.ts";
 import { toSvg } from "../../svg/to_svg.ts";

@@ -1,0 +1,28 @@
+import { PagewalkError } from "../../core/errors.ts";
+
+/** A file that is no dump, or one that cannot be read: compressed, cut short, damaged. */
+export class DumpFormatError extends PagewalkError {
+  /** The file's path. */
+  readonly path: string;
+
+  /** Creates the error for one file; `problem` says what is wrong and what to do. */
+  constructor(path: string, problem: string, options?: ErrorOptions) {
+    super(`Cannot use ${path} as a dump: ${problem}`, options);
+    this.path = path;
+  }
+}
+
+/** Registers were asked of a raw memory image, which holds none. */
+export class NoRegistersError extends PagewalkError {
+  /** What it was opened as. */
+  readonly endpoint: string;
+
+  /** Creates the error for one image. */
+  constructor(endpoint: string) {
+    super(
+      `${endpoint} is a raw memory image and holds no registers: name the page table with --root ` +
+        "ADDR and its kind with --mode 4-level|5-level|pae|32-bit",
+    );
+    this.endpoint = endpoint;
+  }
+}

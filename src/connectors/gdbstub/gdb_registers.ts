@@ -1,0 +1,151 @@
+import type { CpuSource } from "../../arch/cpu_source.ts";
+import type { CpuRegisters } from "../../arch/x86/registers.ts";
+import { MonitorError, NoSuchCpuError } from "../../monitor/errors.ts";
+import type { GdbConnection } from "./gdb_connection.ts";
+import { decodeHex } from "./packet.ts";
+import { includedFiles, registerNumbers } from "./target_description.ts";
+
+/** How much of a file one request asks for: with its first byte it fits the smallest PacketSize. */
+const XFER_BYTES = 0x7f0;
+/** Far more than a description has: the files of an x86 machine's are 10 KB together (5.2 to 11.1). */
+const MAX_DESCRIPTION_CHARACTERS = 1 << 18;
+const MAX_FILES = 64;
+/** Far more vCPUs than any machine of QEMU's has. */
+const MAX_THREADS = 1 << 16;
+
+/** A vCPU of the stub's: gdb calls it a thread. */
+interface Thread {
+  cpu: number;
+  /** The thread's id as the stub writes it: `01`, or `p01.01` to a client that knows processes. */
+  id: string;
+}
+
+/** The vCPUs of a guest at a gdbstub. Whether one is halted the stub does not tell: it says false. */
+export class GdbRegisters implements CpuSource {
+  readonly #connection: GdbConnection;
+  #numbers: Promise<ReadonlyMap<string, number>> | null = null;
+  #threads: Promise<Thread[]> | null = null;
+
+  constructor(connection: GdbConnection) {
+    this.#connection = connection;
+  }
+
+  async registers(cpu = 0): Promise<CpuRegisters> {
+    const threads = await this.#allThreads();
+    const thread = threads.find((candidate) => candidate.cpu === cpu);
+    if (thread !== undefined) return await this.#read(thread);
+    const { endpoint } = this.#connection;
+    const known = threads.map((candidate) => candidate.cpu).join(", ");
+    const message = `The guest at ${endpoint} has no vCPU ${cpu}, only ${known}`;
+    throw new NoSuchCpuError(cpu, message, { endpoint, command: "qfThreadInfo" });
+  }
+
+  async allRegisters(): Promise<CpuRegisters[]> {
+    return await Promise.all((await this.#allThreads()).map((thread) => this.#read(thread)));
+  }
+
+  async #read({ cpu, id }: Thread): Promise<CpuRegisters> {
+    const numbers = await this.#registerNumbers();
+    // Queued in one go, so that another vCPU's requests come before or after all of them.
+    const selected = this.#connection.request(`Hg${id}`);
+    const value = (...names: string[]) => this.#register(numbers, names);
+    const values = [
+      value("rip", "eip"),
+      value("eflags"),
+      value("cs"),
+      value("cr0"),
+      value("cr2"),
+      value("cr3"),
+      value("cr4"),
+      value("efer"),
+    ];
+    const [answer, rip, rflags, cs, cr0, cr2, cr3, cr4, efer] = await Promise.all([
+      selected,
+      ...values,
+    ]) as [string, ...bigint[]];
+    if (answer !== "OK") throw this.#unexpected(`Hg${id}`, answer);
+    // The CPL is the RPL of CS in protected mode (Intel SDM vol. 3, 5.5); in real mode it is 0.
+    const cpl = cr0! & 1n ? Number(cs! & 3n) : 0;
+    return {
+      ...{ cpu, rip: rip!, rflags: rflags!, cpl },
+      ...{ cr0: cr0!, cr2: cr2!, cr3: cr3!, cr4: cr4!, efer: efer!, halted: false },
+    };
+  }
+
+  async #register(numbers: ReadonlyMap<string, number>, names: string[]): Promise<bigint> {
+    const number = names.map((name) => numbers.get(name)).find((found) => found !== undefined);
+    if (number === undefined) {
+      const { endpoint } = this.#connection;
+      const message = `The gdbstub at ${endpoint} does not list the register ${
+        names[0]
+      }: it is no x86`;
+      throw new MonitorError(message, { endpoint });
+    }
+    const request = `p${number.toString(16)}`;
+    const reply = await this.#connection.request(request);
+    const bytes = decodeHex(new TextEncoder().encode(reply));
+    if (bytes === null || bytes.length === 0) throw this.#unexpected(request, reply);
+    return bytes.reduceRight((value, byte) => value << 8n | BigInt(byte), 0n);
+  }
+
+  #registerNumbers(): Promise<ReadonlyMap<string, number>> {
+    this.#numbers ??= this.#describe();
+    this.#numbers.catch(() => this.#numbers = null); // A later read may ask again.
+    return this.#numbers;
+  }
+
+  /** QEMU up to 7.2 answers `p1d` only after the description was read. */
+  async #describe(): Promise<ReadonlyMap<string, number>> {
+    const target = await this.#file("target.xml");
+    const names = includedFiles(target);
+    if (names.length > MAX_FILES) throw this.#endless("target description");
+    const files = await Promise.all(names.map((name) => this.#file(name)));
+    return registerNumbers(files.join("") || target);
+  }
+
+  async #file(name: string): Promise<string> {
+    for (let text = "";;) {
+      const [offset, length] = [text.length, XFER_BYTES].map((value) => value.toString(16));
+      const request = `qXfer:features:read:${name}:${offset},${length}`;
+      const reply = await this.#connection.request(request);
+      if (!/^[lm]/.test(reply)) throw this.#unexpected(request, reply);
+      text += reply.slice(1);
+      if (reply.startsWith("l")) return text;
+      const isEndless = text.length > MAX_DESCRIPTION_CHARACTERS || reply.length === 1;
+      if (isEndless) throw this.#endless("target description");
+    }
+  }
+
+  #allThreads(): Promise<Thread[]> {
+    this.#threads ??= this.#listThreads();
+    this.#threads.catch(() => this.#threads = null);
+    return this.#threads;
+  }
+
+  /** QEMU numbers threads by vCPU, from 1; vCPUs in clusters are processes, numbered from 1 each. */
+  async #listThreads(): Promise<Thread[]> {
+    const ids: string[] = [];
+    for (let request = "qfThreadInfo";; request = "qsThreadInfo") {
+      const reply = await this.#connection.request(request);
+      if (reply === "l") break;
+      if (!reply.startsWith("m")) throw this.#unexpected(request, reply);
+      ids.push(...reply.slice(1).split(","));
+      if (ids.length > MAX_THREADS) throw this.#endless("list of vCPUs");
+    }
+    const numberOf = (id: string) => parseInt(id.split(".").at(-1)!.replace(/^p/, ""), 16) - 1;
+    return ids.map((id) => ({ cpu: numberOf(id), id })).sort((a, b) => a.cpu - b.cpu);
+  }
+
+  #endless(what: string): MonitorError {
+    const { endpoint } = this.#connection;
+    const message = `The gdbstub at ${endpoint} gives a ${what} without end: is it QEMU's?`;
+    return new MonitorError(message, { endpoint });
+  }
+
+  #unexpected(request: string, reply: string): MonitorError {
+    const { endpoint } = this.#connection;
+    const shown = JSON.stringify(reply.slice(0, 40));
+    const message = `The gdbstub at ${endpoint} answers ${shown} to "${request}"`;
+    return new MonitorError(message, { endpoint, command: request });
+  }
+}

@@ -1,0 +1,110 @@
+import type { MemoryReadFailure } from "../memory/physical_memory.ts";
+import type { PageTableEntry } from "../arch/x86/entry.ts";
+import type { PagingLevel } from "../arch/x86/modes.ts";
+import type { NotPresentContent } from "../arch/x86/not_present.ts";
+import type { DecidingLevels, LeafRights, Rights, RightsSoFar } from "../arch/x86/rights.ts";
+
+/** The addresses that a record of a listing is about. They may reach past the range asked for. */
+export interface ListedSpan {
+  /** The first linear address, sign-extended. */
+  readonly address: bigint;
+  /** How many bytes of linear addresses. */
+  readonly lengthBytes: number;
+}
+
+/** A page that is mapped. */
+export interface ListedPage extends ListedSpan {
+  /** Which kind of record this is. */
+  readonly kind: "page";
+  /** The guest-physical address of the page; `lengthBytes` is its size. */
+  readonly physicalAddress: bigint;
+  /** The entry that maps it. */
+  readonly entry: PageTableEntry;
+  /** What that entry says. Pages that are alike share this object, and the next two. */
+  readonly leaf: LeafRights;
+  /** What all levels allow together. */
+  readonly effective: Rights;
+  /** The level that decides each right. */
+  readonly decidedBy: DecidingLevels;
+}
+
+/** With paging off every linear address is a physical one. */
+export interface ListedIdentity extends ListedSpan {
+  /** Which kind of record this is. */
+  readonly kind: "identity";
+}
+
+/** An entry that is not present although it is not empty: swapped out, `PROT_NONE`. Only if asked for. */
+export interface ListedNotPresent extends ListedSpan {
+  /** Which kind of record this is. */
+  readonly kind: "notPresent";
+  /** The entry. */
+  readonly entry: PageTableEntry;
+  /** What Linux keeps in it. */
+  readonly content: NotPresentContent;
+}
+
+/** An entry that sets reserved bits: no access gets past it. */
+export interface ListedReservedBits extends ListedSpan {
+  /** Which kind of record this is. */
+  readonly kind: "reservedBits";
+  /** The entry; its `reservedBits` tells which. */
+  readonly entry: PageTableEntry;
+}
+
+/** A table that could not be read, so that nothing is known of its addresses. */
+export interface ListedUnreadable extends ListedSpan {
+  /** Which kind of record this is. */
+  readonly kind: "unreadable";
+  /** The table's level, 5 to 1. */
+  readonly level: PagingLevel;
+  /** The guest-physical address of the table. */
+  readonly table: bigint;
+  /** `outsideRam` if there is no RAM or ROM: the tables are corrupt. */
+  readonly failure: MemoryReadFailure;
+  /** The entry that points to it; none for the root. */
+  readonly entry?: PageTableEntry;
+}
+
+/** A table that was listed before, at the same level and with the same rights: look there. */
+export interface ListedShared extends ListedSpan {
+  /** Which kind of record this is. */
+  readonly kind: "shared";
+  /** The table's level, 5 to 1. */
+  readonly level: PagingLevel;
+  /** The guest-physical address of the table. */
+  readonly table: bigint;
+  /** The linear address at which its contents were listed: each offset there holds here too. */
+  readonly sharedWith: bigint;
+  /** The entry that points to it. */
+  readonly entry: PageTableEntry;
+}
+
+/** An entry that points to a table, whose contents follow. Only if asked for. */
+export interface ListedTable extends ListedSpan {
+  /** Which kind of record this is. */
+  readonly kind: "table";
+  /** The entry. */
+  readonly entry: PageTableEntry;
+  /** What is left of the rights after it. */
+  readonly rights: RightsSoFar;
+}
+
+/** The listing ended early, as it had visited as many tables as it may. */
+export interface ListedTruncated extends ListedSpan {
+  /** Which kind of record this is. */
+  readonly kind: "truncated";
+  /** How many tables were visited. */
+  readonly tables: number;
+}
+
+/** What a listing of page tables is made of. */
+export type Listed =
+  | ListedPage
+  | ListedIdentity
+  | ListedNotPresent
+  | ListedReservedBits
+  | ListedUnreadable
+  | ListedShared
+  | ListedTable
+  | ListedTruncated;

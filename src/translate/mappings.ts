@@ -1,0 +1,236 @@
+import type { PagingContext } from "../arch/x86/paging_context.ts";
+import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import type { AddressRange } from "./address_range.ts";
+import { type CacheType, type PageAttributeTable, PAT_OF_LINUX } from "../arch/x86/cache_type.ts";
+import type { PageTableEntry } from "../arch/x86/entry.ts";
+import { type ListOptions, listTables } from "./listing.ts";
+import type { Listed, ListedPage, ListedSpan, ListedTable } from "./listing_records.ts";
+import {
+  type DecidingLevels,
+  type LeafRights,
+  type Rights,
+  WITHOUT_PAGING,
+} from "../arch/x86/rights.ts";
+
+/** What the pages of a run have in common. Whether one was accessed or written is its own matter. */
+export type RunRights = Omit<LeafRights, "accessed" | "dirty">;
+
+/** A run of like pages: neighbours with the same size, rights and cache type. */
+export interface Mapping extends ListedSpan {
+  /** Which kind of record this is. */
+  readonly kind: "mapping";
+  /** The guest-physical address of the first page, or null if the pages are not one after the other. */
+  readonly physicalAddress: bigint | null;
+  /** The size of each page in bytes. */
+  readonly pageSizeBytes: number;
+  /** How many pages there are. */
+  readonly pages: number;
+  /** What the last entry of each page says. */
+  readonly leaf: RunRights | LeafRights;
+  /** What all levels allow together. */
+  readonly effective: Rights;
+  /** The level that decides each right. */
+  readonly decidedBy: DecidingLevels;
+  /** How the processor may cache the pages, by the PAT that the options name. */
+  readonly cacheType: CacheType;
+  /** The entry that maps the first page; none with paging off. */
+  readonly entry?: PageTableEntry;
+}
+
+/** What {@linkcode mappings} yields: runs of pages, and whatever else there is to know. */
+export type MappingRecord =
+  | Mapping
+  | Exclude<Listed, ListedPage | ListedTable | { kind: "identity" }>;
+
+/** Options of {@linkcode mappings}. */
+export interface MappingsOptions extends Omit<ListOptions, "tables"> {
+  /**
+   * One record for each page instead of runs, with its entry.
+   *
+   * @default {false}
+   */
+  pages?: boolean;
+  /**
+   * End a run where the frames stop being one after the other.
+   *
+   * @default {false}
+   */
+  contiguous?: boolean;
+  /**
+   * Leave out the pages that this refuses. Other records are kept.
+   *
+   * @default every page
+   */
+  filter?: (page: ListedPage) => boolean;
+  /**
+   * What the PAT of the guest holds, which no monitor tells.
+   *
+   * @default {PAT_OF_LINUX}
+   */
+  pat?: PageAttributeTable;
+}
+
+/**
+ * Lists what an address space maps, as runs of like pages in address order. Tables that cannot be read,
+ * entries with reserved bits and tables that were listed before come as records of their own.
+ *
+ * @throws {InvalidArgumentError} if the range cannot be used
+ *
+ * @example Usage
+ * ```ts
+ * import { mappings, pagingContext } from "@pagewalk/pagewalk";
+ * import { simulatedGuest } from "@pagewalk/pagewalk/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const guest = simulatedGuest();
+ * const context = pagingContext(guest.registers(0));
+ * const range = { start: 0x7f1234567000n, lengthBytes: 4096 };
+ * for await (const run of mappings(guest.memory, context, range)) {
+ *   assertEquals([run.kind, run.address], ["mapping", 0x7f1234567000n]);
+ * }
+ * ```
+ */
+export async function* mappings(
+  memory: PhysicalMemory,
+  context: PagingContext,
+  range: AddressRange = {},
+  options: MappingsOptions = {},
+): AsyncGenerator<MappingRecord> {
+  const { pages = false, contiguous = false, filter, pat = PAT_OF_LINUX, ...list } = options;
+  const runs = new RunBuilder(pat, contiguous);
+  for await (const batch of listTables(memory, context, range, list)) {
+    for (const record of batch) {
+      list.signal?.throwIfAborted();
+      if (record.kind === "table") continue;
+      if (record.kind === "identity") {
+        yield identityMapping(record.lengthBytes);
+      } else if (record.kind !== "page") {
+        yield* runs.end();
+        yield record;
+      } else if (filter && !filter(record)) {
+        yield* runs.end();
+      } else if (pages) {
+        yield pageMapping(record, pat);
+      } else {
+        yield* runs.add(record);
+      }
+    }
+  }
+  yield* runs.end();
+}
+
+/** A run that is still growing. */
+interface OpenRun {
+  readonly first: ListedPage;
+  readonly rights: RunRights;
+  pages: number;
+  /** The linear and the guest-physical address after the last page. */
+  end: bigint;
+  physicalEnd: bigint;
+  isContiguous: boolean;
+  /** The rights of the last page that was found to be alike: most often the next page's too. */
+  lastLeaf: LeafRights;
+}
+
+/** Joins like pages. */
+class RunBuilder {
+  readonly #pat: PageAttributeTable;
+  readonly #contiguous: boolean;
+  #run: OpenRun | null = null;
+
+  constructor(pat: PageAttributeTable, contiguous: boolean) {
+    this.#pat = pat;
+    this.#contiguous = contiguous;
+  }
+
+  /** Takes the next page, and returns the run that it ends, if it does. */
+  *add(page: ListedPage): Generator<Mapping> {
+    const run = this.#run;
+    if (run !== null && this.#continues(run, page)) {
+      run.isContiguous &&= page.physicalAddress === run.physicalEnd;
+      run.pages++;
+      run.end += BigInt(page.lengthBytes);
+      run.physicalEnd = page.physicalAddress + BigInt(page.lengthBytes);
+      run.lastLeaf = page.leaf;
+      return;
+    }
+    yield* this.end();
+    const { accessed: _a, dirty: _d, ...rights } = page.leaf;
+    this.#run = {
+      first: page,
+      rights,
+      pages: 1,
+      end: page.address + BigInt(page.lengthBytes),
+      physicalEnd: page.physicalAddress + BigInt(page.lengthBytes),
+      isContiguous: true,
+      lastLeaf: page.leaf,
+    };
+  }
+
+  /** Ends the run and returns it, if there is one. */
+  *end(): Generator<Mapping> {
+    const run = this.#run;
+    if (run === null) return;
+    this.#run = null;
+    const { first, pages, rights } = run;
+    yield {
+      kind: "mapping",
+      address: first.address,
+      lengthBytes: pages * first.lengthBytes,
+      physicalAddress: run.isContiguous ? first.physicalAddress : null,
+      pageSizeBytes: first.lengthBytes,
+      pages,
+      leaf: rights,
+      effective: first.effective,
+      decidedBy: first.decidedBy,
+      cacheType: this.#pat[rights.patIndex]!,
+      entry: first.entry,
+    };
+  }
+
+  #continues(run: OpenRun, page: ListedPage): boolean {
+    const { first } = run;
+    if (page.address !== run.end || page.lengthBytes !== first.lengthBytes) return false;
+    if (this.#contiguous && page.physicalAddress !== run.physicalEnd) return false;
+    if (page.leaf === run.lastLeaf) return true;
+    return sameFields(run.rights, page.leaf) && sameFields(first.effective, page.effective) &&
+      sameFields(first.decidedBy, page.decidedBy);
+  }
+}
+
+/** Says whether every field of the first is the same in the second. */
+function sameFields<T extends object>(first: T, second: T): boolean {
+  for (const name in first) if (first[name] !== second[name]) return false;
+  return true;
+}
+
+function pageMapping(page: ListedPage, pat: PageAttributeTable): Mapping {
+  const { address, lengthBytes, physicalAddress, leaf, effective, decidedBy, entry } = page;
+  return {
+    kind: "mapping",
+    address,
+    lengthBytes,
+    physicalAddress,
+    pageSizeBytes: lengthBytes,
+    pages: 1,
+    leaf,
+    effective,
+    decidedBy,
+    cacheType: pat[leaf.patIndex]!,
+    entry,
+  };
+}
+
+/** With paging off there is one run; no cache bits then, so it is written back. */
+function identityMapping(lengthBytes: number): Mapping {
+  return {
+    kind: "mapping",
+    address: 0n,
+    lengthBytes,
+    physicalAddress: 0n,
+    pageSizeBytes: 4096,
+    pages: lengthBytes / 4096,
+    ...WITHOUT_PAGING,
+    cacheType: "WB",
+  };
+}
