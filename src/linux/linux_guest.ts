@@ -60,7 +60,7 @@ export class LinuxGuest {
     return new LinuxGuest(await Kernel.find(parts), parts.memory);
   }
 
-  /** Whether the kernel that was found still runs, not another one after a reboot. */
+  /** Whether the kernel that was found still runs: a vCPU maps it, and it is not another one. */
   isCurrent(): Promise<boolean> {
     return this.#kernel.isCurrent();
   }

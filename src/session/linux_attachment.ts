@@ -37,7 +37,7 @@ export class LinuxAttachment {
     const { memory, contexts, kernelCacheDir } = this.#parts;
     // Loaded only here, so that a check of one address does not pay for it.
     const { LinuxGuest } = await import("../linux/linux_guest.ts");
-    const parts = { memory, contexts: await contexts() };
+    const parts = { memory, contexts };
     if (kernelCacheDir === undefined) return await LinuxGuest.attach(parts);
     const { DirectoryKernelCache } = await import("../linux/kernel_cache.ts");
     return await LinuxGuest.attach({ ...parts, cache: new DirectoryKernelCache(kernelCacheDir) });
