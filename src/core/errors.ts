@@ -1,13 +1,26 @@
+import { escapeMessage } from "./escape.ts";
+
 /**
  * The base of every error that pagewalk throws on purpose. Its message says what happened, to what,
- * and what to do next, on one line, so that a script may print it as it stands.
+ * and what to do next, on one line, so that a script may print it as it stands: text of the guest's, a
+ * peer's or a file's is escaped in it, while fields keep it as it was.
  */
 export class PagewalkError extends Error {
   /** Creates the error; `options.cause` keeps the error underneath, if there is one. */
   constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(escapeMessage(message), options);
     this.name = new.target.name;
+    if (this.cause instanceof Error) escapeCause(this.cause);
   }
+}
+
+/** Deno prints the causes of an error that nobody catches, as they are: paths, a peer's words. */
+function escapeCause(cause: Error): void {
+  const message = escapeMessage(cause.message);
+  if (message === cause.message) return;
+  // What is frozen stays as it is.
+  Reflect.set(cause, "stack", cause.stack?.replace(cause.message, () => message));
+  Reflect.set(cause, "message", message);
 }
 
 /** An argument that cannot be used as it was given: an address, an endpoint, an option. */
@@ -22,7 +35,7 @@ export class InvalidArgumentError extends PagewalkError {
   }
 }
 
-/** The message of whatever was thrown. */
+/** The message of whatever was thrown, on one line. */
 export function formatError(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return escapeMessage(error instanceof Error ? error.message : String(error));
 }
