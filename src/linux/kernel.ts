@@ -224,7 +224,7 @@ export class Kernel {
   async #structuralOffsets(group: keyof typeof GROUPS): Promise<StructOffsets> {
     if (group === "vfio") {
       throw new CapabilityError(
-        group,
+        "types",
         `This kernel (${this.vmcoreinfo.osRelease}) has no type data (CONFIG_DEBUG_INFO_BTF): what ` +
           "its VFIO drivers keep cannot be read",
       );

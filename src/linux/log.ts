@@ -49,7 +49,9 @@ export async function readKernelLog(kernel: Kernel, options: LogOptions): Promis
   const all = newest(await logRange(kernel.live, ring, options), options.last);
   const range = newest(all, MAX_RECORDS);
   if (range.count < all.count) {
-    options.onPartial?.(`only the newest ${MAX_RECORDS} of the log's ${all.count} records were read`);
+    options.onPartial?.(
+      `only the newest ${MAX_RECORDS} of the log's ${all.count} records were read`,
+    );
   }
   const records: LogRecord[] = [];
   let characters = 0;

@@ -67,7 +67,9 @@ export function parseLogLine(line: string): LogLine {
     return found;
   };
   const from = (facility: string | number | undefined) => {
-    if (facility !== undefined) origin = facility === 0 || facility === "kern" ? "kernel" : "program";
+    if (facility !== undefined) {
+      origin = facility === 0 || facility === "kern" ? "kernel" : "program";
+    }
   };
   const facilityOf = (found: RegExpMatchArray | null) => found ? Number(found[1]) >> 3 : undefined;
 

@@ -110,7 +110,10 @@ function textLines(text: string): SourcedLine[] {
  * Consoles print the time before each line of a record, and names with newlines in them reach the log.
  * So a line of the patch amid other lines of the very same microsecond is taken for a part of theirs.
  */
-function insideOthers(lines: readonly LogLine[], parsed: readonly (VfioLine | null)[]): Set<number> {
+function insideOthers(
+  lines: readonly LogLine[],
+  parsed: readonly (VfioLine | null)[],
+): Set<number> {
   const inner = new Set<number>();
   for (let start = 0; start < lines.length;) {
     const { stamp, prefix } = lines[start]!;

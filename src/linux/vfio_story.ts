@@ -21,9 +21,9 @@ function claimOf({ oldEntry, newEntry }: VfioLogEntry): bigint {
  * beside it.
  *
  * Records *contradict* each other where that does not explain them: a `Successfully cleared` that fits
- * none of the `Clearing` records before it, or that still has `_PAGE_USER`; a record without its
- * partner that names another entry than any other record of the address. In which order they come does
- * not matter, and no later record mends it.
+ * none of the `Clearing` records before it; a record without its partner that names another entry than
+ * any other record of the address. In which order they come does not matter, and no later record mends
+ * it. (An entry that is called cleared and still has the bit is no contradiction: it is what to find.)
  */
 export class VfioStories {
   readonly #isCut: boolean;
@@ -58,63 +58,57 @@ export class VfioStories {
   }
 }
 
-/** What the log says of one address. */
+/** So many entries are named in a message. */
+const MAX_NAMED = 4;
+
+/** What the log says of one address. Each kind by what it claims, in the order of the last time. */
 class Story {
   readonly #address: bigint | null;
-  #problem: string | null;
-  /** Entries of `Clearing` records whose partner did not come yet. */
-  readonly #open: bigint[] = [];
+  readonly #problem: string;
+  /** `Clearing` records whose partner did not come yet. */
+  readonly #open = new Map<bigint, VfioLogEntry>();
   /** `Successfully cleared` records without a partner. */
-  readonly #alone: VfioLogEntry[] = [];
-  readonly #whole: VfioLogEntry[] = [];
+  readonly #alone = new Map<bigint, VfioLogEntry>();
+  readonly #whole = new Map<bigint, VfioLogEntry>();
 
-  constructor(address: bigint | null, problem: string | null = null) {
+  constructor(address: bigint | null, problem = "") {
     this.#address = address;
     this.#problem = problem;
   }
 
   clearing(oldEntry: bigint): void {
-    // Said again, it says nothing new.
-    if (!this.#open.some((open) => claimOf({ oldEntry: open }) === claimOf({ oldEntry }))) {
-      this.#open.push(oldEntry);
-    }
+    this.#open.set(claimOf({ oldEntry }), { oldEntry });
   }
 
   cleared(newEntry: bigint, isCut: boolean): void {
-    if (newEntry & PAGE_USER) {
-      this.#problem ??= `the log calls ${formatAddress(newEntry)} cleared, which has _PAGE_USER set`;
+    const claim = claimOf({ newEntry });
+    const open = this.#open.get(claim);
+    if (!open && !isCut) {
+      this.#alone.set(claim, { newEntry });
       return;
     }
-    const claim = claimOf({ newEntry });
-    const at = this.#open.findIndex((oldEntry) => claimOf({ oldEntry }) === claim);
-    if (at >= 0) {
-      const [oldEntry] = this.#open.splice(at, 1);
-      this.#addWhole({ oldEntry: oldEntry!, newEntry });
-    } else if (isCut) this.#addWhole({ newEntry });
-    else this.#alone.push({ newEntry });
-  }
-
-  /** The last stands; one that left the same entry is no other. */
-  #addWhole(entry: VfioLogEntry): void {
-    const last = this.#whole.at(-1);
-    if (last && claimOf(last) === claimOf(entry)) this.#whole.pop();
-    this.#whole.push(entry);
+    this.#open.delete(claim);
+    this.#whole.delete(claim);
+    this.#whole.set(claim, { ...open, newEntry });
   }
 
   record(): VfioLogRecord {
     const address = this.#address;
-    if (address === null) return { address, problem: this.#problem! };
-    const single = [...this.#open.map((oldEntry) => ({ oldEntry })), ...this.#alone];
-    const all = [...this.#whole, ...single];
-    const claims = new Set(all.map(claimOf));
-    if (this.#problem === null && single.length > 0 && claims.size > 1) {
-      this.#problem = `the log contradicts itself: its records of this address name ${
-        [...new Set(all.map((entry) => formatAddress(entry.newEntry ?? entry.oldEntry!)))].join(", ")
-      }`;
-    }
-    if (this.#problem !== null) return { address, problem: this.#problem };
-    const earlier = this.#whole.slice(0, -1);
-    const last = this.#whole.at(-1) ?? Object.assign({}, ...single);
+    if (address === null) return { address, problem: this.#problem };
+    const single = new Map([...this.#open, ...this.#alone]);
+    const all = new Map([...this.#whole, ...single]);
+    if (single.size > 0 && all.size > 1) return { address, problem: contradiction(all.values()) };
+    const earlier = [...this.#whole.values()].slice(0, -1);
+    const last = [...this.#whole.values()].at(-1) ??
+      { ...[...this.#open.values()][0], ...[...this.#alone.values()][0] };
     return { address, ...last, ...earlier.length > 0 && { earlier } };
   }
+}
+
+function contradiction(entries: Iterable<VfioLogEntry>): string {
+  const named = [...entries].map(({ oldEntry, newEntry }) => formatAddress(newEntry ?? oldEntry!));
+  const more = named.length > MAX_NAMED ? `, and ${named.length - MAX_NAMED} more` : "";
+  return `the log contradicts itself: its records of this address name the entries ${
+    named.slice(0, MAX_NAMED).join(", ")
+  }${more}`;
 }
