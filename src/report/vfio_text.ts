@@ -116,7 +116,10 @@ const RESULT: Record<VerdictKind, string> = {
  *
  * const tally = new VfioTally();
  * tally.add({ kind: "source", source: "log", state: "read", reason: "" });
- * assertEquals(vfioSummary(tally), ["[-] Verification INCONCLUSIVE: the log names no page"]);
+ * assertEquals(vfioSummary(tally), [
+ *   "[-] Verification INCONCLUSIVE: the log names no page; " +
+ *   "not looked at: what VFIO has pinned, devices' memory",
+ * ]);
  * ```
  */
 export function vfioSummary(tally: VfioTally): string[] {
@@ -128,6 +131,10 @@ export function vfioSummary(tally: VfioTally): string[] {
     }`
   );
   const parts = asked.map(([source, counted]) => partOf(source, counted));
+  const unasked = sources.filter(([, { state }]) => state === "unasked").map(([source]) =>
+    SOURCE_NAMES[source]
+  );
+  if (unasked.length > 0) parts.push(`not looked at: ${unasked.join(", ")}`);
   return [...notes, `${RESULT[tally.verdict]}${parts.join("; ")}`];
 }
 
