@@ -394,6 +394,7 @@ export type { EntryChange, WatchEvent, WatchOptions } from "./src/session/watch.
 
 // The VFIO check
 export type {
+  Judged,
   LoggedPageJudgement,
   VfioJudgement,
   VfioRangeJudgement,

@@ -7,8 +7,8 @@ import type { VerdictKind } from "../verify/verdict.ts";
 /** Where it is known from what is to be cleared: the kernel's log, or the VFIO driver's list. */
 export type VfioSource = "log" | "pinned" | "device";
 
-/** What every judgement tells. */
-interface Judged {
+/** What every judgement of the VFIO check tells. */
+export interface Judged {
   /** Whether `_PAGE_USER` is cleared, and the entry the logged one. */
   readonly verdict: VerdictKind;
   /** Why, in one sentence. */
