@@ -33,10 +33,11 @@ export async function walkGuest(
     return { ...found, source, kpti };
   }
   const userContext = withRoot(context, kpti.userRoot);
-  const user = await walk(memory, userContext, found.address, { ...options, recheck: false });
+  const user = await walk(memory, userContext, found.address, options);
   if (user.outcome !== "mapped") return { ...found, source, kpti };
   return {
     ...found,
+    changedDuringWalk: found.changedDuringWalk || user.changedDuringWalk,
     source,
     kpti,
     effective: { ...found.effective, executable: user.effective.executable },

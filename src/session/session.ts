@@ -229,7 +229,7 @@ export class Session implements AsyncDisposable {
 
   /**
    * Judges every page of a range; without an expectation, whether `_PAGE_USER` is clear in each page's
-   * own entry. Each table is read once, and the memory used does not grow with the range.
+   * own entry. Pages whose tables the guest changed meanwhile are inconclusive.
    *
    * @throws {InvalidArgumentError} if the range, the expectation or the choice cannot be used
    * @throws {MonitorError} if the guest cannot be asked

@@ -16,6 +16,7 @@ import {
   type Rights,
   WITHOUT_PAGING,
 } from "../arch/x86/rights.ts";
+import { REREADINGS, saysTheSame, shuffled } from "./reread.ts";
 
 /** What every walk tells, however it ended. */
 export interface WalkRecord {
@@ -104,7 +105,8 @@ export interface WalkOptions {
   /** Ends the walk with the signal's reason. */
   signal?: AbortSignal;
   /**
-   * Read every entry once more at the end, for `changedDuringWalk`.
+   * Read every entry again at the end, twice, for `changedDuringWalk`. What changes and changes back
+   * between two readings is not seen; only a guest that is paused does not change.
    *
    * @default {true}
    */
@@ -211,20 +213,22 @@ async function readEntry(
   }
 }
 
-const ACCESSED_AND_DIRTY = 0x60n;
-
 async function changed(
   memory: PhysicalMemory,
   entryBytes: 4 | 8,
   steps: readonly PageTableEntry[],
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const again = await Promise.all(
-    steps.map((step) => readEntry(memory, step.address, entryBytes, signal)),
-  );
-  return again.some((raw, i) =>
-    typeof raw !== "bigint" || ((raw ^ steps[i]!.raw) & ~ACCESSED_AND_DIRTY) !== 0n
-  );
+  for (let readings = 0; readings < REREADINGS; readings++) {
+    const same = await Promise.all(
+      shuffled(steps).map(async (step) => {
+        const raw = await readEntry(memory, step.address, entryBytes, signal);
+        return typeof raw === "bigint" && saysTheSame(step.raw, raw);
+      }),
+    );
+    if (same.includes(false)) return true;
+  }
+  return false;
 }
 
 /** With paging off a linear address is the physical one, and nothing is forbidden. */

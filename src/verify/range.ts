@@ -21,8 +21,8 @@ export interface VerifyRangeOptions
 }
 
 /**
- * Judges every page of a range, whatever its size. Each table is read once, and the memory used does
- * not grow with the range.
+ * Judges every page of a range, whatever its size, and reads each table that it used again: pages whose
+ * entries changed meanwhile are inconclusive. The memory used does not grow with the range.
  *
  * @throws {InvalidArgumentError} if the range or the expectation cannot be used
  *
@@ -95,6 +95,7 @@ export async function* judgeRange(
     ...listOptions,
     notPresent: true,
     expandShared: true,
+    recheck: true,
   });
   for await (const batch of listing) {
     const parts: JudgedPart[] = [];
