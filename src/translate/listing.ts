@@ -1,4 +1,13 @@
 import { canonicalize } from "../core/canonical.ts";
+import {
+  ADDRESS,
+  BOOLEAN,
+  checkOptions,
+  FUNCTION,
+  type OptionShape,
+  SIGNAL,
+  wholeNumberFrom,
+} from "../core/options.ts";
 import type { PagingContext } from "../arch/x86/paging_context.ts";
 import {
   MemoryReadError,
@@ -76,6 +85,18 @@ export interface ListOptions {
   onProgress?: (progress: ListProgress) => void;
 }
 
+/** The checks of {@linkcode ListOptions}. */
+export const LIST_SHAPE: OptionShape<ListOptions> = {
+  notPresent: BOOLEAN,
+  tables: BOOLEAN,
+  expandShared: BOOLEAN,
+  maxTables: wholeNumberFrom(0),
+  userRoot: ADDRESS,
+  recheck: BOOLEAN,
+  signal: SIGNAL,
+  onProgress: FUNCTION,
+};
+
 /** So many records make a batch: handing them over one by one takes longer than decoding them. */
 const BATCH = 512;
 
@@ -109,6 +130,7 @@ export async function* listTables(
   range: AddressRange,
   options: ListOptions = {},
 ): AsyncGenerator<Listed[]> {
+  checkOptions(options, "the options of a listing", LIST_SHAPE);
   const mode = PAGING_MODES[context.mode];
   const interval = linearInterval(parseRange(range), mode.linearAddressBits);
   if (interval === null) return;

@@ -1,5 +1,6 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
 import { isCanonical } from "../core/canonical.ts";
+import { BOOLEAN, checkOptions, type OptionShape, SIGNAL } from "../core/options.ts";
 import type { PagingContext, PagingModeName } from "../arch/x86/paging_context.ts";
 import {
   MemoryReadError,
@@ -113,6 +114,9 @@ export interface WalkOptions {
   recheck?: boolean;
 }
 
+/** The checks of {@linkcode WalkOptions}. */
+export const WALK_SHAPE: OptionShape<WalkOptions> = { signal: SIGNAL, recheck: BOOLEAN };
+
 /**
  * Walks the page tables for one address as the processor would, and records every step. A page fault
  * is an outcome, not an exception; so is an entry that cannot be read.
@@ -138,6 +142,7 @@ export async function walk(
   address: AddressLike,
   options: WalkOptions = {},
 ): Promise<Walk> {
+  checkOptions(options, "the options of a walk", WALK_SHAPE);
   const target = parseAddress(address);
   const mode = PAGING_MODES[context.mode];
   const steps: PageTableEntry[] = [];

@@ -269,7 +269,7 @@ Deno.test("verifyRange() ends with the signal's reason, and refuses what is no r
     RangeError,
     "enough",
   );
-  await assertRejects(() => run(0), InvalidArgumentError, "above 0");
+  await assertRejects(() => run(0), InvalidArgumentError, "from 1 up");
   await assertRejects(() => run(1.5), InvalidArgumentError, "whole number");
   await assertRejects(() => run(2 ** 64), InvalidArgumentError, "past the end");
 });
