@@ -101,51 +101,66 @@ function kindOf(value: unknown): string {
 }
 
 /** True or false. */
-export const BOOLEAN: OptionCheck = (value) => typeof value === "boolean" ? null : "true or false";
+export const BOOLEAN: OptionCheck = must((value) => typeof value === "boolean", "true or false");
 
 /** A text that is not empty. */
-export const TEXT: OptionCheck = (value) =>
-  typeof value === "string" && value !== "" ? null : "a text that is not empty";
+export const TEXT: OptionCheck = must(
+  (value) => typeof value === "string" && value !== "",
+  "a text that is not empty",
+);
 
 /** A function. */
-export const FUNCTION: OptionCheck = (value) => typeof value === "function" ? null : "a function";
+export const FUNCTION: OptionCheck = must((value) => typeof value === "function", "a function");
 
 /** A signal that ends what is under way. */
-export const SIGNAL: OptionCheck = (value) =>
-  value instanceof AbortSignal ? null : "an AbortSignal";
+export const SIGNAL: OptionCheck = must(
+  (value) => value instanceof AbortSignal,
+  "an AbortSignal",
+);
 
 /** What may be an address; `parseAddress` says the rest. */
-export const ADDRESS: OptionCheck = (value) =>
-  ["bigint", "number", "string"].includes(typeof value)
-    ? null
-    : "an address: a bigint, a number or a string";
+export const ADDRESS: OptionCheck = must(
+  (value) => ["bigint", "number", "string"].includes(typeof value),
+  "an address: a bigint, a number or a string",
+);
 
 /** An object, whose own keys are checked where it is used. */
-export const OBJECT: OptionCheck = (value) =>
-  typeof value === "object" && value !== null ? null : "an object";
+export const OBJECT: OptionCheck = must(
+  (value) => typeof value === "object" && value !== null,
+  "an object",
+);
 
 /** An array. */
-export const LIST: OptionCheck = (value) => Array.isArray(value) ? null : "an array";
+export const LIST: OptionCheck = must(Array.isArray, "an array");
 
 /** A duration: any number from 0 up. */
-export const MILLISECONDS: OptionCheck = (value) =>
-  typeof value === "number" && Number.isFinite(value) && value >= 0
-    ? null
-    : "a number of milliseconds from 0 up";
+export const MILLISECONDS: OptionCheck = must(
+  (value) => Number.isFinite(value) && Number(value) >= 0,
+  "a number of milliseconds from 0 up",
+);
 
 /** A whole number in a range. */
-export function wholeNumberFrom(lowest: number, highest = Number.MAX_SAFE_INTEGER): OptionCheck {
+export function wholeNumberFrom(
+  lowest: number,
+  highest: number = Number.MAX_SAFE_INTEGER,
+): OptionCheck {
   const range = highest >= Number.MAX_SAFE_INTEGER
     ? `from ${lowest} up`
     : `from ${lowest} to ${highest}`;
-  return (value) =>
-    Number.isInteger(value) && Number(value) >= lowest && Number(value) <= highest
-      ? null
-      : `a whole number ${range}`;
+  return must(
+    (value) => Number.isInteger(value) && Number(value) >= lowest && Number(value) <= highest,
+    `a whole number ${range}`,
+  );
 }
 
 /** One of a few words. */
 export function oneOfWords(...words: readonly string[]): OptionCheck {
-  return (value) =>
-    words.includes(value as string) ? null : words.map((word) => JSON.stringify(word)).join(" or ");
+  return must(
+    (value) => words.includes(value as string),
+    words.map((word) => JSON.stringify(word)).join(" or "),
+  );
+}
+
+function must(isRight: (value: unknown) => boolean, wanted: string): OptionCheck {
+  return (value) => isRight(value) ? null : wanted;
 }
