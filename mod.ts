@@ -281,13 +281,8 @@ export {
 export { findKptiPair, type KptiPair } from "./src/linux/kpti_pair.ts";
 
 export type { VfioMapping } from "./src/linux/vfio_mappings.ts";
-export {
-  parseVfioLog,
-  readVfioLog,
-  type VfioLogEntry,
-  type VfioLogReading,
-  type VfioLogRecord,
-} from "./src/linux/vfio_log.ts";
+export { parseVfioLog, readVfioLog, type VfioLogReading } from "./src/linux/vfio_log.ts";
+export type { VfioLogEntry, VfioLogRecord } from "./src/linux/vfio_log_record.ts";
 export {
   AmbiguousProcessError,
   CapabilityError,

@@ -11,7 +11,7 @@ import { type MemoryArea, readMemoryAreas } from "./memory_areas.ts";
 import type { LogRecord } from "./printk_ring.ts";
 import type { LinuxThread } from "./task_record.ts";
 import { type LinuxProcess, Processes } from "./processes.ts";
-import type { VfioLogRecord } from "./vfio_log.ts";
+import type { VfioLogRecord } from "./vfio_log_record.ts";
 import { type VfioMapping, VfioMappings } from "./vfio_mappings.ts";
 import { findLoggedPages, type LoggedPage } from "./vfio_pages.ts";
 

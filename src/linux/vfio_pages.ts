@@ -3,7 +3,7 @@ import { PAGING_MODES } from "../arch/x86/modes.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type Walk, walk } from "../translate/walk.ts";
-import type { VfioLogRecord } from "./vfio_log.ts";
+import type { VfioLogRecord } from "./vfio_log_record.ts";
 
 /** A process, and how its tables are walked. */
 export interface PageOwner<P> {

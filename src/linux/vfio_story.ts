@@ -1,6 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import type { VfioLine } from "./vfio_line.ts";
-import type { VfioLogEntry, VfioLogRecord } from "./vfio_log.ts";
+import type { VfioLogEntry, VfioLogRecord } from "./vfio_log_record.ts";
 
 const PAGE_USER = 0x4n;
 /** The bit that is cleared, and accessed and dirty, which the processor sets whenever it likes. */

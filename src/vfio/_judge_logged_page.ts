@@ -1,6 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import type { LinuxProcess } from "../linux/processes.ts";
-import type { VfioLogEntry, VfioLogRecord } from "../linux/vfio_log.ts";
+import type { VfioLogEntry, VfioLogRecord } from "../linux/vfio_log_record.ts";
 import type { LoggedPage, OwnedPage } from "../linux/vfio_pages.ts";
 import type { Walk } from "../translate/walk.ts";
 import { judgeLogged } from "../verify/logged_entry.ts";

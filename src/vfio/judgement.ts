@@ -1,5 +1,5 @@
 import type { LinuxProcess } from "../linux/processes.ts";
-import type { VfioLogRecord } from "../linux/vfio_log.ts";
+import type { VfioLogRecord } from "../linux/vfio_log_record.ts";
 import type { Walk } from "../translate/walk.ts";
 import type { RangeVerdict } from "../verify/range_verdict.ts";
 import type { VerdictKind } from "../verify/verdict.ts";

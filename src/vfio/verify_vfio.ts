@@ -1,7 +1,8 @@
 import { CapabilityError, KernelFormatError } from "../linux/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LinuxProcess } from "../linux/processes.ts";
-import { readVfioLog, type VfioLogRecord } from "../linux/vfio_log.ts";
+import { readVfioLog } from "../linux/vfio_log.ts";
+import type { VfioLogRecord } from "../linux/vfio_log_record.ts";
 import {
   MemoryReadError,
   type PhysicalMemory,
