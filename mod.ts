@@ -186,6 +186,7 @@ export {
 export { type ListOptions, type ListProgress, listTables } from "./src/translate/listing.ts";
 export type {
   Listed,
+  ListedChanged,
   ListedIdentity,
   ListedNotPresent,
   ListedPage,
