@@ -40,6 +40,14 @@ export {
 } from "./src/arch/x86/paging_context.ts";
 export type { CpuSource } from "./src/arch/cpu_source.ts";
 export type { CpuRegisters } from "./src/arch/x86/registers.ts";
+export {
+  type CpuState,
+  cpuState,
+  type NoTables,
+  type NoTablesCause,
+  NoTablesError,
+} from "./src/arch/x86/cpu_state.ts";
+export { describeReservedBits } from "./src/arch/x86/reserved_bits.ts";
 
 // Guest-physical memory
 export { bufferMemory, type MemorySegment } from "./src/memory/buffer_memory.ts";
@@ -73,6 +81,7 @@ export {
 } from "./src/monitor/allow_list.ts";
 export { connectMonitor } from "./src/monitor/connect_monitor.ts";
 export { examineMemory } from "./src/monitor/commands/examine_memory.ts";
+export { readPhysicalBits } from "./src/monitor/commands/physical_bits.ts";
 export { readMemoryMap, readStatus, readTlb } from "./src/monitor/commands/read_state.ts";
 export {
   readAllRegisters,
@@ -185,7 +194,6 @@ export {
 export { type ListOptions, type ListProgress, listTables } from "./src/translate/listing.ts";
 export type {
   Listed,
-  ListedIdentity,
   ListedNotPresent,
   ListedPage,
   ListedReservedBits,
@@ -230,6 +238,7 @@ export {
 export {
   type MappedWalk,
   type NonCanonicalWalk,
+  type NoTablesWalk,
   type NotPresentWalk,
   type ReservedBitsWalk,
   type UnreadableWalk,

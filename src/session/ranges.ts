@@ -1,7 +1,8 @@
 import { audit, type AuditOptions } from "../audit/audit.ts";
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
+import { NoTablesError } from "../arch/x86/cpu_state.ts";
+import { type PagingContext, withPhysicalBits } from "../arch/x86/paging_context.ts";
 import type { KptiPair } from "../linux/kpti_pair.ts";
 import { findKptiPairOfRoot } from "../linux/kpti_root.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
@@ -21,6 +22,10 @@ export interface GuestTablesSource {
   readonly endpoint: string;
   /** The guest's physical memory. */
   readonly memory: PhysicalMemory;
+  /** Learns MAXPHYADDR; null if nobody tells it. */
+  physicalAddressBits(): Promise<number | null>;
+  /** The same without asking the guest's kernel. */
+  machinePhysicalBits(): Promise<number | null>;
   /** Finds the page table that a choice means. */
   pageTable(choice: TableChoice, address?: AddressLike, options?: ReadOptions): Promise<PageTable>;
 }
@@ -44,13 +49,10 @@ export async function verifyGuestRange(
   options: GuestRangeOptions,
 ): Promise<GuestRangeVerdict> {
   const { context, source, kpti, userRoot } = await guestTables(session, options, range.start);
-  const verdict = await verifyRange(
-    session.memory,
-    context,
-    range,
-    expectation,
-    withUserRoot(options, userRoot),
-  );
+  const verdict = await verifyRange(session.memory, context, range, expectation, {
+    physicalAddressBits: () => session.physicalAddressBits(),
+    ...withUserRoot(options, userRoot),
+  });
   return { ...verdict, source, ...kpti && { kpti } };
 }
 
@@ -66,7 +68,7 @@ export async function* guestMappings(
   range: AddressRange,
   options: GuestMappingsOptions,
 ): AsyncGenerator<MappingRecord> {
-  const { context, userRoot } = await guestTables(session, options, range.start);
+  const { context, userRoot } = await listedTables(session, options, range.start);
   yield* mappings(session.memory, context, range, withUserRoot(options, userRoot));
 }
 
@@ -76,7 +78,7 @@ export async function* guestAliases(
   physicalAddress: AddressLike,
   options: GuestAliasesOptions,
 ): AsyncGenerator<AliasRecord> {
-  const { context, userRoot } = await guestTables(session, options, options.range?.start);
+  const { context, userRoot } = await listedTables(session, options, options.range?.start);
   yield* aliases(session.memory, context, physicalAddress, withUserRoot(options, userRoot));
 }
 
@@ -88,7 +90,7 @@ export async function* guestAudit(
   session: GuestTablesSource,
   options: GuestAuditOptions,
 ): AsyncGenerator<Finding> {
-  const { context, userRoot } = await guestTables(session, options, options.range?.start);
+  const { context, userRoot } = await listedTables(session, options, options.range?.start);
   const { memory } = session;
   const ranges = options.ranges ?? (memory instanceof MonitorMemory ? await memory.ranges() : null);
   yield* audit({ memory, context }, {
@@ -106,7 +108,7 @@ export async function guestSnapshot(
   session: GuestTablesSource,
   options: GuestSnapshotOptions,
 ): Promise<Snapshot> {
-  const { context, userRoot } = await guestTables(session, options, options.range?.start);
+  const { context, userRoot } = await listedTables(session, options, options.range?.start);
   const source = options.source ?? session.endpoint;
   return await snapshot(session.memory, context, {
     ...options,
@@ -131,7 +133,23 @@ export async function guestTables(
 ): Promise<GuestTables> {
   const walkOptions = options.signal ? { signal: options.signal } : {};
   const table = await session.pageTable(options, address, walkOptions);
+  if (table.context.noTables !== undefined) return table;
   return { ...table, ...await kptiOf(session.memory, table.context, options) };
+}
+
+/** The tables for a listing: a listing shows whatever is mapped, so MAXPHYADDR is learnt beforehand. */
+async function listedTables(
+  session: GuestTablesSource,
+  options: TableChoice & ReadOptions,
+  address?: AddressLike,
+): Promise<GuestTables> {
+  const tables = await guestTables(session, options, address);
+  if (tables.context.noTables !== undefined) throw new NoTablesError(tables.context.noTables);
+  if (!tables.context.physicalAddressBitsAssumed) return tables;
+  return {
+    ...tables,
+    context: withPhysicalBits(tables.context, await session.machinePhysicalBits()),
+  };
 }
 
 /** The KPTI pair of a root and, if it is the kernel's, where execute rights are to be taken from. */

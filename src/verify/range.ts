@@ -1,3 +1,4 @@
+import { PAGING_OFF } from "../arch/x86/cpu_state.ts";
 import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
@@ -16,6 +17,8 @@ export interface VerifyRangeOptions
    * @default {100}
    */
   keep?: number;
+  /** Asked for MAXPHYADDR once, where it matters and the context does not tell it; null if unknown. */
+  physicalAddressBits?: () => Promise<number | null>;
   /** Called with every part as it is judged, in address order: for reports that name every page. */
   onParts?: (parts: readonly JudgedPart[]) => void;
 }
@@ -88,8 +91,16 @@ export async function* judgeRange(
   options: VerifyRangeOptions = {},
 ): AsyncGenerator<JudgedPart[]> {
   const judge = new RangeJudge(context, range, expectation);
-  const { keep: _keep, onParts: _onParts, ...listOptions } = options;
+  const { keep: _keep, onParts: _onParts, physicalAddressBits, ...listOptions } = options;
   const { start, end } = judge;
+  const why = context.noTables ?? (context.mode === "none" ? PAGING_OFF : undefined);
+  if (why !== undefined) {
+    const parts: JudgedPart[] = [];
+    judge.noTables(why, parts);
+    yield parts;
+    return;
+  }
+  let isAsked = physicalAddressBits === undefined;
   const whole = { start, lengthBytes: Number(end - start) };
   const listing = listTables(memory, context, whole, {
     ...listOptions,
@@ -98,6 +109,11 @@ export async function* judgeRange(
   });
   for await (const batch of listing) {
     const parts: JudgedPart[] = [];
+    if (!isAsked && judge.needsPhysicalBits(batch)) {
+      isAsked = true;
+      const bits = await physicalAddressBits!();
+      if (bits !== null) judge.learnPhysicalBits(bits);
+    }
     for (const record of batch) judge.take(record, parts);
     if (parts.length > 0) yield parts;
   }

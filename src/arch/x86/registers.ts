@@ -20,4 +20,10 @@ export interface CpuRegisters {
   efer: bigint;
   /** True if the vCPU was halted (`HLT=1`) when it was asked; a dump does not tell, and says false. */
   halted: boolean;
+  /** True in system-management mode (`SMM=1`); undefined where it is not told: a gdbstub's packets, a dump. */
+  smm?: boolean;
+  /** The base of the interrupt descriptor table; undefined where it is not told: a gdbstub's packets. */
+  idtBase?: bigint;
+  /** The base of the task-state segment; undefined where it is not told: a gdbstub's packets, 32-bit code. */
+  trBase?: bigint;
 }
