@@ -7,6 +7,7 @@ import { processesHead, processLine, threadLine } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
+  escapeText,
   flag,
   MONITOR,
   runCommand,
@@ -39,7 +40,7 @@ await runCommand({
     console.log(toJson(rows));
     return;
   }
-  console.log(`Linux ${linux.version} at ${guest.endpoint}`);
+  console.log(escapeText(`Linux ${linux.version} at ${guest.endpoint}`));
   console.log(processesHead());
   for (const process of processes) {
     const { threads } = process;

@@ -10,6 +10,7 @@
 // The part of the SDK that checking one page takes
 export { type AddressLike, formatAddress, parseAddress } from "../core/address.ts";
 export { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
+export { escapeLines, escapeMessage, escapeText } from "../core/escape.ts";
 export { pagingContext, withRoot } from "../arch/x86/paging_context.ts";
 export { parseVfioLog, type VfioLogRecord } from "../linux/vfio_log.ts";
 export { readRegisters } from "../monitor/commands/registers.ts";

@@ -1,3 +1,4 @@
+import { escapeText } from "../core/escape.ts";
 import type { LinuxProcess } from "../linux/processes.ts";
 import type { LinuxThread } from "../linux/task_record.ts";
 import { completeLineOptions, type LineOptions } from "./line_options.ts";
@@ -48,9 +49,9 @@ export function processLine(process: ProcessOfLine, options: LineOptions = {}): 
   const [root, userRoot] = [process.root, process.userRoot].map((at) =>
     at === null ? "-" : address(at)
   );
-  const name = isKernelThread ? `[${comm}]` : comm;
+  const name = isKernelThread ? `[${escapeText(comm)}]` : escapeText(comm);
   const more = threads.length > 1 ? ` (${threads.length} threads)` : "";
-  return row([String(pid), state, root!, userRoot!, `${name}${more}`], options);
+  return row([String(pid), escapeText(state), root!, userRoot!, `${name}${more}`], options);
 }
 
 /**
@@ -69,7 +70,7 @@ export function threadLine(
   { tid, state, comm }: Pick<LinuxThread, "tid" | "state" | "comm">,
   options: LineOptions = {},
 ): string {
-  return row([String(tid), state, "", "", comm], options);
+  return row([String(tid), escapeText(state), "", "", escapeText(comm)], options);
 }
 
 function row(
