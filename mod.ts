@@ -44,6 +44,7 @@ export type { CpuRegisters } from "./src/arch/x86/registers.ts";
 export {
   type CpuState,
   cpuState,
+  describeNoTables,
   type NoTables,
   type NoTablesCause,
   NoTablesError,

@@ -48,7 +48,18 @@ export const PAGING_OFF: NoTables = Object.freeze({
   reason: "paging is off (CR0.PG=0)",
 });
 
-/** The reason why there are no tables, and what to do about it. */
+/**
+ * Says why there are no tables, and what to do about it.
+ *
+ * @example Usage
+ * ```ts
+ * import { describeNoTables, pagingContext } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const { noTables } = pagingContext({ cpu: 1, cr0: 0x11n, cr3: 0n, cr4: 0n, efer: 0n });
+ * assertEquals(describeNoTables(noTables!), "paging is off on vCPU 1 (CR0.PG=0)");
+ * ```
+ */
 export function describeNoTables({ reason, next }: NoTables): string {
   return next === undefined ? reason : `${reason}; ${next}`;
 }
