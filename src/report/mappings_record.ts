@@ -60,6 +60,8 @@ export function mappingRecord(record: MappingRecord): Record<string, unknown> {
         content: record.content,
       };
     }
+    case "changed":
+      return { kind, address, lengthBytes };
     case "truncated":
       return { kind, address, lengthBytes, tables: record.tables };
   }

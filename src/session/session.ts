@@ -17,11 +17,16 @@ import type { AliasRecord } from "../translate/aliases.ts";
 import type { MappingRecord } from "../translate/mappings.ts";
 import type { WalkOptions } from "../translate/walk.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
-import type { Expectation } from "../verify/expectation.ts";
+import { completeExpectation, type Expectation } from "../verify/expectation.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
 import type { Freezer } from "./freeze.ts";
 import { type GuestSource, NoMonitorError } from "./guest_source.ts";
-import { type GuestWalk, type GuestWalkOptions, walkGuest } from "./guest_walk.ts";
+import {
+  type GuestWalk,
+  type GuestWalkOptions,
+  splitWalkOptions,
+  walkGuest,
+} from "./guest_walk.ts";
 import { LinuxAttachment } from "./linux_attachment.ts";
 import type {
   GuestAliasesOptions,
@@ -33,7 +38,7 @@ import type {
   GuestTables,
 } from "./ranges.ts";
 import type { PhysicalBits } from "./physical_bits.ts";
-import { type PageTable, splitTableChoice, type TableChoice } from "./table_choice.ts";
+import type { PageTable, TableChoice } from "./table_choice.ts";
 import { TableFinder } from "./table_finder.ts";
 import type { WatchEvent, WatchOptions } from "./watch.ts";
 
@@ -166,12 +171,13 @@ export class Session implements AsyncDisposable {
   }
 
   /**
-   * The chosen tables as an address space, to walk and read through many times.
+   * The chosen tables as an address space, to walk and read through many times. `sampleMs` needs the
+   * address it samples for.
    *
    * @throws {NoTablesError} if the vCPU does not translate by the guest's tables
    */
-  async addressSpace(choice: TableChoice = {}): Promise<AddressSpace> {
-    const { context } = await this.pageTable(choice);
+  async addressSpace(choice: TableChoice = {}, address?: AddressLike): Promise<AddressSpace> {
+    const { context } = await this.pageTable(choice, address);
     requireTablesOrIdentity(context);
     return new AddressSpace(this.memory, context);
   }
@@ -183,8 +189,8 @@ export class Session implements AsyncDisposable {
    * @throws {MonitorError} if the guest cannot be asked
    */
   async walk(address: AddressLike, options: GuestWalkOptions = {}): Promise<GuestWalk> {
-    const [choice, walkOptions] = splitTableChoice(options);
-    const table = await this.pageTable(choice, address, walkOptions);
+    const [choice, walkOptions] = splitWalkOptions(options);
+    const table = await this.pageTable(choice, address, readOptionsOf(walkOptions));
     return await this.#walk(table, address, walkOptions);
   }
 
@@ -211,6 +217,7 @@ export class Session implements AsyncDisposable {
     expectation?: Expectation,
     options: GuestWalkOptions = {},
   ): Promise<GuestVerdict> {
+    if (expectation !== undefined) completeExpectation(expectation);
     const found = await this.walk(address, options);
     return { ...judge(found, expectation), walk: found };
   }
@@ -227,10 +234,9 @@ export class Session implements AsyncDisposable {
     address: AddressLike,
     options: TableChoice & WatchOptions = {},
   ): AsyncGenerator<WatchEvent<GuestWalk>, void> {
-    const { watchWalks } = await import("./watch.ts");
-    const [choice, watchOptions] = splitTableChoice(options);
-    const { signal } = options;
-    const table = await this.pageTable(choice, address, signal ? { signal } : {});
+    const { splitWatchOptions, watchWalks } = await import("./watch.ts");
+    const [choice, watchOptions] = splitWatchOptions(options);
+    const table = await this.pageTable(choice, address, readOptionsOf(options));
     requireTables(table.context);
     yield* watchWalks(() => this.#walk(table, address), watchOptions);
   }
@@ -251,7 +257,7 @@ export class Session implements AsyncDisposable {
 
   /**
    * Judges every page of a range; without an expectation, whether `_PAGE_USER` is clear in each page's
-   * own entry. Each table is read once, and the memory used does not grow with the range.
+   * own entry. Pages whose tables the guest changed meanwhile are inconclusive.
    *
    * @throws {InvalidArgumentError} if the range, the expectation or the choice cannot be used
    * @throws {MonitorError} if the guest cannot be asked
@@ -306,9 +312,10 @@ export class Session implements AsyncDisposable {
     wanted: Access = {},
     options: GuestWalkOptions = {},
   ): Promise<AccessVerdict> {
-    const { access } = await import("../arch/x86/access.ts");
-    const [choice, walkOptions] = splitTableChoice(options);
-    const table = await this.pageTable(choice, address, walkOptions);
+    const { access, checkAccess } = await import("../arch/x86/access.ts");
+    checkAccess(wanted);
+    const [choice, walkOptions] = splitWalkOptions(options);
+    const table = await this.pageTable(choice, address, readOptionsOf(walkOptions));
     const found = await this.#walk(table, address, walkOptions);
     return access(found, table.context, wanted);
   }
@@ -390,4 +397,8 @@ function requireTables({ noTables }: PagingContext): void {
 /** With paging off, linear addresses can still be read: they are physical ones. */
 function requireTablesOrIdentity(context: PagingContext): void {
   if (context.mode !== "none" || context.noTables?.kind === "smm") requireTables(context);
+}
+
+function readOptionsOf({ signal }: ReadOptions): ReadOptions {
+  return signal ? { signal } : {};
 }

@@ -1,6 +1,7 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
 import { isCanonical } from "../core/canonical.ts";
 import { type NoTables, PAGING_OFF } from "../arch/x86/cpu_state.ts";
+import { BOOLEAN, checkOptions, type OptionShape, SIGNAL } from "../core/options.ts";
 import type { PagingContext, PagingModeName } from "../arch/x86/paging_context.ts";
 import {
   MemoryReadError,
@@ -17,6 +18,7 @@ import {
   leafRightsOf,
   type Rights,
 } from "../arch/x86/rights.ts";
+import { REREADINGS, saysTheSame, shuffled } from "./reread.ts";
 
 /** What every walk tells, however it ended. */
 export interface WalkRecord {
@@ -116,12 +118,16 @@ export interface WalkOptions {
   /** Ends the walk with the signal's reason. */
   signal?: AbortSignal;
   /**
-   * Read every entry once more at the end, for `changedDuringWalk`.
+   * Read every entry again at the end, twice, for `changedDuringWalk`. What changes and changes back
+   * between two readings is not seen; only a guest that is paused does not change.
    *
    * @default {true}
    */
   recheck?: boolean;
 }
+
+/** The checks of {@linkcode WalkOptions}. */
+export const WALK_SHAPE: OptionShape<WalkOptions> = { signal: SIGNAL, recheck: BOOLEAN };
 
 /**
  * Walks the page tables for one address as the processor would, and records every step. A page fault
@@ -148,6 +154,7 @@ export async function walk(
   address: AddressLike,
   options: WalkOptions = {},
 ): Promise<Walk> {
+  checkOptions(options, "the options of a walk", WALK_SHAPE);
   const target = parseAddress(address);
   const mode = PAGING_MODES[context.mode];
   const steps: PageTableEntry[] = [];
@@ -225,18 +232,20 @@ async function readEntry(
   }
 }
 
-const ACCESSED_AND_DIRTY = 0x60n;
-
 async function changed(
   memory: PhysicalMemory,
   entryBytes: 4 | 8,
   steps: readonly PageTableEntry[],
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const again = await Promise.all(
-    steps.map((step) => readEntry(memory, step.address, entryBytes, signal)),
-  );
-  return again.some((raw, i) =>
-    typeof raw !== "bigint" || ((raw ^ steps[i]!.raw) & ~ACCESSED_AND_DIRTY) !== 0n
-  );
+  for (let readings = 0; readings < REREADINGS; readings++) {
+    const same = await Promise.all(
+      shuffled(steps).map(async (step) => {
+        const raw = await readEntry(memory, step.address, entryBytes, signal);
+        return typeof raw === "bigint" && saysTheSame(step.raw, raw);
+      }),
+    );
+    if (same.includes(false)) return true;
+  }
+  return false;
 }

@@ -37,7 +37,7 @@ const process = {
   comm: HOSTILE,
   root: 0n,
   userRoot: null,
-  threads: [],
+  threadCount: 1,
 } as const;
 const pages = {
   ...{ mappedBytes: new Map([[4096, 4096]]), untouchedBytes: 0, swappedBytes: 0 },
