@@ -22,7 +22,7 @@ import { identifyPeer } from "../../monitor/peer.ts";
 import { errorFromReply } from "../../monitor/reply_errors.ts";
 import { connectSocket } from "../../monitor/socket_transport.ts";
 import {
-  lateSignal,
+  connectOrLateAbort,
   resume,
   RESUME_TIMEOUT_MS,
   settledWithin,
