@@ -1,9 +1,17 @@
 import { type PagingContext, withRoot } from "../arch/x86/paging_context.ts";
+import {
+  ADDRESS,
+  checkOptions,
+  LIST,
+  OBJECT,
+  type OptionShape,
+  wholeNumberFrom,
+} from "../core/options.ts";
 import type { MemoryRange } from "../memory/memory_map.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import type { PageAttributeTable } from "../arch/x86/cache_type.ts";
-import { type ListOptions, listTables } from "../translate/listing.ts";
+import { LIST_SHAPE, type ListOptions, listTables } from "../translate/listing.ts";
 import { type Mapping, type MappingRecord, mappings } from "../translate/mappings.ts";
 import { PAGING_MODES } from "../arch/x86/modes.ts";
 import type { PageTableSource } from "../snapshot/snapshot.ts";
@@ -42,6 +50,19 @@ export interface AuditOptions extends Pick<ListOptions, "signal" | "onProgress" 
   maxFrameRuns?: number;
 }
 
+/** The checks of {@linkcode AuditOptions}. */
+export const AUDIT_SHAPE: OptionShape<AuditOptions> = {
+  signal: LIST_SHAPE.signal,
+  onProgress: LIST_SHAPE.onProgress,
+  maxTables: LIST_SHAPE.maxTables,
+  range: OBJECT,
+  ranges: LIST,
+  userRoot: ADDRESS,
+  pat: LIST,
+  kernelStart: ADDRESS,
+  maxFrameRuns: wholeNumberFrom(0),
+};
+
 /** A few dozen pages for each CPU; Linux runs on 8192 at most. */
 const MAX_ENTRY_AREA_RUNS = 500_000;
 
@@ -71,6 +92,7 @@ export async function* audit(
   source: PageTableSource,
   options: AuditOptions = {},
 ): AsyncGenerator<Finding> {
+  checkOptions(options, "the options of an audit", AUDIT_SHAPE);
   const { memory, context } = source;
   const { range = {}, userRoot, pat, maxFrameRuns = 1_000_000 } = options;
   const list = pick(options);

@@ -1,4 +1,5 @@
 import { formatAddress } from "../core/address.ts";
+import { escapeMessage, escapeText } from "../core/escape.ts";
 import { describeFault } from "../translate/address_space.ts";
 import type { PageTableEntry } from "../arch/x86/entry.ts";
 import { PAGING_MODES } from "../arch/x86/modes.ts";
@@ -32,7 +33,7 @@ const USER = 0x4n;
 export function verificationText(verdict: Verdict, options: VerificationTextOptions): string {
   const { walk } = verdict;
   const sections = [
-    [`[+] CR3 (Page Table Base): ${formatAddress(walk.root)} (${options.source})`],
+    [`[+] CR3 (Page Table Base): ${formatAddress(walk.root)} (${escapeText(options.source)})`],
     [
       `[+] Resolving PTE for virtual address ${formatAddress(walk.address)}`,
       ...indexLines(walk),
@@ -99,7 +100,8 @@ function effectiveText(walk: MappedWalk): string {
     .join(", ");
 }
 
-function resultLines({ verdict, reason, walk, expectation }: Verdict): string[] {
+function resultLines({ verdict, reason: why, walk, expectation }: Verdict): string[] {
+  const reason = escapeMessage(why);
   if (walk.outcome === "mapped" && isUserQuestion(expectation)) {
     return userResultLines(verdict, reason, walk);
   }

@@ -1,9 +1,10 @@
 import type { PagingContext } from "../arch/x86/paging_context.ts";
+import { BOOLEAN, checkOptions, FUNCTION, LIST, type OptionShape } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "./address_range.ts";
 import { type CacheType, type PageAttributeTable, PAT_OF_LINUX } from "../arch/x86/cache_type.ts";
 import type { PageTableEntry } from "../arch/x86/entry.ts";
-import { type ListOptions, listTables } from "./listing.ts";
+import { LIST_SHAPE, type ListOptions, listTables } from "./listing.ts";
 import type { Listed, ListedPage, ListedSpan, ListedTable } from "./listing_records.ts";
 import {
   type DecidingLevels,
@@ -70,6 +71,17 @@ export interface MappingsOptions extends Omit<ListOptions, "tables"> {
   pat?: PageAttributeTable;
 }
 
+const { tables: _, ...LIST_CHECKS } = LIST_SHAPE;
+
+/** The checks of {@linkcode MappingsOptions}. */
+export const MAPPINGS_SHAPE: OptionShape<MappingsOptions> = {
+  ...LIST_CHECKS,
+  pages: BOOLEAN,
+  contiguous: BOOLEAN,
+  filter: FUNCTION,
+  pat: LIST,
+};
+
 /**
  * Lists what an address space maps, as runs of like pages in address order. Tables that cannot be read,
  * entries with reserved bits and tables that were listed before come as records of their own.
@@ -96,6 +108,7 @@ export async function* mappings(
   range: AddressRange = {},
   options: MappingsOptions = {},
 ): AsyncGenerator<MappingRecord> {
+  checkOptions(options, "the options of a listing", MAPPINGS_SHAPE);
   const { pages = false, contiguous = false, filter, pat = PAT_OF_LINUX, ...list } = options;
   const runs = new RunBuilder(pat, contiguous);
   for await (const batch of listTables(memory, context, range, list)) {

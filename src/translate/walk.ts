@@ -1,5 +1,6 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
 import { isCanonical } from "../core/canonical.ts";
+import { BOOLEAN, checkOptions, type OptionShape, SIGNAL } from "../core/options.ts";
 import type { PagingContext, PagingModeName } from "../arch/x86/paging_context.ts";
 import {
   MemoryReadError,
@@ -16,6 +17,7 @@ import {
   type Rights,
   WITHOUT_PAGING,
 } from "../arch/x86/rights.ts";
+import { REREADINGS, saysTheSame, shuffled } from "./reread.ts";
 
 /** What every walk tells, however it ended. */
 export interface WalkRecord {
@@ -104,12 +106,16 @@ export interface WalkOptions {
   /** Ends the walk with the signal's reason. */
   signal?: AbortSignal;
   /**
-   * Read every entry once more at the end, for `changedDuringWalk`.
+   * Read every entry again at the end, twice, for `changedDuringWalk`. What changes and changes back
+   * between two readings is not seen; only a guest that is paused does not change.
    *
    * @default {true}
    */
   recheck?: boolean;
 }
+
+/** The checks of {@linkcode WalkOptions}. */
+export const WALK_SHAPE: OptionShape<WalkOptions> = { signal: SIGNAL, recheck: BOOLEAN };
 
 /**
  * Walks the page tables for one address as the processor would, and records every step. A page fault
@@ -136,6 +142,7 @@ export async function walk(
   address: AddressLike,
   options: WalkOptions = {},
 ): Promise<Walk> {
+  checkOptions(options, "the options of a walk", WALK_SHAPE);
   const target = parseAddress(address);
   const mode = PAGING_MODES[context.mode];
   const steps: PageTableEntry[] = [];
@@ -211,20 +218,22 @@ async function readEntry(
   }
 }
 
-const ACCESSED_AND_DIRTY = 0x60n;
-
 async function changed(
   memory: PhysicalMemory,
   entryBytes: 4 | 8,
   steps: readonly PageTableEntry[],
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const again = await Promise.all(
-    steps.map((step) => readEntry(memory, step.address, entryBytes, signal)),
-  );
-  return again.some((raw, i) =>
-    typeof raw !== "bigint" || ((raw ^ steps[i]!.raw) & ~ACCESSED_AND_DIRTY) !== 0n
-  );
+  for (let readings = 0; readings < REREADINGS; readings++) {
+    const same = await Promise.all(
+      shuffled(steps).map(async (step) => {
+        const raw = await readEntry(memory, step.address, entryBytes, signal);
+        return typeof raw === "bigint" && saysTheSame(step.raw, raw);
+      }),
+    );
+    if (same.includes(false)) return true;
+  }
+  return false;
 }
 
 /** With paging off a linear address is the physical one, and nothing is forbidden. */

@@ -1,7 +1,8 @@
 import type { PagingContext } from "../arch/x86/paging_context.ts";
+import { checkOptions, FUNCTION, type OptionShape, wholeNumberFrom } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
-import { type ListOptions, listTables } from "../translate/listing.ts";
+import { LIST_SHAPE, type ListOptions, listTables } from "../translate/listing.ts";
 import { RangeJudge } from "./_range_judge.ts";
 import { RangeTally } from "./_range_tally.ts";
 import { type Expectation, USER_CLEARED } from "./expectation.ts";
@@ -20,9 +21,19 @@ export interface VerifyRangeOptions
   onParts?: (parts: readonly JudgedPart[]) => void;
 }
 
+/** The checks of {@linkcode VerifyRangeOptions}. */
+export const VERIFY_RANGE_SHAPE: OptionShape<VerifyRangeOptions> = {
+  signal: LIST_SHAPE.signal,
+  onProgress: LIST_SHAPE.onProgress,
+  maxTables: LIST_SHAPE.maxTables,
+  userRoot: LIST_SHAPE.userRoot,
+  keep: wholeNumberFrom(0),
+  onParts: FUNCTION,
+};
+
 /**
- * Judges every page of a range, whatever its size. Each table is read once, and the memory used does
- * not grow with the range.
+ * Judges every page of a range, whatever its size, and reads each table that it used again: pages whose
+ * entries changed meanwhile are inconclusive. The memory used does not grow with the range.
  *
  * @throws {InvalidArgumentError} if the range or the expectation cannot be used
  *
@@ -46,6 +57,7 @@ export async function verifyRange(
   expectation: Expectation = USER_CLEARED,
   options: VerifyRangeOptions = {},
 ): Promise<RangeVerdict> {
+  checkOptions(options, "the options of a check", VERIFY_RANGE_SHAPE);
   const tally = new RangeTally(context, range, expectation, options.keep ?? 100);
   const parts = judgeRange(memory, context, range, expectation, {
     ...options,
@@ -87,6 +99,7 @@ export async function* judgeRange(
   expectation: Expectation = USER_CLEARED,
   options: VerifyRangeOptions = {},
 ): AsyncGenerator<JudgedPart[]> {
+  checkOptions(options, "the options of a check", VERIFY_RANGE_SHAPE);
   const judge = new RangeJudge(context, range, expectation);
   const { keep: _keep, onParts: _onParts, ...listOptions } = options;
   const { start, end } = judge;
@@ -95,6 +108,7 @@ export async function* judgeRange(
     ...listOptions,
     notPresent: true,
     expandShared: true,
+    recheck: true,
   });
   for await (const batch of listing) {
     const parts: JudgedPart[] = [];

@@ -1,5 +1,6 @@
 import { type AddressLike, parseAddress } from "../../core/address.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
+import { ADDRESS, checkOptions, type OptionShape, wholeNumberFrom } from "../../core/options.ts";
 import { CR0, CR4, EFER } from "./control_bits.ts";
 import type { CpuRegisters } from "./registers.ts";
 
@@ -57,6 +58,14 @@ export interface PagingContextOptions {
   sharedBit?: number;
 }
 
+/** The checks of {@linkcode PagingContextOptions}. */
+export const PAGING_CONTEXT_SHAPE: OptionShape<PagingContextOptions> = {
+  root: ADDRESS,
+  physicalAddressBits: wholeNumberFrom(32, 52),
+  privateBit: wholeNumberFrom(32, 51),
+  sharedBit: wholeNumberFrom(32, 51),
+};
+
 // CR3's address bits by mode: Intel SDM vol. 3, tables 4-3 (32-bit), 4-7 (PAE: a 32-byte aligned
 // group of four entries below 4 GiB) and 4-12 (bits 61 and 62 are LAM's, bits 0-11 PCID or cache).
 const ROOT_MASK: Record<PagingModeName, bigint> = {
@@ -104,6 +113,7 @@ export function pagingContext(
   registers: Pick<CpuRegisters, "cr0" | "cr3" | "cr4" | "efer">,
   options: PagingContextOptions = {},
 ): PagingContext {
+  checkOptions(options, "the options of paging", PAGING_CONTEXT_SHAPE);
   const { cr0, cr3, cr4, efer } = registers;
   const mode = pagingMode(registers);
   const root = options.root === undefined ? cr3 : parseAddress(options.root);
@@ -118,7 +128,7 @@ export function pagingContext(
     smap: Boolean(cr4 & CR4.SMAP),
     userKeys: Boolean(cr4 & CR4.PKE),
     supervisorKeys: Boolean(cr4 & CR4.PKS),
-    physicalAddressBits: within(options.physicalAddressBits ?? 52, 32, 52, "physicalAddressBits"),
+    physicalAddressBits: options.physicalAddressBits ?? 52,
     ...confidentialBit && { confidentialBit },
   };
 }
@@ -147,21 +157,7 @@ function confidentialBitFrom(options: PagingContextOptions): ConfidentialBit | u
       options,
     );
   }
-  if (privateBit !== undefined) {
-    return { bit: within(privateBit, 32, 51, "privateBit"), whenSet: "private" };
-  }
-  if (sharedBit !== undefined) {
-    return { bit: within(sharedBit, 32, 51, "sharedBit"), whenSet: "shared" };
-  }
+  if (privateBit !== undefined) return { bit: privateBit, whenSet: "private" };
+  if (sharedBit !== undefined) return { bit: sharedBit, whenSet: "shared" };
   return undefined;
-}
-
-function within(value: number, lowest: number, highest: number, name: string): number {
-  if (!Number.isInteger(value) || value < lowest || value > highest) {
-    throw new InvalidArgumentError(
-      `${name} must be a whole number from ${lowest} to ${highest}: it is ${value}`,
-      value,
-    );
-  }
-  return value;
 }

@@ -1,4 +1,5 @@
 /// <reference lib="dom" />
+import { escapeText } from "../../../core/escape.ts";
 import { type Mapping, type MappingRecord, mappings } from "../../../translate/mappings.ts";
 import { bits } from "../../../arch/x86/bits.ts";
 import { walk } from "../../../translate/walk.ts";
@@ -53,6 +54,12 @@ export class Side {
         drawingNode(toSvg(named)),
       );
     });
-    return make("section", {}, make("h3", {}, this.name), drawingNode(toSvg(found)), ...entries);
+    return make(
+      "section",
+      {},
+      make("h3", {}, escapeText(this.name)),
+      drawingNode(toSvg(found)),
+      ...entries,
+    );
   }
 }
