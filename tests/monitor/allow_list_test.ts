@@ -13,7 +13,7 @@ Deno.test("checkCommand() lets the read-only commands through", () => {
   const lines = [
     "info status",
     "info",
-    " info  tlb ",
+    " info  lapic ",
     "xp /2gx 0x1000",
     "xp/2gx 0",
     "x /4wx 0",

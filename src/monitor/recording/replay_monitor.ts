@@ -40,7 +40,7 @@ export async function openReplay(
     );
   }
   const text = await new Response(file.readable).text();
-  return new ReplayMonitor(parseRecording(text, endpoint.path), formatEndpoint(endpoint));
+  return new ReplayMonitor(parseRecording(text, endpoint.path), formatEndpoint(endpoint), options);
 }
 
 /**
