@@ -66,7 +66,7 @@ for (const line of ["info mem", " info   mem", "info mem/x", "info/mem"]) {
   });
 }
 
-for (const line of ["info lapic", "  info  tlb", "info tlb/x", "info/tlb"]) {
+for (const line of ["info tlb", "  info  tlb", "info tlb/x", "info/tlb"]) {
   Deno.test(`checkCommand() refuses "${line}", which hostile tables make endless`, () => {
     assertThrows(() => checkCommand(line, { endpoint }), CommandRefusedError, "SIGKILL");
     checkCommand(line, { endpoint, allowUnsafe: ["info tlb"] });

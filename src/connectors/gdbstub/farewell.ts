@@ -1,6 +1,6 @@
 import { Watchdog } from "../../core/watchdog.ts";
 import { MonitorError } from "../../monitor/errors.ts";
-import type { GdbConnection } from "./gdb_connection.ts";
+import type { CommandOptions } from "../../monitor/monitor.ts";
 
 /** How long resuming the guest may take before the connection is given up. */
 export const RESUME_TIMEOUT_MS = 2000;
@@ -23,7 +23,7 @@ export const DETACH = "D;1";
  * sent, as a running guest is stopped by any byte. Returns false if that was not confirmed.
  */
 export async function resume(
-  connection: GdbConnection,
+  connection: { farewell(data: string, options: CommandOptions): Promise<string> },
   run: boolean,
   timeoutMs: number,
 ): Promise<boolean> {
