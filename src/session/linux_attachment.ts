@@ -46,8 +46,7 @@ export class LinuxAttachment {
         }`,
       );
     }
-    const contexts = async () =>
-      (await vcpus.translating()).tables.map(({ context }) => context);
+    const contexts = async () => (await vcpus.translating()).tables.map(({ context }) => context);
     const parts = { memory, contexts };
     if (kernelCacheDir === undefined) return await LinuxGuest.attach(parts);
     const { DirectoryKernelCache } = await import("../linux/kernel_cache.ts");
