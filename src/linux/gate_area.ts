@@ -1,6 +1,6 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
 import type { Kernel } from "./kernel.ts";
-import type { MemoryArea } from "./memory_areas.ts";
+import type { MemoryArea } from "./memory_area.ts";
 import { readU64 } from "./reader.ts";
 import type { StructOffsets } from "./struct_reader.ts";
 
