@@ -75,6 +75,21 @@ export class LinuxGuest {
     return this.#kernel.vmcoreinfo.buildId;
   }
 
+  /**
+   * MAXPHYADDR as the kernel found it at boot (`boot_cpu_data.x86_phys_bits`); null if it does not say. A
+   * kernel that encrypts memory takes the bits of the keys off.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   */
+  async physicalAddressBits(): Promise<number | null> {
+    const address = await this.#kernel.address("boot_cpu_data");
+    const layout = await this.type("cpuinfo_x86");
+    const member = layout?.members.find(({ name }) => name === "x86_phys_bits");
+    if (address === null || member === undefined) return null;
+    const [bits] = await this.#kernel.live.read(address + BigInt(member.offset), 1);
+    return bits! >= 32 && bits! <= 52 ? bits! : null;
+  }
+
   /** The paging context with the kernel's own root. */
   get context(): PagingContext {
     return this.#kernel.context;
