@@ -14,13 +14,25 @@ export class PagewalkError extends Error {
   }
 }
 
+/** No error has so many causes, one under the other. */
+const MAX_CAUSES = 20;
+
 /** Deno prints the causes of an error that nobody catches, as they are: paths, a peer's words. */
-function escapeCause(cause: Error): void {
-  const message = escapeMessage(cause.message);
-  if (message === cause.message) return;
-  // What is frozen stays as it is.
-  Reflect.set(cause, "stack", cause.stack?.replace(cause.message, () => message));
-  Reflect.set(cause, "message", message);
+function escapeCause(cause: Error, depth = 0): void {
+  const { message, stack = "" } = cause;
+  const escaped = escapeMessage(message);
+  if (escaped !== message) {
+    // The frames stand behind the message, in which V8 has mended what is no Unicode.
+    const place = stack.indexOf(message.toWellFormed());
+    const frames = place < 0 ? "" : stack.slice(place + message.length);
+    // What is frozen stays as it is.
+    Reflect.set(cause, "stack", `${cause.name}: ${escaped}${frames}`);
+    Reflect.set(cause, "message", escaped);
+  }
+  const under = cause.cause;
+  // One of ours has seen to its own. Causes may go round in a circle.
+  if (!(under instanceof Error) || cause instanceof PagewalkError || depth > MAX_CAUSES) return;
+  escapeCause(under, depth + 1);
 }
 
 /** An argument that cannot be used as it was given: an address, an endpoint, an option. */

@@ -9,6 +9,7 @@ import {
   AREA_WISHES,
   FILE_WISHES,
   offsetsFromBtf,
+  PID_WISHES,
   PROCESS_WISHES,
   type TypeRoots,
 } from "./btf_offsets.ts";
@@ -42,7 +43,12 @@ export interface KernelParts {
 const COMPARED_CHARACTERS = 1024;
 
 /** The members that one group of functions reads. */
-const GROUPS = { processes: PROCESS_WISHES, vmas: AREA_WISHES, vfio: FILE_WISHES } as const;
+const GROUPS = {
+  processes: PROCESS_WISHES,
+  pids: PID_WISHES,
+  vmas: AREA_WISHES,
+  vfio: FILE_WISHES,
+} as const;
 
 /** BTF of 5 MB and more exists; this only bounds what garbage makes us read. */
 const MAX_BTF_BYTES = 64n << 20n;
@@ -222,9 +228,11 @@ export class Kernel {
 
   /** Without type data. Loaded only here, since nearly all kernels have some. */
   async #structuralOffsets(group: keyof typeof GROUPS): Promise<StructOffsets> {
+    // The list of all processes has to do.
+    if (group === "pids") return new Map();
     if (group === "vfio") {
       throw new CapabilityError(
-        group,
+        "types",
         `This kernel (${this.vmcoreinfo.osRelease}) has no type data (CONFIG_DEBUG_INFO_BTF): what ` +
           "its VFIO drivers keep cannot be read",
       );

@@ -1,12 +1,14 @@
 import type { AddressLike } from "../core/address.ts";
 import { parseAddress } from "../core/address.ts";
+import { NoTablesError } from "../arch/x86/cpu_state.ts";
+import { checkOptions, SIGNAL } from "../core/options.ts";
 import { type PagingContext, type PagingModeName, withRoot } from "../arch/x86/paging_context.ts";
 import { translateByQemu } from "../monitor/commands/translate_by_qemu.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
 import { type Walk, walk } from "../translate/walk.ts";
 import { NoMonitorError } from "./guest_source.ts";
 import type { Session } from "./session.ts";
-import type { TableChoice } from "./table_choice.ts";
+import { CHOICE_INSTEAD, CHOICE_SHAPE, type TableChoice } from "./table_choice.ts";
 
 /** What came of one address. */
 export interface CrosscheckResult {
@@ -51,6 +53,7 @@ const ADDRESS_MASK: Partial<Record<PagingModeName, bigint>> = {
  * Finds the tables to compare by two doors to one guest.
  *
  * @throws {InvalidArgumentError} if the choice cannot be used
+ * @throws {NoTablesError} if the vCPU does not translate by the guest's tables
  *
  * @example Usage
  * ```ts
@@ -67,9 +70,14 @@ export async function crosscheckTables(
   [first, second]: readonly [Session, Session],
   options: CrosscheckOptions = {},
 ): Promise<CrosscheckTables> {
+  const shape = { ...CHOICE_SHAPE, signal: SIGNAL };
+  checkOptions(options, "the options of a cross-check", shape, CHOICE_INSTEAD);
   const { signal: _, ...choice } = options;
   const here = await first.pageTable(choice);
   const there = await second.pageTable(choice);
+  for (const { context: { noTables } } of [here, there]) {
+    if (noTables !== undefined) throw new NoTablesError(noTables);
+  }
   const { mode, root } = here.context;
   return {
     first: here.context,

@@ -1,19 +1,43 @@
-import { audit, type AuditOptions } from "../audit/audit.ts";
+import { audit, AUDIT_SHAPE, type AuditOptions } from "../audit/audit.ts";
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
+import { NoTablesError } from "../arch/x86/cpu_state.ts";
+import { checkOptions, type OptionCheck, SIGNAL } from "../core/options.ts";
+import { type PagingContext, withPhysicalBits } from "../arch/x86/paging_context.ts";
 import type { KptiPair } from "../linux/kpti_pair.ts";
 import { findKptiPairOfRoot } from "../linux/kpti_root.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
-import type { AddressRange } from "../translate/address_range.ts";
-import { aliases, type AliasesOptions, type AliasRecord } from "../translate/aliases.ts";
-import { type MappingRecord, mappings, type MappingsOptions } from "../translate/mappings.ts";
-import { type Expectation, USER_CLEARED } from "../verify/expectation.ts";
-import { verifyRange, type VerifyRangeOptions } from "../verify/range.ts";
+import { type AddressRange, parseRange } from "../translate/address_range.ts";
+import {
+  aliases,
+  ALIASES_SHAPE,
+  type AliasesOptions,
+  type AliasRecord,
+} from "../translate/aliases.ts";
+import {
+  type MappingRecord,
+  mappings,
+  MAPPINGS_SHAPE,
+  type MappingsOptions,
+} from "../translate/mappings.ts";
+import { completeExpectation, type Expectation, USER_CLEARED } from "../verify/expectation.ts";
+import { VERIFY_RANGE_SHAPE, verifyRange, type VerifyRangeOptions } from "../verify/range.ts";
 import type { RangeVerdict } from "../verify/range_verdict.ts";
-import { type Snapshot, snapshot, type SnapshotOptions } from "../snapshot/snapshot.ts";
-import type { PageTable, TableChoice, TableSource } from "./table_choice.ts";
+import {
+  type Snapshot,
+  snapshot,
+  SNAPSHOT_SHAPE,
+  type SnapshotOptions,
+} from "../snapshot/snapshot.ts";
+import {
+  CHOICE_INSTEAD,
+  CHOICE_SHAPE,
+  type PageTable,
+  splitTableChoice,
+  type TableChoice,
+  type TableSource,
+} from "./table_choice.ts";
 
 /** What a range's tables are found with, and read from: a session. */
 export interface GuestTablesSource {
@@ -21,6 +45,10 @@ export interface GuestTablesSource {
   readonly endpoint: string;
   /** The guest's physical memory. */
   readonly memory: PhysicalMemory;
+  /** Learns MAXPHYADDR; null if nobody tells it. */
+  physicalAddressBits(): Promise<number | null>;
+  /** The same without asking the guest's kernel. */
+  machinePhysicalBits(): Promise<number | null>;
   /** Finds the page table that a choice means. */
   pageTable(choice: TableChoice, address?: AddressLike, options?: ReadOptions): Promise<PageTable>;
 }
@@ -43,14 +71,14 @@ export async function verifyGuestRange(
   expectation: Expectation = USER_CLEARED,
   options: GuestRangeOptions,
 ): Promise<GuestRangeVerdict> {
-  const { context, source, kpti, userRoot } = await guestTables(session, options, range.start);
-  const verdict = await verifyRange(
-    session.memory,
-    context,
-    range,
-    expectation,
-    withUserRoot(options, userRoot),
-  );
+  const [choice, rangeOptions] = split(options, "the options of a check", VERIFY_RANGE_SHAPE);
+  parseRange(range);
+  completeExpectation(expectation);
+  const { context, source, kpti, userRoot } = await guestTables(session, choice, range.start);
+  const verdict = await verifyRange(session.memory, context, range, expectation, {
+    ...withUserRoot(rangeOptions, userRoot),
+    learnPhysicalBits: () => session.physicalAddressBits(),
+  });
   return { ...verdict, source, ...kpti && { kpti } };
 }
 
@@ -66,8 +94,10 @@ export async function* guestMappings(
   range: AddressRange,
   options: GuestMappingsOptions,
 ): AsyncGenerator<MappingRecord> {
-  const { context, userRoot } = await guestTables(session, options, range.start);
-  yield* mappings(session.memory, context, range, withUserRoot(options, userRoot));
+  const [choice, list] = split(options, "the options of a listing", MAPPINGS_SHAPE);
+  parseRange(range);
+  const { context, userRoot } = await listedTables(session, choice, range.start);
+  yield* mappings(session.memory, context, range, withUserRoot(list, userRoot));
 }
 
 /** Searches the tables that the options choose; see {@linkcode aliases}. */
@@ -76,8 +106,9 @@ export async function* guestAliases(
   physicalAddress: AddressLike,
   options: GuestAliasesOptions,
 ): AsyncGenerator<AliasRecord> {
-  const { context, userRoot } = await guestTables(session, options, options.range?.start);
-  yield* aliases(session.memory, context, physicalAddress, withUserRoot(options, userRoot));
+  const [choice, search] = split(options, "the options of a search", ALIASES_SHAPE);
+  const { context, userRoot } = await listedTables(session, choice, options.range?.start);
+  yield* aliases(session.memory, context, physicalAddress, withUserRoot(search, userRoot));
 }
 
 /** Which tables to audit, and how. */
@@ -88,11 +119,12 @@ export async function* guestAudit(
   session: GuestTablesSource,
   options: GuestAuditOptions,
 ): AsyncGenerator<Finding> {
-  const { context, userRoot } = await guestTables(session, options, options.range?.start);
+  const [choice, audited] = split(options, "the options of an audit", AUDIT_SHAPE);
+  const { context, userRoot } = await listedTables(session, choice, options.range?.start);
   const { memory } = session;
   const ranges = options.ranges ?? (memory instanceof MonitorMemory ? await memory.ranges() : null);
   yield* audit({ memory, context }, {
-    ...options,
+    ...audited,
     ...ranges && { ranges },
     ...userRoot !== undefined && { userRoot },
   });
@@ -106,10 +138,11 @@ export async function guestSnapshot(
   session: GuestTablesSource,
   options: GuestSnapshotOptions,
 ): Promise<Snapshot> {
-  const { context, userRoot } = await guestTables(session, options, options.range?.start);
+  const [choice, taken] = split(options, "the options of a snapshot", SNAPSHOT_SHAPE);
+  const { context, userRoot } = await listedTables(session, choice, options.range?.start);
   const source = options.source ?? session.endpoint;
   return await snapshot(session.memory, context, {
-    ...options,
+    ...taken,
     source,
     ...userRoot !== undefined && { userRoot },
   });
@@ -129,9 +162,32 @@ export async function guestTables(
   options: TableChoice & ReadOptions,
   address?: AddressLike,
 ): Promise<GuestTables> {
-  const walkOptions = options.signal ? { signal: options.signal } : {};
-  const table = await session.pageTable(options, address, walkOptions);
-  return { ...table, ...await kptiOf(session.memory, table.context, options) };
+  checkOptions(
+    options,
+    "the choice of a table",
+    { ...CHOICE_SHAPE, signal: SIGNAL },
+    CHOICE_INSTEAD,
+  );
+  const { signal, ...choice } = options;
+  const readOptions = signal ? { signal } : {};
+  const table = await session.pageTable(choice, address, readOptions);
+  if (table.context.noTables !== undefined) return table;
+  return { ...table, ...await kptiOf(session.memory, table.context, readOptions) };
+}
+
+/** The tables for a listing: a listing shows whatever is mapped, so MAXPHYADDR is learnt beforehand. */
+async function listedTables(
+  session: GuestTablesSource,
+  options: TableChoice & ReadOptions,
+  address?: AddressLike,
+): Promise<GuestTables> {
+  const tables = await guestTables(session, options, address);
+  if (tables.context.noTables !== undefined) throw new NoTablesError(tables.context.noTables);
+  if (!tables.context.physicalAddressBitsAssumed) return tables;
+  return {
+    ...tables,
+    context: withPhysicalBits(tables.context, await session.machinePhysicalBits()),
+  };
 }
 
 /** The KPTI pair of a root and, if it is the kernel's, where execute rights are to be taken from. */
@@ -143,6 +199,19 @@ async function kptiOf(
   const kpti = await findKptiPairOfRoot(memory, context, signal ? { signal } : {});
   if (!kpti) return {};
   return { kpti, ...kpti.kernelRoot === context.root && { userRoot: kpti.userRoot } };
+}
+
+/** Checks options and takes the choice of a table out of them, with the signal. */
+function split<T extends TableChoice & ReadOptions>(
+  options: T,
+  what: string,
+  shape: Readonly<Record<string, OptionCheck>>,
+): [choice: TableChoice & ReadOptions, others: Omit<T, keyof TableChoice>] {
+  const { userRoot: _, ...checks } = shape;
+  checkOptions<object>(options, what, { ...CHOICE_SHAPE, ...checks }, CHOICE_INSTEAD);
+  const [choice, others] = splitTableChoice(options);
+  const { signal } = options;
+  return [signal ? { ...choice, signal } : choice, others];
 }
 
 function withUserRoot<T extends object>(options: T, userRoot: bigint | undefined): T {

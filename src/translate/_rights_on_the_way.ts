@@ -19,10 +19,11 @@ export class RightsOnTheWay {
   async readUserRoot(
     reader: TableReader,
     part: { table: bigint; first: number; last: number },
-  ): Promise<void> {
+  ): Promise<TableEntries | null> {
     const top = await reader.read(part);
     // A root that cannot be read is none: the rights then stay as the listed tables have them.
     if (!(top instanceof MemoryReadError)) this.#userTop = top;
+    return this.#userTop;
   }
 
   /** The rights behind an entry of a table. */

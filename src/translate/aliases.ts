@@ -1,16 +1,12 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
+import { checkOptions, OBJECT, type OptionShape, wholeNumberFrom } from "../core/options.ts";
 import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "./address_range.ts";
 import type { PageTableEntry } from "../arch/x86/entry.ts";
-import { type ListOptions, listTables } from "./listing.ts";
+import { LIST_SHAPE, type ListOptions, listTables } from "./listing.ts";
 import type { Listed, ListedSpan } from "./listing_records.ts";
-import {
-  type DecidingLevels,
-  type LeafRights,
-  type Rights,
-  WITHOUT_PAGING,
-} from "../arch/x86/rights.ts";
+import { type DecidingLevels, type LeafRights, type Rights } from "../arch/x86/rights.ts";
 
 /** A linear address that reaches a physical one. */
 export interface Alias {
@@ -46,6 +42,16 @@ export interface AliasesOptions
   maxAliases?: number;
 }
 
+/** The checks of {@linkcode AliasesOptions}. */
+export const ALIASES_SHAPE: OptionShape<AliasesOptions> = {
+  signal: LIST_SHAPE.signal,
+  onProgress: LIST_SHAPE.onProgress,
+  maxTables: LIST_SHAPE.maxTables,
+  userRoot: LIST_SHAPE.userRoot,
+  range: OBJECT,
+  maxAliases: wholeNumberFrom(0),
+};
+
 /**
  * Finds every linear address that reaches a guest-physical one, with its rights, by listing all
  * tables. A table that serves several addresses is searched once. At the end of `maxAliases` comes a
@@ -76,6 +82,7 @@ export async function* aliases(
   physicalAddress: AddressLike,
   options: AliasesOptions = {},
 ): AsyncGenerator<AliasRecord> {
+  checkOptions(options, "the options of a search", ALIASES_SHAPE);
   const target = parseAddress(physicalAddress);
   const { range = {}, maxAliases = 10_000, ...list } = options;
   const found: Alias[] = [];
@@ -103,13 +110,6 @@ function* aliasesIn(record: Listed, target: bigint, found: readonly Alias[]): Ge
       if (address === null) return;
       const pageSizeBytes = record.lengthBytes;
       yield { kind: "alias", address, pageSizeBytes, entry, leaf, effective, decidedBy };
-      return;
-    }
-    case "identity": {
-      const address = addressIn(record, 0n, target);
-      if (address !== null) {
-        yield { kind: "alias", address, pageSizeBytes: 4096, ...WITHOUT_PAGING };
-      }
       return;
     }
     case "shared": {

@@ -1,4 +1,14 @@
 import { canonicalize } from "../core/canonical.ts";
+import { NoTablesError, PAGING_OFF } from "../arch/x86/cpu_state.ts";
+import {
+  ADDRESS,
+  BOOLEAN,
+  checkOptions,
+  FUNCTION,
+  type OptionShape,
+  SIGNAL,
+  wholeNumberFrom,
+} from "../core/options.ts";
 import type { PagingContext } from "../arch/x86/paging_context.ts";
 import {
   MemoryReadError,
@@ -8,6 +18,7 @@ import {
 import { PageRecords } from "./_page_records.ts";
 import { RightsOnTheWay } from "./_rights_on_the_way.ts";
 import { type Below, TablesBelow } from "./_tables_below.ts";
+import { UsedTables } from "./_used_tables.ts";
 import { entryAt, type ListedSpace, partOf, spanOf, type Visit } from "./_visit.ts";
 import { type AddressRange, linearInterval, parseRange } from "./address_range.ts";
 import { levelDecoders, type PageTableEntry } from "../arch/x86/entry.ts";
@@ -62,11 +73,30 @@ export interface ListOptions {
    * execution of every user page, so that right is taken from there.
    */
   userRoot?: bigint;
+  /**
+   * Read each table again, twice, before its records are handed over, and list what changed meanwhile as
+   * that. Takes three times as long.
+   *
+   * @default {false}
+   */
+  recheck?: boolean;
   /** Ends the listing with the signal's reason. */
   signal?: AbortSignal;
   /** Called after each table. */
   onProgress?: (progress: ListProgress) => void;
 }
+
+/** The checks of {@linkcode ListOptions}. */
+export const LIST_SHAPE: OptionShape<ListOptions> = {
+  notPresent: BOOLEAN,
+  tables: BOOLEAN,
+  expandShared: BOOLEAN,
+  maxTables: wholeNumberFrom(0),
+  userRoot: ADDRESS,
+  recheck: BOOLEAN,
+  signal: SIGNAL,
+  onProgress: FUNCTION,
+};
 
 /** So many records make a batch: handing them over one by one takes longer than decoding them. */
 const BATCH = 512;
@@ -78,6 +108,7 @@ const BATCH = 512;
  * that point at each other end as any others do.
  *
  * @throws {InvalidArgumentError} if the range cannot be used
+ * @throws {NoTablesError} if the context says that there are no tables
  * @throws if the memory fails in another way than {@linkcode MemoryReadError}
  *
  * @example Usage
@@ -101,13 +132,12 @@ export async function* listTables(
   range: AddressRange,
   options: ListOptions = {},
 ): AsyncGenerator<Listed[]> {
+  checkOptions(options, "the options of a listing", LIST_SHAPE);
   const mode = PAGING_MODES[context.mode];
+  const why = context.noTables ?? (mode.levels.length === 0 ? PAGING_OFF : undefined);
+  if (why !== undefined) throw new NoTablesError(why);
   const interval = linearInterval(parseRange(range), mode.linearAddressBits);
   if (interval === null) return;
-  if (mode.levels.length === 0) {
-    yield [{ kind: "identity", address: 0n, lengthBytes: 2 ** mode.linearAddressBits }];
-    return;
-  }
   const space = { mode, interval, decoders: levelDecoders(context) };
   yield* new Listing(memory, context, space, options).batches();
 }
@@ -120,6 +150,7 @@ class Listing {
   readonly #rights = new RightsOnTheWay();
   readonly #below: TablesBelow;
   readonly #pages: PageRecords;
+  readonly #used: UsedTables | null;
   /** The tables that could not be read. */
   readonly #failures = new Map<bigint, MemoryReadFailure>();
 
@@ -138,6 +169,8 @@ class Listing {
       expandShared: options.expandShared ?? false,
     });
     this.#pages = new PageRecords(context);
+    const { recheck = false, signal } = options;
+    this.#used = recheck ? new UsedTables(memory, space.mode, signal) : null;
   }
 
   async *batches(): AsyncGenerator<Listed[]> {
@@ -154,15 +187,19 @@ class Listing {
     }
     const { userRoot, signal } = this.#options;
     if (userRoot !== undefined && mode.entryBytes === 8) {
-      await this.#rights.readUserRoot(this.#reader, { table: userRoot, ...part });
+      const top = await this.#rights.readUserRoot(this.#reader, { table: userRoot, ...part });
+      if (top !== null) this.#used?.useUserRoot(userRoot, top);
     }
     const visits = [this.#visit(0, table, 0n, entries, ALL_RIGHTS)];
     let batch: Listed[] = [];
     for (let visit = visits.at(-1); visit !== undefined; visit = visits.at(-1)) {
       signal?.throwIfAborted();
       const below = this.#listUntilTable(visit, batch);
-      if (batch.length >= BATCH) {
-        yield batch;
+      if (below === null) this.#used?.end(visit);
+      if (batch.length >= BATCH || this.#used?.isDue) {
+        const entry = below?.entry ?? entryAt(visit, visit.last);
+        const { address, lengthBytes } = spanOf(visit, entry, mode);
+        yield await this.#checked(batch, below ? address : address + BigInt(lengthBytes));
         batch = [];
       }
       if (below === null) {
@@ -177,7 +214,13 @@ class Listing {
         break;
       }
     }
+    const last = batch.at(-1);
+    batch = await this.#checked(batch, last?.kind === "truncated" ? last.address : 1n << 64n);
     if (batch.length > 0) yield batch;
+  }
+
+  async #checked(batch: Listed[], listedTo: bigint): Promise<Listed[]> {
+    return this.#used === null ? batch : await this.#used.checked(batch, listedTo);
   }
 
   /** Lists a table's entries up to the next one that points to a table; null if there is none. */
@@ -209,7 +252,7 @@ class Listing {
       const entry = entryAt(visit, index);
       batch.push(
         entry.reservedBits
-          ? { kind: "reservedBits", ...spanOf(visit, entry, mode), entry }
+          ? { kind: "reservedBits", ...spanOf(visit, entry, mode), entry, entries: 1 }
           : this.#pages.page(visit, entry),
       );
     }
@@ -220,7 +263,7 @@ class Listing {
   #closed(visit: Visit, below: Below): Listed {
     const { entry } = below;
     const span = spanOf(visit, entry, this.#space.mode);
-    if (below.is !== "shared") return { kind: "reservedBits", ...span, entry };
+    if (below.is !== "shared") return { kind: "reservedBits", ...span, entry, entries: 1 };
     const failure = this.#failures.get(entry.frame);
     if (failure) return this.#unreadable(visit, entry, failure);
     const { level } = this.#space.decoders[visit.depth + 1]!.format;
@@ -262,6 +305,7 @@ class Listing {
     const decoder = this.#space.decoders[depth]!;
     const visit = { depth, decoder, table, base, first, last, entries, soFar, next: first };
     this.#below.begin(visit);
+    this.#used?.begin(visit);
     return visit;
   }
 

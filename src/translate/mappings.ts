@@ -1,16 +1,13 @@
 import type { PagingContext } from "../arch/x86/paging_context.ts";
+import { BOOLEAN, checkOptions, FUNCTION, LIST, type OptionShape } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "./address_range.ts";
 import { type CacheType, type PageAttributeTable, PAT_OF_LINUX } from "../arch/x86/cache_type.ts";
 import type { PageTableEntry } from "../arch/x86/entry.ts";
-import { type ListOptions, listTables } from "./listing.ts";
+import { LIST_SHAPE, type ListOptions, listTables } from "./listing.ts";
 import type { Listed, ListedPage, ListedSpan, ListedTable } from "./listing_records.ts";
-import {
-  type DecidingLevels,
-  type LeafRights,
-  type Rights,
-  WITHOUT_PAGING,
-} from "../arch/x86/rights.ts";
+import { ReservedRun } from "./_reserved_run.ts";
+import { type DecidingLevels, type LeafRights, type Rights } from "../arch/x86/rights.ts";
 
 /** What the pages of a run have in common. Whether one was accessed or written is its own matter. */
 export type RunRights = Omit<LeafRights, "accessed" | "dirty">;
@@ -33,14 +30,14 @@ export interface Mapping extends ListedSpan {
   readonly decidedBy: DecidingLevels;
   /** How the processor may cache the pages, by the PAT that the options name. */
   readonly cacheType: CacheType;
-  /** The entry that maps the first page; none with paging off. */
-  readonly entry?: PageTableEntry;
+  /** The entry that maps the first page. */
+  readonly entry: PageTableEntry;
 }
 
 /** What {@linkcode mappings} yields: runs of pages, and whatever else there is to know. */
 export type MappingRecord =
   | Mapping
-  | Exclude<Listed, ListedPage | ListedTable | { kind: "identity" }>;
+  | Exclude<Listed, ListedPage | ListedTable>;
 
 /** Options of {@linkcode mappings}. */
 export interface MappingsOptions extends Omit<ListOptions, "tables"> {
@@ -70,6 +67,17 @@ export interface MappingsOptions extends Omit<ListOptions, "tables"> {
   pat?: PageAttributeTable;
 }
 
+const { tables: _, ...LIST_CHECKS } = LIST_SHAPE;
+
+/** The checks of {@linkcode MappingsOptions}. */
+export const MAPPINGS_SHAPE: OptionShape<MappingsOptions> = {
+  ...LIST_CHECKS,
+  pages: BOOLEAN,
+  contiguous: BOOLEAN,
+  filter: FUNCTION,
+  pat: LIST,
+};
+
 /**
  * Lists what an address space maps, as runs of like pages in address order. Tables that cannot be read,
  * entries with reserved bits and tables that were listed before come as records of their own.
@@ -96,15 +104,21 @@ export async function* mappings(
   range: AddressRange = {},
   options: MappingsOptions = {},
 ): AsyncGenerator<MappingRecord> {
+  checkOptions(options, "the options of a listing", MAPPINGS_SHAPE);
   const { pages = false, contiguous = false, filter, pat = PAT_OF_LINUX, ...list } = options;
   const runs = new RunBuilder(pat, contiguous);
+  const reserved = new ReservedRun(context.mode);
   for await (const batch of listTables(memory, context, range, list)) {
     for (const record of batch) {
       list.signal?.throwIfAborted();
       if (record.kind === "table") continue;
-      if (record.kind === "identity") {
-        yield identityMapping(record.lengthBytes);
-      } else if (record.kind !== "page") {
+      if (record.kind === "reservedBits" && !pages) {
+        yield* runs.end();
+        yield* reserved.add(record);
+        continue;
+      }
+      yield* reserved.end();
+      if (record.kind !== "page") {
         yield* runs.end();
         yield record;
       } else if (filter && !filter(record)) {
@@ -117,6 +131,7 @@ export async function* mappings(
     }
   }
   yield* runs.end();
+  yield* reserved.end();
 }
 
 /** A run that is still growing. */
@@ -218,19 +233,5 @@ function pageMapping(page: ListedPage, pat: PageAttributeTable): Mapping {
     decidedBy,
     cacheType: pat[leaf.patIndex]!,
     entry,
-  };
-}
-
-/** With paging off there is one run; no cache bits then, so it is written back. */
-function identityMapping(lengthBytes: number): Mapping {
-  return {
-    kind: "mapping",
-    address: 0n,
-    lengthBytes,
-    physicalAddress: 0n,
-    pageSizeBytes: 4096,
-    pages: lengthBytes / 4096,
-    ...WITHOUT_PAGING,
-    cacheType: "WB",
   };
 }

@@ -1,4 +1,5 @@
 import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
+import { SET_BY_PROCESSOR } from "./reread.ts";
 
 /** The entries of a table, or of a part of it, as they stood in memory. */
 export class TableEntries {
@@ -29,6 +30,16 @@ export class TableEntries {
   isZero(index: number): boolean {
     const at = index * this.#stride;
     return this.#low[at] === 0 && (this.#wide === null || this.#low[at + 1] === 0);
+  }
+
+  /**
+   * Whether an entry says what one of a later reading says, apart from accessed and dirty bits. Comparing
+   * bigints takes four times as long.
+   */
+  saysTheSame(index: number, later: TableEntries, laterIndex: number): boolean {
+    const [at, other] = [index * this.#stride, laterIndex * this.#stride];
+    return ((this.#low[at]! ^ later.#low[other]!) & ~Number(SET_BY_PROCESSOR)) === 0 &&
+      (this.#wide === null || this.#low[at + 1] === later.#low[other + 1]);
   }
 
   /** An entry's bits. */

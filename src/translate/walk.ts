@@ -1,11 +1,14 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
 import { isCanonical } from "../core/canonical.ts";
+import { type NoTables, PAGING_OFF } from "../arch/x86/cpu_state.ts";
+import { BOOLEAN, checkOptions, type OptionShape, SIGNAL } from "../core/options.ts";
 import type { PagingContext, PagingModeName } from "../arch/x86/paging_context.ts";
 import {
   MemoryReadError,
   type MemoryReadFailure,
   type PhysicalMemory,
 } from "../memory/physical_memory.ts";
+import { mayBeBeyond } from "../arch/x86/physical_bits.ts";
 import { type LevelDecoder, levelDecoders, type PageTableEntry } from "../arch/x86/entry.ts";
 import { PAGING_MODES, type PagingLevel, tableIndex } from "../arch/x86/modes.ts";
 import {
@@ -14,8 +17,8 @@ import {
   type LeafRights,
   leafRightsOf,
   type Rights,
-  WITHOUT_PAGING,
 } from "../arch/x86/rights.ts";
+import { REREADINGS, saysTheSame, shuffled } from "./reread.ts";
 
 /** What every walk tells, however it ended. */
 export interface WalkRecord {
@@ -48,6 +51,8 @@ export interface MappedWalk extends WalkRecord {
   readonly effective: Rights;
   /** The level that decides each right. */
   readonly decidedBy: DecidingLevels;
+  /** True if MAXPHYADDR is not known and the page lies so high that an access may fault for it. */
+  readonly mayBeBeyond?: true;
 }
 
 /** An entry on the way is not present: an access would fault. */
@@ -88,13 +93,22 @@ export interface UnreadableWalk extends WalkRecord {
   readonly failure: MemoryReadFailure;
 }
 
+/** There was nothing to walk: paging is off, or the vCPU's CR3 is no root of this guest's tables. */
+export interface NoTablesWalk extends WalkRecord {
+  /** No entry was read, so there is no verdict. */
+  readonly outcome: "noTables";
+  /** Why there are no tables. */
+  readonly why: NoTables;
+}
+
 /** A walk of the page tables: every step, and how it ended. */
 export type Walk =
   | MappedWalk
   | NotPresentWalk
   | ReservedBitsWalk
   | NonCanonicalWalk
-  | UnreadableWalk;
+  | UnreadableWalk
+  | NoTablesWalk;
 
 /** How a walk ended. */
 export type WalkOutcome = Walk["outcome"];
@@ -104,12 +118,16 @@ export interface WalkOptions {
   /** Ends the walk with the signal's reason. */
   signal?: AbortSignal;
   /**
-   * Read every entry once more at the end, for `changedDuringWalk`.
+   * Read every entry again at the end, twice, for `changedDuringWalk`. What changes and changes back
+   * between two readings is not seen; only a guest that is paused does not change.
    *
    * @default {true}
    */
   recheck?: boolean;
 }
+
+/** The checks of {@linkcode WalkOptions}. */
+export const WALK_SHAPE: OptionShape<WalkOptions> = { signal: SIGNAL, recheck: BOOLEAN };
 
 /**
  * Walks the page tables for one address as the processor would, and records every step. A page fault
@@ -136,6 +154,7 @@ export async function walk(
   address: AddressLike,
   options: WalkOptions = {},
 ): Promise<Walk> {
+  checkOptions(options, "the options of a walk", WALK_SHAPE);
   const target = parseAddress(address);
   const mode = PAGING_MODES[context.mode];
   const steps: PageTableEntry[] = [];
@@ -146,9 +165,10 @@ export async function walk(
     steps,
     changedDuringWalk: false,
   };
-  if (!isCanonical(target, mode.linearAddressBits)) return { ...record, outcome: "nonCanonical" };
   const decoders = levelDecoders(context);
-  if (decoders.length === 0) return identity(record);
+  const why = context.noTables ?? (decoders.length === 0 ? PAGING_OFF : undefined);
+  if (why !== undefined) return { ...record, outcome: "noTables", why };
+  if (!isCanonical(target, mode.linearAddressBits)) return { ...record, outcome: "nonCanonical" };
 
   const ended = await descend(memory, context, decoders, record, options.signal);
   if (options.recheck === false) return ended;
@@ -185,6 +205,7 @@ async function descend(
         outcome: "mapped",
         physicalAddress: entry.frame | offset,
         pageSizeBytes: 2 ** shift,
+        ...mayBeBeyond(context, entry.frame) && { mayBeBeyond: true },
         leaf: leafRightsOf(entry, context.userKeys || context.supervisorKeys),
         ...effectiveRights(record.steps),
       };
@@ -211,29 +232,20 @@ async function readEntry(
   }
 }
 
-const ACCESSED_AND_DIRTY = 0x60n;
-
 async function changed(
   memory: PhysicalMemory,
   entryBytes: 4 | 8,
   steps: readonly PageTableEntry[],
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const again = await Promise.all(
-    steps.map((step) => readEntry(memory, step.address, entryBytes, signal)),
-  );
-  return again.some((raw, i) =>
-    typeof raw !== "bigint" || ((raw ^ steps[i]!.raw) & ~ACCESSED_AND_DIRTY) !== 0n
-  );
-}
-
-/** With paging off a linear address is the physical one, and nothing is forbidden. */
-function identity(record: WalkRecord): MappedWalk {
-  return {
-    ...record,
-    outcome: "mapped",
-    physicalAddress: record.address,
-    pageSizeBytes: 4096,
-    ...WITHOUT_PAGING,
-  };
+  for (let readings = 0; readings < REREADINGS; readings++) {
+    const same = await Promise.all(
+      shuffled(steps).map(async (step) => {
+        const raw = await readEntry(memory, step.address, entryBytes, signal);
+        return typeof raw === "bigint" && saysTheSame(step.raw, raw);
+      }),
+    );
+    if (same.includes(false)) return true;
+  }
+  return false;
 }

@@ -1,7 +1,9 @@
+import { PAGING_OFF } from "../arch/x86/cpu_state.ts";
 import type { PagingContext } from "../arch/x86/paging_context.ts";
+import { checkOptions, FUNCTION, type OptionShape, wholeNumberFrom } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
-import { type ListOptions, listTables } from "../translate/listing.ts";
+import { LIST_SHAPE, type ListOptions, listTables } from "../translate/listing.ts";
 import { RangeJudge } from "./_range_judge.ts";
 import { RangeTally } from "./_range_tally.ts";
 import { type Expectation, USER_CLEARED } from "./expectation.ts";
@@ -16,13 +18,26 @@ export interface VerifyRangeOptions
    * @default {100}
    */
   keep?: number;
+  /** Asked for MAXPHYADDR once, where it matters and the context does not tell it; null if unknown. */
+  learnPhysicalBits?: () => Promise<number | null>;
   /** Called with every part as it is judged, in address order: for reports that name every page. */
   onParts?: (parts: readonly JudgedPart[]) => void;
 }
 
+/** The checks of {@linkcode VerifyRangeOptions}. */
+export const VERIFY_RANGE_SHAPE: OptionShape<VerifyRangeOptions> = {
+  signal: LIST_SHAPE.signal,
+  onProgress: LIST_SHAPE.onProgress,
+  maxTables: LIST_SHAPE.maxTables,
+  userRoot: LIST_SHAPE.userRoot,
+  keep: wholeNumberFrom(0),
+  learnPhysicalBits: FUNCTION,
+  onParts: FUNCTION,
+};
+
 /**
- * Judges every page of a range, whatever its size. Each table is read once, and the memory used does
- * not grow with the range.
+ * Judges every page of a range, whatever its size, and reads each table that it used again: pages whose
+ * entries changed meanwhile are inconclusive. The memory used does not grow with the range.
  *
  * @throws {InvalidArgumentError} if the range or the expectation cannot be used
  *
@@ -46,6 +61,7 @@ export async function verifyRange(
   expectation: Expectation = USER_CLEARED,
   options: VerifyRangeOptions = {},
 ): Promise<RangeVerdict> {
+  checkOptions(options, "the options of a check", VERIFY_RANGE_SHAPE);
   const tally = new RangeTally(context, range, expectation, options.keep ?? 100);
   const parts = judgeRange(memory, context, range, expectation, {
     ...options,
@@ -87,17 +103,32 @@ export async function* judgeRange(
   expectation: Expectation = USER_CLEARED,
   options: VerifyRangeOptions = {},
 ): AsyncGenerator<JudgedPart[]> {
+  checkOptions(options, "the options of a check", VERIFY_RANGE_SHAPE);
   const judge = new RangeJudge(context, range, expectation);
-  const { keep: _keep, onParts: _onParts, ...listOptions } = options;
+  const { keep: _keep, onParts: _onParts, learnPhysicalBits, ...listOptions } = options;
   const { start, end } = judge;
+  const why = context.noTables ?? (context.mode === "none" ? PAGING_OFF : undefined);
+  if (why !== undefined) {
+    const parts: JudgedPart[] = [];
+    judge.noTables(why, parts);
+    yield parts;
+    return;
+  }
+  let isAsked = learnPhysicalBits === undefined;
   const whole = { start, lengthBytes: Number(end - start) };
   const listing = listTables(memory, context, whole, {
     ...listOptions,
     notPresent: true,
     expandShared: true,
+    recheck: true,
   });
   for await (const batch of listing) {
     const parts: JudgedPart[] = [];
+    if (!isAsked && judge.needsPhysicalBits(batch)) {
+      isAsked = true;
+      const bits = await learnPhysicalBits!();
+      if (bits !== null) judge.learnPhysicalBits(bits);
+    }
     for (const record of batch) judge.take(record, parts);
     if (parts.length > 0) yield parts;
   }

@@ -1,5 +1,6 @@
 import { describeFault } from "../translate/address_space.ts";
 import { PAGING_MODES } from "../arch/x86/modes.ts";
+import { describeMayBeBeyond } from "../arch/x86/physical_bits.ts";
 import type { Right } from "../arch/x86/rights.ts";
 import type { MappedWalk, Walk } from "../translate/walk.ts";
 import { completeExpectation, type Expectation, USER_CLEARED } from "./expectation.ts";
@@ -33,6 +34,10 @@ export interface Verdict {
   readonly walk: Walk;
 }
 
+/** Why there is no verdict on tables that were changing. */
+export const CHANGED =
+  "the guest changed these tables while they were read: try again, or freeze the guest";
+
 /** Linux's name of the bit behind each right, and the value of the bit when the right is given. */
 const BIT_OF: Record<Right, { bit: string; setWhenGranted: boolean }> = {
   user: { bit: "_PAGE_USER", setWhenGranted: true },
@@ -61,13 +66,16 @@ export function judge(walk: Walk, expectation: Expectation = USER_CLEARED): Verd
   const { present, rights, scope } = completeExpectation(expectation);
   const about = { expectation, walk };
   if (walk.changedDuringWalk) {
-    const reason = "the guest changed these tables during the walk: try again, or freeze the guest";
-    return { ...about, verdict: "inconclusive", reason, mismatches: [] };
+    return { ...about, verdict: "inconclusive", reason: CHANGED, mismatches: [] };
   }
   if (walk.outcome !== "mapped") {
     const knownAbsent = walk.outcome === "notPresent" || walk.outcome === "nonCanonical";
     const verdict = !present && knownAbsent ? "pass" : "inconclusive";
     return { ...about, verdict, reason: describeFault(walk), mismatches: [] };
+  }
+  if (walk.mayBeBeyond) {
+    const reason = describeMayBeBeyond(walk.physicalAddress);
+    return { ...about, verdict: "inconclusive", reason, mismatches: [] };
   }
   return { ...about, ...judgePage(walk, { present, rights, scope }) };
 }

@@ -1,4 +1,8 @@
 import { InvalidArgumentError } from "../../core/errors.ts";
+import { describeNoTables } from "./cpu_state.ts";
+import { describeMayBeBeyond } from "./physical_bits.ts";
+import { describeReservedBits } from "./reserved_bits.ts";
+import { BOOLEAN, checkOptions, type OptionShape, wholeNumberFrom } from "../../core/options.ts";
 import type { PagingContext } from "./paging_context.ts";
 import type { MappedWalk, Walk } from "../../translate/walk.ts";
 
@@ -40,6 +44,40 @@ export interface Access {
    * @default {0}, which forbids nothing
    */
   readonly pkrs?: number;
+}
+
+const ACCESS_SHAPE: OptionShape<Access> = {
+  cpl: wholeNumberFrom(0, 3),
+  write: BOOLEAN,
+  fetch: BOOLEAN,
+  alignmentCheck: BOOLEAN,
+  pkru: wholeNumberFrom(0, 2 ** 32 - 1),
+  pkrs: wholeNumberFrom(0, 2 ** 32 - 1),
+};
+
+const INSTEAD = {
+  user: "cpl: 3",
+  supervisor: "cpl: 0",
+  kernel: "cpl: 0",
+  ring: "cpl",
+  exec: "fetch",
+  execute: "fetch",
+  executable: "fetch",
+  writable: "write",
+  read: "neither write nor fetch",
+  ac: "alignmentCheck",
+};
+
+/**
+ * Checks that there is such an access.
+ *
+ * @throws {InvalidArgumentError} if it has keys or values that mean nothing, or writes and fetches
+ */
+export function checkAccess(access: Access): void {
+  checkOptions(access, "the access", ACCESS_SHAPE, INSTEAD);
+  if (access.write && access.fetch) {
+    throw new InvalidArgumentError("One access cannot write and fetch: ask for each", access);
+  }
 }
 
 /** The error code that a page fault pushes (Intel SDM vol. 3, 4.7), and the bits that are set. */
@@ -95,13 +133,8 @@ const ERROR_BITS: Readonly<Record<PageFaultBit, number>> = {
  * ```
  */
 export function access(walk: Walk, context: PagingContext, options: Access = {}): AccessVerdict {
+  checkAccess(options);
   const { cpl = 0, write = false, fetch = false } = options;
-  if (![0, 1, 2, 3].includes(cpl)) {
-    throw new InvalidArgumentError(`A privilege level is 0, 1, 2 or 3: it is ${cpl}`, cpl);
-  }
-  if (write && fetch) {
-    throw new InvalidArgumentError("One access cannot write and fetch: ask for each", options);
-  }
   const fault = (reason: string, ...bits: PageFaultBit[]): AccessVerdict => {
     const all: PageFaultBit[] = [...bits];
     if (write) all.push("W/R");
@@ -117,12 +150,20 @@ export function access(walk: Walk, context: PagingContext, options: Access = {})
       return { outcome: "generalProtection", reason: "the address is not canonical" };
     case "unreadable":
       return { outcome: "unknown", reason: "the tables could not be read" };
+    case "noTables":
+      return { outcome: "unknown", reason: describeNoTables(walk.why) };
     case "notPresent":
       return fault(`the ${walk.entry.name} entry is not present`);
     case "reservedBits":
-      return fault(`the ${walk.entry.name} entry sets reserved bits`, "P", "RSVD");
+      return fault(
+        `the ${walk.entry.name} entry ${describeReservedBits(walk.entry, walk.mode)}`,
+        "P",
+        "RSVD",
+      );
     case "mapped": {
-      if (walk.mode === "none") return { outcome: "ok", physicalAddress: walk.physicalAddress };
+      if (walk.mayBeBeyond) {
+        return { outcome: "unknown", reason: describeMayBeBeyond(walk.physicalAddress) };
+      }
       const byKey = fetch ? null : refuseByKey(walk, context, options);
       const reason = refuse(walk, context, options) ?? byKey;
       if (reason === null) return { outcome: "ok", physicalAddress: walk.physicalAddress };
