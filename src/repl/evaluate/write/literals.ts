@@ -1,10 +1,10 @@
 import type * as ast from "acorn";
 import { type Code, code } from "../code.ts";
-import type { Rules, Writer } from "./writer.ts";
+import type { Rules } from "./writer.ts";
 
 /** Literals that JavaScript would round, or that modules refuse. */
 export const LITERALS: Rules = {
-  Literal: (node: ast.Literal, to: Writer): Code => {
+  Literal: (node: ast.Literal): Code => {
     const { value, raw = "" } = node;
     const big = bigLiteral(node);
     if (big !== undefined) return code`${big}n`;
