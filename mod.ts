@@ -281,7 +281,8 @@ export {
 export { findKptiPair, type KptiPair } from "./src/linux/kpti_pair.ts";
 
 export type { VfioMapping } from "./src/linux/vfio_mappings.ts";
-export { parseVfioLog, type VfioLogRecord } from "./src/linux/vfio_log.ts";
+export { parseVfioLog, readVfioLog, type VfioLogReading } from "./src/linux/vfio_log.ts";
+export type { VfioLogEntry, VfioLogRecord } from "./src/linux/vfio_log_record.ts";
 export {
   AmbiguousProcessError,
   CapabilityError,
@@ -303,7 +304,7 @@ export type { AreaKind, MemoryArea } from "./src/linux/memory_areas.ts";
 export type { LogRecord } from "./src/linux/printk_ring.ts";
 export type { LinuxThread } from "./src/linux/task_record.ts";
 export type { TaskState } from "./src/linux/task_state.ts";
-export type { LoggedPage } from "./src/linux/vfio_pages.ts";
+export type { LoggedPage, OwnedPage } from "./src/linux/vfio_pages.ts";
 export { areaLine, type AreaOfLine } from "./src/report/area_text.ts";
 export { layoutText, type LayoutTextOptions, memberLine } from "./src/report/layout_text.ts";
 export type { LineOptions } from "./src/report/line_options.ts";
@@ -386,3 +387,17 @@ export {
   type TableSource,
 } from "./src/session/table_choice.ts";
 export type { EntryChange, WatchEvent, WatchOptions } from "./src/session/watch.ts";
+
+// The VFIO check
+export type {
+  Judged,
+  LoggedPageJudgement,
+  VfioJudgement,
+  VfioRangeJudgement,
+  VfioSource,
+  VfioSourceState,
+  VfioUnreadPart,
+} from "./src/vfio/judgement.ts";
+export { type VfioCounts, type VfioSourceTally, VfioTally } from "./src/vfio/tally.ts";
+export { verifyVfio, type VerifyVfioOptions, type VfioGuest } from "./src/vfio/verify_vfio.ts";
+export { vfioLine, vfioRecord, vfioSummary } from "./src/report/vfio_text.ts";

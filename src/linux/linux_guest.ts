@@ -11,7 +11,7 @@ import { type MemoryArea, readMemoryAreas } from "./memory_areas.ts";
 import type { LogRecord } from "./printk_ring.ts";
 import type { LinuxThread } from "./task_record.ts";
 import { type LinuxProcess, Processes } from "./processes.ts";
-import type { VfioLogRecord } from "./vfio_log.ts";
+import type { VfioLogRecord } from "./vfio_log_record.ts";
 import { type VfioMapping, VfioMappings } from "./vfio_mappings.ts";
 import { findLoggedPages, type LoggedPage } from "./vfio_pages.ts";
 
@@ -212,18 +212,21 @@ export class LinuxGuest {
   }
 
   /**
-   * Finds for each page of a log the process that it belongs to.
+   * Finds for each record of a log the processes that map its address, all or those given. Each page
+   * table is read twice for all records together.
    *
    * @throws {InconsistentListError} if the list of processes changes faster than it can be read
+   * @throws {NoSuchProcessError} if a process that was given has no memory
    */
   async *loggedPages(
     records: readonly VfioLogRecord[],
-    options: ReadOptions = {},
+    options: ReadOptions & { among?: readonly LinuxProcess[] } = {},
   ): AsyncGenerator<LoggedPage<LinuxProcess>, void> {
-    const owners = (await this.processes(options))
-      .filter(({ root }) => root !== null)
-      .map((process) => ({ process, context: this.contextOf(process) }));
-    yield* findLoggedPages(this.#memory, owners, records, options);
+    const { among, ...reads } = options;
+    const processes = among ??
+      (await this.processes(reads)).filter(({ root }) => root !== null);
+    const owners = processes.map((process) => ({ process, context: this.contextOf(process) }));
+    yield* findLoggedPages(this.#memory, owners, records, reads);
   }
 
   /**

@@ -28,6 +28,12 @@ export const REFUSED_COMMANDS: readonly CommandRule[] = [
     name: "info mem",
     reason: "with 5-level paging it blocks QEMU for half a minute and prints nothing",
   },
+  {
+    name: "info tlb",
+    reason:
+      "page tables that lead back to themselves make QEMU list without end, and then only SIGKILL " +
+      "ends it",
+  },
 ];
 
 /** The longest line that QEMU's editor takes, next to the blank that this client types ahead. */
@@ -43,7 +49,7 @@ export interface CheckCommandOptions {
 
 /**
  * Throws unless a line may be sent: one line of printable ASCII whose command is on the read-only
- * list, or named in `allowUnsafe` (`"stop"`, `"info mem"`).
+ * list, or named in `allowUnsafe` (`"stop"`, `"info tlb"`).
  *
  * @throws {InvalidArgumentError} if it is not one line of printable ASCII, or too long
  * @throws {CommandRefusedError} if the command is not allowed

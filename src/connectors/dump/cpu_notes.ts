@@ -36,16 +36,29 @@ const EFER_LME = 1n << 8n;
  */
 export function readCpuNotes(bytes: DumpBytes, core: ElfCore): CpuRegisters[] {
   const registers: CpuRegisters[] = [];
+  const others = new Set<string>();
   for (const { name, description } of readNotes(bytes, core)) {
     if (name === "QEMU") {
       registers.push(registersFrom(description, registers.length, core, bytes.path));
-    }
+    } else others.add(name);
   }
   if (registers.length > 0) return registers;
   throw new DumpFormatError(
     bytes.path,
-    "it has no QEMU notes with the registers; only cores by dump-guest-memory are read",
+    `it has no QEMU notes with the registers${
+      whoseCore(others)
+    }; only cores by dump-guest-memory ` +
+      "are read",
   );
+}
+
+/** By the names of its notes, what wrote a core. */
+function whoseCore(names: ReadonlySet<string>): string {
+  if (names.has("VMCOREINFO")) return ": it is a kernel's own core (/proc/vmcore or makedumpfile)";
+  if (names.has("VBCORE")) return ": it is a VirtualBox core";
+  if (names.has(".note.Xen") || names.has("Xen")) return ": it is a Xen core";
+  if (names.has("CORE")) return ": it is the core of a process";
+  return "";
 }
 
 function* readNotes(
