@@ -41,6 +41,15 @@ export {
 } from "./src/arch/x86/paging_context.ts";
 export type { CpuSource } from "./src/arch/cpu_source.ts";
 export type { CpuRegisters } from "./src/arch/x86/registers.ts";
+export {
+  type CpuState,
+  cpuState,
+  describeNoTables,
+  type NoTables,
+  type NoTablesCause,
+  NoTablesError,
+} from "./src/arch/x86/cpu_state.ts";
+export { describeReservedBits } from "./src/arch/x86/reserved_bits.ts";
 
 // Guest-physical memory
 export { bufferMemory, type MemorySegment } from "./src/memory/buffer_memory.ts";
@@ -74,6 +83,7 @@ export {
 } from "./src/monitor/allow_list.ts";
 export { connectMonitor } from "./src/monitor/connect_monitor.ts";
 export { examineMemory } from "./src/monitor/commands/examine_memory.ts";
+export { readPhysicalBits } from "./src/monitor/commands/physical_bits.ts";
 export { readMemoryMap, readStatus, readTlb } from "./src/monitor/commands/read_state.ts";
 export {
   readAllRegisters,
@@ -187,7 +197,6 @@ export { type ListOptions, type ListProgress, listTables } from "./src/translate
 export type {
   Listed,
   ListedChanged,
-  ListedIdentity,
   ListedNotPresent,
   ListedPage,
   ListedReservedBits,
@@ -232,6 +241,7 @@ export {
 export {
   type MappedWalk,
   type NonCanonicalWalk,
+  type NoTablesWalk,
   type NotPresentWalk,
   type ReservedBitsWalk,
   type UnreadableWalk,
@@ -300,7 +310,7 @@ export type { SymbolName } from "./src/linux/kallsyms/names.ts";
 export type { LinuxGuest, LinuxGuestParts } from "./src/linux/linux_guest.ts";
 export type { LinuxProcess } from "./src/linux/processes.ts";
 export type { FollowLogOptions, LogOptions } from "./src/linux/log.ts";
-export type { AreaKind, MemoryArea } from "./src/linux/memory_areas.ts";
+export type { AreaKind, MemoryArea } from "./src/linux/memory_area.ts";
 export type { LogRecord } from "./src/linux/printk_ring.ts";
 export type { LinuxThread } from "./src/linux/task_record.ts";
 export type { TaskState } from "./src/linux/task_state.ts";

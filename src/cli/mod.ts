@@ -11,7 +11,9 @@
 export { type AddressLike, formatAddress, parseAddress } from "../core/address.ts";
 export { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
 export { escapeLines, escapeMessage, escapeText } from "../core/escape.ts";
+export { describeNoTables } from "../arch/x86/cpu_state.ts";
 export { pagingContext, withRoot } from "../arch/x86/paging_context.ts";
+export { describeReservedBits } from "../arch/x86/reserved_bits.ts";
 export { parseVfioLog, readVfioLog, type VfioLogReading } from "../linux/vfio_log.ts";
 export type { VfioLogEntry, VfioLogRecord } from "../linux/vfio_log_record.ts";
 export { readRegisters } from "../monitor/commands/registers.ts";

@@ -7,7 +7,8 @@ import { CapabilityError, NoSuchProcessError } from "./errors.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel, type KernelParts } from "./kernel.ts";
 import { followKernelLog, type FollowLogOptions, type LogOptions, readKernelLog } from "./log.ts";
-import { type MemoryArea, readMemoryAreas } from "./memory_areas.ts";
+import type { MemoryArea } from "./memory_area.ts";
+import { readMemoryAreas } from "./memory_areas.ts";
 import type { LogRecord } from "./printk_ring.ts";
 import type { LinuxThread } from "./task_record.ts";
 import { type LinuxProcess, Processes } from "./processes.ts";
@@ -60,7 +61,7 @@ export class LinuxGuest {
     return new LinuxGuest(await Kernel.find(parts), parts.memory);
   }
 
-  /** Whether the kernel that was found still runs, not another one after a reboot. */
+  /** Whether the kernel that was found still runs: a vCPU maps it, and it is not another one. */
   isCurrent(): Promise<boolean> {
     return this.#kernel.isCurrent();
   }
@@ -73,6 +74,21 @@ export class LinuxGuest {
   /** The id of the kernel's build in hexadecimal; null before 5.9. */
   get buildId(): string | null {
     return this.#kernel.vmcoreinfo.buildId;
+  }
+
+  /**
+   * MAXPHYADDR as the kernel found it at boot (`boot_cpu_data.x86_phys_bits`); null if it does not say. A
+   * kernel that encrypts memory takes the bits of the keys off.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   */
+  async physicalAddressBits(): Promise<number | null> {
+    const address = await this.#kernel.address("boot_cpu_data");
+    const layout = await this.type("cpuinfo_x86");
+    const member = layout?.members.find(({ name }) => name === "x86_phys_bits");
+    if (address === null || member === undefined) return null;
+    const [bits] = await this.#kernel.live.read(address + BigInt(member.offset), 1);
+    return bits! >= 32 && bits! <= 52 ? bits! : null;
   }
 
   /** The paging context with the kernel's own root. */

@@ -14,6 +14,8 @@ const STATE = {
   rflags: 8 + 17 * 8,
   csFlags: 8 + 18 * 8 + 8,
   ssFlags: 8 + 18 * 8 + 5 * 24 + 8,
+  trBase: 8 + 18 * 8 + 7 * 24 + 16,
+  idtBase: 8 + 18 * 8 + 9 * 24 + 16,
   cr: 8 + 18 * 8 + 10 * 24,
 } as const;
 const STATE_BYTES = STATE.cr + 5 * 8;
@@ -121,6 +123,8 @@ function registersFrom(
     cr4,
     efer: eferOf(cr0, cr4, core.longMode || code64),
     halted: false,
+    idtBase: word(STATE.idtBase),
+    trBase: word(STATE.trBase),
   };
 }
 
