@@ -1,46 +1,36 @@
 import { howToRead } from "../core/file_permission.ts";
-import { type Endpoint, formatEndpoint, permissionFor } from "./endpoint/mod.ts";
+import { permissionFlags } from "../core/permission_flags.ts";
 import { ConnectError, type ConnectFailure } from "./errors.ts";
 
 /**
  * Opens the file that an endpoint stands for (`replay:…`, `dump:…`), for reading. It asks for no
  * permission: a missing one is an error that names the flag.
  *
+ * @param name the endpoint as a user would type it
  * @throws {ConnectError} if it is not there, is no file, or may not be read
  */
-export async function openEndpointFile(
-  endpoint: Extract<Endpoint, { path: string }>,
-): Promise<Deno.FsFile> {
-  const { path } = endpoint;
-  const permission = await Deno.permissions.query({ name: "read", path });
-  if (permission.state !== "granted") throw failed("permission", endpoint);
+export async function openEndpointFile(path: string, name: string): Promise<Deno.FsFile> {
+  const wanted = { name: "read", path } as const;
+  const failed = (failure: ConnectFailure, message: string, cause?: unknown) =>
+    new ConnectError(failure, message, { endpoint: name, cause });
+  if ((await Deno.permissions.query(wanted)).state !== "granted") {
+    const flag = permissionFlags([wanted]);
+    throw failed("permission", `No permission to read ${path}: run deno with ${flag}`);
+  }
   try {
     // Opening a folder succeeds, opening a pipe waits for somebody to write to it, and neither that nor a
     // device has bytes to seek to.
     if ((await Deno.stat(path)).isFile) return await Deno.open(path);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) throw failed("noSuchFile", endpoint, error);
-    if (error instanceof Deno.errors.NotCapable) throw failed("permission", endpoint, error);
-    throw failed("failed", endpoint, error);
+    if (error instanceof Deno.errors.NotFound) {
+      throw failed("noSuchFile", `There is no file ${path}: check the path`, error);
+    }
+    if (error instanceof Deno.errors.NotCapable) {
+      const message = `No permission to read ${path}: ${howToRead(path, error)}`;
+      throw failed("permission", message, error);
+    }
+    const detail = error instanceof Error ? error.message : String(error);
+    throw failed("failed", `Could not read ${path}: ${detail}`, error);
   }
-  throw failed("failed", endpoint, new Error("it is no regular file"));
-}
-
-function failed(
-  failure: ConnectFailure,
-  endpoint: Extract<Endpoint, { path: string }>,
-  cause?: Error | unknown,
-): ConnectError {
-  const name = formatEndpoint(endpoint);
-  const { path } = endpoint;
-  const advice = cause === undefined
-    ? `run deno with ${permissionFor(endpoint)}`
-    : howToRead(path, cause);
-  const detail = cause instanceof Error ? cause.message : String(cause);
-  const message = failure === "permission"
-    ? `No permission to read ${path}: ${advice}`
-    : failure === "noSuchFile"
-    ? `There is no file ${endpoint.path}: check the path`
-    : `Could not read ${endpoint.path}: ${detail}`;
-  return new ConnectError(failure, message, { endpoint: name, cause });
+  throw failed("failed", `Could not read ${path}: it is no regular file`);
 }

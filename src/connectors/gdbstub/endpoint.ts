@@ -1,0 +1,26 @@
+import {
+  formatSocket,
+  parseInnerSocket,
+  type ParseRest,
+  type TcpEndpoint,
+  type UnixEndpoint,
+} from "../../monitor/endpoint/mod.ts";
+
+/** A gdbstub (`-gdb …`, `-s`). Connecting to it pauses the guest. */
+export interface GdbEndpoint {
+  /** Which kind of endpoint this is. */
+  scheme: "gdb";
+  /** The socket that it listens on. */
+  socket: TcpEndpoint | UnixEndpoint;
+}
+
+/** Reads what follows `gdb:`. */
+export const parseGdb: ParseRest<GdbEndpoint> = (rest, text) => ({
+  scheme: "gdb",
+  socket: parseInnerSocket(rest, text),
+});
+
+/** Writes a gdbstub's endpoint the way a user would type it. */
+export function formatGdb({ socket }: GdbEndpoint): string {
+  return `gdb:${formatSocket(socket)}`;
+}
