@@ -10,13 +10,14 @@
 // The part of the SDK that checking one page takes
 export { type AddressLike, formatAddress, parseAddress } from "../core/address.ts";
 export { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
-export { pagingContext, withRoot } from "../arch/x86/paging_context.ts";
+export { pagingContext } from "../arch/x86/paging_context.ts";
+export { levelDecoders, withRoot } from "../translate/regime.ts";
+export { type PageTableEntry, tableIndex } from "../translate/entry.ts";
 export { parseVfioLog, type VfioLogRecord } from "../linux/vfio_log.ts";
 export { readRegisters } from "../monitor/commands/registers.ts";
 export { type Endpoint, parseEndpoint, permissionFor } from "../monitor/endpoint/mod.ts";
 export { ConnectError, MonitorError } from "../monitor/errors.ts";
-export { levelDecoders, type PageTableEntry } from "../arch/x86/entry.ts";
-export { PAGING_MODES, tableIndex } from "../arch/x86/modes.ts";
+export { PAGING_MODES } from "../arch/x86/modes.ts";
 export { type MappedWalk, type Walk, walk } from "../translate/walk.ts";
 export { toJson, verdictRecord, walkRecord } from "../report/json.ts";
 export { formatSize } from "../report/size.ts";

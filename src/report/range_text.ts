@@ -1,5 +1,5 @@
 import { formatAddress } from "../core/address.ts";
-import { PAGING_MODES } from "../arch/x86/modes.ts";
+import { entryNameOf } from "../translate/regime.ts";
 import type { JudgedGap, JudgedPageOfRange, RangeVerdict } from "../verify/range_verdict.ts";
 import { formatSize } from "./size.ts";
 
@@ -24,10 +24,10 @@ export interface RangeTextOptions {
  * ```
  */
 export function rangeText(verdict: RangeVerdict, options: RangeTextOptions): string {
-  const { address, lengthBytes, root, failures, failed, gaps, gapCount } = verdict;
+  const { address, lengthBytes, regime, root, failures, failed, gaps, gapCount } = verdict;
   const last = address + BigInt(lengthBytes) - 1n;
   return [
-    `[+] CR3 (Page Table Base): ${formatAddress(root)} (${options.source})`,
+    `[+] ${regime.rules.rootName} (Page Table Base): ${formatAddress(root)} (${options.source})`,
     `[+] Range ${formatAddress(address)}-${formatAddress(last)}: ${formatSize(lengthBytes)}, ` +
     `${verdict.tables} tables read`,
     ...failures.map((page) => `[-] ${pageLine(verdict, page)}`),
@@ -75,10 +75,10 @@ function resultLine(verdict: RangeVerdict): string {
 function pageLine(verdict: RangeVerdict, page: JudgedPageOfRange): string {
   const { address, entry, reason, pageSizeBytes } = page;
   if (!entry) return `${formatAddress(address)}: ${reason}`;
-  const format = PAGING_MODES[verdict.mode].levels.find(({ level }) => level === entry.level)!;
+  const name = entryNameOf(verdict.regime, entry.level);
   const size = pageSizeBytes === 4096 ? "" : ` (${formatSize(pageSizeBytes)})`;
   return `${formatAddress(address)}${size}: ${reason}; ` +
-    `${format.entryName} ${formatAddress(entry.raw)} at ${formatAddress(entry.address)}`;
+    `${name} ${formatAddress(entry.raw)} at ${formatAddress(entry.address)}`;
 }
 
 function gapLine({ address, lengthBytes, reason, entry }: JudgedGap): string {

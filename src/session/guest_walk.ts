@@ -1,8 +1,7 @@
 import type { AddressLike } from "../core/address.ts";
-import { withRoot } from "../arch/x86/paging_context.ts";
-import { findKptiPair, type KptiPair } from "../linux/kpti_pair.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
-import { type Walk, walk, type WalkOptions } from "../translate/walk.ts";
+import { type TableViews, withUserView } from "../translate/views.ts";
+import { rightsSeen, type Walk, walk, type WalkOptions } from "../translate/walk.ts";
 import type { PageTable, TableChoice, TableSource } from "./table_choice.ts";
 
 /** A walk that knows whose tables it read. */
@@ -10,7 +9,7 @@ export type GuestWalk = Walk & {
   /** Where the root came from. */
   readonly source: TableSource;
   /** Under KPTI, the pair of roots; whether user code may execute is then the user root's word. */
-  readonly kpti?: KptiPair;
+  readonly kpti?: TableViews;
 };
 
 /** Which tables to walk, and how. */
@@ -27,19 +26,11 @@ export async function walkGuest(
   options: WalkOptions = {},
 ): Promise<GuestWalk> {
   const found = await walk(memory, context, address, options);
-  const kpti = await findKptiPair(memory, context, found, options);
+  const [top] = found.steps;
+  const kpti = top && await context.rules.views?.find(memory, context, top, options);
   if (!kpti) return { ...found, source };
-  if (found.outcome !== "mapped" || context.root === kpti.userRoot) {
-    return { ...found, source, kpti };
-  }
-  const userContext = withRoot(context, kpti.userRoot);
-  const user = await walk(memory, userContext, found.address, { ...options, recheck: false });
-  if (user.outcome !== "mapped") return { ...found, source, kpti };
-  return {
-    ...found,
-    source,
-    kpti,
-    effective: { ...found.effective, executable: user.effective.executable },
-    decidedBy: { ...found.decidedBy, executable: user.decidedBy.executable },
-  };
+  const regime = withUserView(context, kpti);
+  if (found.outcome !== "mapped" || regime === context) return { ...found, regime, source, kpti };
+  const seen = await rightsSeen(memory, { ...found, regime }, options.signal);
+  return { ...found, regime, source, kpti, ...seen };
 }

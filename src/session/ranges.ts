@@ -1,14 +1,12 @@
 import { audit, type AuditOptions } from "../audit/audit.ts";
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
-import type { KptiPair } from "../linux/kpti_pair.ts";
-import { findKptiPairOfRoot } from "../linux/kpti_root.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import { aliases, type AliasesOptions, type AliasRecord } from "../translate/aliases.ts";
 import { type MappingRecord, mappings, type MappingsOptions } from "../translate/mappings.ts";
+import { findViews, type TableViews, withUserView } from "../translate/views.ts";
 import { type Expectation, USER_CLEARED } from "../verify/expectation.ts";
 import { verifyRange, type VerifyRangeOptions } from "../verify/range.ts";
 import type { RangeVerdict } from "../verify/range_verdict.ts";
@@ -30,11 +28,11 @@ export type GuestRangeVerdict = RangeVerdict & {
   /** Where the root came from. */
   readonly source: TableSource;
   /** Under KPTI, the pair of roots; whether user code may execute is then the user root's word. */
-  readonly kpti?: KptiPair;
+  readonly kpti?: TableViews;
 };
 
 /** Which tables to judge a range by, and how. */
-export interface GuestRangeOptions extends TableChoice, Omit<VerifyRangeOptions, "userRoot"> {}
+export interface GuestRangeOptions extends TableChoice, VerifyRangeOptions {}
 
 /** Judges every page of a range by the tables that the options choose. */
 export async function verifyGuestRange(
@@ -43,22 +41,22 @@ export async function verifyGuestRange(
   expectation: Expectation = USER_CLEARED,
   options: GuestRangeOptions,
 ): Promise<GuestRangeVerdict> {
-  const { context, source, kpti, userRoot } = await guestTables(session, options, range.start);
+  const { context, source, kpti } = await guestTables(session, options, range.start);
   const verdict = await verifyRange(
     session.memory,
     context,
     range,
     expectation,
-    withUserRoot(options, userRoot),
+    options,
   );
   return { ...verdict, source, ...kpti && { kpti } };
 }
 
 /** Which tables to list, and how. */
-export interface GuestMappingsOptions extends TableChoice, Omit<MappingsOptions, "userRoot"> {}
+export interface GuestMappingsOptions extends TableChoice, MappingsOptions {}
 
 /** Which tables to search, and how. */
-export interface GuestAliasesOptions extends TableChoice, Omit<AliasesOptions, "userRoot"> {}
+export interface GuestAliasesOptions extends TableChoice, AliasesOptions {}
 
 /** Lists the tables that the options choose; see {@linkcode mappings}. */
 export async function* guestMappings(
@@ -66,8 +64,8 @@ export async function* guestMappings(
   range: AddressRange,
   options: GuestMappingsOptions,
 ): AsyncGenerator<MappingRecord> {
-  const { context, userRoot } = await guestTables(session, options, range.start);
-  yield* mappings(session.memory, context, range, withUserRoot(options, userRoot));
+  const { context } = await guestTables(session, options, range.start);
+  yield* mappings(session.memory, context, range, options);
 }
 
 /** Searches the tables that the options choose; see {@linkcode aliases}. */
@@ -76,51 +74,44 @@ export async function* guestAliases(
   physicalAddress: AddressLike,
   options: GuestAliasesOptions,
 ): AsyncGenerator<AliasRecord> {
-  const { context, userRoot } = await guestTables(session, options, options.range?.start);
-  yield* aliases(session.memory, context, physicalAddress, withUserRoot(options, userRoot));
+  const { context } = await guestTables(session, options, options.range?.start);
+  yield* aliases(session.memory, context, physicalAddress, options);
 }
 
 /** Which tables to audit, and how. */
-export interface GuestAuditOptions extends TableChoice, Omit<AuditOptions, "userRoot"> {}
+export interface GuestAuditOptions extends TableChoice, AuditOptions {}
 
 /** Audits the tables that the options choose; see {@linkcode audit}. */
 export async function* guestAudit(
   session: GuestTablesSource,
   options: GuestAuditOptions,
 ): AsyncGenerator<Finding> {
-  const { context, userRoot } = await guestTables(session, options, options.range?.start);
+  const { context } = await guestTables(session, options, options.range?.start);
   const { memory } = session;
   const ranges = options.ranges ?? (memory instanceof MonitorMemory ? await memory.ranges() : null);
   yield* audit({ memory, context }, {
     ...options,
     ...ranges && { ranges },
-    ...userRoot !== undefined && { userRoot },
   });
 }
 
 /** Which tables to take a snapshot of, and how. */
-export interface GuestSnapshotOptions extends TableChoice, Omit<SnapshotOptions, "userRoot"> {}
+export interface GuestSnapshotOptions extends TableChoice, SnapshotOptions {}
 
 /** Takes a snapshot of the tables that the options choose; see {@linkcode snapshot}. */
 export async function guestSnapshot(
   session: GuestTablesSource,
   options: GuestSnapshotOptions,
 ): Promise<Snapshot> {
-  const { context, userRoot } = await guestTables(session, options, options.range?.start);
+  const { context } = await guestTables(session, options, options.range?.start);
   const source = options.source ?? session.endpoint;
-  return await snapshot(session.memory, context, {
-    ...options,
-    source,
-    ...userRoot !== undefined && { userRoot },
-  });
+  return await snapshot(session.memory, context, { ...options, source });
 }
 
 /** A page table of the guest, with its KPTI pair. */
 export interface GuestTables extends PageTable {
   /** Under KPTI, the pair of roots. */
-  readonly kpti?: KptiPair;
-  /** The user's root, if the table is the kernel's: execute rights of user pages are taken from it. */
-  readonly userRoot?: bigint;
+  readonly kpti?: TableViews;
 }
 
 /** Finds the tables that a choice means, and whether KPTI gives them a partner. */
@@ -131,20 +122,6 @@ export async function guestTables(
 ): Promise<GuestTables> {
   const walkOptions = options.signal ? { signal: options.signal } : {};
   const table = await session.pageTable(options, address, walkOptions);
-  return { ...table, ...await kptiOf(session.memory, table.context, options) };
-}
-
-/** The KPTI pair of a root and, if it is the kernel's, where execute rights are to be taken from. */
-async function kptiOf(
-  memory: PhysicalMemory,
-  context: PagingContext,
-  { signal }: ReadOptions,
-): Promise<{ kpti?: KptiPair; userRoot?: bigint }> {
-  const kpti = await findKptiPairOfRoot(memory, context, signal ? { signal } : {});
-  if (!kpti) return {};
-  return { kpti, ...kpti.kernelRoot === context.root && { userRoot: kpti.userRoot } };
-}
-
-function withUserRoot<T extends object>(options: T, userRoot: bigint | undefined): T {
-  return userRoot === undefined ? options : { ...options, userRoot };
+  const kpti = await findViews(session.memory, table.context, walkOptions);
+  return { ...table, context: withUserView(table.context, kpti), ...kpti && { kpti } };
 }

@@ -1,6 +1,10 @@
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
-import type { PagingContextOptions, PagingModeName } from "../arch/x86/paging_context.ts";
+import type {
+  PagingContext,
+  PagingContextOptions,
+  PagingModeName,
+} from "../arch/x86/paging_context.ts";
 import type { CpuRegisters } from "../arch/x86/registers.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
@@ -156,7 +160,7 @@ export class Session implements AsyncDisposable {
   }
 
   /** The chosen tables as an address space, to walk and read through many times. */
-  async addressSpace(choice: TableChoice = {}): Promise<AddressSpace> {
+  async addressSpace(choice: TableChoice = {}): Promise<AddressSpace<PagingContext>> {
     return new AddressSpace(this.memory, (await this.pageTable(choice)).context);
   }
 

@@ -6,8 +6,8 @@ import {
   pagingContext,
   type PagingContextOptions,
   type PagingModeName,
-  withRoot,
 } from "../arch/x86/paging_context.ts";
+import { withRoot } from "../translate/regime.ts";
 import type { CpuRegisters } from "../arch/x86/registers.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";

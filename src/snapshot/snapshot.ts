@@ -1,4 +1,4 @@
-import { type PagingContext, withRoot } from "../arch/x86/paging_context.ts";
+import { type Regime, withRoot } from "../translate/regime.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import { type ListOptions, listTables } from "../translate/listing.ts";
@@ -9,7 +9,7 @@ export interface PageTableSource {
   /** Where the tables are read. */
   readonly memory: PhysicalMemory;
   /** Their mode and root. */
-  readonly context: PagingContext;
+  readonly context: Regime;
 }
 
 /**
@@ -23,15 +23,12 @@ export interface Snapshot extends PageTableSource {
   readonly takenAt: Date;
   /** What it was taken of, for people: an endpoint, a process. */
   readonly source: string;
-  /** Under KPTI, the root that user code runs on, if the snapshot holds it. */
-  readonly userRoot?: bigint;
   /** False if the listing ended before all tables were read. */
   readonly isWhole: boolean;
 }
 
 /** Options of {@linkcode snapshot}. */
-export interface SnapshotOptions
-  extends Pick<ListOptions, "signal" | "onProgress" | "maxTables" | "userRoot"> {
+export interface SnapshotOptions extends Pick<ListOptions, "signal" | "onProgress" | "maxTables"> {
   /** Take only the tables of these addresses. */
   range?: AddressRange;
   /**
@@ -43,8 +40,8 @@ export interface SnapshotOptions
 }
 
 /**
- * Takes a snapshot of an address space, and of its user half's root if there is one: every table is read once. A guest that runs meanwhile may change
- * tables that were read already; `frozen` stops it for the time.
+ * Takes a snapshot of an address space, in both views if the kernel keeps two: every table is read
+ * once. A guest that runs meanwhile may change tables that were read already; `frozen` stops it for the time.
  *
  * @throws {InvalidArgumentError} if the range cannot be used
  *
@@ -62,14 +59,14 @@ export interface SnapshotOptions
  */
 export async function snapshot(
   memory: PhysicalMemory,
-  context: PagingContext,
+  context: Regime,
   options: SnapshotOptions = {},
 ): Promise<Snapshot> {
   const { range = {}, source = "", ...list } = options;
   const recording = new RecordingMemory(memory);
   const takenAt = new Date();
-  const { userRoot } = list;
-  const contexts = [context, ...userRoot === undefined ? [] : [withRoot(context, userRoot)]];
+  const { userView } = context;
+  const contexts = [context, ...userView === undefined ? [] : [withRoot(context, userView)]];
   let isWhole = true;
   for (const each of contexts) {
     for await (const batch of listTables(recording, each, range, list)) {
@@ -79,6 +76,5 @@ export async function snapshot(
   return {
     memory: recording.recorded(),
     ...{ context, takenAt, source, isWhole },
-    ...userRoot !== undefined && { userRoot },
   };
 }

@@ -1,7 +1,7 @@
 import { type AddressLike, formatAddress, parseAddress } from "../core/address.ts";
 import { PagewalkError } from "../core/errors.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
+import type { Regime } from "./regime.ts";
 import { type Walk, walk, type WalkOptions } from "./walk.ts";
 
 /** A read by linear address met a page that is not mapped, or whose tables could not be read. */
@@ -47,16 +47,16 @@ export interface AddressSpaceOptions {
  * assertEquals(text, "DMA page 0");
  * ```
  */
-export class AddressSpace {
+export class AddressSpace<R extends Regime = Regime> {
   /** The guest's physical memory. */
   readonly memory: PhysicalMemory;
   /** The mode and root of the tables. */
-  readonly context: PagingContext;
+  readonly context: R;
   readonly #limit: number;
   readonly #kept = new Map<bigint, bigint>();
 
   /** Creates the view; nothing is read yet. */
-  constructor(memory: PhysicalMemory, context: PagingContext, options: AddressSpaceOptions = {}) {
+  constructor(memory: PhysicalMemory, context: R, options: AddressSpaceOptions = {}) {
     this.memory = memory;
     this.context = context;
     this.#limit = options.keepTranslations ?? 0;

@@ -1,16 +1,11 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "./address_range.ts";
-import type { PageTableEntry } from "../arch/x86/entry.ts";
+import type { PageTableEntry } from "./entry.ts";
 import { type ListOptions, listTables } from "./listing.ts";
 import type { Listed, ListedSpan } from "./listing_records.ts";
-import {
-  type DecidingLevels,
-  type LeafRights,
-  type Rights,
-  WITHOUT_PAGING,
-} from "../arch/x86/rights.ts";
+import type { Regime } from "./regime.ts";
+import type { DecidingLevels, LeafRights, Rights } from "./rights.ts";
 
 /** A linear address that reaches a physical one. */
 export interface Alias {
@@ -34,8 +29,7 @@ export interface Alias {
 export type AliasRecord = Alias | Extract<Listed, { kind: "unreadable" | "truncated" }>;
 
 /** Options of {@linkcode aliases}. */
-export interface AliasesOptions
-  extends Pick<ListOptions, "signal" | "onProgress" | "maxTables" | "userRoot"> {
+export interface AliasesOptions extends Pick<ListOptions, "signal" | "onProgress" | "maxTables"> {
   /** Look only here. */
   range?: AddressRange;
   /**
@@ -72,16 +66,16 @@ export interface AliasesOptions
  */
 export async function* aliases(
   memory: PhysicalMemory,
-  context: PagingContext,
+  regime: Regime,
   physicalAddress: AddressLike,
   options: AliasesOptions = {},
 ): AsyncGenerator<AliasRecord> {
   const target = parseAddress(physicalAddress);
   const { range = {}, maxAliases = 10_000, ...list } = options;
   const found: Alias[] = [];
-  for await (const batch of listTables(memory, context, range, list)) {
+  for await (const batch of listTables(memory, regime, range, list)) {
     for (const record of batch) {
-      for (const alias of aliasesIn(record, target, found)) {
+      for (const alias of aliasesIn(record, regime, target, found)) {
         if (found.length >= maxAliases) {
           const { address, lengthBytes } = record;
           yield { kind: "truncated", address, lengthBytes, tables: 0 };
@@ -95,20 +89,25 @@ export async function* aliases(
   }
 }
 
-function* aliasesIn(record: Listed, target: bigint, found: readonly Alias[]): Generator<Alias> {
+function* aliasesIn(
+  record: Listed,
+  regime: Regime,
+  target: bigint,
+  found: readonly Alias[],
+): Generator<Alias> {
   switch (record.kind) {
     case "page": {
       const { leaf, effective, decidedBy, entry } = record;
       const address = addressIn(record, record.physicalAddress, target);
       if (address === null) return;
-      const pageSizeBytes = record.lengthBytes;
+      const pageSizeBytes = record.pageSizeBytes ?? record.lengthBytes;
       yield { kind: "alias", address, pageSizeBytes, entry, leaf, effective, decidedBy };
       return;
     }
     case "identity": {
-      const address = addressIn(record, 0n, target);
+      const address = addressIn(record, record.address, target);
       if (address !== null) {
-        yield { kind: "alias", address, pageSizeBytes: 4096, ...WITHOUT_PAGING };
+        yield { kind: "alias", address, pageSizeBytes: 4096, ...regime.rules.withoutTables };
       }
       return;
     }

@@ -1,4 +1,5 @@
 import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
+import type { AddressSpan } from "./address_span.ts";
 
 /** The entries of a table, or of a part of it, as they stood in memory. */
 export class TableEntries {
@@ -7,9 +8,11 @@ export class TableEntries {
   readonly #low: Uint32Array;
   readonly #wide: BigUint64Array | null;
   readonly #stride: 1 | 2;
+  readonly #presentBits: number;
 
-  /** Takes the bytes of whole entries. */
-  constructor(bytes: Uint8Array, entryBytes: 4 | 8) {
+  /** Takes the bytes of whole entries; one is present if it has one of these bits. */
+  constructor(bytes: Uint8Array, entryBytes: 4 | 8, presentBits: number) {
+    this.#presentBits = presentBits;
     // Typed arrays are little-endian on every machine that Deno runs on, as entries are; they need
     // an aligned start, which a slice of a larger read may not have.
     const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
@@ -22,7 +25,7 @@ export class TableEntries {
 
   /** Says whether an entry is present. Making a bigint of each entry first takes three times as long. */
   isPresent(index: number): boolean {
-    return (this.#low[index * this.#stride]! & 1) !== 0;
+    return (this.#low[index * this.#stride]! & this.#presentBits) !== 0;
   }
 
   /** Says whether all bits of an entry are clear. */
@@ -57,14 +60,20 @@ const MAX_KEPT = 512;
 export class TableReader {
   readonly #memory: PhysicalMemory;
   readonly #entryBytes: 4 | 8;
+  readonly #presentBits: number;
   readonly #signal: AbortSignal | undefined;
   readonly #kept = new Map<string, Promise<TableEntries | MemoryReadError>>();
   #reads = 0;
 
   /** Reads from a memory; the signal ends the reads that are under way. */
-  constructor(memory: PhysicalMemory, entryBytes: 4 | 8, signal?: AbortSignal) {
+  constructor(
+    memory: PhysicalMemory,
+    { entryBytes, presentBits }: Pick<AddressSpan, "entryBytes" | "presentBits">,
+    signal?: AbortSignal,
+  ) {
     this.#memory = memory;
     this.#entryBytes = entryBytes;
+    this.#presentBits = presentBits;
     this.#signal = signal;
   }
 
@@ -101,7 +110,7 @@ export class TableReader {
     try {
       const lengthBytes = (last - first + 1) * this.#entryBytes;
       const bytes = await this.#memory.read(address, lengthBytes, options);
-      return new TableEntries(bytes, this.#entryBytes);
+      return new TableEntries(bytes, this.#entryBytes, this.#presentBits);
     } catch (error) {
       if (error instanceof MemoryReadError) return error;
       throw error;

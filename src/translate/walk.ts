@@ -1,28 +1,29 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
-import { isCanonical } from "../core/canonical.ts";
-import type { PagingContext, PagingModeName } from "../arch/x86/paging_context.ts";
 import {
   MemoryReadError,
   type MemoryReadFailure,
   type PhysicalMemory,
 } from "../memory/physical_memory.ts";
-import { type LevelDecoder, levelDecoders, type PageTableEntry } from "../arch/x86/entry.ts";
-import { PAGING_MODES, type PagingLevel, tableIndex } from "../arch/x86/modes.ts";
+import type { AddressSpan } from "./address_span.ts";
+import { type PageTableEntry, tableIndex } from "./entry.ts";
+import { type Regime, spanAt } from "./regime.ts";
 import {
   type DecidingLevels,
-  effectiveRights,
   type LeafRights,
-  leafRightsOf,
   type Rights,
-  WITHOUT_PAGING,
-} from "../arch/x86/rights.ts";
+  type SettledRights,
+  settledRights,
+} from "./rights.ts";
+import type { SecondStageRecord } from "./second_stage_memory.ts";
 
 /** What every walk tells, however it ended. */
 export interface WalkRecord {
   /** The linear (virtual) address that was looked up. */
   readonly address: bigint;
-  /** The paging mode. */
-  readonly mode: PagingModeName;
+  /** The regime by which it was looked up. */
+  readonly regime: Regime;
+  /** The regime's name, such as `4-level`. */
+  readonly mode: string;
   /** The guest-physical address of the top table. */
   readonly root: bigint;
   /** Every entry that was read, from the root down. */
@@ -32,6 +33,11 @@ export interface WalkRecord {
    * from accessed and dirty bits: the guest was changing its tables, so walk again.
    */
   readonly changedDuringWalk: boolean;
+  /**
+   * In a guest within a guest, every translation by the second stage, in order: of each table's
+   * address, and of the result.
+   */
+  readonly secondStage?: readonly SecondStageRecord[];
 }
 
 /** The address maps to a page. */
@@ -40,6 +46,8 @@ export interface MappedWalk extends WalkRecord {
   readonly outcome: "mapped";
   /** The guest-physical address that the linear address translates to. */
   readonly physicalAddress: bigint;
+  /** With a second stage: what the linear address translates to before it. */
+  readonly intermediateAddress?: bigint;
   /** The size of the page in bytes. */
   readonly pageSizeBytes: number;
   /** What the last entry says. */
@@ -55,7 +63,7 @@ export interface NotPresentWalk extends WalkRecord {
   /** The walk ended at an entry whose present bit is clear. */
   readonly outcome: "notPresent";
   /** The level of the entry that is not present. */
-  readonly level: PagingLevel;
+  readonly level: number;
   /** The entry that is not present. */
   readonly entry: PageTableEntry;
 }
@@ -65,7 +73,7 @@ export interface ReservedBitsWalk extends WalkRecord {
   /** The walk ended at an entry that sets reserved bits. */
   readonly outcome: "reservedBits";
   /** The level of that entry. */
-  readonly level: PagingLevel;
+  readonly level: number;
   /** That entry; its `reservedBits` tells which. */
   readonly entry: PageTableEntry;
 }
@@ -81,7 +89,7 @@ export interface UnreadableWalk extends WalkRecord {
   /** The walk could not go on. */
   readonly outcome: "unreadable";
   /** The level of the entry that could not be read. */
-  readonly level: PagingLevel;
+  readonly level: number;
   /** The guest-physical address of the entry that could not be read. */
   readonly entryAddress: bigint;
   /** `outsideRam` if the table pointer leads outside RAM and ROM: the tables are corrupt. */
@@ -132,66 +140,98 @@ export interface WalkOptions {
  */
 export async function walk(
   memory: PhysicalMemory,
-  context: PagingContext,
+  regime: Regime,
   address: AddressLike,
   options: WalkOptions = {},
 ): Promise<Walk> {
   const target = parseAddress(address);
-  const mode = PAGING_MODES[context.mode];
+  const { mode, root } = regime;
   const steps: PageTableEntry[] = [];
-  const record = {
-    address: target,
-    mode: mode.name,
-    root: context.root,
-    steps,
-    changedDuringWalk: false,
-  };
-  if (!isCanonical(target, mode.linearAddressBits)) return { ...record, outcome: "nonCanonical" };
-  const decoders = levelDecoders(context);
-  if (decoders.length === 0) return identity(record);
-
-  const ended = await descend(memory, context, decoders, record, options.signal);
+  const record = { address: target, regime, mode, root, steps, changedDuringWalk: false };
+  const span = spanAt(regime, target);
+  if (span === undefined) return { ...record, outcome: "nonCanonical" };
+  const { signal } = options;
+  const stage2 = regime.stage2?.over(memory);
+  const tables = stage2 ?? memory;
+  let ended = span.levels.length === 0
+    ? identity(record)
+    : await descend(tables, span, record, signal);
+  if (stage2) ended = await stage2.finish(ended, signal ? { signal } : {});
   if (options.recheck === false) return ended;
-  return {
-    ...ended,
-    changedDuringWalk: await changed(memory, mode.entryBytes, steps, options.signal),
-  };
+  return { ...ended, changedDuringWalk: await changed(tables, span, steps, signal) };
 }
 
 async function descend(
   memory: PhysicalMemory,
-  context: PagingContext,
-  decoders: readonly LevelDecoder[],
+  span: AddressSpan,
   record: WalkRecord & { steps: PageTableEntry[] },
   signal: AbortSignal | undefined,
 ): Promise<Walk> {
-  let table = context.root;
-  for (const decoder of decoders) {
+  const { address, regime, steps } = record;
+  const { entryBytes, levels } = span;
+  const { rights } = regime.rules;
+  let table = span.table ?? regime.root;
+  for (let depth = 0; depth < levels.length; depth++) {
+    const decoder = levels[depth]!;
     const { level, shift } = decoder.format;
-    const index = tableIndex(record.address, decoder.format);
-    const entryAddress = table + BigInt(index * decoder.entryBytes);
-    const raw = await readEntry(memory, entryAddress, decoder.entryBytes, signal);
+    const index = tableIndex(address, decoder.format);
+    const entryAddress = table + BigInt(index * entryBytes);
+    const raw = await readEntry(memory, entryAddress, entryBytes, signal);
     if (typeof raw !== "bigint") {
       return { ...record, outcome: "unreadable", level, entryAddress, failure: raw.failure };
     }
     const entry = decoder.decode(raw, entryAddress, index);
-    record.steps.push(entry);
+    steps.push(entry);
     if (entry.kind === "notPresent") return { ...record, outcome: "notPresent", level, entry };
     if (entry.reservedBits) return { ...record, outcome: "reservedBits", level, entry };
     if (entry.kind === "page") {
-      const offset = record.address & ((1n << BigInt(shift)) - 1n);
+      const pageShift = entry.pageShift ?? shift;
+      const offset = address & ((1n << BigInt(pageShift)) - 1n);
+      const seen = await rightsSeen(memory, record, signal);
       return {
         ...record,
         outcome: "mapped",
         physicalAddress: entry.frame | offset,
-        pageSizeBytes: 2 ** shift,
-        leaf: leafRightsOf(entry, context.userKeys || context.supervisorKeys),
-        ...effectiveRights(record.steps),
+        pageSizeBytes: 2 ** pageShift,
+        leaf: rights.leafOf(entry),
+        ...seen,
       };
+    }
+    depth += entry.skippedLevels ?? 0;
+    // The bits that the levels left out would index must be 0: the table below covers no more.
+    if (entry.skippedLevels && skippedBits(address, shift, levels[depth + 1]!.format) !== 0n) {
+      return { ...record, outcome: "notPresent", level, entry };
     }
     table = entry.frame;
   }
-  throw new Error("A paging mode's last level must map pages");
+  throw new Error("A regime's last level must map pages");
+}
+
+/** The bits of an address between those that index a table and those below an entry. */
+function skippedBits(
+  address: bigint,
+  shift: number,
+  below: { shift: number; indexBits: number },
+): bigint {
+  return (address & ((1n << BigInt(shift)) - 1n)) >> BigInt(below.shift + below.indexBits);
+}
+
+/** The rights that all levels leave; where the kernel keeps a second view, those that user code sees. */
+export async function rightsSeen(
+  memory: PhysicalMemory,
+  { address, regime, steps }: WalkRecord,
+  signal?: AbortSignal,
+): Promise<SettledRights> {
+  const { rules: { rights, views }, userView } = regime;
+  const [top, ...below] = steps;
+  const span = spanAt(regime, address);
+  if (userView === undefined || !views || !span) return settledRights(rights, steps);
+  const counterpart = userView + BigInt(top!.index * span.entryBytes);
+  const raw = await readEntry(memory, counterpart, span.entryBytes, signal);
+  // A view that cannot be read is none: the rights then stay as the walked tables have them.
+  if (typeof raw !== "bigint") return settledRights(rights, steps);
+  const seen = span.levels[0]!.decode(views.asUserSees(top!.raw, raw), top!.address, top!.index);
+  return settledRights(rights, [seen, ...below]);
 }
 
 /** Reads one entry; a read that fails is returned, since it is an answer of the walk. */
@@ -211,11 +251,9 @@ async function readEntry(
   }
 }
 
-const ACCESSED_AND_DIRTY = 0x60n;
-
 async function changed(
   memory: PhysicalMemory,
-  entryBytes: 4 | 8,
+  { entryBytes, hardwareBits }: AddressSpan,
   steps: readonly PageTableEntry[],
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
@@ -223,7 +261,7 @@ async function changed(
     steps.map((step) => readEntry(memory, step.address, entryBytes, signal)),
   );
   return again.some((raw, i) =>
-    typeof raw !== "bigint" || ((raw ^ steps[i]!.raw) & ~ACCESSED_AND_DIRTY) !== 0n
+    typeof raw !== "bigint" || ((raw ^ steps[i]!.raw) & ~hardwareBits) !== 0n
   );
 }
 
@@ -234,6 +272,6 @@ function identity(record: WalkRecord): MappedWalk {
     outcome: "mapped",
     physicalAddress: record.address,
     pageSizeBytes: 4096,
-    ...WITHOUT_PAGING,
+    ...record.regime.rules.withoutTables,
   };
 }

@@ -1,10 +1,9 @@
-import { isCanonical } from "../core/canonical.ts";
-import type { PagingContext, PagingModeName } from "../arch/x86/paging_context.ts";
+import type { PageTableEntry } from "../translate/entry.ts";
+import type { LeafRights } from "../translate/rights.ts";
 import type { AddressRange } from "../translate/address_range.ts";
-import type { PageTableEntry } from "../arch/x86/entry.ts";
-import type { Listed, ListedPage } from "../translate/listing_records.ts";
-import { PAGING_MODES } from "../arch/x86/modes.ts";
-import { type LeafRights, WITHOUT_PAGING } from "../arch/x86/rights.ts";
+import { intervalsOf } from "../translate/address_span.ts";
+import type { Listed, ListedPage, ListedSpan } from "../translate/listing_records.ts";
+import type { Regime } from "../translate/regime.ts";
 import { wholePages } from "./_whole_pages.ts";
 import { completeExpectation, type Expectation } from "./expectation.ts";
 import type { GapCause, JudgedGap, JudgedPart } from "./range_verdict.ts";
@@ -15,7 +14,7 @@ export class RangeJudge {
   /** The first address of the range, and the first behind it. */
   readonly start: bigint;
   readonly end: bigint;
-  readonly #mode: PagingModeName;
+  readonly #regime: Regime;
   readonly #expectation: ReturnType<typeof completeExpectation>;
   /** Pages that are alike share their rights' object, so each kind is judged once. */
   readonly #judged = new Map<LeafRights, ReturnType<typeof judgePage>>();
@@ -23,9 +22,9 @@ export class RangeJudge {
   #at: bigint;
   #gap: JudgedGap | null = null;
 
-  constructor(context: PagingContext, range: Required<AddressRange>, expectation: Expectation) {
+  constructor(regime: Regime, range: Required<AddressRange>, expectation: Expectation) {
     ({ start: this.start, end: this.end } = wholePages(range));
-    this.#mode = context.mode;
+    this.#regime = regime;
     this.#expectation = completeExpectation(expectation);
     this.#at = this.start;
   }
@@ -40,7 +39,7 @@ export class RangeJudge {
       case "page":
         return this.#page(record, address, end, parts);
       case "identity":
-        return this.#page(identityPage(record.lengthBytes), address, end, parts);
+        return this.#page(identityPage(record, this.#regime), address, end, parts);
       case "notPresent":
         return this.#noPage("notPresent", contentReason(record.content), end, parts, record.entry);
       case "reservedBits":
@@ -86,7 +85,7 @@ export class RangeJudge {
       kind: "page",
       address,
       lengthBytes: Number(end - address),
-      pageSizeBytes: entry === undefined ? 4096 : page.lengthBytes,
+      pageSizeBytes: entry === undefined ? 4096 : page.pageSizeBytes ?? page.lengthBytes,
       physicalAddress: page.physicalAddress + (address - page.address),
       ...entry && { entry },
       leaf,
@@ -100,7 +99,7 @@ export class RangeJudge {
     let judged = this.#judged.get(page.leaf);
     if (!judged) {
       const { leaf, effective, decidedBy } = page;
-      judged = judgePage({ mode: this.#mode, leaf, effective, decidedBy }, this.#expectation);
+      judged = judgePage({ regime: this.#regime, leaf, effective, decidedBy }, this.#expectation);
       if (this.#judged.size >= 4096) this.#judged.clear();
       this.#judged.set(leaf, judged);
     }
@@ -109,16 +108,19 @@ export class RangeJudge {
 
   /** Between records nothing is mapped, and in the middle of the address space nothing can be. */
   #nothingUntil(address: bigint, parts: JudgedPart[]): void {
-    const bits = PAGING_MODES[this.#mode].linearAddressBits;
+    const intervals = this.#regime.spans.flatMap(intervalsOf);
     while (this.#at < address) {
-      const valid = isCanonical(this.#at, bits);
-      // Addresses stop being valid at the end of the lower half, and are again in the upper half.
-      const lowerEnd = bits === 32 ? 1n << 32n : 1n << BigInt(bits - 1);
-      const upperStart = bits === 32 ? 1n << 64n : (1n << 64n) - lowerEnd;
-      const border = valid ? (this.#at < lowerEnd ? lowerEnd : 1n << 64n) : upperStart;
+      const inside = intervals.find(({ first, last }) => first <= this.#at && this.#at <= last);
+      const next = intervals.find(({ first }) => first > this.#at);
+      const border = inside ? inside.last + 1n : next?.first ?? 1n << 64n;
       const end = border < address ? border : address;
-      if (valid) this.#noPage("notPresent", "no page is mapped", end, parts);
-      else this.#noPage("nonCanonical", `not an address of ${this.#mode} paging`, end, parts);
+      if (inside) this.#noPage("notPresent", "no page is mapped", end, parts);
+      else {this.#noPage(
+          "nonCanonical",
+          `not an address of ${this.#regime.mode} paging`,
+          end,
+          parts,
+        );}
     }
   }
 
@@ -168,6 +170,9 @@ function contentReason(content: { kind: "empty" | "protNone" | "swap" }): string
   }
 }
 
-function identityPage(lengthBytes: number): Omit<ListedPage, "entry"> {
-  return { kind: "page", address: 0n, lengthBytes, physicalAddress: 0n, ...WITHOUT_PAGING };
+function identityPage(
+  { address, lengthBytes }: ListedSpan,
+  { rules }: Regime,
+): Omit<ListedPage, "entry"> {
+  return { kind: "page", address, lengthBytes, physicalAddress: address, ...rules.withoutTables };
 }

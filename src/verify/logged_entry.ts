@@ -1,5 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { diffEntries } from "../translate/entry_diff.ts";
+import { spanAt } from "../translate/regime.ts";
 import type { Walk } from "../translate/walk.ts";
 import { type Expectation, USER_CLEARED } from "./expectation.ts";
 import { judge, type Verdict } from "./verdict.ts";
@@ -11,9 +12,6 @@ export interface LoggedEntry {
   /** The entry as it was left, if the log says so. */
   readonly newEntry?: bigint;
 }
-
-/** The processor sets these whenever it likes, so a log's entry may differ in them. */
-const ACCESSED_AND_DIRTY = 0x60n;
 
 /**
  * Judges a walk against an expectation and against the entry that a kernel log says was left there.
@@ -41,9 +39,11 @@ export function judgeLogged(
   const found = walk.steps.at(-1);
   if (walk.outcome !== "mapped" || verdict.verdict === "inconclusive") return verdict;
   if (!found || logged.newEntry === undefined) return verdict;
-  if (((found.raw ^ logged.newEntry) & ~ACCESSED_AND_DIRTY) === 0n) return verdict;
-  const fields = diffEntries(logged.newEntry, found.raw, found.level, walk.mode)
-    .filter(({ low }) => !(ACCESSED_AND_DIRTY >> BigInt(low) & 1n))
+  // The processor sets these whenever it likes, so a log's entry may differ in them.
+  const hardwareBits = spanAt(walk.regime, walk.address)?.hardwareBits ?? 0n;
+  if (((found.raw ^ logged.newEntry) & ~hardwareBits) === 0n) return verdict;
+  const fields = diffEntries(logged.newEntry, found.raw, found.level, walk.regime)
+    .filter(({ low }) => !(hardwareBits >> BigInt(low) & 1n))
     .map(({ linuxName, name }) => linuxName ?? name);
   const differs = `the entry is ${formatAddress(found.raw)}, but the log left ` +
     `${formatAddress(logged.newEntry)}: ${[...new Set(fields)].join(", ")} changed since`;

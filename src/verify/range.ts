@@ -1,7 +1,7 @@
-import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import { type ListOptions, listTables } from "../translate/listing.ts";
+import type { Regime } from "../translate/regime.ts";
 import { RangeJudge } from "./_range_judge.ts";
 import { RangeTally } from "./_range_tally.ts";
 import { type Expectation, USER_CLEARED } from "./expectation.ts";
@@ -9,7 +9,7 @@ import type { JudgedPart, RangeVerdict } from "./range_verdict.ts";
 
 /** Options of {@linkcode verifyRange} and {@linkcode judgeRange}. */
 export interface VerifyRangeOptions
-  extends Pick<ListOptions, "signal" | "onProgress" | "maxTables" | "userRoot"> {
+  extends Pick<ListOptions, "signal" | "onProgress" | "maxTables"> {
   /**
    * Keep at most so many failures, and as many gaps. All are counted.
    *
@@ -41,13 +41,13 @@ export interface VerifyRangeOptions
  */
 export async function verifyRange(
   memory: PhysicalMemory,
-  context: PagingContext,
+  regime: Regime,
   range: Required<AddressRange>,
   expectation: Expectation = USER_CLEARED,
   options: VerifyRangeOptions = {},
 ): Promise<RangeVerdict> {
-  const tally = new RangeTally(context, range, expectation, options.keep ?? 100);
-  const parts = judgeRange(memory, context, range, expectation, {
+  const tally = new RangeTally(regime, range, expectation, options.keep ?? 100);
+  const parts = judgeRange(memory, regime, range, expectation, {
     ...options,
     onProgress(progress) {
       tally.tables = progress.tables;
@@ -82,16 +82,16 @@ export async function verifyRange(
  */
 export async function* judgeRange(
   memory: PhysicalMemory,
-  context: PagingContext,
+  regime: Regime,
   range: Required<AddressRange>,
   expectation: Expectation = USER_CLEARED,
   options: VerifyRangeOptions = {},
 ): AsyncGenerator<JudgedPart[]> {
-  const judge = new RangeJudge(context, range, expectation);
+  const judge = new RangeJudge(regime, range, expectation);
   const { keep: _keep, onParts: _onParts, ...listOptions } = options;
   const { start, end } = judge;
   const whole = { start, lengthBytes: Number(end - start) };
-  const listing = listTables(memory, context, whole, {
+  const listing = listTables(memory, regime, whole, {
     ...listOptions,
     notPresent: true,
     expandShared: true,

@@ -213,10 +213,10 @@ Deno.test("mappings() takes execute rights of user pages from the user's root un
   write(0x2000n, 0, 0x3007n);
   write(0x1000n, 300, 0x3003n | (1n << 63n));
   write(0x3000n, 0, 0x87n);
-  const executable = async (options: MappingsOptions) =>
-    runsOf(await all(memory, context4, options)).map((run) => run.effective.executable);
-  assertEquals(await executable({}), [false, false]);
-  assertEquals(await executable({ userRoot: 0x2000n }), [true, false]);
+  const executable = async (context: PagingContext) =>
+    runsOf(await all(memory, context)).map((run) => run.effective.executable);
+  assertEquals(await executable(context4), [false, false]);
+  assertEquals(await executable({ ...context4, userView: 0x2000n }), [true, false]);
 });
 
 Deno.test("mappings() with filters, pages and a PAT", async () => {

@@ -156,7 +156,7 @@ function refuse({ effective }: MappedWalk, context: PagingContext, options: Acce
  * accesses with key i, bit 2i+1 writes.
  */
 function refuseByKey(
-  { effective, leaf: { protectionKey: key } }: MappedWalk,
+  { effective, leaf: { protectionKey: key = 0 } }: MappedWalk,
   context: PagingContext,
   { cpl = 0, write = false, pkru = 0, pkrs = 0 }: Access,
 ): string | null {
