@@ -26,6 +26,7 @@
 export { type AddressLike, formatAddress, parseAddress } from "./src/core/address.ts";
 export { canonicalize, isCanonical, type LinearAddressBits } from "./src/core/canonical.ts";
 export { InvalidArgumentError, PagewalkError } from "./src/core/errors.ts";
+export { escapeLines, escapeMessage, escapeText } from "./src/core/escape.ts";
 
 // Registers and the paging context
 export { CR0, CR4, EFER } from "./src/arch/x86/control_bits.ts";
@@ -214,6 +215,7 @@ export { diffEntries, type FieldChange } from "./src/translate/entry_diff.ts";
 export { type ListOptions, type ListProgress, listTables } from "./src/translate/listing.ts";
 export type {
   Listed,
+  ListedChanged,
   ListedIdentity,
   ListedNotPresent,
   ListedPage,

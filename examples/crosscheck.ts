@@ -8,6 +8,7 @@ import { crosscheck, crosscheckTables, listTables } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
+  escapeText,
   EXIT,
   flag,
   formatAddress,
@@ -89,15 +90,17 @@ await runCommand({
           answers: answers.map(([door, says]) => ({ door, says })),
         }));
       } else {
-        const said = answers.map(([door, says]) => `${door} says ${says}`).join("; ");
+        const said = answers.map(([door, says]) => `${escapeText(door)} says ${says}`).join("; ");
         console.log(`[-] ${formatAddress(result.address)}: ${said}`);
       }
     }
     if (counts.walks === 0) throw new PagewalkError("There is no address to check");
     if (!options.json) {
       console.log(
-        `[${counts.different ? "-" : "+"}] ${counts.walks} addresses by ${first.endpoint} and ` +
-          `${second.endpoint}, ${counts.byQemu} of them by gva2gpa: ` +
+        `[${counts.different ? "-" : "+"}] ${counts.walks} addresses by ${
+          escapeText(first.endpoint)
+        } and ` +
+          `${escapeText(second.endpoint)}, ${counts.byQemu} of them by gva2gpa: ` +
           `${counts.different || "no"} difference${counts.different > 1 ? "s" : ""}`,
       );
     }

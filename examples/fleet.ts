@@ -12,6 +12,8 @@ import {
   connectOptions,
   describeSource,
   type Endpoint,
+  escapeMessage,
+  escapeText,
   EXIT,
   exitCodeOf,
   EXPECT_OPTIONS,
@@ -72,7 +74,7 @@ await runCommand({
     throw new InvalidArgumentError("No guest is named: give endpoints, or --file FILE", endpoints);
   }
 
-  const width = Math.max(...endpoints.map(({ length }) => length));
+  const width = Math.max(...endpoints.map((endpoint) => escapeText(endpoint).length));
   const expectation = expectationOf(options);
   const counts = { pass: 0, fail: 0, inconclusive: 0, error: 0 };
   let [worst, permission] = [EXIT.PASS as number, false];
@@ -107,14 +109,15 @@ await runCommand({
     console.log(`[${worst === EXIT.PASS ? "+" : "-"}] ${formatAddress(address)}: ${said}`);
   }
   if (permission) {
-    console.error(
-      `error: To reach all of them, run deno with ${permissionFor(...readable(endpoints))}`,
-    );
+    const needed = escapeMessage(permissionFor(...readable(endpoints)));
+    console.error(`error: To reach all of them, run deno with ${needed}`);
   }
   return worst;
 
   function print(endpoint: string, verdict: string, text: string): void {
-    console.log(`${endpoint.padEnd(width)}  ${verdict.padEnd(12)}  ${text}`);
+    console.log(
+      `${escapeText(endpoint).padEnd(width)}  ${verdict.padEnd(12)}  ${escapeMessage(text)}`,
+    );
   }
 });
 

@@ -8,6 +8,7 @@ import { areaLine } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
+  escapeText,
   flag,
   formatAddress,
   InvalidArgumentError,
@@ -38,7 +39,8 @@ await runCommand({
   const areas = await linux.vmas(process);
   if (!options.json) {
     const root = formatAddress(linux.contextOf(process).root);
-    console.log(`pid ${process.pid} ${process.comm}, root ${root}, ${areas.length} areas`);
+    const name = escapeText(process.comm);
+    console.log(`pid ${process.pid} ${name}, root ${root}, ${areas.length} areas`);
   }
   const rows = [];
   let next = 0;

@@ -3,7 +3,13 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 monitor.ts 1334 "info registers"
  */
-import { CONNECT_OPTIONS, connectTo, MONITOR, runCommand } from "@pagewalk/pagewalk/cli";
+import {
+  CONNECT_OPTIONS,
+  connectTo,
+  escapeLines,
+  MONITOR,
+  runCommand,
+} from "@pagewalk/pagewalk/cli";
 
 await runCommand({
   name: "monitor.ts",
@@ -14,5 +20,5 @@ await runCommand({
   examples: ['1334 "info registers"', '1334 "xp /2gx 0x1000"', 'sim: "info mtree -f"'],
 }, async ({ positionals: [monitor, command], options }) => {
   await using guest = await connectTo(monitor!, options);
-  console.log(await guest.monitor.command(command!));
+  console.log(escapeLines(await guest.monitor.command(command!)));
 });

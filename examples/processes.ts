@@ -7,6 +7,7 @@ import { processesHead, processLine, threadLine } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
+  escapeText,
   flag,
   MONITOR,
   runCommand,
@@ -32,20 +33,21 @@ await runCommand({
     .filter(({ isKernelThread }) => !(options.user && isKernelThread))
     .sort((a, b) => a.pid - b.pid);
   if (options.json) {
-    const rows = processes.map(({ pid, comm, state, root, userRoot, threads }) => {
-      const tids = threads.map(({ tid }) => tid);
-      return { pid, comm, state, root, userRoot, threads: tids };
-    });
+    const rows = [];
+    for (const process of processes) {
+      const { pid, comm, state, root, userRoot, threadCount } = process;
+      const threads = options.threads && (await linux.threads(process)).map(({ tid }) => tid);
+      rows.push({ pid, comm, state, root, userRoot, threadCount, ...threads && { threads } });
+    }
     console.log(toJson(rows));
     return;
   }
-  console.log(`Linux ${linux.version} at ${guest.endpoint}`);
+  console.log(escapeText(`Linux ${linux.version} at ${guest.endpoint}`));
   console.log(processesHead());
   for (const process of processes) {
-    const { threads } = process;
-    console.log(processLine(options.threads ? { ...process, threads: [] } : process));
-    if (options.threads && threads.length > 1) {
-      threads.forEach((each) => console.log(threadLine(each)));
+    console.log(processLine(options.threads ? { ...process, threadCount: 1 } : process));
+    if (options.threads && process.threadCount > 1) {
+      (await linux.threads(process)).forEach((each) => console.log(threadLine(each)));
     }
   }
 });

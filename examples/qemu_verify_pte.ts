@@ -8,6 +8,7 @@ import {
   CONNECT_OPTIONS,
   connectTo,
   describeSource,
+  escapeText,
   exitCodeOf,
   EXPECT_OPTIONS,
   expectationOf,
@@ -39,7 +40,7 @@ await runCommand({
 }, async ({ positionals: [monitor, virtualAddress], options }) => {
   const address = parseAddress(virtualAddress!);
   await using guest = await connectTo(monitor!, options);
-  if (!options.json) console.log(`[+] Connected to QEMU monitor at ${guest.endpoint}`);
+  if (!options.json) console.log(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
 
   const verdict = await guest.verify(address, expectationOf(options), tableChoice(options));
 

@@ -8,6 +8,7 @@ import {
   ADDRESS,
   CONNECT_OPTIONS,
   connectTo,
+  escapeLines,
   EXIT,
   formatAddress,
   levelDecoders,
@@ -36,7 +37,8 @@ await runCommand({
   // Step 1: the page-table root.
   console.log("(qemu) info registers");
   const text = await guest.monitor.command("info registers");
-  console.log(text.split("\n").filter((line) => /\b(?:CR3|EFER)=/.test(line)).join("\n"));
+  const shown = text.split("\n").filter((line) => /\b(?:CR3|EFER)=/.test(line));
+  console.log(escapeLines(shown.join("\n")));
   const context = pagingContext(await readRegisters(guest.monitor));
   const mode = PAGING_MODES[context.mode];
   console.log(`\nCR3 = ${formatAddress(context.root)}, ${mode.name} paging`);
@@ -66,7 +68,7 @@ await runCommand({
     const command = `xp /1x${size} ${formatAddress(entryAddress)}`;
     console.log(`(qemu) ${command}`);
     const reply = await guest.monitor.command(command);
-    console.log(reply);
+    console.log(escapeLines(reply));
     const raw = parseAddress(reply.split(": ").at(-1)!);
     const entry = decoder.decode(raw, entryAddress, index);
     if (entry.kind === "notPresent") {

@@ -18,6 +18,7 @@ import {
 import {
   CONNECT_OPTIONS,
   connectTo,
+  escapeText,
   EXIT,
   formatAddress,
   formatSize,
@@ -96,6 +97,6 @@ await runCommand({
   const output = options.output ?? options.o ?? "report.html";
   await Deno.writeTextFile(output, html);
   const bytes = new TextEncoder().encode(html).length;
-  console.log(`[+] ${output}: ${formatSize(Math.ceil(bytes / 1024) * 1024)}`);
+  console.log(`[+] ${escapeText(output)}: ${formatSize(Math.ceil(bytes / 1024) * 1024)}`);
   return EXIT.PASS;
 });

@@ -7,6 +7,7 @@ import { encodeSnapshot } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
+  escapeText,
   EXIT,
   flag,
   formatSize,
@@ -40,6 +41,8 @@ await runCommand({
   bar.stop();
   const bytes = await encodeSnapshot(taken);
   await Deno.writeFile(file!, bytes);
-  console.log(`[+] ${file}: ${taken.memory.pieces.length} tables, ${formatSize(bytes.length)}`);
+  console.log(
+    `[+] ${escapeText(file!)}: ${taken.memory.pieces.length} tables, ${formatSize(bytes.length)}`,
+  );
   return taken.isWhole ? EXIT.PASS : EXIT.INCONCLUSIVE;
 });

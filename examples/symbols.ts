@@ -7,6 +7,7 @@ import { layoutText, symbolLine, symbolName } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
+  escapeText,
   flag,
   formatAddress,
   MONITOR,
@@ -32,7 +33,7 @@ await runCommand({
   const linux = await guest.linux();
   if (wanted === undefined) {
     const lines = (await linux.symbols()).map(({ address, type, name }) =>
-      `${address.toString(16).padStart(16, "0")} ${type} ${name}`
+      `${address.toString(16).padStart(16, "0")} ${escapeText(`${type} ${name}`)}`
     );
     console.log(options.json ? toJson(await linux.symbols()) : lines.join("\n"));
     return;

@@ -9,6 +9,7 @@ import {
   CONNECT_OPTIONS,
   connectTo,
   describeSource,
+  escapeText,
   exitCodeOf,
   flag,
   formatAddress,
@@ -55,8 +56,8 @@ await runCommand({
   const { context, source } = await guest.pageTable(tableChoice(options), first.address);
   const whose = describeSource(source);
   if (!options.json) {
-    console.log(`[+] Connected to QEMU monitor at ${guest.endpoint}`);
-    console.log(`[+] CR3 (Page Table Base): ${formatAddress(context.root)} (${whose})`);
+    console.log(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
+    console.log(`[+] CR3 (Page Table Base): ${formatAddress(context.root)} (${escapeText(whose)})`);
   }
 
   const verdicts = [];

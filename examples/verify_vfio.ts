@@ -19,6 +19,7 @@ import {
 import {
   CONNECT_OPTIONS,
   connectTo,
+  escapeText,
   EXIT,
   exitCodeOf,
   flag,
@@ -57,7 +58,7 @@ await runCommand({
 }, async ({ positionals: [monitor], options }) => {
   await using guest = await connectTo(monitor!, options);
   const say = (line: string) => options.json || console.log(line);
-  say(`[+] Connected to QEMU monitor at ${guest.endpoint}`);
+  say(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
   const { pid, comm, json } = options;
   const isWanted = (process: LinuxProcess) =>
     (pid === undefined || process.pid === pid) && (comm === undefined || process.comm === comm);
@@ -81,7 +82,7 @@ async function verifyLog(guest: Session, only: Wanted, json: boolean): Promise<n
         "log turned over since? --vfio-maps takes no log",
     );
   }
-  say(`[+] Linux ${linux.version}: its log names ${records.length} pages`);
+  say(`[+] Linux ${escapeText(linux.version)}: its log names ${records.length} pages`);
   const counts = noCounts();
   let announced: number | null = null;
   for await (const { record, process, walk, mappedBy } of linux.loggedPages(records)) {
@@ -92,12 +93,12 @@ async function verifyLog(guest: Session, only: Wanted, json: boolean): Promise<n
       const why = pids ? `any of ${pids} may be meant` : "no process maps it: has it exited?";
       if (json) {
         console.log(toJson({ address: record.address, verdict: "inconclusive", reason: why }));
-      } else console.log(`[-] ${formatAddress(record.address)}: inconclusive: ${why}`);
+      } else console.log(`[-] ${formatAddress(record.address)}: inconclusive: ${escapeText(why)}`);
       continue;
     }
     const whose = `pid ${process.pid} ${process.comm}`;
     if (announced !== process.pid) {
-      say(`[+] CR3 (Page Table Base): ${formatAddress(walk.root)} (${whose})`);
+      say(`[+] CR3 (Page Table Base): ${formatAddress(walk.root)} (${escapeText(whose)})`);
     }
     announced = process.pid;
     const verdict: Verdict = judgeLogged(walk, record);
@@ -131,14 +132,16 @@ async function verifyMaps(guest: Session, only: Wanted, json: boolean): Promise<
       }
       const mark = verdict.verdict === "pass" ? "+" : "-";
       console.log(
-        `[${mark}] ${formatAddress(address)}, ${formatSize(lengthBytes)} ${what} (${whose}): ` +
+        `[${mark}] ${formatAddress(address)}, ${formatSize(lengthBytes)} ${
+          escapeText(`${what} (${whose})`)
+        }: ` +
           `${verdict.verdict}: ${rangeSummary(verdict)}`,
       );
     }
   }
   for (const reason of unknown) {
     const record = { kind: "pinned", verdict: "inconclusive", reason };
-    console.log(json ? toJson(record) : `[-] ${reason}`);
+    console.log(json ? toJson(record) : `[-] ${escapeText(reason)}`);
   }
   const { pinned, device } = counts;
   pinned.inconclusive += unknown.size;

@@ -9,6 +9,7 @@ import {
   CONNECT_OPTIONS,
   connectTo,
   describeSource,
+  escapeText,
   EXIT,
   formatAddress,
   MONITOR,
@@ -49,7 +50,7 @@ await runCommand({
       signal: end.signal,
     });
     for await (const event of watch) {
-      print(event, describeSource(event.walk.source));
+      print(event, escapeText(describeSource(event.walk.source)));
       const { walk } = event;
       const wanted = options.until === "set";
       if (options.until && walk.outcome === "mapped" && walk.leaf.user === wanted) return EXIT.PASS;

@@ -1,8 +1,16 @@
 import { entryNameOf, levelOf, type Regime, withRoot } from "../translate/regime.ts";
+import {
+  ADDRESS,
+  checkOptions,
+  LIST,
+  OBJECT,
+  type OptionShape,
+  wholeNumberFrom,
+} from "../core/options.ts";
 import type { MemoryRange } from "../memory/memory_map.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
-import { type ListOptions, listTables } from "../translate/listing.ts";
+import { LIST_SHAPE, type ListOptions, listTables } from "../translate/listing.ts";
 import { type Mapping, type MappingRecord, mappings } from "../translate/mappings.ts";
 import type { PageTableSource } from "../snapshot/snapshot.ts";
 import { evidenceOf, type Finding, finding, FindingJoiner } from "./finding.ts";
@@ -34,6 +42,18 @@ export interface AuditOptions extends Pick<ListOptions, "signal" | "onProgress" 
   maxFrameRuns?: number;
 }
 
+/** The checks of {@linkcode AuditOptions}. */
+export const AUDIT_SHAPE: OptionShape<AuditOptions> = {
+  signal: LIST_SHAPE.signal,
+  onProgress: LIST_SHAPE.onProgress,
+  maxTables: LIST_SHAPE.maxTables,
+  range: OBJECT,
+  ranges: LIST,
+  pat: LIST,
+  kernelStart: ADDRESS,
+  maxFrameRuns: wholeNumberFrom(0),
+};
+
 /** A few dozen pages for each CPU; Linux runs on 8192 at most. */
 const MAX_ENTRY_AREA_RUNS = 500_000;
 
@@ -63,6 +83,7 @@ export async function* audit(
   source: PageTableSource,
   options: AuditOptions = {},
 ): AsyncGenerator<Finding> {
+  checkOptions(options, "the options of an audit", AUDIT_SHAPE);
   const { memory, context } = source;
   const { range = {}, pat, maxFrameRuns = 1_000_000 } = options;
   const list = pick(options);

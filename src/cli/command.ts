@@ -1,4 +1,5 @@
 import { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
+import { escapeLines } from "../core/escape.ts";
 import type { VerdictKind } from "../verify/verdict.ts";
 import type { CommandSpec } from "./command_spec.ts";
 import { flag, type OptionSpecs, type OptionValues, parseCommandLine } from "./options.ts";
@@ -74,5 +75,7 @@ const HELP = flag("print this text");
 /** One line for an error of ours; all there is for one that nobody foresaw. */
 function errorLine(error: unknown): string {
   if (error instanceof PagewalkError) return `error: ${error.message}`;
-  return error instanceof Error ? `error: ${error.stack ?? error.message}` : `error: ${error}`;
+  return escapeLines(
+    error instanceof Error ? `error: ${error.stack ?? error.message}` : `error: ${error}`,
+  );
 }

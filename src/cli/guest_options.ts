@@ -1,4 +1,5 @@
 import { parseAddress } from "../core/address.ts";
+import { escapeMessage } from "../core/escape.ts";
 import type { PagingModeName } from "../arch/x86/paging_context.ts";
 import { parseRamLayout, type RamLayout } from "../connectors/dump/ram_layout.ts";
 import { monitorPortFor } from "../monitor/endpoint/mod.ts";
@@ -126,7 +127,7 @@ export async function connectTo(monitor: string, options: ConnectValues): Promis
   // Loaded here, so that reading a command line stays quick: the REPL shows its prompt before it.
   const { connect } = await import("../session/connect.ts");
   const session = await connect(endpoint, connectOptions(options));
-  if (session.notice !== null) console.error(`note: ${session.notice}`);
+  if (session.notice !== null) console.error(`note: ${escapeMessage(session.notice)}`);
   return session;
 }
 

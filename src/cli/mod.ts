@@ -10,6 +10,7 @@
 // The part of the SDK that checking one page takes
 export { type AddressLike, formatAddress, parseAddress } from "../core/address.ts";
 export { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
+export { escapeLines, escapeMessage, escapeText } from "../core/escape.ts";
 export { pagingContext } from "../arch/x86/paging_context.ts";
 export { levelDecoders, withRoot } from "../translate/regime.ts";
 export { type PageTableEntry, tableIndex } from "../translate/entry.ts";

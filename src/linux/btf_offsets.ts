@@ -36,10 +36,25 @@ export const PROCESS_WISHES: readonly Wish[] = [
       "thread_node",
       "comm",
       "signal",
+      "self_exec_id",
     ],
   },
   { struct: "mm_struct", via: ["task_struct", "mm"], members: ["pgd"] },
-  { struct: "signal_struct", via: ["task_struct", "signal"], members: ["thread_head"] },
+  {
+    struct: "signal_struct",
+    via: ["task_struct", "signal"],
+    members: ["thread_head", "nr_threads"],
+  },
+];
+
+/** What finding a process by its pid takes, besides. */
+export const PID_WISHES: readonly Wish[] = [
+  { struct: "task_struct", members: ["thread_pid", "pid_links"] },
+  { struct: "pid", via: ["task_struct", "thread_pid"], members: ["tasks", "numbers"] },
+  { struct: "upid", via: ["pid", "numbers"], members: ["nr", "ns"] },
+  { struct: "pid_namespace", via: ["upid", "ns"], members: ["idr"] },
+  { struct: "idr", via: ["pid_namespace", "idr"], members: ["idr_rt"] },
+  { struct: "xarray", via: ["idr", "idr_rt"], members: ["xa_head"] },
 ];
 
 /** What listing the memory areas of a process and naming their files takes. */
@@ -139,5 +154,7 @@ async function typeVia(
 ): Promise<number | null> {
   const member = via && memberTypes.get(via.join("."));
   if (member === undefined) return null;
-  return await btf.pointee(member) ?? await btf.strip(member);
+  const id = await btf.pointee(member) ?? await btf.strip(member);
+  const { array } = await btf.type(id);
+  return array ? await btf.strip(array.element) : id;
 }

@@ -10,6 +10,7 @@ import {
   AREA_WISHES,
   FILE_WISHES,
   offsetsFromBtf,
+  PID_WISHES,
   PROCESS_WISHES,
   type TypeRoots,
 } from "./btf_offsets.ts";
@@ -43,7 +44,12 @@ export interface KernelParts {
 const COMPARED_CHARACTERS = 1024;
 
 /** The members that one group of functions reads. */
-const GROUPS = { processes: PROCESS_WISHES, vmas: AREA_WISHES, vfio: FILE_WISHES } as const;
+const GROUPS = {
+  processes: PROCESS_WISHES,
+  pids: PID_WISHES,
+  vmas: AREA_WISHES,
+  vfio: FILE_WISHES,
+} as const;
 
 /** BTF of 5 MB and more exists; this only bounds what garbage makes us read. */
 const MAX_BTF_BYTES = 64n << 20n;
@@ -223,6 +229,8 @@ export class Kernel {
 
   /** Without type data. Loaded only here, since nearly all kernels have some. */
   async #structuralOffsets(group: keyof typeof GROUPS): Promise<StructOffsets> {
+    // The list of all processes has to do.
+    if (group === "pids") return new Map();
     if (group === "vfio") {
       throw new CapabilityError(
         group,

@@ -1,7 +1,7 @@
 import type { KernelCache, KernelKnowledge } from "./kernel_knowledge.ts";
 
 /** The form of the files; another one is not read. */
-const VERSION = 1;
+const VERSION = 2;
 const MAX_FILE_BYTES = 1024 * 1024;
 const MAX_CANDIDATES = 8;
 const BUILD_ID = /^[0-9a-f]{8,64}$/;

@@ -11,6 +11,7 @@ import { Kernel, type KernelParts } from "./kernel.ts";
 import { followKernelLog, type FollowLogOptions, type LogOptions, readKernelLog } from "./log.ts";
 import { type MemoryArea, readMemoryAreas } from "./memory_areas.ts";
 import type { LogRecord } from "./printk_ring.ts";
+import type { LinuxThread } from "./task_record.ts";
 import { type LinuxProcess, Processes } from "./processes.ts";
 import type { VfioLogRecord } from "./vfio_log.ts";
 import { type VfioMapping, VfioMappings } from "./vfio_mappings.ts";
@@ -153,6 +154,16 @@ export class LinuxGuest {
   }
 
   /**
+   * Lists the threads of a process, the first one included.
+   *
+   * @throws {NoSuchProcessError} if the process has ended
+   * @throws {InconsistentListError} if they change faster than they can be read
+   */
+  threads(process: LinuxProcess, options: ReadOptions = {}): Promise<LinuxThread[]> {
+    return this.#processes.threads(process, options);
+  }
+
+  /**
    * Lists the memory areas of a process in address order, as `/proc/PID/maps` does.
    *
    * @throws {NoSuchProcessError} if the process has no memory
@@ -194,9 +205,10 @@ export class LinuxGuest {
    * maps memory by iommufd, or has more than 65536 files open
    */
   async vfioMappings(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioMapping[]> {
-    const { mm, pid, threads } = process;
+    const { mm, pid, task } = process;
     if (mm === null) throw withoutMemory(process);
-    const mappings = await this.#vfio.of({ pid, threads, mm }, options);
+    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
+    const mappings = await this.#vfio.of({ pid, task, mm, threads }, options);
     await this.#kernel.keepKnowledge();
     return mappings;
   }

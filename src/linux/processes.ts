@@ -1,7 +1,7 @@
 import { formatAddress } from "../core/address.ts";
 import { withRoot } from "../translate/regime.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
-import { isChange } from "./changed.ts";
+import { Changed, untilWhole } from "./changed.ts";
 import {
   AmbiguousProcessError,
   CapabilityError,
@@ -10,8 +10,9 @@ import {
 } from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
 import { findViews } from "../translate/views.ts";
+import { canLookUpPids, findPid, type PidSource } from "./pid_lookup.ts";
 import { readTaskList, type TaskListSource } from "./task_list.ts";
-import { type LinuxThread, TaskReader, type TaskRecord } from "./task_record.ts";
+import { type LinuxThread, TaskReader, type TaskRecord, threadOf } from "./task_record.ts";
 import type { TaskState } from "./task_state.ts";
 
 /** A process of a Linux guest. */
@@ -28,21 +29,20 @@ export interface LinuxProcess {
   readonly root: bigint | null;
   /** Under KPTI, that of the table which user code runs on; else null. */
   readonly userRoot: bigint | null;
-  /** All threads, the first one included. */
-  readonly threads: readonly LinuxThread[];
+  /** How many threads it has, the first one included. */
+  readonly threadCount: number;
   /** The virtual address of the first thread's `task_struct`. */
   readonly task: bigint;
   /** The virtual address of its `mm_struct`; null for one without memory. */
   readonly mm: bigint | null;
 }
 const MAX_LISTED = 20;
+const MAX_ATTEMPTS = 20;
 
 /** The processes of a kernel, and how to find one. */
 export class Processes {
   readonly #kernel: Kernel;
   readonly #memory: PhysicalMemory;
-  /** Where a process was found before, by its pid: asked again, it is looked for there first. */
-  #seen = new Map<number, bigint>();
   #kpti: Promise<boolean> | null = null;
 
   /** Prepares; nothing is read yet. */
@@ -54,40 +54,65 @@ export class Processes {
   /** Lists all of them, and the kernel's threads; see `LinuxGuest.processes`. */
   async list(options: ReadOptions): Promise<LinuxProcess[]> {
     const records = await readTaskList(await this.#source(), options);
-    this.#seen = new Map(records.map(({ pid, task }) => [pid, task]));
     return await Promise.all(records.map((record) => this.#processOf(record, options)));
   }
 
   /** Finds one by its pid or its name; see `LinuxGuest.process`. */
   async find(wanted: number | string, options: ReadOptions): Promise<LinuxProcess> {
-    if (typeof wanted === "number") {
-      const again = await this.#seenBefore(wanted, options);
-      if (again) return again;
-    }
+    if (typeof wanted === "number") return await this.#byPid(wanted, options);
     const all = await this.list(options);
-    if (typeof wanted === "number") {
-      return all.find(({ pid }) => pid === wanted) ?? noSuchPid(wanted, all);
-    }
     const named = all.filter(({ comm }) => comm === wanted);
     if (named.length > 1) throw new AmbiguousProcessError(wanted, named.map(({ pid }) => pid));
     return named[0] ?? noSuchName(wanted, all);
   }
 
-  /** The process where it was seen, if it still is there: some reads, instead of some for each. */
-  async #seenBefore(pid: number, options: ReadOptions): Promise<LinuxProcess | null> {
-    const address = this.#seen.get(pid);
-    if (address === undefined) return null;
+  /** All threads of one, the first one included; see `LinuxGuest.threads`. */
+  async threads({ task, pid }: LinuxProcess, options: ReadOptions): Promise<LinuxThread[]> {
     const tasks = new TaskReader(await this.#source(), options);
-    try {
-      const task = await tasks.read(address);
-      const isSame = task.u32("pid") === pid && task.u32("tgid") === pid;
-      if (!isSame || !await tasks.isListed(task)) return null;
-      const record = await tasks.record(task);
-      return record && await this.#processOf(record, options);
-    } catch (error) {
-      if (isChange(error)) return null;
-      throw error;
+    return await untilWhole("The process's list of threads", MAX_ATTEMPTS, async () => {
+      const leader = await tasks.read(task);
+      if (leader.u32("tgid") !== pid || !tasks.isListed(leader)) {
+        throw new NoSuchProcessError(pid, `Process ${pid} has ended`);
+      }
+      return (await tasks.threads(leader)).map(threadOf);
+    });
+  }
+
+  /** By the kernel's own tree of pids, or where its layout is not known by the list of all. */
+  async #byPid(pid: number, options: ReadOptions): Promise<LinuxProcess> {
+    const source = await this.#source();
+    const offsets = await this.#kernel.offsets("pids");
+    if (!canLookUpPids(offsets)) {
+      const all = await this.list(options);
+      return all.find((process) => process.pid === pid) ?? noSuchPid(pid, all);
     }
+    const found = await untilWhole(
+      "The tree of pids",
+      MAX_ATTEMPTS,
+      () => this.#recordOf(pid, { ...source, offsets }, new TaskReader(source, options), options),
+    );
+    if (found === null) return noSuchPid(pid, await this.list(options));
+    if (found.pid !== pid) return isThreadOf(pid, found);
+    return await this.#processOf(found, options);
+  }
+
+  /** The process that has a pid, or whose thread has it. */
+  async #recordOf(
+    pid: number,
+    source: PidSource,
+    tasks: TaskReader,
+    options: ReadOptions,
+  ): Promise<TaskRecord | null> {
+    const owner = await findPid(source, pid, options);
+    if (owner === null) return null;
+    const task = await tasks.read(owner.task);
+    const leader = task.u32("tgid");
+    if (task.u32("pid") !== pid || (owner.kind === "process") !== (leader === pid)) {
+      throw new Changed("the pid belongs to another task");
+    }
+    if (leader !== pid) return await this.#recordOf(leader, source, tasks, options);
+    const [record] = await tasks.records([task]);
+    return record ?? null;
   }
 
   async #source(): Promise<TaskListSource> {
@@ -140,12 +165,13 @@ export class Processes {
 }
 
 function noSuchPid(wanted: number, all: readonly LinuxProcess[]): never {
-  const thread = all.find(({ threads }) => threads.some(({ tid }) => tid === wanted));
+  throw new NoSuchProcessError(wanted, `The guest has no process ${wanted}; it has ${listed(all)}`);
+}
+
+function isThreadOf(wanted: number, { pid, comm }: TaskRecord): never {
   throw new NoSuchProcessError(
     wanted,
-    thread
-      ? `${wanted} is a thread of process ${thread.pid} (${thread.comm}): use that pid`
-      : `The guest has no process ${wanted}; it has ${listed(all)}`,
+    `${wanted} is a thread of process ${pid} (${comm}): use that pid`,
   );
 }
 

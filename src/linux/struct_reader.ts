@@ -1,5 +1,6 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
 import { KernelFormatError } from "./errors.ts";
+import { GAP_BYTES, readTogether } from "./read_together.ts";
 import { cString, type Reader, viewOf } from "./reader.ts";
 
 /** Where the members of kernel structures lie: `task_struct.pid` → bytes from the start. */
@@ -8,8 +9,6 @@ export type StructOffsets = ReadonlyMap<string, number>;
 /** A member to read: its name and how many bytes it has. */
 export type MemberSizes = Readonly<Record<string, number>>;
 
-/** Members closer than this are read at once: a command costs as much as reading 1 KiB. */
-const GAP_BYTES = 1024;
 /** Larger than any structure of the kernel that is read here. */
 const MAX_OFFSET = 1 << 20;
 
@@ -66,7 +65,12 @@ export class StructReader<M extends string> {
    *
    * @throws {KernelFormatError} if a member's offset is not known
    */
-  constructor(struct: string, members: Readonly<Record<M, number>>, offsets: StructOffsets) {
+  constructor(
+    struct: string,
+    members: Readonly<Partial<Record<M, number>>>,
+    offsets: StructOffsets,
+    { gapBytes = GAP_BYTES }: { readonly gapBytes?: number } = {},
+  ) {
     this.#struct = struct;
     const placed = (Object.entries(members) as [M, number][])
       .map(([name, bytes]) => ({ name, bytes, offset: this.#offsetIn(offsets, name) }))
@@ -74,7 +78,7 @@ export class StructReader<M extends string> {
     this.#offsets = new Map(placed.map(({ name, offset }) => [name, offset]));
     for (const { name, bytes, offset } of placed) {
       const last = this.#spans.at(-1);
-      if (last && offset - last.end < GAP_BYTES) {
+      if (last && offset - last.end < gapBytes) {
         last.members.push({ name, at: offset - last.start, bytes });
         this.#spans[this.#spans.length - 1] = { ...last, end: Math.max(last.end, offset + bytes) };
       } else {
@@ -104,6 +108,36 @@ export class StructReader<M extends string> {
       }
     }));
     return new StructView<M>(address, members);
+  }
+
+  /**
+   * Reads the members of many structures of this kind: neighbours together, and all at once. What cannot
+   * be read is null.
+   */
+  async readAll(
+    reader: Reader,
+    addresses: readonly bigint[],
+    options?: ReadOptions,
+  ): Promise<(StructView<M> | null)[]> {
+    const spans = this.#spans.length;
+    const pieces = addresses.flatMap((address) =>
+      this.#spans.map(({ start, end }) => ({
+        address: address + BigInt(start),
+        lengthBytes: end - start,
+      }))
+    );
+    const bytes = await readTogether(reader, pieces, options);
+    return addresses.map((address, i) => {
+      const members = new Map<string, Uint8Array>();
+      for (const [j, span] of this.#spans.entries()) {
+        const piece = bytes[i * spans + j];
+        if (!piece) return null;
+        for (const { name, at, bytes: length } of span.members) {
+          members.set(name, piece.subarray(at, at + length));
+        }
+      }
+      return new StructView<M>(address, members);
+    });
   }
 
   #offsetIn(offsets: StructOffsets, name: string): number {

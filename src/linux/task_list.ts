@@ -17,8 +17,8 @@ export interface TaskListSource extends TaskSource {
 
 /** How often a list may be found changed before it is given up; a fork bomb would go on for ever. */
 const MAX_REPAIRS = 1000;
-/** So many processes are read about at once, while the list is followed on. */
-const AT_ONCE = 16;
+/** So many processes are read about together, while the list is followed on. */
+const TOGETHER = 256;
 
 /**
  * Reads the list of all processes while the kernel goes on changing it, without a lock. Each task is
@@ -39,9 +39,8 @@ export async function readTaskList(
 /** A task on the way through the list, and what is found out about its process meanwhile. */
 interface Link {
   task: Task;
-  record: TaskRecord | null;
-  /** Settles when the record is there, or the process has turned out to be gone. */
-  read: Promise<void>;
+  /** Null if the process has turned out to be gone; undefined as long as nothing is known. */
+  record: TaskRecord | null | undefined;
 }
 
 class TaskListWalk {
@@ -50,8 +49,9 @@ class TaskListWalk {
   /** The idle task's, which has no record, then one for each process. */
   readonly #chain: Link[] = [];
   readonly #onChain = new Map<bigint, Link>();
-  /** Processes that were gone before they were known. */
-  readonly #gone = new Set<Link>();
+  /** Those that nothing is asked about yet. */
+  #unasked: Link[] = [];
+  readonly #asked: Promise<void>[] = [];
   #repairs = 0;
   /** Why the walk cannot go on, from reading about a process behind it. */
   #failure: { readonly error: unknown } | null = null;
@@ -70,17 +70,37 @@ class TaskListWalk {
         head.address,
       );
     }
-    this.#push({ task: head, record: null, read: Promise.resolve() });
-    for (;;) {
+    this.#push({ task: head, record: null });
+    for (let isOpen = true; isOpen;) {
       try {
-        while (await this.#follow());
-        return this.#chain.slice(1).map(({ record }) => record!);
+        isOpen = await this.#follow();
       } catch (error) {
         if (!isChange(error)) throw error;
         this.#countRepair(error);
         await this.#stepBack();
       }
     }
+    return await this.#records();
+  }
+
+  /** All that is known about the processes of the list, once it has been followed to its end. */
+  async #records(): Promise<TaskRecord[]> {
+    this.#ask();
+    await Promise.all(this.#asked);
+    this.#check();
+    const records: TaskRecord[] = [];
+    for (const link of this.#chain.slice(1)) {
+      while (link.record === undefined) {
+        try {
+          link.record = await this.#tasks.record(link.task);
+        } catch (error) {
+          if (!isChange(error)) throw error;
+          this.#countRepair(error);
+        }
+      }
+      if (link.record !== null) records.push(link.record);
+    }
+    return records;
   }
 
   /** @throws {InconsistentListError} if there were too many */
@@ -90,13 +110,11 @@ class TaskListWalk {
     }
   }
 
-  /** Takes one task more; false at the end of the list, when all is known about all of them. */
+  /** Takes one task more; false at the end of the list. */
   async #follow(): Promise<boolean> {
     const last = this.#chain.at(-1)!.task;
     const next = this.#tasks.nextOf(last);
     if (next === this.#initTask) {
-      await Promise.all(this.#chain.map(({ read }) => read));
-      this.#check();
       // Closed only if the head's back pointer agrees; else tasks were added or removed.
       const again = await this.#tasks.read(this.#initTask);
       if (this.#tasks.previousOf(again) !== last.address) {
@@ -107,12 +125,9 @@ class TaskListWalk {
     const task = await this.#readLinked(next, last.address);
     const before = this.#onChain.get(next);
     if (before) this.#replace(before);
-    const link: Link = { task, record: null, read: Promise.resolve() };
-    link.read = this.#readAbout(link);
-    this.#push(link);
+    this.#push({ task, record: undefined });
     if (this.#chain.length > MAX_TASKS) throw new KernelFormatError("task list", "it has no end");
-    // A monitor answers one command after the other: what the list waits for is asked with the rest.
-    await this.#chain.at(-AT_ONCE)?.read;
+    if (this.#unasked.length === TOGETHER) this.#ask();
     this.#check();
     return true;
   }
@@ -120,29 +135,25 @@ class TaskListWalk {
   /** @throws what reading about a process has come to in the meantime */
   #check(): void {
     if (this.#failure) throw this.#failure.error;
-    if (this.#gone.size > 0) throw new Changed("a process has gone");
   }
 
-  /** Never rejects: the walk itself tells when there is no use in going on. */
-  async #readAbout(link: Link): Promise<void> {
-    try {
-      link.record = await this.#tasks.record(link.task);
-      if (link.record !== null) return;
-    } catch (error) {
-      if (!isChange(error)) {
-        this.#failure ??= { error };
-        return;
-      }
-    }
-    if (this.#onChain.get(link.task.address) === link) this.#gone.add(link);
+  /** Starts to read about those that were found since the last time. Nobody waits for it here. */
+  #ask(): void {
+    const links = this.#unasked.filter((link) => this.#onChain.get(link.task.address) === link);
+    this.#unasked = [];
+    this.#asked.push(
+      this.#tasks.records(links.map(({ task }) => task)).then(
+        (records) => records.forEach((record, i) => links[i]!.record = record),
+        (error) => {
+          // If one of them changes too fast, each is asked about alone in the end.
+          if (!isChange(error)) this.#failure ??= { error };
+        },
+      ),
+    );
   }
 
   /** Goes back to the last task that is on the list now, and reads its pointers anew. */
   async #stepBack(): Promise<void> {
-    for (const link of this.#gone) {
-      while (this.#onChain.get(link.task.address) === link) this.#pop();
-    }
-    this.#gone.clear();
     while (this.#chain.length > 1) {
       const last = this.#chain.at(-1)!;
       try {
@@ -176,7 +187,7 @@ class TaskListWalk {
   }
 
   #push(link: Link): void {
-    this.#chain.push(link);
+    if (this.#chain.push(link) > 1) this.#unasked.push(link);
     this.#onChain.set(link.task.address, link);
   }
 

@@ -1,6 +1,6 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
 import { Changed, isChange } from "./changed.ts";
-import { type Reader, readU64, viewOf } from "./reader.ts";
+import { type Reader, viewOf } from "./reader.ts";
 import { type StructOffsets, StructReader, type StructView } from "./struct_reader.ts";
 import { type TaskState, taskState } from "./task_state.ts";
 
@@ -26,8 +26,8 @@ export interface TaskRecord {
   readonly state: TaskState;
   /** Is it a thread of the kernel, without memory of its own? */
   readonly isKernelThread: boolean;
-  /** All threads, the first one included. */
-  readonly threads: readonly LinuxThread[];
+  /** How many threads it has, the first one included. */
+  readonly threadCount: number;
   /** The virtual address of the first thread's `task_struct`. */
   readonly task: bigint;
   /** The virtual address of its `mm_struct`; null for a kernel thread, and for one that has exited. */
@@ -48,6 +48,9 @@ const PF_KTHREAD = 0x20_0000;
 /** PID_MAX_LIMIT on 64 bits (include/linux/threads.h). */
 export const MAX_TASKS = 4 * 1024 * 1024;
 const MAX_ATTEMPTS = 5;
+const PAGE_BYTES = 0x1000n;
+/** include/linux/poison.h, with x86's CONFIG_ILLEGAL_POINTER_VALUE. */
+const LIST_POISON2 = 0xdead_0000_0000_0122n;
 
 const TASK_MEMBERS = {
   state: 4,
@@ -60,26 +63,46 @@ const TASK_MEMBERS = {
   thread_node: 16,
   comm: 16,
   signal: 8,
+  // Known where the kernel has type data.
+  self_exec_id: 8,
 } as const;
+/** What tells whether a task still is the same process, and runs the same program. */
+const SAME_MEMBERS = { mm: 8, pid: 4, self_exec_id: 8 } as const;
+const SIGNAL_MEMBERS = { nr_threads: 4 } as const;
+/** The state lies some KiB in front of the rest. A command costs more than as much memory. */
+const TASK_GAP_BYTES = 4096;
 
 /** The members of a `task_struct` that are read. */
 export type Task = StructView<keyof typeof TASK_MEMBERS>;
+type Same = StructView<keyof typeof SAME_MEMBERS>;
 
-/** Reads tasks, one at a time, while the kernel goes on. */
+/** Reads tasks while the kernel goes on. */
 export class TaskReader {
   readonly #reader: Reader;
   readonly #tasks: StructReader<keyof typeof TASK_MEMBERS>;
-  readonly #pgdOffset: bigint;
+  readonly #same: StructReader<keyof typeof SAME_MEMBERS>;
+  readonly #memories: StructReader<"pgd">;
+  readonly #signals: StructReader<keyof typeof SIGNAL_MEMBERS> | null;
   readonly #threadHead: bigint;
+  readonly #hasExecId: boolean;
   readonly #options: ReadOptions;
 
   constructor({ offsets, reader }: TaskSource, options: ReadOptions = {}) {
     this.#reader = reader;
-    this.#tasks = new StructReader("task_struct", TASK_MEMBERS, offsets);
-    this.#pgdOffset = new StructReader("mm_struct", { pgd: 8 }, offsets).offset("pgd");
+    this.#options = options;
+    this.#hasExecId = offsets.has("task_struct.self_exec_id");
+    const { self_exec_id, ...always } = TASK_MEMBERS;
+    const members = this.#hasExecId ? { ...always, self_exec_id } : always;
+    const { self_exec_id: _, ...sameAlways } = SAME_MEMBERS;
+    const same = this.#hasExecId ? SAME_MEMBERS : sameAlways;
+    this.#tasks = new StructReader("task_struct", members, offsets, { gapBytes: TASK_GAP_BYTES });
+    this.#same = new StructReader("task_struct", same, offsets);
+    this.#memories = new StructReader("mm_struct", { pgd: 8 }, offsets);
     const signal = new StructReader("signal_struct", { thread_head: 8 }, offsets);
     this.#threadHead = signal.offset("thread_head");
-    this.#options = options;
+    this.#signals = offsets.has("signal_struct.nr_threads")
+      ? new StructReader("signal_struct", SIGNAL_MEMBERS, offsets)
+      : null;
   }
 
   /** Reads the task at an address. */
@@ -98,18 +121,30 @@ export class TaskReader {
   }
 
   /**
-   * Is the task on the list of all processes? One that is taken off keeps its pointer to the next, and
-   * loses that to the one before it (`list_del_rcu`).
+   * Was the task on the list of all processes? One that is taken off keeps its pointer to the next, and
+   * loses that to the one before it (`list_del_rcu`). Whether that one leads back says nothing: it may
+   * just have been taken off itself.
    */
-  async isListed(task: Task): Promise<boolean> {
-    try {
-      const before = link(task, "tasks", "prev");
-      const next = await readU64(this.#reader, before, this.#options);
-      return next - this.#tasks.offset("tasks") === task.address;
-    } catch (error) {
-      if (!isChange(error)) throw error;
-      return false;
-    }
+  isListed(task: Task): boolean {
+    return link(task, "tasks", "prev") !== LIST_POISON2;
+  }
+
+  /**
+   * What {@linkcode record} says of each of many processes, asked for together.
+   *
+   * @throws if a process changes faster than it can be read: then {@linkcode isChange} holds of the error
+   */
+  async records(tasks: readonly Task[]): Promise<(TaskRecord | null)[]> {
+    const owners = tasks.filter((task) => !isKernelThread(task) && task.u64("mm") !== 0n);
+    const tables = await this.#tablesOf(owners);
+    const tableOf = new Map(owners.map((task, i) => [task, tables[i] ?? null]));
+    return await Promise.all(tasks.map((task) => {
+      const pgd = tableOf.get(task);
+      if (pgd) return this.#recordOf(task, task.u64("mm"), pgd);
+      return pgd === undefined && (isAlone(task) || isKernelThread(task))
+        ? this.#recordOf(task, null, null)
+        : this.record(task);
+    }));
   }
 
   /**
@@ -129,49 +164,83 @@ export class TaskReader {
         failure = error;
       }
       current = await this.read(task.address);
-      if (current.u32("pid") !== task.u32("pid") || !await this.isListed(current)) return null;
+      if (current.u32("pid") !== task.u32("pid") || !this.isListed(current)) return null;
     }
     throw failure;
   }
 
   async #recordOnce(task: Task): Promise<TaskRecord> {
-    const isKernelThread = Boolean(task.u32("flags") & PF_KTHREAD);
-    const threads = await this.#threads(task);
     // A kernel thread may borrow a process's memory for a while. A first thread that has ended has
     // given its memory back, while the others go on.
-    const owner = isKernelThread ? null : threads.find((thread) => thread.u64("mm") !== 0n);
-    const mm = owner?.u64("mm") ?? 0n;
-    let pgd: bigint | null = null;
-    if (owner && mm !== 0n) {
-      const read = () => this.#u64(mm + this.#pgdOffset);
-      pgd = await read();
-      // The memory may have been given back meanwhile, and the pgd be another's. After two programs more
-      // the process may have the same mm_struct again, which then has another pgd.
-      const [after, again] = await Promise.all([
-        this.#u64(owner.address + this.#tasks.offset("mm")),
-        read(),
-      ]);
-      if (after !== mm || again !== pgd) {
-        throw new Changed("a process exits or becomes another program");
-      }
-    }
+    const owner = isKernelThread(task)
+      ? undefined
+      : task.u64("mm") !== 0n || isAlone(task)
+      ? task
+      : (await this.threads(task)).find((thread) => thread.u64("mm") !== 0n);
+    if (!owner || owner.u64("mm") === 0n) return await this.#recordOf(task, null, null);
+    const [pgd] = await this.#tablesOf([owner]);
+    if (!pgd) throw new Changed("a process exits or becomes another program");
+    return await this.#recordOf(task, owner.u64("mm"), pgd);
+  }
+
+  /**
+   * The page table of each of some tasks' memories; null where the memory may not have been the task's
+   * when it was read. Its address proves nothing: after two programs more a process may have the same
+   * `mm_struct` again, which was another's in between. But a task counts each program that it runs
+   * (`self_exec_id`) after it has changed its memory, so that there was none between two equal counts.
+   */
+  async #tablesOf(tasks: readonly Task[]): Promise<(bigint | null)[]> {
+    const read = () => {
+      const memories = tasks.map((task) => task.u64("mm"));
+      return this.#memories.readAll(this.#reader, memories, this.#options);
+    };
+    const before = await read();
+    const addresses = tasks.map(({ address }) => address);
+    const same = await this.#same.readAll(this.#reader, addresses, this.#options);
+    // Without type data the count is not known: then the table has to be there still.
+    const after = this.#hasExecId ? before : await read();
+    return tasks.map((task, i) => {
+      const pgd = before[i]?.u64("pgd");
+      const isProved = pgd !== undefined && isTable(pgd) && after[i]?.u64("pgd") === pgd &&
+        this.#isSame(task, same[i]!);
+      return isProved ? pgd : null;
+    });
+  }
+
+  #isSame(task: Task, now: Same | null): boolean {
+    return now !== null && now.u64("mm") === task.u64("mm") && now.u32("pid") === task.u32("pid") &&
+      (!this.#hasExecId || now.u64("self_exec_id") === task.u64("self_exec_id"));
+  }
+
+  async #recordOf(task: Task, mm: bigint | null, pgd: bigint | null): Promise<TaskRecord> {
     return {
       pid: task.u32("tgid"),
       comm: task.text("comm"),
       state: taskState(task.u32("state"), task.u32("exit_state")),
-      isKernelThread,
-      threads: threads.map(threadOf),
+      isKernelThread: isKernelThread(task),
+      threadCount: await this.#countThreads(task),
       task: task.address,
-      mm: mm === 0n ? null : mm,
+      mm,
       pgd,
     };
   }
 
-  async #threads(leader: Task): Promise<Task[]> {
-    // Both pointers of a single thread's node lead to the list's head.
-    if (link(leader, "thread_node", "next") === link(leader, "thread_node", "prev")) {
-      return [leader];
-    }
+  async #countThreads(task: Task): Promise<number> {
+    if (isAlone(task)) return 1;
+    if (!this.#signals) return (await this.threads(task)).length;
+    const signal = await this.#signals.read(this.#reader, task.u64("signal"), this.#options);
+    const count = signal.u32("nr_threads");
+    if (count > MAX_TASKS) throw new Changed("a process has ended");
+    return Math.max(1, count);
+  }
+
+  /**
+   * All threads of a process, by its first one.
+   *
+   * @throws if they change: then {@linkcode isChange} holds of the error
+   */
+  async threads(leader: Task): Promise<Task[]> {
+    if (isAlone(leader)) return [leader];
     const head = leader.u64("signal") + this.#threadHead;
     const node = this.#tasks.offset("thread_node");
     const threads: Task[] = [];
@@ -187,10 +256,20 @@ export class TaskReader {
     }
     return threads;
   }
+}
 
-  #u64(address: bigint): Promise<bigint> {
-    return readU64(this.#reader, address, this.#options);
-  }
+function isKernelThread(task: Task): boolean {
+  return Boolean(task.u32("flags") & PF_KTHREAD);
+}
+
+/** Both pointers of a single thread's node lead to the list's head. */
+function isAlone(task: Task): boolean {
+  return link(task, "thread_node", "next") === link(task, "thread_node", "prev");
+}
+
+/** Freed memory may hold anything; a page table begins where a page does, in the kernel's half. */
+function isTable(pgd: bigint): boolean {
+  return pgd >> 63n === 1n && pgd % PAGE_BYTES === 0n;
 }
 
 /** A pointer of a `list_head`: the next at 0, the previous at 8. */
@@ -198,7 +277,8 @@ function link(task: Task, member: "tasks" | "thread_node", end: "next" | "prev")
   return viewOf(task.bytes(member)).getBigUint64(end === "next" ? 0 : 8, true);
 }
 
-function threadOf(task: Task): LinuxThread {
+/** What is told of a thread. */
+export function threadOf(task: Task): LinuxThread {
   return {
     tid: task.u32("pid"),
     comm: task.text("comm"),

@@ -49,8 +49,10 @@ export interface VfioKernel {
 export interface VfioOwner {
   /** The process id. */
   readonly pid: number;
-  /** All threads: the virtual addresses of their `task_struct`s. */
-  readonly threads: readonly { readonly task: bigint }[];
+  /** The virtual address of its first thread's `task_struct`. */
+  readonly task: bigint;
+  /** The same of all its threads: read only where the first does not tell. */
+  threads(): Promise<readonly bigint[]>;
   /** The virtual address of its `mm_struct`. */
   readonly mm: bigint;
 }
@@ -130,21 +132,24 @@ export class VfioMappings {
       if (await readU64(this.#kernel.live, file.slot, options) !== file.file) {
         throw new Changed("the container was closed");
       }
-      mappings.push(
-        ...ranges.filter((range) => range.size > 0n && isOf(range, owner)).map(mappingOf),
-      );
+      for (const range of ranges) {
+        if (range.size > 0n && await isOf(range, owner)) mappings.push(mappingOf(range));
+      }
     }
     return mappings;
   }
 
   /** The files of the first thread that has some: the others share them, but one may have ended. */
   async #filesOf(
-    { threads }: VfioOwner,
+    owner: VfioOwner,
     offsets: StructOffsets,
     options: ReadOptions,
   ): Promise<OpenFile[]> {
-    for (const { task } of threads) {
-      const files = await readOpenFiles(this.#kernel.live, offsets, task, options);
+    const read = (task: bigint) => readOpenFiles(this.#kernel.live, offsets, task, options);
+    const files = await read(owner.task);
+    if (files.length > 0) return files;
+    for (const task of await owner.threads()) {
+      const files = await read(task);
       if (files.length > 0) return files;
     }
     return [];
@@ -316,8 +321,9 @@ function isSame({ size, ...range }: DmaRange, { size: later, ...again }: DmaRang
 }
 
 /** A container may be inherited, or handed on: what another process mapped is not this one's memory. */
-function isOf({ mm, task }: DmaRange, owner: VfioOwner): boolean {
-  return mm === null ? owner.threads.some((thread) => thread.task === task) : mm === owner.mm;
+async function isOf({ mm, task }: DmaRange, owner: VfioOwner): Promise<boolean> {
+  if (mm !== null) return mm === owner.mm;
+  return task === owner.task || (await owner.threads()).includes(task);
 }
 
 function mappingOf({ iova, prot, size, vaddr, vaddrInvalid }: DmaRange): VfioMapping {

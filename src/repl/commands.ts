@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../core/errors.ts";
+import { escapeText } from "../core/escape.ts";
 import { cell, columns } from "./show/columns.ts";
 
 /** What the prompt's own commands act on. */
@@ -43,7 +44,7 @@ export const COMMANDS: readonly Command[] = [
       if (file === "") return script.trimEnd();
       requirePermission("write", file);
       await Deno.writeTextFile(file, script);
-      return `Saved: deno run ${file} replays it`;
+      return `Saved: deno run ${escapeText(file)} replays it`;
     },
   },
   {

@@ -1,5 +1,6 @@
 import { type Token, tokenizer, tokTypes } from "acorn";
 import { types } from "node:util";
+import { escapeForString, hasUnsafe } from "../core/escape.ts";
 import type { Scope } from "./evaluate/scope.ts";
 import type { HelperContext } from "./helper.ts";
 import type { Completion } from "./terminal/line_editor.ts";
@@ -23,11 +24,11 @@ export async function complete(text: string, sources: CompletionSources): Promis
   if (/^\s*\.\w*$/.test(text)) return matching(sources.commands, text.trim());
   const tokenised = tokenise(text);
   if (!tokenised) return NOTHING;
-  const { tokens, openText } = tokenised;
-  if (openText !== undefined) {
+  const { tokens, open: string } = tokenised;
+  if (string) {
     const [called, open] = tokens.slice(-2);
     const name = open?.type === tokTypes.parenL && isName(called) && textOf(called, text);
-    return name ? await completeArgument(name, openText, sources.context) : NOTHING;
+    return name ? await completeArgument(name, string, sources.context) : NOTHING;
   }
   const chain = chainAtEnd(tokens, text);
   if (!chain) return NOTHING;
@@ -39,16 +40,24 @@ export async function complete(text: string, sources: CompletionSources): Promis
 
 function matching(names: Iterable<string>, partial: string): Completion {
   const candidates = [...new Set(names)].filter((name) => name.startsWith(partial));
+  // A name that turns or hides text cannot be told from another one.
+  const legible = candidates.filter((name) => !hasUnsafe(name));
   // Names with an underscore in front are shown only to those who ask for them.
-  const shown = candidates.filter((name) => partial !== "" || !name.startsWith("_"));
+  const shown = legible.filter((name) => partial !== "" || !name.startsWith("_"));
   return { candidates: shown.toSorted(), replaces: partial };
 }
 
+/** A string that has not ended yet: its quote, and what stands behind it. */
+interface OpenString {
+  readonly quote: string;
+  readonly text: string;
+}
+
 /**
- * The tokens of a text that may end anywhere; `openText` is a string that has not ended yet. Undefined
- * within what is no code: a comment, a template's text.
+ * The tokens of a text that may end anywhere, and the string that is open there. Undefined within what
+ * is no code: a comment, a template's text.
  */
-function tokenise(text: string): { tokens: Token[]; openText?: string } | undefined {
+function tokenise(text: string): { tokens: Token[]; open?: OpenString } | undefined {
   const tokens: Token[] = [];
   try {
     for (const token of tokenizer(text, { ecmaVersion: "latest" })) tokens.push(token);
@@ -56,18 +65,23 @@ function tokenise(text: string): { tokens: Token[]; openText?: string } | undefi
     const { message, pos } = error as SyntaxError & { pos?: number };
     if (pos === undefined) throw error;
     const isString = message.startsWith("Unterminated string");
-    return isString ? { tokens, openText: text.slice(pos + 1) } : undefined;
+    return isString
+      ? { tokens, open: { quote: text[pos]!, text: text.slice(pos + 1) } }
+      : undefined;
   }
   return { tokens };
 }
 
+/** What an argument may be, written as the rest of its string: no name of a process ends it. */
 async function completeArgument(
   called: string,
-  partial: string,
+  { quote, text }: OpenString,
   context: HelperContext,
 ): Promise<Completion> {
   const helper = context.helpers.find(({ name }) => name === called);
-  return helper?.complete ? matching(await helper.complete(context), partial) : NOTHING;
+  if (!helper?.complete) return NOTHING;
+  const all = await helper.complete(context);
+  return matching(all.map((name) => escapeForString(name, quote)), text);
 }
 
 /** A name or an index along a chain. */

@@ -1,3 +1,5 @@
+import { hasUnsafe } from "../core/escape.ts";
+
 /** The lines that were entered, kept in a file if there is one that may be used. */
 export class History {
   readonly #path: string | null;
@@ -39,9 +41,12 @@ function mayUse(path: string): boolean {
   );
 }
 
+/** The lines of a history; what would act on the terminal that it is shown on is left out. */
 function readLines(path: string): string[] {
   try {
-    return Deno.readTextFileSync(path).split("\n").filter((line) => line !== "");
+    return Deno.readTextFileSync(path).split("\n").filter((line) =>
+      line !== "" && !hasUnsafe(line)
+    );
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     throw error;

@@ -1,3 +1,4 @@
+import { escapeText } from "../core/escape.ts";
 import type { Style } from "../report/style.ts";
 import type { GuestLink } from "./guest_link.ts";
 
@@ -8,5 +9,5 @@ export function promptText(guest: GuestLink, name: string, style: Style): string
     : guest.isNew && name !== "sim"
     ? style.faint(" (connecting)")
     : "";
-  return `${style.strong(`${name}:${guest.choiceLabel}`)}${state}> `;
+  return `${style.strong(`${name}:${escapeText(guest.choiceLabel)}`)}${state}> `;
 }

@@ -1,3 +1,4 @@
+import { escapeForString, escapeMessage } from "../core/escape.ts";
 import type { RunLine } from "./evaluate/evaluator.ts";
 import { toScript } from "./evaluate/script.ts";
 import { parseEndpoint, permissionFor } from "../monitor/endpoint/mod.ts";
@@ -27,7 +28,9 @@ export function savedScript(lines: readonly RunLine[], options: SaveOptions): st
   // A helper of the same name goes before it.
   const connect = helpers.includes("connect") ? "connect as connectTo" : "connect";
   const imports = [connect, ...sdk.filter((name) => name !== "connect")];
-  const permission = permissionFor(parseEndpoint(options.endpoint));
+  // It stands in a comment, which must not end there.
+  const permission = escapeMessage(permissionFor(parseEndpoint(options.endpoint)))
+    .replaceAll("*/", "*\\/");
   return [
     "/**",
     " * Saved from a pagewalk prompt.",
@@ -38,7 +41,9 @@ export function savedScript(lines: readonly RunLine[], options: SaveOptions): st
     `import { replHelpers } from "${REPL}";`,
     ...identifiers.has("pagewalk") ? [`import * as pagewalk from "${SDK}";`] : [],
     "",
-    `await using session = await ${connect.split(" ").at(-1)}("${options.endpoint}");`,
+    `await using session = await ${connect.split(" ").at(-1)}("${
+      escapeForString(options.endpoint, '"')
+    }");`,
     `const { ${helpers.join(", ")} } = replHelpers(session);`,
     "",
     text,

@@ -1,3 +1,4 @@
+import { escapeMessage } from "../core/escape.ts";
 import { COLOUR, PLAIN } from "../report/style.ts";
 import type { Session } from "../session/session.ts";
 import { describeSession } from "./describe_session.ts";
@@ -123,7 +124,7 @@ const SIMULATED_BANNER =
 
 function bannerFor(session: Session): string {
   const help = "help() lists what there is, Ctrl-D leaves.";
-  const notice = session.notice === null ? "" : `\nNote: ${session.notice}`;
+  const notice = session.notice === null ? "" : `\nNote: ${escapeMessage(session.notice)}`;
   return `${describeSession(session)}. ${help}${notice}`;
 }
 

@@ -1,3 +1,4 @@
+import { escapeText } from "../core/escape.ts";
 import type { AreaPages } from "../linux/area_pages.ts";
 import type { MemoryArea } from "../linux/memory_areas.ts";
 import { formatSize } from "./size.ts";
@@ -55,5 +56,7 @@ export function areaLine(area: AreaOfLine, style: Style = PLAIN): string {
     const text = `${word} ${formatSize(pages[key])}`;
     return bad ? style.bad(text) : text;
   });
-  return `${range} ${permissions} ${name.padEnd(24)} ${[...mapped, ...remarks].join(", ")}`;
+  return `${range} ${escapeText(permissions)} ${escapeText(name).padEnd(24)} ${
+    [...mapped, ...remarks].join(", ")
+  }`;
 }

@@ -1,4 +1,5 @@
 import { formatAddress } from "../core/address.ts";
+import { escapeMessage } from "../core/escape.ts";
 import type { Finding } from "../audit/finding.ts";
 import { SEVERITIES, type Severity } from "../audit/rules.ts";
 import { rightsText } from "./mappings_text.ts";
@@ -21,7 +22,9 @@ export function findingLine(found: Finding, style: Style): string {
   const paint = severity === "high" ? style.bad : severity === "medium" ? style.value : style.faint;
   const size = lengthBytes === 0 ? "" : ` (${formatSize(lengthBytes)})`;
   const details = evidenceText(found);
-  return `${paint(severity.padEnd(6))} ${rule}: ${formatAddress(address, 8)}${size}: ${message}` +
+  return `${paint(severity.padEnd(6))} ${rule}: ${formatAddress(address, 8)}${size}: ${
+    escapeMessage(message)
+  }` +
     (details === "" ? "" : `; ${details}`);
 }
 

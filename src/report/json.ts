@@ -1,4 +1,5 @@
 import { formatAddress } from "../core/address.ts";
+import { escapeForJson } from "../core/escape.ts";
 import type { PageTableEntry } from "../translate/entry.ts";
 import type { Walk } from "../translate/walk.ts";
 import type { Verdict } from "../verify/verdict.ts";
@@ -7,7 +8,8 @@ import type { Verdict } from "../verify/verdict.ts";
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /**
- * Writes a value as JSON, addresses and other bigints as `0x…` strings, absent fields left out.
+ * Writes a value as JSON, addresses and other bigints as `0x…` strings, absent fields left out. Text is exact; what
+ * could act on a terminal is written as `\u…`.
  *
  * @example Usage
  * ```ts
@@ -18,11 +20,13 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
  * ```
  */
 export function toJson(value: unknown, indent = 0): string {
-  return JSON.stringify(
+  const json = JSON.stringify(
     value,
     (_key, item) => typeof item === "bigint" ? formatAddress(item) : item,
     indent,
   );
+  // JSON has no text for undefined and functions.
+  return json && escapeForJson(json);
 }
 
 /**

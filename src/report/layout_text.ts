@@ -1,3 +1,4 @@
+import { escapeText } from "../core/escape.ts";
 import type { LayoutMember, StructLayout } from "../linux/btf/btf.ts";
 import { PLAIN, type Style } from "./style.ts";
 
@@ -14,7 +15,8 @@ import { PLAIN, type Style } from "./style.ts";
  * ```
  */
 export function memberLine({ offset, type, name, bits }: LayoutMember): string {
-  return `  /* ${String(offset).padStart(5)} */ ${type} ${name}${bits ? ` : ${bits.width}` : ""};`;
+  const what = `${escapeText(type)} ${escapeText(name)}`;
+  return `  /* ${String(offset).padStart(5)} */ ${what}${bits ? ` : ${bits.width}` : ""};`;
 }
 
 /** How a layout is written. */
@@ -49,7 +51,11 @@ export interface LayoutTextOptions {
 export function layoutText(layout: StructLayout, options: LayoutTextOptions = {}): string {
   const { kind, name, members, sizeBytes } = layout;
   const { style = PLAIN, lines = members.map(memberLine) } = options;
-  return [`${style.strong(`${kind} ${name}`)} {`, ...lines, `} /* ${sizeBytes} bytes */`].join(
+  return [
+    `${style.strong(escapeText(`${kind} ${name}`))} {`,
+    ...lines,
+    `} /* ${sizeBytes} bytes */`,
+  ].join(
     "\n",
   );
 }

@@ -1,8 +1,9 @@
+import { escapeLine } from "../core/escape.ts";
 import type { LogRecord } from "../linux/printk_ring.ts";
 
 /**
  * Writes a record of the kernel's log as `dmesg` does: seconds since boot before each line of its
- * text.
+ * text. What could act on a terminal is escaped.
  *
  * @example Usage
  * ```ts
@@ -16,5 +17,5 @@ import type { LogRecord } from "../linux/printk_ring.ts";
 export function logText({ timeNs, text }: Pick<LogRecord, "timeNs" | "text">): string {
   const seconds = String(timeNs / 1_000_000_000n).padStart(5);
   const micros = String(timeNs / 1000n % 1_000_000n).padStart(6, "0");
-  return text.split("\n").map((line) => `[${seconds}.${micros}] ${line}`).join("\n");
+  return text.split("\n").map((line) => `[${seconds}.${micros}] ${escapeLine(line)}`).join("\n");
 }

@@ -1,5 +1,6 @@
 import type { MappingRecord } from "../translate/mappings.ts";
 import { formatAddress } from "../core/address.ts";
+import { csvLine } from "./csv.ts";
 
 /**
  * One record of a listing as plain data for JSON.
@@ -58,6 +59,8 @@ export function mappingRecord(record: MappingRecord): Record<string, unknown> {
         content: record.content,
       };
     }
+    case "changed":
+      return { kind, address, lengthBytes };
     case "truncated":
       return { kind, address, lengthBytes, tables: record.tables };
   }
@@ -69,7 +72,7 @@ export const MAPPING_CSV_HEAD: string =
   "leafWritable,leafExecutable,user,writable,executable,cacheType,entryAddress,entry";
 
 /**
- * One record of a listing as a line of CSV. No field needs quoting.
+ * One record of a listing as a line of CSV.
  *
  * @example Usage
  * ```ts
@@ -87,10 +90,10 @@ export function mappingCsv(record: MappingRecord): string {
   const ofEntry = entry ? [formatAddress(entry.address), formatAddress(entry.raw)] : ["", ""];
   const start = [kind, formatAddress(address)];
   if (record.kind !== "mapping") {
-    return [...start, "", lengthBytes, ...Array(8).fill(""), ...ofEntry].join(",");
+    return csvLine([...start, "", lengthBytes, ...Array(8).fill(""), ...ofEntry]);
   }
   const { physicalAddress, pageSizeBytes, leaf, effective, cacheType } = record;
-  return [
+  return csvLine([
     ...start,
     physicalAddress === null ? "" : formatAddress(physicalAddress),
     lengthBytes,
@@ -98,5 +101,5 @@ export function mappingCsv(record: MappingRecord): string {
     ...[leaf, effective].flatMap((r) => [+r.user, +r.writable, +r.executable]),
     cacheType,
     ...ofEntry,
-  ].join(",");
+  ]);
 }

@@ -105,6 +105,8 @@ function noteOf(record: Exclude<MappingRecord, Mapping>): string {
         : "empty";
       return `not present: ${what} (entry ${formatAddress(entry.raw)})`;
     }
+    case "changed":
+      return "the guest changed these tables while they were read";
     case "truncated":
       return `the listing ended here after ${record.tables} tables: --max-tables allows more`;
   }

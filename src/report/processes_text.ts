@@ -1,3 +1,4 @@
+import { escapeText } from "../core/escape.ts";
 import type { LinuxProcess } from "../linux/processes.ts";
 import type { LinuxThread } from "../linux/task_record.ts";
 import { completeLineOptions, type LineOptions } from "./line_options.ts";
@@ -5,7 +6,7 @@ import { completeLineOptions, type LineOptions } from "./line_options.ts";
 /** What a line tells of a process. */
 export type ProcessOfLine = Pick<
   LinuxProcess,
-  "pid" | "state" | "root" | "userRoot" | "comm" | "isKernelThread" | "threads"
+  "pid" | "state" | "root" | "userRoot" | "comm" | "isKernelThread" | "threadCount"
 >;
 
 /** An address as long as any root on a machine of 16 TiB. */
@@ -37,20 +38,20 @@ export function processesHead(options: LineOptions = {}): string {
  *
  * const process = { pid: 2, state: "S", comm: "kthreadd", isKernelThread: true } as const;
  * assertEquals(
- *   processLine({ ...process, root: null, userRoot: null, threads: [] }),
+ *   processLine({ ...process, root: null, userRoot: null, threadCount: 1 }),
  *   "      2 S -             -             [kthreadd]",
  * );
  * ```
  */
 export function processLine(process: ProcessOfLine, options: LineOptions = {}): string {
-  const { pid, state, comm, isKernelThread, threads } = process;
+  const { pid, state, comm, isKernelThread, threadCount } = process;
   const { address } = completeLineOptions(options);
   const [root, userRoot] = [process.root, process.userRoot].map((at) =>
     at === null ? "-" : address(at)
   );
-  const name = isKernelThread ? `[${comm}]` : comm;
-  const more = threads.length > 1 ? ` (${threads.length} threads)` : "";
-  return row([String(pid), state, root!, userRoot!, `${name}${more}`], options);
+  const name = isKernelThread ? `[${escapeText(comm)}]` : escapeText(comm);
+  const more = threadCount > 1 ? ` (${threadCount} threads)` : "";
+  return row([String(pid), escapeText(state), root!, userRoot!, `${name}${more}`], options);
 }
 
 /**
@@ -69,7 +70,7 @@ export function threadLine(
   { tid, state, comm }: Pick<LinuxThread, "tid" | "state" | "comm">,
   options: LineOptions = {},
 ): string {
-  return row([String(tid), state, "", "", comm], options);
+  return row([String(tid), escapeText(state), "", "", escapeText(comm)], options);
 }
 
 function row(

@@ -1,4 +1,5 @@
 import { formatAddress } from "../core/address.ts";
+import { escapeMessage, escapeText } from "../core/escape.ts";
 import { entryNameOf } from "../translate/regime.ts";
 import type { JudgedGap, JudgedPageOfRange, RangeVerdict } from "../verify/range_verdict.ts";
 import { formatSize } from "./size.ts";
@@ -27,7 +28,9 @@ export function rangeText(verdict: RangeVerdict, options: RangeTextOptions): str
   const { address, lengthBytes, regime, root, failures, failed, gaps, gapCount } = verdict;
   const last = address + BigInt(lengthBytes) - 1n;
   return [
-    `[+] ${regime.rules.rootName} (Page Table Base): ${formatAddress(root)} (${options.source})`,
+    `[+] ${regime.rules.rootName} (Page Table Base): ${formatAddress(root)} (${
+      escapeText(options.source)
+    })`,
     `[+] Range ${formatAddress(address)}-${formatAddress(last)}: ${formatSize(lengthBytes)}, ` +
     `${verdict.tables} tables read`,
     ...failures.map((page) => `[-] ${pageLine(verdict, page)}`),
@@ -74,10 +77,11 @@ function resultLine(verdict: RangeVerdict): string {
 
 function pageLine(verdict: RangeVerdict, page: JudgedPageOfRange): string {
   const { address, entry, reason, pageSizeBytes } = page;
-  if (!entry) return `${formatAddress(address)}: ${reason}`;
+  const why = escapeMessage(reason);
+  if (!entry) return `${formatAddress(address)}: ${why}`;
   const name = entryNameOf(verdict.regime, entry.level);
   const size = pageSizeBytes === 4096 ? "" : ` (${formatSize(pageSizeBytes)})`;
-  return `${formatAddress(address)}${size}: ${reason}; ` +
+  return `${formatAddress(address)}${size}: ${why}; ` +
     `${name} ${formatAddress(entry.raw)} at ${formatAddress(entry.address)}`;
 }
 
@@ -86,7 +90,7 @@ function gapLine({ address, lengthBytes, reason, entry }: JudgedGap): string {
   const pages = lengthBytes / 4096;
   const where = `${formatAddress(address)}-${formatAddress(last)}`;
   const raw = entry ? `; entry ${formatAddress(entry.raw)} at ${formatAddress(entry.address)}` : "";
-  return `${where} (${pages} ${pages === 1 ? "page" : "pages"}): ${reason}${raw}`;
+  return `${where} (${pages} ${pages === 1 ? "page" : "pages"}): ${escapeMessage(reason)}${raw}`;
 }
 
 function moreLine(count: number, one: string, many: string): string[] {

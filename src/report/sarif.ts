@@ -1,4 +1,5 @@
 import { formatAddress } from "../core/address.ts";
+import { escapeMessage } from "../core/escape.ts";
 import type { Finding } from "../audit/finding.ts";
 import { AUDIT_RULES, type AuditRuleName, type Severity } from "../audit/rules.ts";
 import { findingRecord } from "./audit_text.ts";
@@ -79,14 +80,24 @@ function result(
     ruleId: found.rule,
     ruleIndex: names.indexOf(found.rule),
     level: LEVELS[found.severity].level,
-    message: { text: `${found.message}: ${where}, ${found.lengthBytes} bytes` },
+    message: { text: plainMessage(`${found.message}: ${where}, ${found.lengthBytes} bytes`) },
     locations: [{
       // GitHub shows only results with a file and a line; addresses are no lines, so it is the first.
-      physicalLocation: { artifactLocation: { uri: artifact }, region: { startLine: 1 } },
+      physicalLocation: { artifactLocation: { uri: uriOf(artifact) }, region: { startLine: 1 } },
       logicalLocations: [{ fullyQualifiedName: where, kind: "address" }],
     }],
     // The same finding of the next run is the same alert.
     partialFingerprints: { "pagewalkFinding/v1": `${found.rule}:${where}` },
     properties: findingRecord(found),
   };
+}
+
+/** Text in which SARIF sees no link and no placeholder (3.11.5, 3.11.6). */
+function plainMessage(text: string): string {
+  return escapeMessage(text).replace(/[\\[\]]/g, "\\$&").replace(/[{}]/g, "$&$&");
+}
+
+/** A path, or whatever a guest is called, as a relative reference of RFC 3986. */
+function uriOf(artifact: string): string {
+  return artifact.toWellFormed().split("/").map(encodeURIComponent).join("/");
 }

@@ -1,3 +1,4 @@
+import { escapeText } from "../core/escape.ts";
 import type { KernelSymbol, SymbolAt } from "../linux/kallsyms/kallsyms.ts";
 import { completeLineOptions, type LineOptions } from "./line_options.ts";
 
@@ -14,7 +15,8 @@ import { completeLineOptions, type LineOptions } from "./line_options.ts";
  * ```
  */
 export function symbolName({ name, offset }: Pick<SymbolAt, "name" | "offset">): string {
-  return offset === 0 ? name : `${name}+0x${offset.toString(16)}`;
+  const escaped = escapeText(name);
+  return offset === 0 ? escaped : `${escaped}+0x${offset.toString(16)}`;
 }
 
 /**
@@ -36,5 +38,5 @@ export function symbolLine(
 ): string {
   const { style, address: write } = completeLineOptions(options);
   const at = style.value(write(address + BigInt(offset)));
-  return `${at} ${type} ${symbolName({ name, offset })}`;
+  return `${at} ${escapeText(type)} ${symbolName({ name, offset })}`;
 }

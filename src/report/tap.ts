@@ -1,4 +1,5 @@
 import { formatAddress } from "../core/address.ts";
+import { escapeMessage } from "../core/escape.ts";
 import type { JudgedPart } from "../verify/range_verdict.ts";
 
 /**
@@ -42,8 +43,9 @@ export class TapWriter {
     const entry = part.entry && part.verdict !== "pass"
       ? ` (entry ${formatAddress(part.entry.raw)} at ${formatAddress(part.entry.address)})`
       : "";
-    // A bare # would start a directive.
-    return `${ok} ${this.#count} - ${where} ${part.reason}${entry}`.replaceAll("#", "\\#");
+    // A bare # would start a directive, and a backslash escapes it: TAP 14, "Directives".
+    const description = escapeMessage(`${where} ${part.reason}${entry}`).replace(/[\\#]/g, "\\$&");
+    return `${ok} ${this.#count} - ${description}`;
   }
 
   /** The last line: how many there were. */

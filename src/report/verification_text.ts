@@ -1,4 +1,5 @@
 import { formatAddress } from "../core/address.ts";
+import { escapeMessage, escapeText } from "../core/escape.ts";
 import { describeFault } from "../translate/address_space.ts";
 import type { PageTableEntry } from "../translate/entry.ts";
 import { entryNameOf } from "../translate/regime.ts";
@@ -31,7 +32,11 @@ export function verificationText(verdict: Verdict, options: VerificationTextOpti
   const { walk } = verdict;
   const { rootName } = walk.regime.rules;
   const sections = [
-    [`[+] ${rootName} (Page Table Base): ${formatAddress(walk.root)} (${options.source})`],
+    [
+      `[+] ${rootName} (Page Table Base): ${formatAddress(walk.root)} (${
+        escapeText(options.source)
+      })`,
+    ],
     [
       `[+] Resolving PTE for virtual address ${formatAddress(walk.address)}`,
       ...indexLines(walk),
@@ -95,7 +100,8 @@ function effectiveText(walk: MappedWalk): string {
     .join(", ");
 }
 
-function resultLines({ verdict, reason, walk, expectation }: Verdict): string[] {
+function resultLines({ verdict, reason: why, walk, expectation }: Verdict): string[] {
+  const reason = escapeMessage(why);
   if (walk.outcome === "mapped" && isUserQuestion(expectation)) {
     return userResultLines(verdict, reason, walk);
   }

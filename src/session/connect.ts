@@ -1,5 +1,16 @@
 import type { PagingContextOptions, PagingModeName } from "../arch/x86/paging_context.ts";
 import type { RamLayout } from "../connectors/dump/ram_layout.ts";
+import {
+  BOOLEAN,
+  checkOptions,
+  LIST,
+  MILLISECONDS,
+  oneOfWords,
+  type OptionShape,
+  SIGNAL,
+  TEXT,
+  wholeNumberFrom,
+} from "../core/options.ts";
 import { connectMonitor } from "../monitor/connect_monitor.ts";
 import type { ConnectHmpOptions } from "../monitor/connect_hmp.ts";
 import { type Endpoint, parseEndpoint } from "../monitor/endpoint/mod.ts";
@@ -43,6 +54,38 @@ export interface ConnectOptions extends ConnectHmpOptions, Omit<PagingContextOpt
   layout?: RamLayout;
 }
 
+const INSTEAD = {
+  timeout: "commandTimeoutMs",
+  timeoutMs: "commandTimeoutMs or connectTimeoutMs",
+  physBits: "physicalAddressBits",
+  maxphyaddr: "physicalAddressBits",
+  kernelCache: "kernelCacheDir",
+  cpu: "an option of the call that reads the tables",
+  root: "an option of the call that reads the tables",
+};
+
+/** The checks of {@linkcode ConnectOptions}. */
+export const CONNECT_SHAPE: OptionShape<ConnectOptions> = {
+  physicalAddressBits: wholeNumberFrom(32, 52),
+  privateBit: wholeNumberFrom(32, 51),
+  sharedBit: wholeNumberFrom(32, 51),
+  kernelCacheDir: TEXT,
+  record: TEXT,
+  ram: LIST,
+  mode: oneOfWords("none", "4-level", "5-level", "pae", "32-bit"),
+  layout: (value) =>
+    ["flat", "pc", "q35"].includes(value as string) || Array.isArray(value)
+      ? null
+      : '"flat", "pc", "q35" or a list of ranges',
+  commandTimeoutMs: MILLISECONDS,
+  bannerTimeoutMs: MILLISECONDS,
+  connectTimeoutMs: MILLISECONDS,
+  maxReplyBytes: wholeNumberFrom(1),
+  allowUnsafe: LIST,
+  nudge: BOOLEAN,
+  signal: SIGNAL,
+};
+
 /**
  * Connects to a guest by any door to it. Reads only, and never pauses the guest, except through a
  * gdbstub: that pauses it for as long as the session lasts.
@@ -73,6 +116,7 @@ export async function connect(
   endpoint: Endpoint | string | number,
   options: ConnectOptions = {},
 ): Promise<Session> {
+  checkOptions(options, "the options of a connection", CONNECT_SHAPE, INSTEAD);
   const parsed = typeof endpoint === "object" ? endpoint : parseEndpoint(String(endpoint));
   const source = await openSource(parsed, options);
   const { physicalAddressBits, privateBit, sharedBit, mode } = options;

@@ -1,12 +1,13 @@
 import type { AddressLike } from "../core/address.ts";
 import { parseAddress } from "../core/address.ts";
+import { checkOptions, SIGNAL } from "../core/options.ts";
 import { addressDigits, type Regime, withRoot } from "../translate/regime.ts";
 import { translateByQemu } from "../monitor/commands/translate_by_qemu.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
 import { type Walk, walk } from "../translate/walk.ts";
 import { NoMonitorError } from "./guest_source.ts";
 import type { Session } from "./session.ts";
-import type { TableChoice } from "./table_choice.ts";
+import { CHOICE_INSTEAD, CHOICE_SHAPE, type TableChoice } from "./table_choice.ts";
 
 /** What came of one address. */
 export interface CrosscheckResult {
@@ -63,6 +64,8 @@ export async function crosscheckTables(
   [first, second]: readonly [Session, Session],
   options: CrosscheckOptions = {},
 ): Promise<CrosscheckTables> {
+  const shape = { ...CHOICE_SHAPE, signal: SIGNAL };
+  checkOptions(options, "the options of a cross-check", shape, CHOICE_INSTEAD);
   const { signal: _, ...choice } = options;
   const here = await first.pageTable(choice);
   const there = await second.pageTable(choice);

@@ -1,5 +1,5 @@
-import { InvalidArgumentError } from "../core/errors.ts";
-import { connect, type ConnectOptions } from "./connect.ts";
+import { checkOptions, wholeNumberFrom } from "../core/options.ts";
+import { connect, CONNECT_SHAPE, type ConnectOptions } from "./connect.ts";
 import type { Session } from "./session.ts";
 
 /** What came of one endpoint: the check's result, or what kept it from being made. */
@@ -40,10 +40,9 @@ export async function* checkFleet<T>(
   check: (guest: Session, endpoint: string) => Promise<T>,
   options: FleetOptions = {},
 ): AsyncGenerator<FleetResult<T>, void> {
+  const shape = { ...CONNECT_SHAPE, limit: wholeNumberFrom(1) };
+  checkOptions(options, "the options of a fleet", shape);
   const { limit = 8, ...connectOptions } = options;
-  if (!Number.isInteger(limit) || limit < 1) {
-    throw new InvalidArgumentError(`limit must be a whole number from 1 up: it is ${limit}`, limit);
-  }
   const outcomes = endpoints.map(() => Promise.withResolvers<FleetResult<T>>());
   const waiting = endpoints.entries();
   const work = async (): Promise<void> => {

@@ -1,8 +1,16 @@
 import type { AddressLike } from "../core/address.ts";
+import { checkOptions } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import { type TableViews, withUserView } from "../translate/views.ts";
-import { rightsSeen, type Walk, walk, type WalkOptions } from "../translate/walk.ts";
-import type { PageTable, TableChoice, TableSource } from "./table_choice.ts";
+import { type Walk, walk, WALK_SHAPE, type WalkOptions } from "../translate/walk.ts";
+import {
+  CHOICE_INSTEAD,
+  CHOICE_SHAPE,
+  type PageTable,
+  splitTableChoice,
+  type TableChoice,
+  type TableSource,
+} from "./table_choice.ts";
 
 /** A walk that knows whose tables it read. */
 export type GuestWalk = Walk & {
@@ -14,6 +22,15 @@ export type GuestWalk = Walk & {
 
 /** Which tables to walk, and how. */
 export interface GuestWalkOptions extends TableChoice, WalkOptions {}
+
+/** Checks the options of a walk and takes the choice of a table out of them. */
+export function splitWalkOptions(
+  options: GuestWalkOptions,
+): [choice: TableChoice, walkOptions: WalkOptions] {
+  const shape = { ...CHOICE_SHAPE, ...WALK_SHAPE };
+  checkOptions(options, "the options of a walk", shape, CHOICE_INSTEAD);
+  return splitTableChoice(options);
+}
 
 /**
  * Walks a guest's tables. Under KPTI the kernel's root forbids execution of all user pages, whatever
@@ -30,7 +47,8 @@ export async function walkGuest(
   const kpti = top && await context.rules.views?.find(memory, context, top, options);
   if (!kpti) return { ...found, source };
   const regime = withUserView(context, kpti);
-  if (found.outcome !== "mapped" || regime === context) return { ...found, regime, source, kpti };
-  const seen = await rightsSeen(memory, { ...found, regime }, options.signal);
-  return { ...found, regime, source, kpti, ...seen };
+  if (found.outcome !== "mapped" || regime === context) return { ...found, source, kpti };
+  const seen = await walk(memory, regime, found.address, options);
+  const changedDuringWalk = found.changedDuringWalk || seen.changedDuringWalk;
+  return { ...seen, changedDuringWalk, source, kpti };
 }

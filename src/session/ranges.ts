@@ -1,17 +1,40 @@
-import { audit, type AuditOptions } from "../audit/audit.ts";
+import { audit, AUDIT_SHAPE, type AuditOptions } from "../audit/audit.ts";
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
+import { checkOptions, type OptionCheck, SIGNAL } from "../core/options.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
-import type { AddressRange } from "../translate/address_range.ts";
-import { aliases, type AliasesOptions, type AliasRecord } from "../translate/aliases.ts";
-import { type MappingRecord, mappings, type MappingsOptions } from "../translate/mappings.ts";
+import { type AddressRange, parseRange } from "../translate/address_range.ts";
+import {
+  aliases,
+  ALIASES_SHAPE,
+  type AliasesOptions,
+  type AliasRecord,
+} from "../translate/aliases.ts";
+import {
+  type MappingRecord,
+  mappings,
+  MAPPINGS_SHAPE,
+  type MappingsOptions,
+} from "../translate/mappings.ts";
 import { findViews, type TableViews, withUserView } from "../translate/views.ts";
-import { type Expectation, USER_CLEARED } from "../verify/expectation.ts";
-import { verifyRange, type VerifyRangeOptions } from "../verify/range.ts";
+import { completeExpectation, type Expectation, USER_CLEARED } from "../verify/expectation.ts";
+import { VERIFY_RANGE_SHAPE, verifyRange, type VerifyRangeOptions } from "../verify/range.ts";
 import type { RangeVerdict } from "../verify/range_verdict.ts";
-import { type Snapshot, snapshot, type SnapshotOptions } from "../snapshot/snapshot.ts";
-import type { PageTable, TableChoice, TableSource } from "./table_choice.ts";
+import {
+  type Snapshot,
+  snapshot,
+  SNAPSHOT_SHAPE,
+  type SnapshotOptions,
+} from "../snapshot/snapshot.ts";
+import {
+  CHOICE_INSTEAD,
+  CHOICE_SHAPE,
+  type PageTable,
+  splitTableChoice,
+  type TableChoice,
+  type TableSource,
+} from "./table_choice.ts";
 
 /** What a range's tables are found with, and read from: a session. */
 export interface GuestTablesSource {
@@ -41,13 +64,16 @@ export async function verifyGuestRange(
   expectation: Expectation = USER_CLEARED,
   options: GuestRangeOptions,
 ): Promise<GuestRangeVerdict> {
-  const { context, source, kpti } = await guestTables(session, options, range.start);
+  const [choice, rangeOptions] = split(options, "the options of a check", VERIFY_RANGE_SHAPE);
+  parseRange(range);
+  completeExpectation(expectation);
+  const { context, source, kpti } = await guestTables(session, choice, range.start);
   const verdict = await verifyRange(
     session.memory,
     context,
     range,
     expectation,
-    options,
+    rangeOptions,
   );
   return { ...verdict, source, ...kpti && { kpti } };
 }
@@ -64,8 +90,10 @@ export async function* guestMappings(
   range: AddressRange,
   options: GuestMappingsOptions,
 ): AsyncGenerator<MappingRecord> {
-  const { context } = await guestTables(session, options, range.start);
-  yield* mappings(session.memory, context, range, options);
+  const [choice, list] = split(options, "the options of a listing", MAPPINGS_SHAPE);
+  parseRange(range);
+  const { context } = await guestTables(session, choice, range.start);
+  yield* mappings(session.memory, context, range, list);
 }
 
 /** Searches the tables that the options choose; see {@linkcode aliases}. */
@@ -74,8 +102,9 @@ export async function* guestAliases(
   physicalAddress: AddressLike,
   options: GuestAliasesOptions,
 ): AsyncGenerator<AliasRecord> {
-  const { context } = await guestTables(session, options, options.range?.start);
-  yield* aliases(session.memory, context, physicalAddress, options);
+  const [choice, search] = split(options, "the options of a search", ALIASES_SHAPE);
+  const { context } = await guestTables(session, choice, options.range?.start);
+  yield* aliases(session.memory, context, physicalAddress, search);
 }
 
 /** Which tables to audit, and how. */
@@ -86,11 +115,12 @@ export async function* guestAudit(
   session: GuestTablesSource,
   options: GuestAuditOptions,
 ): AsyncGenerator<Finding> {
-  const { context } = await guestTables(session, options, options.range?.start);
+  const [choice, audited] = split(options, "the options of an audit", AUDIT_SHAPE);
+  const { context } = await guestTables(session, choice, options.range?.start);
   const { memory } = session;
   const ranges = options.ranges ?? (memory instanceof MonitorMemory ? await memory.ranges() : null);
   yield* audit({ memory, context }, {
-    ...options,
+    ...audited,
     ...ranges && { ranges },
   });
 }
@@ -103,9 +133,13 @@ export async function guestSnapshot(
   session: GuestTablesSource,
   options: GuestSnapshotOptions,
 ): Promise<Snapshot> {
-  const { context } = await guestTables(session, options, options.range?.start);
+  const [choice, taken] = split(options, "the options of a snapshot", SNAPSHOT_SHAPE);
+  const { context } = await guestTables(session, choice, options.range?.start);
   const source = options.source ?? session.endpoint;
-  return await snapshot(session.memory, context, { ...options, source });
+  return await snapshot(session.memory, context, {
+    ...taken,
+    source,
+  });
 }
 
 /** A page table of the guest, with its KPTI pair. */
@@ -120,8 +154,27 @@ export async function guestTables(
   options: TableChoice & ReadOptions,
   address?: AddressLike,
 ): Promise<GuestTables> {
-  const walkOptions = options.signal ? { signal: options.signal } : {};
-  const table = await session.pageTable(options, address, walkOptions);
-  const kpti = await findViews(session.memory, table.context, walkOptions);
+  checkOptions(
+    options,
+    "the choice of a table",
+    { ...CHOICE_SHAPE, signal: SIGNAL },
+    CHOICE_INSTEAD,
+  );
+  const { signal, ...choice } = options;
+  const readOptions = signal ? { signal } : {};
+  const table = await session.pageTable(choice, address, readOptions);
+  const kpti = await findViews(session.memory, table.context, readOptions);
   return { ...table, context: withUserView(table.context, kpti), ...kpti && { kpti } };
+}
+
+/** Checks options and takes the choice of a table out of them, with the signal. */
+function split<T extends TableChoice & ReadOptions>(
+  options: T,
+  what: string,
+  shape: Readonly<Record<string, OptionCheck>>,
+): [choice: TableChoice & ReadOptions, others: Omit<T, keyof TableChoice>] {
+  checkOptions<object>(options, what, { ...CHOICE_SHAPE, ...shape }, CHOICE_INSTEAD);
+  const [choice, others] = splitTableChoice(options);
+  const { signal } = options;
+  return [signal ? { ...choice, signal } : choice, others];
 }

@@ -15,11 +15,16 @@ import { AddressSpace } from "../translate/address_space.ts";
 import type { AliasRecord } from "../translate/aliases.ts";
 import type { MappingRecord } from "../translate/mappings.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
-import type { Expectation } from "../verify/expectation.ts";
+import { completeExpectation, type Expectation } from "../verify/expectation.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
 import type { Freezer } from "./freeze.ts";
 import { type GuestSource, NoMonitorError } from "./guest_source.ts";
-import { type GuestWalk, type GuestWalkOptions, walkGuest } from "./guest_walk.ts";
+import {
+  type GuestWalk,
+  type GuestWalkOptions,
+  splitWalkOptions,
+  walkGuest,
+} from "./guest_walk.ts";
 import { LinuxAttachment } from "./linux_attachment.ts";
 import type {
   GuestAliasesOptions,
@@ -30,7 +35,7 @@ import type {
   GuestSnapshotOptions,
   GuestTables,
 } from "./ranges.ts";
-import { type PageTable, splitTableChoice, type TableChoice } from "./table_choice.ts";
+import type { PageTable, TableChoice } from "./table_choice.ts";
 import { TableFinder } from "./table_finder.ts";
 import type { WatchEvent, WatchOptions } from "./watch.ts";
 
@@ -159,9 +164,15 @@ export class Session implements AsyncDisposable {
     return this.#tables.find(choice, address, options);
   }
 
-  /** The chosen tables as an address space, to walk and read through many times. */
-  async addressSpace(choice: TableChoice = {}): Promise<AddressSpace<PagingContext>> {
-    return new AddressSpace(this.memory, (await this.pageTable(choice)).context);
+  /**
+   * The chosen tables as an address space, to walk and read through many times. `sampleMs` needs the
+   * address it samples for.
+   */
+  async addressSpace(
+    choice: TableChoice = {},
+    address?: AddressLike,
+  ): Promise<AddressSpace<PagingContext>> {
+    return new AddressSpace(this.memory, (await this.pageTable(choice, address)).context);
   }
 
   /**
@@ -171,8 +182,8 @@ export class Session implements AsyncDisposable {
    * @throws {MonitorError} if the guest cannot be asked
    */
   async walk(address: AddressLike, options: GuestWalkOptions = {}): Promise<GuestWalk> {
-    const [choice, walkOptions] = splitTableChoice(options);
-    const table = await this.pageTable(choice, address, walkOptions);
+    const [choice, walkOptions] = splitWalkOptions(options);
+    const table = await this.pageTable(choice, address, readOptionsOf(walkOptions));
     return await walkGuest(this.memory, table, address, walkOptions);
   }
 
@@ -195,6 +206,7 @@ export class Session implements AsyncDisposable {
     expectation?: Expectation,
     options: GuestWalkOptions = {},
   ): Promise<GuestVerdict> {
+    if (expectation !== undefined) completeExpectation(expectation);
     const found = await this.walk(address, options);
     return { ...judge(found, expectation), walk: found };
   }
@@ -210,10 +222,9 @@ export class Session implements AsyncDisposable {
     address: AddressLike,
     options: TableChoice & WatchOptions = {},
   ): AsyncGenerator<WatchEvent<GuestWalk>, void> {
-    const { watchWalks } = await import("./watch.ts");
-    const [choice, watchOptions] = splitTableChoice(options);
-    const { signal } = options;
-    const table = await this.pageTable(choice, address, signal ? { signal } : {});
+    const { splitWatchOptions, watchWalks } = await import("./watch.ts");
+    const [choice, watchOptions] = splitWatchOptions(options);
+    const table = await this.pageTable(choice, address, readOptionsOf(options));
     yield* watchWalks(() => walkGuest(this.memory, table, address), watchOptions);
   }
 
@@ -233,7 +244,7 @@ export class Session implements AsyncDisposable {
 
   /**
    * Judges every page of a range; without an expectation, whether `_PAGE_USER` is clear in each page's
-   * own entry. Each table is read once, and the memory used does not grow with the range.
+   * own entry. Pages whose tables the guest changed meanwhile are inconclusive.
    *
    * @throws {InvalidArgumentError} if the range, the expectation or the choice cannot be used
    * @throws {MonitorError} if the guest cannot be asked
@@ -288,9 +299,10 @@ export class Session implements AsyncDisposable {
     wanted: Access = {},
     options: GuestWalkOptions = {},
   ): Promise<AccessVerdict> {
-    const { access } = await import("../arch/x86/access.ts");
-    const [choice, walkOptions] = splitTableChoice(options);
-    const table = await this.pageTable(choice, address, walkOptions);
+    const { access, checkAccess } = await import("../arch/x86/access.ts");
+    checkAccess(wanted);
+    const [choice, walkOptions] = splitWalkOptions(options);
+    const table = await this.pageTable(choice, address, readOptionsOf(walkOptions));
     const found = await walkGuest(this.memory, table, address, walkOptions);
     return access(found, table.context, wanted);
   }
@@ -335,4 +347,8 @@ export class Session implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function readOptionsOf({ signal }: ReadOptions): ReadOptions {
+  return signal ? { signal } : {};
 }

@@ -1,6 +1,14 @@
 import type { AddressLike } from "../core/address.ts";
 import { formatAddress } from "../core/address.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
+import {
+  ADDRESS,
+  checkOptions,
+  MILLISECONDS,
+  type OptionShape,
+  TEXT,
+  wholeNumberFrom,
+} from "../core/options.ts";
 import type { PagingContext } from "../arch/x86/paging_context.ts";
 
 /** Whose page tables to read. At most one of these; none means the current vCPU's CR3. */
@@ -17,9 +25,28 @@ export interface TableChoice {
   readonly comm?: string;
 }
 
-const CHOICES = ["cpu", "root", "sampleMs", "pid", "comm"] as const satisfies readonly (
-  keyof TableChoice
-)[];
+/** The checks of {@linkcode TableChoice}. */
+export const CHOICE_SHAPE: OptionShape<TableChoice> = {
+  cpu: wholeNumberFrom(0),
+  root: ADDRESS,
+  sampleMs: MILLISECONDS,
+  pid: wholeNumberFrom(0),
+  comm: TEXT,
+};
+
+/** What is often written for a key of a choice. */
+export const CHOICE_INSTEAD = {
+  cr3: "root",
+  pgd: "root",
+  vcpu: "cpu",
+  process: "pid or comm",
+  name: "comm",
+  sample: "sampleMs",
+  effective: 'scope: "effective" in the expectation',
+  user: "an argument before it, for the expectation",
+};
+
+const CHOICES = Object.keys(CHOICE_SHAPE) as (keyof TableChoice)[];
 
 /** Where a root came from. */
 export type TableSource =
@@ -48,15 +75,23 @@ export interface PageTable {
 }
 
 /**
- * Checks that a choice names at most one table.
+ * Checks that a choice names at most one table, and that `sampleMs` has an address to sample for.
  *
- * @throws {InvalidArgumentError} if it names two
+ * @throws {InvalidArgumentError} if it names two, or has keys or values that mean nothing
  */
-export function checkTableChoice(choice: TableChoice): void {
+export function checkTableChoice(choice: TableChoice, address?: AddressLike): void {
+  checkOptions(choice, "the choice of a table", CHOICE_SHAPE, CHOICE_INSTEAD);
   const named = CHOICES.filter((key) => choice[key] !== undefined);
   if (named.length > 1) {
     throw new InvalidArgumentError(
       `Choose one page table: ${named.join(" and ")} exclude each other`,
+      choice,
+    );
+  }
+  if (choice.sampleMs !== undefined && address === undefined) {
+    throw new InvalidArgumentError(
+      "Sampling waits for tables that map an address, and none is given: name one (a range's start " +
+        "will do), or choose the tables by cpu, root, pid or comm",
       choice,
     );
   }
@@ -67,7 +102,7 @@ export function splitTableChoice<T extends TableChoice>(
   options: T,
 ): [choice: TableChoice, others: Omit<T, keyof TableChoice>] {
   const entries = Object.entries(options);
-  const isChoice = ([key]: [string, unknown]) => (CHOICES as readonly string[]).includes(key);
+  const isChoice = ([key]: [string, unknown]) => Object.hasOwn(CHOICE_SHAPE, key);
   return [
     Object.fromEntries(entries.filter(isChoice)) as TableChoice,
     Object.fromEntries(entries.filter((entry) => !isChoice(entry))) as Omit<T, keyof TableChoice>,

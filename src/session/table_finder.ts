@@ -41,7 +41,7 @@ export class TableFinder {
     address?: AddressLike,
     options: ReadOptions = {},
   ): Promise<PageTable> {
-    checkTableChoice(choice);
+    checkTableChoice(choice, address);
     const { cpu, root, sampleMs } = choice;
     const process = choice.pid ?? choice.comm;
     if (process !== undefined) return await this.#ofProcess(process, options);

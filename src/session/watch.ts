@@ -1,6 +1,13 @@
+import { checkOptions, MILLISECONDS, type OptionShape, SIGNAL } from "../core/options.ts";
 import { diffEntries, type FieldChange } from "../translate/entry_diff.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { Walk } from "../translate/walk.ts";
+import {
+  CHOICE_INSTEAD,
+  CHOICE_SHAPE,
+  splitTableChoice,
+  type TableChoice,
+} from "./table_choice.ts";
 
 /** One entry on the way to a page that is not what it was. */
 export interface EntryChange {
@@ -38,6 +45,17 @@ export interface WatchOptions {
   intervalMs?: number;
   /** Ends the watch quietly. */
   signal?: AbortSignal;
+}
+
+const WATCH_SHAPE: OptionShape<WatchOptions> = { intervalMs: MILLISECONDS, signal: SIGNAL };
+
+/** Checks the options of a watch and takes the choice of a table out of them. */
+export function splitWatchOptions(
+  options: TableChoice & WatchOptions,
+): [choice: TableChoice, watchOptions: WatchOptions] {
+  const shape = { ...CHOICE_SHAPE, ...WATCH_SHAPE };
+  checkOptions(options, "the options of a watch", shape, CHOICE_INSTEAD);
+  return splitTableChoice(options);
 }
 
 /**

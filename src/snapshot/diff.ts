@@ -1,8 +1,14 @@
 import { InvalidArgumentError } from "../core/errors.ts";
+import { BOOLEAN, checkOptions, OBJECT, type OptionShape } from "../core/options.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import type { PageTableEntry } from "../translate/entry.ts";
 import { diffEntries, type FieldChange } from "../translate/entry_diff.ts";
-import { type ListOptions, type ListProgress, listTables } from "../translate/listing.ts";
+import {
+  LIST_SHAPE,
+  type ListOptions,
+  type ListProgress,
+  listTables,
+} from "../translate/listing.ts";
 import type {
   Listed,
   ListedShared,
@@ -60,6 +66,14 @@ export interface DiffOptions extends Pick<ListOptions, "signal" | "onProgress" |
   accessedAndDirty?: boolean;
 }
 
+const DIFF_SHAPE: OptionShape<DiffOptions> = {
+  signal: LIST_SHAPE.signal,
+  onProgress: LIST_SHAPE.onProgress,
+  maxTables: LIST_SHAPE.maxTables,
+  range: OBJECT,
+  accessedAndDirty: BOOLEAN,
+};
+
 /**
  * Compares two states of an address space entry by entry, in address order: which entries appeared,
  * vanished or changed, and which of their bits flipped. Either side may be a snapshot or a running guest.
@@ -91,6 +105,7 @@ export async function* diff(
   after: PageTableSource,
   options: DiffOptions = {},
 ): AsyncGenerator<EntryDifference> {
+  checkOptions(options, "the options of a comparison", DIFF_SHAPE);
   const { context } = after;
   const { mode, spans } = context;
   if (before.context.mode !== mode) {

@@ -1,7 +1,8 @@
+import { checkOptions, OBJECT, type OptionCheck, type OptionShape } from "../core/options.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
-import { type ListOptions, listTables } from "../translate/listing.ts";
+import { LIST_SHAPE, type ListOptions, listTables } from "../translate/listing.ts";
 import { type PieceMemory, RecordingMemory } from "./piece_memory.ts";
 
 /** Page tables and the memory to read them from: a guest's, or a snapshot's. */
@@ -39,6 +40,17 @@ export interface SnapshotOptions extends Pick<ListOptions, "signal" | "onProgres
   source?: string;
 }
 
+const ANY_TEXT: OptionCheck = (value) => typeof value === "string" ? null : "a text";
+
+/** The checks of {@linkcode SnapshotOptions}. */
+export const SNAPSHOT_SHAPE: OptionShape<SnapshotOptions> = {
+  signal: LIST_SHAPE.signal,
+  onProgress: LIST_SHAPE.onProgress,
+  maxTables: LIST_SHAPE.maxTables,
+  range: OBJECT,
+  source: ANY_TEXT,
+};
+
 /**
  * Takes a snapshot of an address space, in both views if the kernel keeps two: every table is read
  * once. A guest that runs meanwhile may change tables that were read already; `frozen` stops it for the time.
@@ -62,6 +74,7 @@ export async function snapshot(
   context: Regime,
   options: SnapshotOptions = {},
 ): Promise<Snapshot> {
+  checkOptions(options, "the options of a snapshot", SNAPSHOT_SHAPE);
   const { range = {}, source = "", ...list } = options;
   const recording = new RecordingMemory(memory);
   const takenAt = new Date();

@@ -17,10 +17,11 @@ export class RightsOnTheWay {
   }
 
   /** Reads the top table that user code runs on, where the kernel keeps two views. */
-  async readUserView(reader: TableReader, part: TablePart): Promise<void> {
+  async readUserView(reader: TableReader, part: TablePart): Promise<TableEntries | null> {
     const top = await reader.read(part);
     // A view that cannot be read is none: the rights then stay as the listed tables have them.
     if (!(top instanceof MemoryReadError)) this.#userTop = top;
+    return this.#userTop;
   }
 
   /** The rights behind an entry of a table. */

@@ -1,5 +1,6 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
+import { ADDRESS, checkOptions, type OptionShape, wholeNumberFrom } from "../core/options.ts";
 
 /** A run of linear addresses. */
 export interface AddressRange {
@@ -19,21 +20,30 @@ export interface AddressRange {
 
 const END = 1n << 64n;
 
+const RANGE_SHAPE: OptionShape<AddressRange> = {
+  start: ADDRESS,
+  lengthBytes: wholeNumberFrom(1, Infinity),
+};
+
+const INSTEAD = {
+  end: "lengthBytes: end - start",
+  length: "lengthBytes",
+  size: "lengthBytes",
+  address: "start",
+  first: "start",
+  filter: "a second argument with it, after the range",
+};
+
 /**
  * Checks a range and returns its first and last address.
  *
  * @throws {InvalidArgumentError} if it is empty or reaches past 64 bits
  */
 export function parseRange(range: AddressRange): { start: bigint; last: bigint } {
+  checkOptions(range, "the range", RANGE_SHAPE, INSTEAD);
   const start = parseAddress(range.start ?? 0n);
   const { lengthBytes } = range;
   if (lengthBytes === undefined) return { start, last: END - 1n };
-  if (!Number.isInteger(lengthBytes) || lengthBytes <= 0) {
-    throw new InvalidArgumentError(
-      `A range's length must be a whole number of bytes above 0: it is ${lengthBytes}`,
-      lengthBytes,
-    );
-  }
   const last = start + BigInt(lengthBytes) - 1n;
   if (last >= END) {
     throw new InvalidArgumentError(

@@ -1,5 +1,6 @@
 import { type AddressLike, formatAddress, parseAddress } from "../core/address.ts";
 import { PagewalkError } from "../core/errors.ts";
+import { checkOptions, type OptionShape, wholeNumberFrom } from "../core/options.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { Regime } from "./regime.ts";
 import { type Walk, walk, type WalkOptions } from "./walk.ts";
@@ -33,6 +34,8 @@ export interface AddressSpaceOptions {
   keepTranslations?: number;
 }
 
+const SPACE_SHAPE: OptionShape<AddressSpaceOptions> = { keepTranslations: wholeNumberFrom(0) };
+
 /**
  * One set of page tables over one guest's memory: walk, translate and read by linear address.
  *
@@ -57,6 +60,7 @@ export class AddressSpace<R extends Regime = Regime> {
 
   /** Creates the view; nothing is read yet. */
   constructor(memory: PhysicalMemory, context: R, options: AddressSpaceOptions = {}) {
+    checkOptions(options, "the options of an address space", SPACE_SHAPE);
     this.memory = memory;
     this.context = context;
     this.#limit = options.keepTranslations ?? 0;

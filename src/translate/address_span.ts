@@ -14,7 +14,7 @@ export interface AddressSpan {
   readonly entryBytes: 4 | 8;
   /** An entry is present if one of these bits is set; they lie in its low 32 bits. */
   readonly presentBits: number;
-  /** The bits that hardware sets by itself: accessed and dirty. */
+  /** The bits that hardware sets by itself, accessed and dirty; they lie in the low 32 bits too. */
   readonly hardwareBits: bigint;
   /** The levels, from the root down; none where addresses are not translated. */
   readonly levels: readonly LevelDecoder[];

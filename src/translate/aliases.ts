@@ -1,8 +1,9 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
+import { checkOptions, OBJECT, type OptionShape, wholeNumberFrom } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "./address_range.ts";
 import type { PageTableEntry } from "./entry.ts";
-import { type ListOptions, listTables } from "./listing.ts";
+import { LIST_SHAPE, type ListOptions, listTables } from "./listing.ts";
 import type { Listed, ListedSpan } from "./listing_records.ts";
 import type { Regime } from "./regime.ts";
 import type { DecidingLevels, LeafRights, Rights } from "./rights.ts";
@@ -40,6 +41,15 @@ export interface AliasesOptions extends Pick<ListOptions, "signal" | "onProgress
   maxAliases?: number;
 }
 
+/** The checks of {@linkcode AliasesOptions}. */
+export const ALIASES_SHAPE: OptionShape<AliasesOptions> = {
+  signal: LIST_SHAPE.signal,
+  onProgress: LIST_SHAPE.onProgress,
+  maxTables: LIST_SHAPE.maxTables,
+  range: OBJECT,
+  maxAliases: wholeNumberFrom(0),
+};
+
 /**
  * Finds every linear address that reaches a guest-physical one, with its rights, by listing all
  * tables. A table that serves several addresses is searched once. At the end of `maxAliases` comes a
@@ -70,6 +80,7 @@ export async function* aliases(
   physicalAddress: AddressLike,
   options: AliasesOptions = {},
 ): AsyncGenerator<AliasRecord> {
+  checkOptions(options, "the options of a search", ALIASES_SHAPE);
   const target = parseAddress(physicalAddress);
   const { range = {}, maxAliases = 10_000, ...list } = options;
   const found: Alias[] = [];

@@ -1,4 +1,12 @@
 import {
+  BOOLEAN,
+  checkOptions,
+  FUNCTION,
+  type OptionShape,
+  SIGNAL,
+  wholeNumberFrom,
+} from "../core/options.ts";
+import {
   MemoryReadError,
   type MemoryReadFailure,
   type PhysicalMemory,
@@ -6,6 +14,7 @@ import {
 import { PageRecords } from "./_page_records.ts";
 import { RightsOnTheWay } from "./_rights_on_the_way.ts";
 import { type Below, TablesBelow } from "./_tables_below.ts";
+import { UsedTables } from "./_used_tables.ts";
 import { depthBelow, entryAt, type ListedSpace, partOf, spanOf, type Visit } from "./_visit.ts";
 import { type AddressRange, parseRange } from "./address_range.ts";
 import { extend, intervalIn, intervalsOf } from "./address_span.ts";
@@ -55,11 +64,29 @@ export interface ListOptions {
    * @default {131_072}
    */
   maxTables?: number;
+  /**
+   * Read each table again, twice, before its records are handed over, and list what changed meanwhile as
+   * that. Takes three times as long.
+   *
+   * @default {false}
+   */
+  recheck?: boolean;
   /** Ends the listing with the signal's reason. */
   signal?: AbortSignal;
   /** Called after each table. */
   onProgress?: (progress: ListProgress) => void;
 }
+
+/** The checks of {@linkcode ListOptions}. */
+export const LIST_SHAPE: OptionShape<ListOptions> = {
+  notPresent: BOOLEAN,
+  tables: BOOLEAN,
+  expandShared: BOOLEAN,
+  maxTables: wholeNumberFrom(0),
+  recheck: BOOLEAN,
+  signal: SIGNAL,
+  onProgress: FUNCTION,
+};
 
 /** So many records make a batch: handing them over one by one takes longer than decoding them. */
 const BATCH = 512;
@@ -94,6 +121,7 @@ export async function* listTables(
   range: AddressRange,
   options: ListOptions = {},
 ): AsyncGenerator<Listed[]> {
+  checkOptions(options, "the options of a listing", LIST_SHAPE);
   const whole = parseRange(range);
   const tables = regime.stage2?.over(memory) ?? memory;
   let visited = 0;
@@ -120,6 +148,7 @@ class Listing {
   readonly #rights: RightsOnTheWay;
   readonly #below: TablesBelow;
   readonly #pages: PageRecords;
+  readonly #used: UsedTables | null;
   /** The tables that could not be read. */
   readonly #failures = new Map<bigint, MemoryReadFailure>();
   #isTruncated = false;
@@ -142,6 +171,8 @@ class Listing {
       visited,
     });
     this.#pages = new PageRecords(regime.rules.rights);
+    const { recheck = false, signal } = options;
+    this.#used = recheck ? new UsedTables(memory, space.span, signal) : null;
   }
 
   /** Whether it ended early, as it had visited as many tables as it may. */
@@ -170,15 +201,19 @@ class Listing {
     const { signal } = this.#options;
     const { userView, rules } = this.#regime;
     if (userView !== undefined && rules.views) {
-      await this.#rights.readUserView(this.#reader, { table: userView, ...part });
+      const top = await this.#rights.readUserView(this.#reader, { table: userView, ...part });
+      if (top !== null) this.#used?.useUserView(userView, top);
     }
     const visits = [this.#visit(0, table, extend(span, 0n), entries, ALL_RIGHTS)];
     let batch: Listed[] = [];
     for (let visit = visits.at(-1); visit !== undefined; visit = visits.at(-1)) {
       signal?.throwIfAborted();
       const below = this.#listUntilTable(visit, batch);
-      if (batch.length >= BATCH) {
-        yield batch;
+      if (below === null) this.#used?.end(visit);
+      if (batch.length >= BATCH || this.#used?.isDue) {
+        const entry = below?.entry ?? entryAt(visit, visit.last);
+        const { address, lengthBytes } = spanOf(visit, entry);
+        yield await this.#checked(batch, below ? address : address + BigInt(lengthBytes));
         batch = [];
       }
       if (below === null) {
@@ -194,7 +229,13 @@ class Listing {
         break;
       }
     }
+    const last = batch.at(-1);
+    batch = await this.#checked(batch, last?.kind === "truncated" ? last.address : 1n << 64n);
     if (batch.length > 0) yield batch;
+  }
+
+  async #checked(batch: Listed[], listedTo: bigint): Promise<Listed[]> {
+    return this.#used === null ? batch : await this.#used.checked(batch, listedTo);
   }
 
   /** Lists a table's entries up to the next one that points to a table; null if there is none. */
@@ -279,6 +320,7 @@ class Listing {
     const decoder = span.levels[depth]!;
     const visit = { depth, span, decoder, table, base, first, last, entries, soFar, next: first };
     this.#below.begin(visit);
+    this.#used?.begin(visit);
     return visit;
   }
 

@@ -90,6 +90,15 @@ export interface ListedTable extends ListedSpan {
   readonly rights: RightsSoFar;
 }
 
+/**
+ * Addresses whose entries were not what they had been when they were read again: the guest was changing
+ * its tables. Only with `recheck`.
+ */
+export interface ListedChanged extends ListedSpan {
+  /** Which kind of record this is. */
+  readonly kind: "changed";
+}
+
 /** The listing ended early, as it had visited as many tables as it may. */
 export interface ListedTruncated extends ListedSpan {
   /** Which kind of record this is. */
@@ -107,4 +116,5 @@ export type Listed =
   | ListedUnreadable
   | ListedShared
   | ListedTable
+  | ListedChanged
   | ListedTruncated;

@@ -1,7 +1,8 @@
+import { BOOLEAN, checkOptions, FUNCTION, LIST, type OptionShape } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "./address_range.ts";
 import type { PageTableEntry } from "./entry.ts";
-import { type ListOptions, listTables } from "./listing.ts";
+import { LIST_SHAPE, type ListOptions, listTables } from "./listing.ts";
 import type { Listed, ListedPage, ListedSpan, ListedTable } from "./listing_records.ts";
 import type { Regime } from "./regime.ts";
 import type { DecidingLevels, LeafRights, Rights } from "./rights.ts";
@@ -64,6 +65,17 @@ export interface MappingsOptions extends Omit<ListOptions, "tables"> {
   pat?: readonly string[];
 }
 
+const { tables: _, ...LIST_CHECKS } = LIST_SHAPE;
+
+/** The checks of {@linkcode MappingsOptions}. */
+export const MAPPINGS_SHAPE: OptionShape<MappingsOptions> = {
+  ...LIST_CHECKS,
+  pages: BOOLEAN,
+  contiguous: BOOLEAN,
+  filter: FUNCTION,
+  pat: LIST,
+};
+
 /**
  * Lists what an address space maps, as runs of like pages in address order. Tables that cannot be read,
  * entries with reserved bits and tables that were listed before come as records of their own.
@@ -90,6 +102,7 @@ export async function* mappings(
   range: AddressRange = {},
   options: MappingsOptions = {},
 ): AsyncGenerator<MappingRecord> {
+  checkOptions(options, "the options of a listing", MAPPINGS_SHAPE);
   const { pages = false, contiguous = false, filter, pat, ...list } = options;
   const { rules } = regime;
   const types = pat ?? rules.cacheTypes;

@@ -1,6 +1,9 @@
 import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressSpan } from "./address_span.ts";
 
+/** What of a span reading its tables takes. */
+export type EntryLayout = Pick<AddressSpan, "entryBytes" | "presentBits" | "hardwareBits">;
+
 /** The entries of a table, or of a part of it, as they stood in memory. */
 export class TableEntries {
   /** How many there are. */
@@ -9,10 +12,12 @@ export class TableEntries {
   readonly #wide: BigUint64Array | null;
   readonly #stride: 1 | 2;
   readonly #presentBits: number;
+  readonly #hardwareBits: number;
 
-  /** Takes the bytes of whole entries; one is present if it has one of these bits. */
-  constructor(bytes: Uint8Array, entryBytes: 4 | 8, presentBits: number) {
+  /** Takes the bytes of whole entries of a span's tables. */
+  constructor(bytes: Uint8Array, { entryBytes, presentBits, hardwareBits }: EntryLayout) {
     this.#presentBits = presentBits;
+    this.#hardwareBits = Number(hardwareBits);
     // Typed arrays are little-endian on every machine that Deno runs on, as entries are; they need
     // an aligned start, which a slice of a larger read may not have.
     const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
@@ -32,6 +37,16 @@ export class TableEntries {
   isZero(index: number): boolean {
     const at = index * this.#stride;
     return this.#low[at] === 0 && (this.#wide === null || this.#low[at + 1] === 0);
+  }
+
+  /**
+   * Whether an entry says what one of a later reading says, apart from what hardware sets. Comparing
+   * bigints takes four times as long.
+   */
+  saysTheSame(index: number, later: TableEntries, laterIndex: number): boolean {
+    const [at, other] = [index * this.#stride, laterIndex * this.#stride];
+    return ((this.#low[at]! ^ later.#low[other]!) & ~this.#hardwareBits) === 0 &&
+      (this.#wide === null || this.#low[at + 1] === later.#low[other + 1]);
   }
 
   /** An entry's bits. */
@@ -59,21 +74,15 @@ const MAX_KEPT = 512;
  */
 export class TableReader {
   readonly #memory: PhysicalMemory;
-  readonly #entryBytes: 4 | 8;
-  readonly #presentBits: number;
+  readonly #layout: EntryLayout;
   readonly #signal: AbortSignal | undefined;
   readonly #kept = new Map<string, Promise<TableEntries | MemoryReadError>>();
   #reads = 0;
 
   /** Reads from a memory; the signal ends the reads that are under way. */
-  constructor(
-    memory: PhysicalMemory,
-    { entryBytes, presentBits }: Pick<AddressSpan, "entryBytes" | "presentBits">,
-    signal?: AbortSignal,
-  ) {
+  constructor(memory: PhysicalMemory, layout: EntryLayout, signal?: AbortSignal) {
     this.#memory = memory;
-    this.#entryBytes = entryBytes;
-    this.#presentBits = presentBits;
+    this.#layout = layout;
     this.#signal = signal;
   }
 
@@ -105,12 +114,13 @@ export class TableReader {
 
   async #ask({ table, first, last }: TablePart): Promise<TableEntries | MemoryReadError> {
     this.#reads++;
-    const address = table + BigInt(first * this.#entryBytes);
+    const { entryBytes } = this.#layout;
+    const address = table + BigInt(first * entryBytes);
     const options = this.#signal ? { signal: this.#signal } : {};
     try {
-      const lengthBytes = (last - first + 1) * this.#entryBytes;
+      const lengthBytes = (last - first + 1) * entryBytes;
       const bytes = await this.#memory.read(address, lengthBytes, options);
-      return new TableEntries(bytes, this.#entryBytes, this.#presentBits);
+      return new TableEntries(bytes, this.#layout);
     } catch (error) {
       if (error instanceof MemoryReadError) return error;
       throw error;

@@ -1,4 +1,5 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
+import { BOOLEAN, checkOptions, type OptionShape, SIGNAL } from "../core/options.ts";
 import {
   MemoryReadError,
   type MemoryReadFailure,
@@ -7,13 +8,8 @@ import {
 import type { AddressSpan } from "./address_span.ts";
 import { type PageTableEntry, tableIndex } from "./entry.ts";
 import { type Regime, spanAt } from "./regime.ts";
-import {
-  type DecidingLevels,
-  type LeafRights,
-  type Rights,
-  type SettledRights,
-  settledRights,
-} from "./rights.ts";
+import { type DecidingLevels, type LeafRights, type Rights, settledRights } from "./rights.ts";
+import { REREADINGS, saysTheSame, shuffled } from "./reread.ts";
 import type { SecondStageRecord } from "./second_stage_memory.ts";
 
 /** What every walk tells, however it ended. */
@@ -112,12 +108,16 @@ export interface WalkOptions {
   /** Ends the walk with the signal's reason. */
   signal?: AbortSignal;
   /**
-   * Read every entry once more at the end, for `changedDuringWalk`.
+   * Read every entry again at the end, twice, for `changedDuringWalk`. What changes and changes back
+   * between two readings is not seen; only a guest that is paused does not change.
    *
    * @default {true}
    */
   recheck?: boolean;
 }
+
+/** The checks of {@linkcode WalkOptions}. */
+export const WALK_SHAPE: OptionShape<WalkOptions> = { signal: SIGNAL, recheck: BOOLEAN };
 
 /**
  * Walks the page tables for one address as the processor would, and records every step. A page fault
@@ -144,6 +144,7 @@ export async function walk(
   address: AddressLike,
   options: WalkOptions = {},
 ): Promise<Walk> {
+  checkOptions(options, "the options of a walk", WALK_SHAPE);
   const target = parseAddress(address);
   const { mode, root } = regime;
   const steps: PageTableEntry[] = [];
@@ -151,20 +152,29 @@ export async function walk(
   const span = spanAt(regime, target);
   if (span === undefined) return { ...record, outcome: "nonCanonical" };
   const { signal } = options;
+  /** What was read beside the steps. */
+  const others: EntryRead[] = [];
   const stage2 = regime.stage2?.over(memory);
   const tables = stage2 ?? memory;
   let ended = span.levels.length === 0
     ? identity(record)
-    : await descend(tables, span, record, signal);
+    : await descend(tables, span, record, others, signal);
   if (stage2) ended = await stage2.finish(ended, signal ? { signal } : {});
   if (options.recheck === false) return ended;
-  return { ...ended, changedDuringWalk: await changed(tables, span, steps, signal) };
+  return {
+    ...ended,
+    changedDuringWalk: await changed(tables, span, [...steps, ...others], signal),
+  };
 }
+
+/** An entry as it was read. */
+type EntryRead = Pick<PageTableEntry, "address" | "raw">;
 
 async function descend(
   memory: PhysicalMemory,
   span: AddressSpan,
   record: WalkRecord & { steps: PageTableEntry[] },
+  others: EntryRead[],
   signal: AbortSignal | undefined,
 ): Promise<Walk> {
   const { address, regime, steps } = record;
@@ -187,14 +197,16 @@ async function descend(
     if (entry.kind === "page") {
       const pageShift = entry.pageShift ?? shift;
       const offset = address & ((1n << BigInt(pageShift)) - 1n);
-      const seen = await rightsSeen(memory, record, signal);
+      const [first, ...below] = steps;
+      const seen = await topSeen(memory, span, regime, first!, signal);
+      if (seen.counterpart) others.push(seen.counterpart);
       return {
         ...record,
         outcome: "mapped",
         physicalAddress: entry.frame | offset,
         pageSizeBytes: 2 ** pageShift,
         leaf: rights.leafOf(entry),
-        ...seen,
+        ...settledRights(rights, [seen.top, ...below]),
       };
     }
     depth += entry.skippedLevels ?? 0;
@@ -216,22 +228,22 @@ function skippedBits(
   return (address & ((1n << BigInt(shift)) - 1n)) >> BigInt(below.shift + below.indexBits);
 }
 
-/** The rights that all levels leave; where the kernel keeps a second view, those that user code sees. */
-export async function rightsSeen(
+/** The top entry as user code sees it, where the kernel keeps two views; and its entry in the other. */
+async function topSeen(
   memory: PhysicalMemory,
-  { address, regime, steps }: WalkRecord,
-  signal?: AbortSignal,
-): Promise<SettledRights> {
-  const { rules: { rights, views }, userView } = regime;
-  const [top, ...below] = steps;
-  const span = spanAt(regime, address);
-  if (userView === undefined || !views || !span) return settledRights(rights, steps);
-  const counterpart = userView + BigInt(top!.index * span.entryBytes);
-  const raw = await readEntry(memory, counterpart, span.entryBytes, signal);
+  span: AddressSpan,
+  regime: Regime,
+  top: PageTableEntry,
+  signal: AbortSignal | undefined,
+): Promise<{ top: PageTableEntry; counterpart?: EntryRead }> {
+  const { rules: { views }, userView } = regime;
+  if (userView === undefined || !views) return { top };
+  const address = userView + BigInt(top.index * span.entryBytes);
+  const raw = await readEntry(memory, address, span.entryBytes, signal);
   // A view that cannot be read is none: the rights then stay as the walked tables have them.
-  if (typeof raw !== "bigint") return settledRights(rights, steps);
-  const seen = span.levels[0]!.decode(views.asUserSees(top!.raw, raw), top!.address, top!.index);
-  return settledRights(rights, [seen, ...below]);
+  if (typeof raw !== "bigint") return { top };
+  const seen = span.levels[0]!.decode(views.asUserSees(top.raw, raw), top.address, top.index);
+  return { top: seen, counterpart: { address, raw } };
 }
 
 /** Reads one entry; a read that fails is returned, since it is an answer of the walk. */
@@ -254,15 +266,19 @@ async function readEntry(
 async function changed(
   memory: PhysicalMemory,
   { entryBytes, hardwareBits }: AddressSpan,
-  steps: readonly PageTableEntry[],
+  steps: readonly EntryRead[],
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const again = await Promise.all(
-    steps.map((step) => readEntry(memory, step.address, entryBytes, signal)),
-  );
-  return again.some((raw, i) =>
-    typeof raw !== "bigint" || ((raw ^ steps[i]!.raw) & ~hardwareBits) !== 0n
-  );
+  for (let readings = 0; readings < REREADINGS; readings++) {
+    const same = await Promise.all(
+      shuffled(steps).map(async (step) => {
+        const raw = await readEntry(memory, step.address, entryBytes, signal);
+        return typeof raw === "bigint" && saysTheSame(step.raw, raw, hardwareBits);
+      }),
+    );
+    if (same.includes(false)) return true;
+  }
+  return false;
 }
 
 /** With paging off a linear address is the physical one, and nothing is forbidden. */

@@ -7,7 +7,7 @@ import type { Regime } from "../translate/regime.ts";
 import { wholePages } from "./_whole_pages.ts";
 import { completeExpectation, type Expectation } from "./expectation.ts";
 import type { GapCause, JudgedGap, JudgedPart } from "./range_verdict.ts";
-import { judgePage } from "./verdict.ts";
+import { CHANGED, judgePage } from "./verdict.ts";
 
 /** Turns what a listing finds into judgements, and what it does not mention into gaps. */
 export class RangeJudge {
@@ -56,6 +56,8 @@ export class RangeJudge {
           : "a table could not be read";
         return this.#noPage("unreadable", reason, end, parts, record.entry);
       }
+      case "changed":
+        return this.#noPage("changed", CHANGED, end, parts);
       case "truncated": {
         const reason = `the listing ended after ${record.tables} tables: raise maxTables`;
         return this.#noPage("truncated", reason, this.end, parts);

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../core/errors.ts";
+import { BOOLEAN, checkOptions, oneOfWords, type OptionShape } from "../core/options.ts";
 import type { Right } from "../translate/rights.ts";
 
 /** The rights that an expectation can name. */
@@ -22,17 +23,40 @@ export interface Expectation {
   readonly scope?: "leaf" | "effective";
 }
 
+const EXPECTATION_SHAPE: OptionShape<Expectation> = {
+  present: BOOLEAN,
+  user: BOOLEAN,
+  writable: BOOLEAN,
+  executable: BOOLEAN,
+  scope: oneOfWords("leaf", "effective"),
+};
+
+const INSTEAD = {
+  effective: 'scope: "effective"',
+  leaf: 'scope: "leaf"',
+  level: "scope",
+  mapped: "present",
+  supervisor: "user: false",
+  kernel: "user: false",
+  cleared: "user: false",
+  nx: "executable: false",
+  noExecute: "executable: false",
+  rw: "writable",
+};
+
 /** The seed question: is `_PAGE_USER` clear in the page's own entry? */
 export const USER_CLEARED: Expectation = Object.freeze({ user: false });
 
 /**
  * Checks an expectation and fills its defaults in.
  *
- * @throws {InvalidArgumentError} if it expects nothing, or rights of a page that is not there
+ * @throws {InvalidArgumentError} if it expects nothing, rights of a page that is not there, or has keys or
+ * values that mean nothing
  */
 export function completeExpectation(
   expectation: Expectation,
 ): { present: boolean; rights: Partial<Record<Right, boolean>>; scope: "leaf" | "effective" } {
+  checkOptions(expectation, "the expectation", EXPECTATION_SHAPE, INSTEAD);
   const rights: Partial<Record<Right, boolean>> = {};
   for (const right of RIGHTS) {
     const value = expectation[right];
@@ -51,9 +75,5 @@ export function completeExpectation(
       expectation,
     );
   }
-  const scope = expectation.scope ?? "leaf";
-  if (scope !== "leaf" && scope !== "effective") {
-    throw new InvalidArgumentError(`scope must be "leaf" or "effective": it is ${scope}`, scope);
-  }
-  return { present: expectation.present ?? true, rights, scope };
+  return { present: expectation.present ?? true, rights, scope: expectation.scope ?? "leaf" };
 }

@@ -1,6 +1,7 @@
+import { checkOptions, FUNCTION, type OptionShape, wholeNumberFrom } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
-import { type ListOptions, listTables } from "../translate/listing.ts";
+import { LIST_SHAPE, type ListOptions, listTables } from "../translate/listing.ts";
 import type { Regime } from "../translate/regime.ts";
 import { RangeJudge } from "./_range_judge.ts";
 import { RangeTally } from "./_range_tally.ts";
@@ -20,9 +21,18 @@ export interface VerifyRangeOptions
   onParts?: (parts: readonly JudgedPart[]) => void;
 }
 
+/** The checks of {@linkcode VerifyRangeOptions}. */
+export const VERIFY_RANGE_SHAPE: OptionShape<VerifyRangeOptions> = {
+  signal: LIST_SHAPE.signal,
+  onProgress: LIST_SHAPE.onProgress,
+  maxTables: LIST_SHAPE.maxTables,
+  keep: wholeNumberFrom(0),
+  onParts: FUNCTION,
+};
+
 /**
- * Judges every page of a range, whatever its size. Each table is read once, and the memory used does
- * not grow with the range.
+ * Judges every page of a range, whatever its size, and reads each table that it used again: pages whose
+ * entries changed meanwhile are inconclusive. The memory used does not grow with the range.
  *
  * @throws {InvalidArgumentError} if the range or the expectation cannot be used
  *
@@ -46,6 +56,7 @@ export async function verifyRange(
   expectation: Expectation = USER_CLEARED,
   options: VerifyRangeOptions = {},
 ): Promise<RangeVerdict> {
+  checkOptions(options, "the options of a check", VERIFY_RANGE_SHAPE);
   const tally = new RangeTally(regime, range, expectation, options.keep ?? 100);
   const parts = judgeRange(memory, regime, range, expectation, {
     ...options,
@@ -87,6 +98,7 @@ export async function* judgeRange(
   expectation: Expectation = USER_CLEARED,
   options: VerifyRangeOptions = {},
 ): AsyncGenerator<JudgedPart[]> {
+  checkOptions(options, "the options of a check", VERIFY_RANGE_SHAPE);
   const judge = new RangeJudge(regime, range, expectation);
   const { keep: _keep, onParts: _onParts, ...listOptions } = options;
   const { start, end } = judge;
@@ -95,6 +107,7 @@ export async function* judgeRange(
     ...listOptions,
     notPresent: true,
     expandShared: true,
+    recheck: true,
   });
   for await (const batch of listing) {
     const parts: JudgedPart[] = [];

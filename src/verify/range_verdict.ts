@@ -40,6 +40,8 @@ export type GapCause =
   | "reservedBits"
   /** A table could not be read: whether pages are mapped is not known. */
   | "unreadable"
+  /** The guest changed the tables while they were read. */
+  | "changed"
   /** These are no addresses in the paging mode. */
   | "nonCanonical"
   /** The listing ended, as it had visited as many tables as it may. */

@@ -33,6 +33,10 @@ export interface Verdict {
   readonly walk: Walk;
 }
 
+/** Why there is no verdict on tables that were changing. */
+export const CHANGED =
+  "the guest changed these tables while they were read: try again, or freeze the guest";
+
 /**
  * Judges a walk against an expectation. Pure: nothing is read.
  *
@@ -54,8 +58,7 @@ export function judge(walk: Walk, expectation: Expectation = USER_CLEARED): Verd
   const { present, rights, scope } = completeExpectation(expectation);
   const about = { expectation, walk };
   if (walk.changedDuringWalk) {
-    const reason = "the guest changed these tables during the walk: try again, or freeze the guest";
-    return { ...about, verdict: "inconclusive", reason, mismatches: [] };
+    return { ...about, verdict: "inconclusive", reason: CHANGED, mismatches: [] };
   }
   if (walk.outcome !== "mapped") {
     const knownAbsent = walk.outcome === "notPresent" || walk.outcome === "nonCanonical";

@@ -76,7 +76,7 @@ export async function compareWithQemu(
   }
   return compared;
 
-  async function compareOne(row: TlbRow, space: AddressSpace): Promise<void> {
+  async function compareOne(row: TlbRow, space: AddressSpace<PagingContext>): Promise<void> {
     const found = await space.walk(row.virtualAddress, { recheck: space === entryByEntry });
     if (found.outcome === "reservedBits") {
       // QEMU's list and gva2gpa do not look at reserved bits; the builder's account decides.

@@ -9,6 +9,8 @@ const FIRST_MM = BASE + 0x80_0000n;
 /** LIST_POISON2 of include/linux/poison.h: what a task's back pointer holds when it is off the list. */
 const POISON = 0xdead_0000_0000_0122n;
 const ZOMBIE = 32;
+/** POISON_FREE of include/linux/poison.h, all over memory that was freed. */
+const POISON_FREE = 0x6b6b_6b6b_6b6b_6b6bn;
 
 /** Where the members lie: some of a task are far from the others, so that it takes two reads. */
 const OFFSETS = {
@@ -22,6 +24,7 @@ const OFFSETS = {
   "task_struct.thread_node": 2096,
   "task_struct.comm": 2112,
   "task_struct.signal": 2128,
+  "task_struct.self_exec_id": 2400,
   "signal_struct.thread_head": 3072,
   "mm_struct.pgd": 24,
 } as const;
@@ -36,12 +39,22 @@ interface Living {
   isZombie: boolean;
 }
 
+/** What is known of a kernel, and what it leaves in memory. */
+export interface BusyKernelOptions {
+  /** Is it known where a task counts the programs that it runs? If so, page tables are used anew, too. */
+  readonly hasExecIds: boolean;
+  /** Is memory that is freed overwritten? */
+  readonly poisons: boolean;
+}
+
 /** A kernel's task list that goes on changing as the kernel changes it, between any two reads. */
 export class BusyKernel {
   readonly #bytes = new Uint8Array(0x100_0000);
   readonly #view = new DataView(this.#bytes.buffer);
   readonly #freeTasks: bigint[] = [];
   readonly #freeMms: bigint[] = [];
+  readonly #freePgds: bigint[] = [];
+  readonly #options: BusyKernelOptions;
   #nextTask = BASE;
   #nextMm = FIRST_MM;
   #nextPid = 1;
@@ -56,7 +69,11 @@ export class BusyKernel {
   /** Called before each read. */
   beforeRead: () => void = () => {};
 
-  constructor(processes: number) {
+  constructor(
+    processes: number,
+    options: BusyKernelOptions = { hasExecIds: true, poisons: false },
+  ) {
+    this.#options = options;
     this.#init = this.#newTask(0, "swapper/0");
     this.#link(this.#init, this.#init, this.#init);
     for (let i = 0; i < processes; i++) this.fork();
@@ -76,7 +93,9 @@ export class BusyKernel {
         return this.#bytes.slice(start, start + lengthBytes);
       },
     };
-    return { reader, offsets: new Map(Object.entries(OFFSETS)), initTask: this.#init };
+    const known = Object.entries(OFFSETS)
+      .filter(([member]) => this.#options.hasExecIds || member !== "task_struct.self_exec_id");
+    return { reader, offsets: new Map(known), initTask: this.#init };
   }
 
   /** A new process, at the end of the list. */
@@ -93,9 +112,11 @@ export class BusyKernel {
   /** Another program in a process: it has new memory, and the old one is free for others. */
   exec(process: Living): void {
     if (process.isZombie) return;
-    const { mm } = process;
+    const { mm, pgd } = process;
     this.#giveMemory(process);
-    this.#free(mm);
+    const count = Number(process.task + at("task_struct.self_exec_id") - BASE);
+    this.#view.setBigUint64(count, this.#view.getBigUint64(count, true) + 1n, true);
+    this.#free(mm, pgd);
   }
 
   /** A process gives its memory back, and stays until it is reaped. */
@@ -103,7 +124,7 @@ export class BusyKernel {
     if (process.isZombie) return;
     process.isZombie = true;
     this.#set(process.task, "task_struct.mm", 0n);
-    this.#free(process.mm);
+    this.#free(process.mm, process.pgd);
     this.#set32(process.task, "task_struct.exit_state", ZOMBIE);
     this.#remember(process, "none");
   }
@@ -146,15 +167,16 @@ export class BusyKernel {
       this.#nextMm += MM_BYTES;
     }
     process.mm = mm;
-    process.pgd = this.#nextPgd += 4096n;
+    process.pgd = this.#freePgds.pop() ?? (this.#nextPgd += 4096n);
     this.#set(mm, "mm_struct.pgd", process.pgd);
     this.#set(process.task, "task_struct.mm", mm);
     this.#remember(process, `${mm} ${process.pgd}`);
   }
 
-  #free(mm: bigint): void {
-    this.#set(mm, "mm_struct.pgd", 0x6b6b_6b6b_6b6b_6b6bn);
+  #free(mm: bigint, pgd: bigint): void {
+    if (this.#options.poisons) this.#set(mm, "mm_struct.pgd", POISON_FREE);
     this.#freeMms.push(mm);
+    if (this.#options.hasExecIds) this.#freePgds.push(pgd);
   }
 
   #remember({ pid }: Living, memory: string): void {

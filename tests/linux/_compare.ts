@@ -4,6 +4,7 @@ import {
   type LinuxGuest,
   type LinuxProcess,
   logText,
+  NoSuchProcessError,
   type PhysicalMemory,
   withRoot,
 } from "../../mod.ts";
@@ -35,8 +36,16 @@ export async function compareProcesses(
   const before = await procEntries(guest);
   const listed = await linux.processes();
   const after = await procEntries(guest);
-  const mine = new Map(listed.map(({ pid, comm, threads }) => [pid, entryText(comm, threads)]));
-  const differences = listed.length === mine.size ? [] : ["a pid is there twice"];
+  const mine = new Map<number, string>();
+  for (const process of listed) {
+    const threads = await linux.threads(process).catch((error) => {
+      // It may have come and gone with the question.
+      if (error instanceof NoSuchProcessError) return [];
+      throw error;
+    });
+    if (threads.length > 0) mine.set(process.pid, entryText(process.comm, threads));
+  }
+  const differences = listed.length >= mine.size ? [] : ["a pid is there twice"];
   // What came or went meanwhile may be in the list or not.
   const lasting = [...before].filter(([pid, text]) => after.get(pid) === text);
   for (const [pid, text] of lasting) {

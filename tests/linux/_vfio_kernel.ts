@@ -140,7 +140,7 @@ export class FakeKernel implements VfioKernel {
     this.slot = this.#words(0n, file, 0n, file);
     const task = this.#words(this.#words(this.#words(4n, this.slot)));
     this.slot += 8n;
-    this.owner = { pid: 84, threads: [{ task }], mm: OWN_MM };
+    this.owner = { pid: 84, task, mm: OWN_MM, threads: () => Promise.resolve([task]) };
     for (const range of ranges) this.nodes.push(this.#range(range, task));
     this.write(this.root, this.#tree(0, ranges.length, 0n));
   }

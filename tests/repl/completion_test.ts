@@ -1,4 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
+import { complete } from "../../src/repl/completion.ts";
+import type { Helper } from "../../src/repl/helper.ts";
 import { COMMAND_NAMES } from "../../src/repl/load.ts";
 import { testPrompt } from "./_prompt.ts";
 
@@ -84,4 +86,52 @@ Deno.test("the monitor's commands are asked for once a connection", async () => 
   await prompt.repl.complete('monitor("info', []);
   await prompt.repl.complete('monitor("info s', []);
   assertEquals(asked, 1);
+});
+
+const NAMES = [
+  'z"+Deno.exit())',
+  "z'+Deno.exit())",
+  "z\\",
+  "z\n1+1",
+  "z\x1b[31m",
+  "z\u202e",
+  "z\u2028",
+  "z\ud800",
+  "z\u{e0041}",
+  "z${1}",
+];
+
+for (const quote of ['"', "'"]) {
+  Deno.test(`completion writes any name as text between ${quote}, which is that name again`, async () => {
+    await using prompt = testPrompt();
+    const named: Helper = {
+      ...prompt.repl.context.helpers[0]!,
+      name: "named",
+      complete: () => Promise.resolve(NAMES),
+    };
+    const sources = {
+      scope: prompt.repl.evaluator.scope,
+      context: { ...prompt.repl.context, helpers: [named] },
+      commands: [],
+    };
+    const { candidates, replaces } = await complete(`named(${quote}z`, sources);
+    assertEquals(replaces, "z");
+    for (const text of candidates) assert(/^[ -~]*$/.test(text), text);
+    const read: string[] = [];
+    for (const text of candidates) {
+      await prompt.enter(`read_ = ${quote}${text}${quote}`);
+      read.push(prompt.repl.evaluator.scope.describe("read_")!.value as string);
+    }
+    assertEquals(read.toSorted(), NAMES.toSorted());
+    // What was completed once may be completed on.
+    const [first] = candidates;
+    const again = await complete(`named(${quote}${first!.slice(0, -1)}`, sources);
+    assert(again.candidates.includes(first!));
+  });
+}
+
+Deno.test("completion offers no name that turns or hides text", async () => {
+  assertEquals(await candidates(["const o = { ab: 1, ['a\u3164']: 2, ['a\u034f']: 3 }"], "o.a"), [
+    "ab",
+  ]);
 });

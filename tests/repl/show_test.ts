@@ -16,6 +16,9 @@ const VALUES: readonly (readonly [value: unknown, text: string])[] = [
   [0n, "0x0"],
   [42, "42"],
   ["two\nlines", "two\nlines"],
+  ["\x1b[31m\u202e\x07\r\n\x9b2J\t|", "\\x1b[31m\\u202e\\x07\n\\x9b2J  |"],
+  [["\u202e"], '[ "\\u202e" ]'],
+  [{ "\u202e": Symbol("\x9b") }, '{ "\\u202e": Symbol("\\x9b") }'],
   [null, "null"],
   [[1n, "x"], '[ 0x1, "x" ]'],
   [[], "[]"],
@@ -146,4 +149,35 @@ Deno.test("no Linux is looked for only to print", async () => {
     assertStringIncludes(await prompt.enter(input), "0xffff_ffff_81");
   }
   assertEquals(asked, 0);
+});
+
+Deno.test("showValue() and errorText() let only line breaks and their own colours through", () => {
+  const foreign = "\x1b[31m\x07\x9b\u202e\u2028\ud800";
+  const values: unknown[] = [
+    foreign,
+    [foreign],
+    { [foreign]: foreign },
+    new Map([[foreign, Symbol(foreign)]]),
+    new Error(foreign),
+    { deep: [new TypeError(foreign, { cause: new Error(foreign) })] },
+    Object.defineProperty(() => {}, "name", { value: foreign }),
+    new (class {
+      readonly [Symbol.toStringTag] = foreign;
+    })(),
+  ];
+  const named = Object.assign(new Error(foreign), { name: foreign });
+  for (const colours of [false, true]) {
+    const options = { style: colours ? COLOUR : PLAIN, colours };
+    const texts = [
+      ...values.map((value) => showValue(value, options)),
+      ...[named, foreign, new Error("x", { cause: named })].map((e) => errorText(e, options)),
+    ];
+    for (const text of texts) {
+      // deno-lint-ignore no-control-regex -- the colours of the prompt's own
+      const rest = text.replaceAll(/\x1b\[(?:1|2|22|3[1-9]|9\d|0)m/g, "");
+      assertEquals(rest.match(/[^\n -~\ufffd]/gu), null, text);
+      // Deno writes U+FFFD for half a pair. The name's own ESC [ 31 m is there to be read.
+      assertStringIncludes(text, "\\x1b[31m");
+    }
+  }
 });

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { bits } from "../../src/arch/x86/bits.ts";
-import { element, escapeText } from "../../src/report/svg/element.ts";
+import { element, escapeMarkup } from "../../src/report/svg/element.ts";
 import { toSvg } from "../../src/report/svg/to_svg.ts";
 import { connect } from "../../src/session/connect.ts";
 
@@ -41,6 +41,6 @@ Deno.test("toSvg() draws each way that a walk can end", async () => {
 });
 
 Deno.test("what stands in a drawing is escaped", () => {
-  assertEquals(escapeText(`<a b="c">&'\x00`), "&lt;a b=&quot;c&quot;&gt;&amp;&#39;\ufffd");
+  assertEquals(escapeMarkup(`<a b="c">&'\x00`), "&lt;a b=&quot;c&quot;&gt;&amp;&#39;\\x00");
   assertEquals(element("text", { x: '"1"' }, "<b>"), '<text x="&quot;1&quot;">&lt;b&gt;</text>');
 });

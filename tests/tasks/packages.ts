@@ -9,7 +9,11 @@ export interface Tool {
 export const TOOLS: readonly Tool[] = [
   { program: "qemu-system-x86_64", package: "qemu-system-x86", neededFor: "every live test" },
   { program: "tmux", package: "tmux", neededFor: "the REPL in a terminal" },
-  { program: "gcc", package: "gcc", neededFor: "the lab guest's programs and module" },
+  {
+    program: "gcc",
+    package: "gcc",
+    neededFor: "the lab guest's programs and module, the guest that performs accesses",
+  },
   { program: "chromium", package: "chromium", neededFor: "the HTML report in a browser" },
   { program: "script", package: "bsdutils", neededFor: "the REPL in a pseudo-terminal" },
   { program: "virsh", package: "libvirt-clients", neededFor: "the libvirt door" },

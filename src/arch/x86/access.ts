@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../../core/errors.ts";
+import { BOOLEAN, checkOptions, type OptionShape, wholeNumberFrom } from "../../core/options.ts";
 import type { PagingContext } from "./paging_context.ts";
 import type { MappedWalk, Walk } from "../../translate/walk.ts";
 
@@ -40,6 +41,40 @@ export interface Access {
    * @default {0}, which forbids nothing
    */
   readonly pkrs?: number;
+}
+
+const ACCESS_SHAPE: OptionShape<Access> = {
+  cpl: wholeNumberFrom(0, 3),
+  write: BOOLEAN,
+  fetch: BOOLEAN,
+  alignmentCheck: BOOLEAN,
+  pkru: wholeNumberFrom(0, 2 ** 32 - 1),
+  pkrs: wholeNumberFrom(0, 2 ** 32 - 1),
+};
+
+const INSTEAD = {
+  user: "cpl: 3",
+  supervisor: "cpl: 0",
+  kernel: "cpl: 0",
+  ring: "cpl",
+  exec: "fetch",
+  execute: "fetch",
+  executable: "fetch",
+  writable: "write",
+  read: "neither write nor fetch",
+  ac: "alignmentCheck",
+};
+
+/**
+ * Checks that there is such an access.
+ *
+ * @throws {InvalidArgumentError} if it has keys or values that mean nothing, or writes and fetches
+ */
+export function checkAccess(access: Access): void {
+  checkOptions(access, "the access", ACCESS_SHAPE, INSTEAD);
+  if (access.write && access.fetch) {
+    throw new InvalidArgumentError("One access cannot write and fetch: ask for each", access);
+  }
 }
 
 /** The error code that a page fault pushes (Intel SDM vol. 3, 4.7), and the bits that are set. */
@@ -95,13 +130,8 @@ const ERROR_BITS: Readonly<Record<PageFaultBit, number>> = {
  * ```
  */
 export function access(walk: Walk, context: PagingContext, options: Access = {}): AccessVerdict {
+  checkAccess(options);
   const { cpl = 0, write = false, fetch = false } = options;
-  if (![0, 1, 2, 3].includes(cpl)) {
-    throw new InvalidArgumentError(`A privilege level is 0, 1, 2 or 3: it is ${cpl}`, cpl);
-  }
-  if (write && fetch) {
-    throw new InvalidArgumentError("One access cannot write and fetch: ask for each", options);
-  }
   const fault = (reason: string, ...bits: PageFaultBit[]): AccessVerdict => {
     const all: PageFaultBit[] = [...bits];
     if (write) all.push("W/R");

@@ -1,6 +1,7 @@
 import { type AddressLike, parseAddress } from "../../core/address.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { Regime } from "../../translate/regime.ts";
+import { ADDRESS, checkOptions, type OptionShape, wholeNumberFrom } from "../../core/options.ts";
 import { CR0, CR4, EFER } from "./control_bits.ts";
 import { regimeOf } from "./regime.ts";
 import type { ConfidentialBit, PagingModeName, PagingState } from "./paging_state.ts";
@@ -32,6 +33,14 @@ export interface PagingContextOptions {
   /** Intel TDX's shared bit: the bit that marks memory shared when it is set. */
   sharedBit?: number;
 }
+
+/** The checks of {@linkcode PagingContextOptions}. */
+export const PAGING_CONTEXT_SHAPE: OptionShape<PagingContextOptions> = {
+  root: ADDRESS,
+  physicalAddressBits: wholeNumberFrom(32, 52),
+  privateBit: wholeNumberFrom(32, 51),
+  sharedBit: wholeNumberFrom(32, 51),
+};
 
 /**
  * Reads the paging mode off CR0, CR4 and EFER (Intel SDM vol. 3, 4.1.1). It never guesses.
@@ -70,6 +79,7 @@ export function pagingContext(
   registers: Pick<CpuRegisters, "cr0" | "cr3" | "cr4" | "efer">,
   options: PagingContextOptions = {},
 ): PagingContext {
+  checkOptions(options, "the options of paging", PAGING_CONTEXT_SHAPE);
   const { cr0, cr3, cr4, efer } = registers;
   const mode = pagingMode(registers);
   const root = options.root === undefined ? cr3 : parseAddress(options.root);
@@ -84,7 +94,7 @@ export function pagingContext(
     smap: Boolean(cr4 & CR4.SMAP),
     userKeys: Boolean(cr4 & CR4.PKE),
     supervisorKeys: Boolean(cr4 & CR4.PKS),
-    physicalAddressBits: within(options.physicalAddressBits ?? 52, 32, 52, "physicalAddressBits"),
+    physicalAddressBits: options.physicalAddressBits ?? 52,
     ...confidentialBit && { confidentialBit },
   });
 }
@@ -103,21 +113,7 @@ function confidentialBitFrom(options: PagingContextOptions): ConfidentialBit | u
       options,
     );
   }
-  if (privateBit !== undefined) {
-    return { bit: within(privateBit, 32, 51, "privateBit"), whenSet: "private" };
-  }
-  if (sharedBit !== undefined) {
-    return { bit: within(sharedBit, 32, 51, "sharedBit"), whenSet: "shared" };
-  }
+  if (privateBit !== undefined) return { bit: privateBit, whenSet: "private" };
+  if (sharedBit !== undefined) return { bit: sharedBit, whenSet: "shared" };
   return undefined;
-}
-
-function within(value: number, lowest: number, highest: number, name: string): number {
-  if (!Number.isInteger(value) || value < lowest || value > highest) {
-    throw new InvalidArgumentError(
-      `${name} must be a whole number from ${lowest} to ${highest}: it is ${value}`,
-      value,
-    );
-  }
-  return value;
 }

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from "../../core/errors.ts";
 import type { Style } from "../../report/style.ts";
 import type { Helper, HelperContext } from "../helper.ts";
 import { cell, columns } from "../show/columns.ts";
+import { ownText } from "../show/own_text.ts";
 
 /** Five lines for a newcomer, each of which can be pasted. */
 const TOUR: readonly (readonly [input: string, what: string])[] = [
@@ -26,7 +27,7 @@ true
 `,
   complete: (repl) => Promise.resolve(repl.helpers.map(({ name }) => name)),
   create: (repl) => (about?: unknown) =>
-    about === undefined ? overview(repl) : describe(repl, about),
+    ownText(about === undefined ? overview(repl) : describe(repl, about)),
 };
 
 function overview({ helpers, isSimulated, style }: HelperContext): string {

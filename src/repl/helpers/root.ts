@@ -1,4 +1,5 @@
 import type { AddressLike } from "../../core/address.ts";
+import { escapeText } from "../../core/escape.ts";
 import type { Style } from "../../report/style.ts";
 import { describeSource, type PageTable, type TableChoice } from "../../session/table_choice.ts";
 import type { Helper } from "../helper.ts";
@@ -46,5 +47,5 @@ function asChoice(choice: AddressLike | TableChoice | null): TableChoice {
 /** Says which tables, and whose. */
 export function tableText({ context, source }: PageTable, style: Style): string {
   const root = style.value(groupHex(context.root));
-  return `${context.mode} paging, root ${root} (${describeSource(source)})`;
+  return `${context.mode} paging, root ${root} (${escapeText(describeSource(source))})`;
 }

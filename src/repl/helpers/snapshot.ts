@@ -1,4 +1,5 @@
 import type { Snapshot } from "../../../mod.ts";
+import { escapeText } from "../../core/escape.ts";
 import type { Style } from "../../report/style.ts";
 import type { GuestSnapshotOptions } from "../../session/ranges.ts";
 import type { Helper } from "../helper.ts";
@@ -33,8 +34,8 @@ no differences
 
 function snapshotText({ context, source, takenAt, isWhole }: Snapshot, style: Style): string {
   const part = isWhole ? "" : `; ${style.bad("not whole")}: maxTables allows more`;
-  return `${context.mode} paging, root ${
-    style.value(groupHex(context.root))
-  } of ${source}, taken at ` +
+  return `${context.mode} paging, root ${style.value(groupHex(context.root))} of ${
+    escapeText(source)
+  }, taken at ` +
     `${takenAt.toISOString()}${part}`;
 }

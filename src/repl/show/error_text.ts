@@ -1,4 +1,6 @@
 import { PagewalkError } from "../../core/errors.ts";
+import { escapeLines, escapeMessage } from "../../core/escape.ts";
+import type { Style } from "../../report/style.ts";
 import { type ShowOptions, showValue } from "./inspect.ts";
 
 /** A frame of code that was typed: V8 writes `at name (repl:3, <anonymous>:1:2)`. */
@@ -11,17 +13,21 @@ const TYPED_FRAME = /at (?:Proxy\.|async )?(.*?) ?\(?repl:(\d+), <anonymous>:(\d
 export function errorText(error: unknown, options: ShowOptions): string {
   const { style } = options;
   if (!(error instanceof Error)) return `${style.bad("Thrown")}: ${showValue(error, options)}`;
-  const lines = [`${style.bad(error.name)}: ${error.message}`];
+  const lines = [errorLine(error, style)];
   if (error instanceof PagewalkError) return lines[0]!;
   for (const frame of error.stack?.split("\n") ?? []) {
     const [, name, input, line] = TYPED_FRAME.exec(frame) ?? [];
     // The line itself, and a timer's callback, are `eval` to V8.
     if (name && !name.includes("eval")) {
-      lines.push(style.faint(`    at ${name} (input ${input}, line ${line})`));
+      lines.push(style.faint(`    at ${escapeMessage(name)} (input ${input}, line ${line})`));
     }
   }
   if (error.cause instanceof Error) {
-    lines.push(`caused by ${style.bad(error.cause.name)}: ${error.cause.message}`);
+    lines.push(`caused by ${errorLine(error.cause, style)}`);
   }
   return lines.join("\n");
+}
+
+function errorLine({ name, message }: Error, style: Style): string {
+  return `${style.bad(escapeMessage(String(name)))}: ${escapeLines(String(message))}`;
 }

@@ -1,5 +1,7 @@
-import type { Style } from "../../report/style.ts";
+import { escapeLines, escapeMessage, hasUnsafe } from "../../core/escape.ts";
+import { PLAIN, type Style } from "../../report/style.ts";
 import { groupHex } from "./group_hex.ts";
+import { isOwnText } from "./own_text.ts";
 import { renderKnown } from "./renderers.ts";
 import { moreText, SHOWN_ROWS } from "./rows.ts";
 
@@ -11,11 +13,11 @@ export interface ShowOptions {
 }
 
 /**
- * Writes a value as a prompt prints it: known results as their tables, text as it is, whole numbers as
- * bigints in hexadecimal, everything else as Deno writes it.
+ * Writes a value as a prompt prints it: known results as their tables, text with its line breaks but
+ * otherwise escaped, whole numbers as bigints in hexadecimal, everything else as Deno writes it.
  */
 export function showValue(value: unknown, options: ShowOptions): string {
-  if (typeof value === "string") return value;
+  if (typeof value === "string") return isOwnText(value) ? value : escapeLines(value);
   if (typeof value === "bigint") return options.style.value(groupHex(value));
   if (typeof value === "object" && value !== null || typeof value === "function") {
     const known = renderKnown(value, options.style);
@@ -23,8 +25,16 @@ export function showValue(value: unknown, options: ShowOptions): string {
     const listed = Array.isArray(value) && showList(value, options);
     if (listed) return listed;
   }
-  return Deno.inspect(withHexBigints(value, options.style), {
-    colors: options.colours,
+  // Deno escapes some of it where it quotes, and nothing in errors, symbols and names. What it paints
+  // cannot be told from what it lets through, so that what lets something through is not painted.
+  const plain = inspect(value, { style: PLAIN, colours: false });
+  if (hasUnsafe(plain)) return plain.split("\n").map(escapeMessage).join("\n");
+  return options.colours ? inspect(value, options) : plain;
+}
+
+function inspect(value: unknown, { style, colours }: ShowOptions): string {
+  return Deno.inspect(withHexBigints(value, style), {
+    colors: colours,
     depth: 4,
     iterableLimit: 100,
     strAbbreviateSize: 1000,

@@ -1,12 +1,13 @@
+import { escapeMessage } from "../../core/escape.ts";
 import type { Style } from "../../report/style.ts";
 import type { Verdict, VerdictKind } from "../../verify/verdict.ts";
 import { walkText } from "./walk_text.ts";
 
 /** Writes a verdict: the walk it judges, then whether it is as expected and why. */
 export function verdictText(verdict: Verdict, style: Style): string {
-  return `${walkText(verdict.walk, style)}\n${
-    verdictWord(verdict.verdict, style)
-  }: ${verdict.reason}`;
+  return `${walkText(verdict.walk, style)}\n${verdictWord(verdict.verdict, style)}: ${
+    escapeMessage(verdict.reason)
+  }`;
 }
 
 /** `PASS`, `FAIL` or `INCONCLUSIVE`, painted. */

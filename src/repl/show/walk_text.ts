@@ -1,3 +1,4 @@
+import { escapeText } from "../../core/escape.ts";
 import { describeFault } from "../../translate/address_space.ts";
 import type { PageTableEntry } from "../../translate/entry.ts";
 import type { Right } from "../../translate/rights.ts";
@@ -32,7 +33,7 @@ const RIGHT_WORDS: Record<Right, string> = {
  * comes to.
  */
 export function walkText(walk: Walk & Partial<GuestWalk>, style: Style): string {
-  const source = walk.source ? ` (${describeSource(walk.source)})` : "";
+  const source = walk.source ? ` (${escapeText(describeSource(walk.source))})` : "";
   const title = `${groupHex(walk.address)} in ${walk.mode} paging, root ${groupHex(walk.root)}`;
   const lines = [style.strong(title) + source];
   if (walk.steps.length > 0) lines.push(stepTable(walk, style));

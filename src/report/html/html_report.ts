@@ -1,4 +1,6 @@
-import { escapeText } from "../svg/element.ts";
+import { escapeText } from "../../core/escape.ts";
+import { toJson } from "../json.ts";
+import { escapeMarkup } from "../svg/element.ts";
 import { VIEWER } from "./_viewer_bundle.ts";
 import type { ReportData } from "./page_data.ts";
 import { PAGE_STYLE } from "./page_style.ts";
@@ -20,7 +22,7 @@ import { PAGE_STYLE } from "./page_style.ts";
  */
 export function htmlReport(data: ReportData): string {
   // In a script element only "<" can end the text, or start a comment.
-  const json = JSON.stringify(data).replaceAll("<", "\\u003c");
+  const json = toJson(data).replaceAll("<", "\\u003c");
   return [
     "<!doctype html>",
     '<html lang="en">',
@@ -29,7 +31,7 @@ export function htmlReport(data: ReportData): string {
     // Even if something slipped through: nothing is loaded from anywhere.
     `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; ` +
     `script-src 'unsafe-inline'; style-src 'unsafe-inline'">`,
-    `<title>${escapeText(data.title)}</title>`,
+    `<title>${escapeMarkup(escapeText(data.title))}</title>`,
     `<style>${PAGE_STYLE}</style>`,
     "<main></main>",
     `<script type="application/json" id="data">${json}</script>`,

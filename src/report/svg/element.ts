@@ -1,3 +1,5 @@
+import { escapeMessage } from "../../core/escape.ts";
+
 /** What stands in an SVG element: other elements, or text. */
 export type SvgContent = readonly SvgElement[] | string;
 
@@ -13,11 +15,9 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /** Writes text so that it is text in XML and HTML, whatever stands in it. */
-export function escapeText(text: string): string {
+export function escapeMarkup(text: string): string {
   // XML 1.0 has no way to write most control characters, so they become visible instead.
-  return text.replaceAll(/[&<>"']/g, (character) => ESCAPES[character]!)
-    // deno-lint-ignore no-control-regex -- these are what is looked for
-    .replaceAll(/[\x00-\x08\x0b\x0c\x0e-\x1f]/g, "\ufffd");
+  return escapeMessage(text).replaceAll(/[&<>"']/g, (character) => ESCAPES[character]!);
 }
 
 /** Writes one element. Attributes and text are escaped. */
@@ -27,8 +27,8 @@ export function element(
   content: SvgContent = [],
 ): SvgElement {
   const written = Object.entries(attributes)
-    .map(([key, value]) => ` ${key}="${escapeText(String(value))}"`).join("");
-  const inside = typeof content === "string" ? escapeText(content) : content.join("");
+    .map(([key, value]) => ` ${key}="${escapeMarkup(String(value))}"`).join("");
+  const inside = typeof content === "string" ? escapeMarkup(content) : content.join("");
   return `<${name}${written}>${inside}</${name}>`;
 }
 

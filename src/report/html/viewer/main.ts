@@ -4,6 +4,7 @@
  * on the snapshots that the page carries.
  */
 import { parseAddress } from "../../../core/address.ts";
+import { escapeMessage, escapeText } from "../../../core/escape.ts";
 import { MAPPING_FILTERS, type MappingFilterName } from "../../../translate/mapping_filters.ts";
 import type { MappingRecord } from "../../../translate/mappings.ts";
 import { diff, type EntryDifference } from "../../../snapshot/diff.ts";
@@ -65,12 +66,14 @@ function buildPage(): void {
     make("span", {}, make("i", { style: `background:var(--${name})` }), text)
   );
   body.append(
-    make("h1", {}, data.title),
+    make("h1", {}, escapeText(data.title)),
     ...sides.map((side) =>
       make(
         "p",
         {},
-        `${side.name}: ${side.snapshot.source}, ${side.snapshot.takenAt.toISOString()}, root ` +
+        `${escapeText(side.name)}: ${
+          escapeText(side.snapshot.source)
+        }, ${side.snapshot.takenAt.toISOString()}, root ` +
           `0x${side.snapshot.context.root.toString(16)}, ${context.mode}`,
       )
     ),
@@ -95,7 +98,7 @@ function appendFindings(): void {
   findings.node.id = "findings";
   body.append(findings.node);
   findings.show(data.findings.map(({ text, address, severity }) => ({
-    text,
+    text: escapeMessage(text),
     address: parseAddress(address),
     kind: severity,
   })));

@@ -1,4 +1,5 @@
 /// <reference lib="dom" />
+import { escapeText } from "../../../core/escape.ts";
 import { type Mapping, type MappingRecord, mappings } from "../../../translate/mappings.ts";
 import { entryBits } from "../../../translate/entry_bits.ts";
 import { walk } from "../../../translate/walk.ts";
@@ -52,6 +53,12 @@ export class Side {
         drawingNode(toSvg(named)),
       );
     });
-    return make("section", {}, make("h3", {}, this.name), drawingNode(toSvg(found)), ...entries);
+    return make(
+      "section",
+      {},
+      make("h3", {}, escapeText(this.name)),
+      drawingNode(toSvg(found)),
+      ...entries,
+    );
   }
 }

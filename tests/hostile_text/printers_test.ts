@@ -1,0 +1,245 @@
+import { assert, assertEquals } from "@std/assert";
+import * as sdk from "../../mod.ts";
+import { VIEWER } from "../../src/report/html/_viewer_bundle.ts";
+import { csvLine } from "../../src/report/csv.ts";
+import { completeLineOptions } from "../../src/report/line_options.ts";
+import { drawBits } from "../../src/report/svg/bits_drawing.ts";
+import * as svg from "../../src/report/svg/element.ts";
+import { drawWalk } from "../../src/report/svg/walk_drawing.ts";
+import type { Finding, JudgedPart, MappingRecord, Style } from "../../mod.ts";
+import { assertClean, assertEscaped, forbiddenIn, HOSTILE } from "./_hostile_text.ts";
+
+await using guest = await sdk.connect("sim:");
+const PAGE = 0x7f1234567000n;
+const walk = await guest.walk(PAGE);
+const verdict = { ...await guest.verify(PAGE), reason: HOSTILE };
+const inconclusive = { ...await guest.verify(0x10000n), reason: HOSTILE };
+const range = await guest.verifyRange(PAGE, 32 * 4096, { user: false });
+const parts: JudgedPart[] = [...range.failures, ...range.gaps];
+const hostileRange = {
+  ...range,
+  failures: range.failures.map((page) => ({ ...page, reason: HOSTILE })),
+  gaps: range.gaps.map((gap) => ({ ...gap, reason: HOSTILE })),
+};
+const found = await Array.fromAsync(guest.audit());
+const hostileFindings: Finding[] = found.map((finding) => ({ ...finding, message: HOSTILE }));
+const listed: MappingRecord[] = await Array.fromAsync(guest.mappings());
+const { context } = await guest.pageTable();
+const differences = await Array.fromAsync(
+  sdk.diff(await guest.snapshot({ range: { start: PAGE, lengthBytes: 4096 } }), {
+    memory: guest.memory,
+    context,
+  }, { accessedAndDirty: true }),
+);
+const process = {
+  pid: 1,
+  state: "S",
+  comm: HOSTILE,
+  root: 0n,
+  userRoot: null,
+  threadCount: 1,
+} as const;
+const pages = {
+  ...{ mappedBytes: new Map([[4096, 4096]]), untouchedBytes: 0, swappedBytes: 0 },
+  ...{ supervisorBytes: 4096, readOnlyBytes: 0, tooWritableBytes: 0, unknownBytes: 0 },
+  protNoneBytes: 0,
+};
+const member = { offset: 8, type: HOSTILE, name: HOSTILE, bits: { first: 0, width: 1 } };
+const entryBits = sdk.bits(0x8000000000000067n);
+/** Marks what a printer paints, without an escape of its own. */
+const marked = (text: string) => `<${text}>`;
+const STYLE: Style = { good: marked, bad: marked, value: marked, faint: marked, strong: marked };
+const source = HOSTILE;
+
+/** A printer's texts: `hostile` show what they were given, `own` say only what is pagewalk's own. */
+interface Printed {
+  readonly hostile?: readonly string[];
+  readonly own?: readonly string[];
+  /** How many lines each may have. */
+  readonly lines?: number;
+}
+
+/** Each export of src/report, given hostile text wherever text can come from elsewhere. */
+const PRINTERS: Readonly<Record<string, () => Printed>> = {
+  areaLine: () => ({
+    hostile: [
+      sdk.areaLine({ start: 0n, end: 1n, permissions: HOSTILE, name: HOSTILE, pages }, STYLE),
+    ],
+    lines: 1,
+  }),
+  findingLine: () => ({
+    hostile: hostileFindings.map((finding) => sdk.findingLine(finding, STYLE)),
+    lines: 1,
+  }),
+  auditSummary: () => ({ own: [sdk.auditSummary({ high: 1, medium: 2, low: 3 })] }),
+  findingRecord: () => exact(hostileFindings.map(sdk.findingRecord)),
+  csvLine: () => ({ hostile: [csvLine([HOSTILE, -1]), csvLine([`=1+${HOSTILE}`])], lines: 1 }),
+  differenceLine: () => ({
+    own: differences.map((difference) => sdk.differenceLine(difference, context)),
+    lines: 1,
+  }),
+  differenceRecord: () => ({ own: [sdk.toJson(differences.map(sdk.differenceRecord))] }),
+  htmlReport: () => {
+    const text = `${HOSTILE}</script><script>alert(1)</script><!--`;
+    const html = sdk.htmlReport({
+      title: `</title>${text}" onload="`,
+      sides: [{ name: text, file: "" }],
+      findings: [{ rule: text, severity: text, address: "0x0", text }],
+    });
+    assertEquals(html.match(/<script\b/g)!.length, 2);
+    assertEquals(html.match(/<\/script>/g)!.length, 2);
+    assertEquals(html.match(/<title>[^<]*<\/title>/g)!.length, 1);
+    const data = JSON.parse(/id="data">(.*?)<\/script>/s.exec(html)![1]!);
+    assertEquals(data.sides[0].name, text);
+    // A tab stands in the bundle as it is.
+    return { hostile: [html.replace(VIEWER, "")], own: [VIEWER.replaceAll("\t", "")] };
+  },
+  toBase64: () => ({ own: [sdk.toBase64(new TextEncoder().encode(HOSTILE))] }),
+  toJson: () => {
+    assertEquals(JSON.parse(sdk.toJson({ [HOSTILE]: [HOSTILE, 1n] }, 2)), {
+      [HOSTILE]: [HOSTILE, "0x1"],
+    });
+    return exact({ [HOSTILE]: HOSTILE });
+  },
+  walkRecord: () => exact(sdk.walkRecord(walk, source)),
+  verdictRecord: () => exact(sdk.verdictRecord(verdict, source)),
+  memberLine: () => ({ hostile: [sdk.memberLine(member)], lines: 1 }),
+  layoutText: () => ({
+    hostile: [
+      sdk.layoutText(
+        { kind: "struct", name: HOSTILE, sizeBytes: 8, members: [member] },
+        { style: STYLE },
+      ),
+    ],
+    lines: 3,
+  }),
+  completeLineOptions: () => ({ own: [completeLineOptions({}).address(1n)] }),
+  logText: () => ({
+    hostile: [sdk.logText({ timeNs: 0n, text: HOSTILE })],
+    // Of the record's two lines each has its time in front.
+    lines: 2,
+  }),
+  mappingRecord: () => ({ own: [sdk.toJson(listed.map(sdk.mappingRecord))] }),
+  MAPPING_CSV_HEAD: () => ({ own: [sdk.MAPPING_CSV_HEAD] }),
+  mappingCsv: () => ({ own: listed.map(sdk.mappingCsv), lines: 1 }),
+  mappingsHead: () => ({ own: [sdk.mappingsHead(context)] }),
+  mappingLine: () => ({ own: listed.map((r) => sdk.mappingLine(r, context)), lines: 1 }),
+  rightsText: () => ({ own: [sdk.rightsText({ user: true, writable: true, executable: true })] }),
+  processesHead: () => ({ own: [sdk.processesHead()] }),
+  processLine: () => ({
+    hostile: [true, false].map((isKernelThread) =>
+      sdk.processLine({ ...process, isKernelThread }, { style: STYLE })
+    ),
+    lines: 1,
+  }),
+  threadLine: () => ({ hostile: [sdk.threadLine({ ...process, tid: 1 })], lines: 1 }),
+  rangeRecord: () => exact(sdk.rangeRecord(hostileRange, source)),
+  rangeText: () => ({ hostile: [sdk.rangeText(hostileRange, { source })] }),
+  rangeSummary: () => ({ own: [sdk.rangeSummary(range)], lines: 1 }),
+  sarifLog: () => {
+    const log = sdk.sarifLog(hostileFindings, { artifact: `C:\\${HOSTILE}?#[`, version: HOSTILE });
+    const text = sdk.toJson(log, 2);
+    for (const { locations } of JSON.parse(text).runs[0].results) {
+      const { uri } = locations[0].physicalLocation.artifactLocation;
+      // A relative reference of RFC 3986: no scheme, no query, no fragment.
+      assert(/^(?:[\w.~!$&'()*+,;=@/-]|%[0-9A-F]{2})+$/.test(uri), uri);
+      assert(new URL(uri, "file:///").pathname.length > 1);
+    }
+    return { hostile: [text] };
+  },
+  formatSize: () => ({ own: [sdk.formatSize(4096)] }),
+  PLAIN: () => ({ own: [sdk.PLAIN.bad("x")] }),
+  // Its own colours are what it is for.
+  COLOUR: () => ({ own: [] }),
+  styleForStdout: () => ({ own: [] }),
+  symbolName: () => ({
+    hostile: [0, 8].map((offset) => sdk.symbolName({ name: HOSTILE, offset })),
+    lines: 1,
+  }),
+  symbolLine: () => ({
+    hostile: [sdk.symbolLine({ address: 0n, type: HOSTILE, name: HOSTILE }, { style: STYLE })],
+    lines: 1,
+  }),
+  TapWriter: () => {
+    const tap = new sdk.TapWriter();
+    const directive = "# TODO \\# SKIP\nnot ok 98 - x\nBail out!\n1..0\n";
+    const lines = parts.map((part) => tap.line({ ...part, reason: `${directive}${HOSTILE}` }));
+    for (const line of lines) {
+      assert(/^(not )?ok \d+ - /.test(line));
+      // Every # is behind a backslash that is not itself escaped.
+      assertEquals(line.replace(/\\[\\#]/g, "").includes("#"), false, line);
+    }
+    return { hostile: lines, own: [tap.head(), tap.end()], lines: 1 };
+  },
+  verificationText: () => ({
+    hostile: [verdict, inconclusive].map((each) => sdk.verificationText(each, { source })),
+  }),
+  notMappedAdvice: () => ({ own: [sdk.notMappedAdvice(inconclusive.walk)], lines: 1 }),
+  escapeMarkup: () => ({ hostile: [svg.escapeMarkup(HOSTILE)], lines: 1 }),
+  element: () => ({ hostile: [svg.element("a", { href: HOSTILE }, HOSTILE)], lines: 1 }),
+  drawing: () => ({ hostile: [svg.drawing({ width: 1, height: 1 }, HOSTILE, [])], lines: 1 }),
+  text: () => ({ hostile: [svg.text(0, 0, HOSTILE)], lines: 1 }),
+  middleText: () => ({ hostile: [svg.middleText(0, 0, HOSTILE)], lines: 1 }),
+  drawBits: () => ({ own: [drawBits(entryBits)] }),
+  drawWalk: () => ({ own: [drawWalk(walk)] }),
+  toSvg: () => ({ own: [sdk.toSvg(walk), sdk.toSvg(entryBits)] }),
+};
+
+/** JSON keeps what it is given, and writes it so that it may stand on a terminal. */
+function exact(value: unknown): Printed {
+  const json = sdk.toJson(value);
+  assert(JSON.stringify(JSON.parse(json)).includes(JSON.stringify(HOSTILE).slice(1, -1)));
+  return { hostile: [json], lines: 1 };
+}
+
+/** The modules of src/report that make text: all but the page's own scripts and styles. */
+async function* reportModules(
+  folder = new URL("../../src/report/", import.meta.url),
+): AsyncGenerator<string> {
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    if (isDirectory && name !== "viewer") {
+      yield* reportModules(new URL(`${name}/`, folder));
+    } else if (name.endsWith(".ts") && !["_viewer_bundle.ts", "page_style.ts"].includes(name)) {
+      yield new URL(name, folder).href;
+    }
+  }
+}
+
+async function exportsOfReport(): Promise<string[]> {
+  const names: string[] = [];
+  for await (const url of reportModules()) names.push(...Object.keys(await import(url)));
+  return names.toSorted();
+}
+
+Deno.test("each export of src/report is fed hostile text here", async () => {
+  assertEquals(
+    Object.keys(PRINTERS).toSorted(),
+    await exportsOfReport(),
+    "give each export of src/report a row in this test",
+  );
+});
+
+for (const [name, print] of Object.entries(PRINTERS)) {
+  Deno.test(`${name} lets no character through that acts on its reader`, () => {
+    const { hostile = [], own = [], lines } = print();
+    for (const text of hostile) assertEscaped(text, name, lines);
+    for (const text of own) assertClean(text, name, lines);
+  });
+}
+
+Deno.test("no cell of CSV is a formula, and none ends its line or its cell", () => {
+  const starts = ["=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", '"=1', ",=1", "\n=1"];
+  for (const text of starts) {
+    const line = csvLine([text, "after", -1, 0x10]);
+    const cells = [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,"]*))/g)];
+    const values = cells.map(([, quoted, bare]) => quoted?.replaceAll('""', '"') ?? bare);
+    assertEquals(values.slice(1), ["after", "-1", "16"], line);
+    assert(!/^[=+\-@\t\r\n]/.test(values[0]!), line);
+  }
+});
+
+Deno.test("what this test looks for is found", () => {
+  for (const character of HOSTILE.replace("\n", "").match(/[^ -~]/gu)!) {
+    assert(forbiddenIn(character) !== null, `U+${character.codePointAt(0)!.toString(16)}`);
+  }
+});
