@@ -178,8 +178,8 @@ export type {
   SecondStage,
   SecondStageMemory,
   SecondStageRecord,
-} from "./src/translate/second_stage_memory.ts";
-export type { TableViews, ViewsRule } from "./src/translate/views.ts";
+} from "./src/translate/second_stage_rule.ts";
+export type { TableViews, ViewsRule } from "./src/translate/views_rule.ts";
 
 // Page tables
 export {

@@ -1,7 +1,8 @@
 import type { AddressLike } from "../core/address.ts";
 import { checkOptions } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
-import { type TableViews, withUserView } from "../translate/views.ts";
+import { withUserView } from "../translate/views.ts";
+import type { TableViews } from "../translate/views_rule.ts";
 import { type Walk, walk, WALK_SHAPE, type WalkOptions } from "../translate/walk.ts";
 import {
   CHOICE_INSTEAD,
@@ -44,7 +45,7 @@ export async function walkGuest(
 ): Promise<GuestWalk> {
   const found = await walk(memory, context, address, options);
   const [top] = found.steps;
-  const kpti = top && await context.rules.views?.find(memory, context, top, options);
+  const kpti = top && await context.rules.views?.find(memory, context.root, top, options);
   if (!kpti) return { ...found, source };
   const regime = withUserView(context, kpti);
   if (found.outcome !== "mapped" || regime === context) return { ...found, source, kpti };

@@ -17,7 +17,8 @@ import {
   MAPPINGS_SHAPE,
   type MappingsOptions,
 } from "../translate/mappings.ts";
-import { findViews, type TableViews, withUserView } from "../translate/views.ts";
+import { findViews, withUserView } from "../translate/views.ts";
+import type { TableViews } from "../translate/views_rule.ts";
 import { completeExpectation, type Expectation, USER_CLEARED } from "../verify/expectation.ts";
 import { VERIFY_RANGE_SHAPE, verifyRange, type VerifyRangeOptions } from "../verify/range.ts";
 import type { RangeVerdict } from "../verify/range_verdict.ts";

@@ -50,7 +50,31 @@ interface Shape {
 /** Real tables have a few dozen shapes; tables full of junk are not to fill the memory. */
 const MAX_SHAPES = 4096;
 
-/** Makes the decoder of a level from the fields of its entries. */
+/**
+ * Makes the decoder of a level from the fields of its entries.
+ *
+ * @example An entry whose bit 0 says that it is there, and bits 12 to 31 where
+ * ```ts
+ * import { fieldDecoder } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const page = [
+ *   { low: 0, width: 1, name: "V", meaning: "valid", flag: "present" },
+ *   { low: 12, width: 20, name: "ADDR", meaning: "address", addressBit: 12 },
+ * ];
+ * const decoder = fieldDecoder(
+ *   { level: 0, name: "L0", entryName: "PTE", shift: 12, indexBits: 9, page },
+ *   {
+ *     entryBytes: 4,
+ *     physicalAddressBits: 32,
+ *     presentBit: 1n,
+ *     rightFlags: [],
+ *     kindOf: (raw) => raw & 1n ? "page" : "notPresent",
+ *   },
+ * );
+ * assertEquals(decoder.decode(0x5003n, 0x1000n, 0).reservedBits, 2n);
+ * ```
+ */
 export function fieldDecoder(format: LevelFormat, options: FieldDecoderOptions): LevelDecoder {
   const { entryBytes, kindOf, confidentialBit: confidential, refine } = options;
   const names = new Set(

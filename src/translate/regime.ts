@@ -3,8 +3,8 @@ import { type AddressSpan, covers } from "./address_span.ts";
 import type { LevelDecoder, NotPresentContent } from "./entry.ts";
 import type { KernelLayout } from "./kernel_layout.ts";
 import type { LeafRights, RightsRule, SettledRights } from "./rights.ts";
-import type { ViewsRule } from "./views.ts";
-import type { SecondStage } from "./second_stage_memory.ts";
+import type { ViewsRule } from "./views_rule.ts";
+import type { SecondStage } from "./second_stage_rule.ts";
 
 /**
  * One kind of translation, as data and a few pure functions: which table serves which addresses, how

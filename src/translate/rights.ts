@@ -102,6 +102,19 @@ export const ALL_RIGHTS: RightsSoFar = Object.freeze({
  * The most common rule: a right stays only if every level gives it. The level nearest the root that
  * takes a right away is the one that decides it; a right that all give is the leaf's. Where the leaf
  * alone decides, entries that point to tables allow everything.
+ *
+ * @example Usage
+ * ```ts
+ * import { everyLevelGrants } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const rule = everyLevelGrants(["writable"], ({ flags }) => ({
+ *   user: true,
+ *   writable: flags.writable === true,
+ *   executable: true,
+ * }));
+ * assertEquals(rule.names, ["writable"]);
+ * ```
  */
 export function everyLevelGrants(
   names: readonly Right[],

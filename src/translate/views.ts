@@ -3,32 +3,10 @@ import {
   type PhysicalMemory,
   type ReadOptions,
 } from "../memory/physical_memory.ts";
-import { type PageTableEntry, tableIndex } from "./entry.ts";
+import { tableIndex } from "./entry.ts";
 import type { Regime } from "./regime.ts";
 import { TableReader } from "./table_reader.ts";
-
-/** The two top tables of one address space, where the kernel keeps one for user code alone. */
-export interface TableViews {
-  /** The root while the kernel runs: it maps everything. */
-  readonly kernelRoot: bigint;
-  /** The root while user code runs: of the kernel it maps no more than the way in. */
-  readonly userRoot: bigint;
-}
-
-/** How an architecture's kernels keep two views. */
-export interface ViewsRule {
-  /** The other view's root, if there are two. */
-  partnerOf(root: bigint): bigint;
-  /** The top entry as user code sees it, from both views' entries; the first if the other is no counterpart. */
-  asUserSees(kernels: bigint, users: bigint): bigint;
-  /** Finds the two views by one top entry; null if there is one view, or if the entry does not tell. */
-  find(
-    memory: PhysicalMemory,
-    regime: Regime,
-    top: PageTableEntry,
-    options?: ReadOptions,
-  ): Promise<TableViews | null>;
-}
+import type { TableViews } from "./views_rule.ts";
 
 /** Top entries looked at before the root counts as one without a partner. */
 const MAX_ENTRIES_TRIED = 8;
@@ -57,7 +35,7 @@ export async function findViews(
     tried++;
     const address = root + BigInt(index * span.entryBytes);
     const top = decoder.decode(entries.raw(index), address, index);
-    const found = await views.find(memory, regime, top, options);
+    const found = await views.find(memory, root, top, options);
     if (found) return found;
   }
   return null;

@@ -10,7 +10,7 @@ import { type PageTableEntry, tableIndex } from "./entry.ts";
 import { type Regime, spanAt } from "./regime.ts";
 import { type DecidingLevels, type LeafRights, type Rights, settledRights } from "./rights.ts";
 import { REREADINGS, saysTheSame, shuffled } from "./reread.ts";
-import type { SecondStageRecord } from "./second_stage_memory.ts";
+import type { SecondStageMemory, SecondStageRecord } from "./second_stage_rule.ts";
 
 /** What every walk tells, however it ended. */
 export interface WalkRecord {
@@ -159,11 +159,31 @@ export async function walk(
   let ended = span.levels.length === 0
     ? identity(record)
     : await descend(tables, span, record, others, signal);
-  if (stage2) ended = await stage2.finish(ended, signal ? { signal } : {});
+  if (stage2) ended = await throughSecondStage(stage2, ended, signal);
   if (options.recheck === false) return ended;
   return {
     ...ended,
     changedDuringWalk: await changed(tables, span, [...steps, ...others], signal),
+  };
+}
+
+/** What a walk comes to once its result is translated by the second stage too. */
+async function throughSecondStage(
+  memory: SecondStageMemory,
+  walk: Walk,
+  signal: AbortSignal | undefined,
+): Promise<Walk> {
+  if (walk.outcome !== "mapped") return { ...walk, secondStage: memory.records };
+  const { physicalAddress: intermediateAddress, decidedBy: { present: level } } = walk;
+  const found = await memory.translate(intermediateAddress, signal ? { signal } : {});
+  const secondStage = memory.records;
+  if (typeof found === "bigint") {
+    return { ...walk, physicalAddress: found, intermediateAddress, secondStage };
+  }
+  const { address, regime, mode, root, steps, changedDuringWalk } = walk;
+  return {
+    ...{ address, regime, mode, root, steps, changedDuringWalk, secondStage },
+    ...{ outcome: "unreadable", level, entryAddress: intermediateAddress, failure: found.failure },
   };
 }
 

@@ -5,7 +5,7 @@ import {
 } from "../../memory/physical_memory.ts";
 import type { PageTableEntry } from "../../translate/entry.ts";
 import type { Regime } from "../../translate/regime.ts";
-import type { TableViews, ViewsRule } from "../../translate/views.ts";
+import type { TableViews, ViewsRule } from "../../translate/views_rule.ts";
 import type { Walk } from "../../translate/walk.ts";
 
 // The pair is one 8 KiB block, the kernel's half first (arch/x86/include/asm/pgtable.h,
@@ -41,16 +41,16 @@ export async function findKptiPair(
   options: ReadOptions = {},
 ): Promise<TableViews | null> {
   const [top] = walk.steps;
-  return top ? await findPair(memory, regime, top, options) : null;
+  return top && await regime.rules.views?.find(memory, regime.root, top, options) || null;
 }
 
 async function findPair(
   memory: PhysicalMemory,
-  { root, mode }: Regime,
+  root: bigint,
   top: PageTableEntry,
   options: ReadOptions = {},
 ): Promise<TableViews | null> {
-  if (!top.flags.present || !mode.endsWith("-level") || top.index >= 256) return null;
+  if (!top.flags.present || top.index >= 256) return null;
   const partner = root ^ USER_HALF;
   const isUserHalf = Boolean(root & USER_HALF);
   if (top.flags.executeDisable === isUserHalf) return null;
