@@ -41,6 +41,14 @@ export {
 } from "./src/arch/x86/paging_context.ts";
 export type { CpuSource } from "./src/arch/cpu_source.ts";
 export type { CpuRegisters } from "./src/arch/x86/registers.ts";
+export { type CpuState, cpuState } from "./src/arch/x86/cpu_state.ts";
+export {
+  describeNoTables,
+  type NoTables,
+  type NoTablesCause,
+  NoTablesError,
+} from "./src/translate/no_tables.ts";
+export { describeReservedBits } from "./src/translate/reserved_bits.ts";
 
 // Guest-physical memory
 export { bufferMemory, type MemorySegment } from "./src/memory/buffer_memory.ts";
@@ -74,6 +82,7 @@ export {
 } from "./src/monitor/allow_list.ts";
 export { connectMonitor } from "./src/monitor/connect_monitor.ts";
 export { examineMemory } from "./src/monitor/commands/examine_memory.ts";
+export { readPhysicalBits } from "./src/monitor/commands/physical_bits.ts";
 export { readMemoryMap, readStatus, readTlb } from "./src/monitor/commands/read_state.ts";
 export {
   readAllRegisters,
@@ -216,7 +225,6 @@ export { type ListOptions, type ListProgress, listTables } from "./src/translate
 export type {
   Listed,
   ListedChanged,
-  ListedIdentity,
   ListedNotPresent,
   ListedPage,
   ListedReservedBits,
@@ -250,6 +258,7 @@ export { effectiveRights, leafRightsOf, RIGHTS, rightsOf } from "./src/arch/x86/
 export {
   type MappedWalk,
   type NonCanonicalWalk,
+  type NoTablesWalk,
   type NotPresentWalk,
   type ReservedBitsWalk,
   type UnreadableWalk,
@@ -299,7 +308,8 @@ export {
 export { findKptiPair } from "./src/arch/x86/kpti_pair.ts";
 
 export type { VfioMapping } from "./src/linux/vfio_mappings.ts";
-export { parseVfioLog, type VfioLogRecord } from "./src/linux/vfio_log.ts";
+export { parseVfioLog, readVfioLog, type VfioLogReading } from "./src/linux/vfio_log.ts";
+export type { VfioLogEntry, VfioLogRecord } from "./src/linux/vfio_log_record.ts";
 export {
   AmbiguousProcessError,
   CapabilityError,
@@ -317,11 +327,11 @@ export type { SymbolName } from "./src/linux/kallsyms/names.ts";
 export type { LinuxGuest, LinuxGuestParts } from "./src/linux/linux_guest.ts";
 export type { LinuxProcess } from "./src/linux/processes.ts";
 export type { FollowLogOptions, LogOptions } from "./src/linux/log.ts";
-export type { AreaKind, MemoryArea } from "./src/linux/memory_areas.ts";
+export type { AreaKind, MemoryArea } from "./src/linux/memory_area.ts";
 export type { LogRecord } from "./src/linux/printk_ring.ts";
 export type { LinuxThread } from "./src/linux/task_record.ts";
 export type { TaskState } from "./src/linux/task_state.ts";
-export type { LoggedPage } from "./src/linux/vfio_pages.ts";
+export type { LoggedPage, OwnedPage } from "./src/linux/vfio_pages.ts";
 export { areaLine, type AreaOfLine } from "./src/report/area_text.ts";
 export { layoutText, type LayoutTextOptions, memberLine } from "./src/report/layout_text.ts";
 export type { LineOptions } from "./src/report/line_options.ts";
@@ -404,3 +414,17 @@ export {
   type TableSource,
 } from "./src/session/table_choice.ts";
 export type { EntryChange, WatchEvent, WatchOptions } from "./src/session/watch.ts";
+
+// The VFIO check
+export type {
+  Judged,
+  LoggedPageJudgement,
+  VfioJudgement,
+  VfioRangeJudgement,
+  VfioSource,
+  VfioSourceState,
+  VfioUnreadPart,
+} from "./src/vfio/judgement.ts";
+export { type VfioCounts, type VfioSourceTally, VfioTally } from "./src/vfio/tally.ts";
+export { verifyVfio, type VerifyVfioOptions, type VfioGuest } from "./src/vfio/verify_vfio.ts";
+export { vfioLine, vfioRecord, vfioSummary } from "./src/report/vfio_text.ts";

@@ -11,10 +11,13 @@
 export { type AddressLike, formatAddress, parseAddress } from "../core/address.ts";
 export { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
 export { escapeLines, escapeMessage, escapeText } from "../core/escape.ts";
+export { describeNoTables } from "../translate/no_tables.ts";
 export { pagingContext } from "../arch/x86/paging_context.ts";
+export { describeReservedBits } from "../translate/reserved_bits.ts";
 export { levelDecoders, withRoot } from "../translate/regime.ts";
 export { type PageTableEntry, tableIndex } from "../translate/entry.ts";
-export { parseVfioLog, type VfioLogRecord } from "../linux/vfio_log.ts";
+export { parseVfioLog, readVfioLog, type VfioLogReading } from "../linux/vfio_log.ts";
+export type { VfioLogEntry, VfioLogRecord } from "../linux/vfio_log_record.ts";
 export { readRegisters } from "../monitor/commands/registers.ts";
 export { type Endpoint, parseEndpoint, permissionFor } from "../monitor/endpoint/mod.ts";
 export { ConnectError, MonitorError } from "../monitor/errors.ts";

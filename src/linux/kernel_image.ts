@@ -2,6 +2,7 @@ import { formatAddress } from "../core/address.ts";
 import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { listTables } from "../translate/listing.ts";
+import { walk } from "../translate/walk.ts";
 import type { ListedPage } from "../translate/listing_records.ts";
 import { withRoot } from "../translate/regime.ts";
 import { LinuxNotFoundError } from "./errors.ts";
@@ -71,6 +72,27 @@ export async function findKernelImage(
     `None of the roots ${[...roots].map((root) => formatAddress(root)).join(", ")} maps a Linux ` +
       "kernel: the guest runs something else, is still booting, or its memory is encrypted",
   );
+}
+
+/** Does one of the vCPUs' page tables, or the other half of a KPTI pair, map an image where it was? */
+export async function mapsImage(
+  memory: PhysicalMemory,
+  contexts: readonly PagingContext[],
+  { rodata }: KernelImage,
+  options: ReadOptions = {},
+): Promise<boolean> {
+  const long = contexts.filter(({ rules, root }) => rules.kernel.image && root !== 0n);
+  const own = [...new Map(long.map((each) => [each.root, each])).values()];
+  const partners = own.flatMap((context) => {
+    const { views } = context.rules;
+    return views ? [withRoot(context, views.partnerOf(context.root))] : [];
+  });
+  for (const tables of [...own, ...partners]) {
+    // Read-only data: of code, user tables have some, too.
+    const found = await walk(memory, tables, rodata.start, { ...options, recheck: false });
+    if (found.outcome === "mapped" && found.physicalAddress === rodata.physical) return true;
+  }
+  return false;
 }
 
 /** The image that runs make up, or null if they are no kernel's. */

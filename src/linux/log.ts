@@ -1,5 +1,4 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
-import type { Kernel } from "./kernel.ts";
 import {
   logRange,
   type LogRecord,
@@ -8,7 +7,16 @@ import {
   rangeTo,
   readLog,
 } from "./printk_ring.ts";
-import { readU64 } from "./reader.ts";
+import { type Reader, readU64 } from "./reader.ts";
+import type { Vmcoreinfo } from "./vmcoreinfo.ts";
+
+/** What of a kernel its log is read by. */
+export interface LogKernel {
+  /** Reads memory as it is now. */
+  readonly live: Reader;
+  /** What the kernel tells crash tools. */
+  readonly vmcoreinfo: Vmcoreinfo;
+}
 
 /** Which records of the log are read. */
 export interface LogOptions extends ReadOptions {
@@ -18,6 +26,11 @@ export interface LogOptions extends ReadOptions {
    * @default all that are there
    */
   last?: number;
+  /**
+   * Called with the reason if the log is longer than what is read of it: the newest 262,144 records,
+   * and 64 MiB of text. What is returned then is a part of the log.
+   */
+  onPartial?(reason: string): void;
 }
 
 /** How the log is followed. */
@@ -30,30 +43,49 @@ export interface FollowLogOptions extends LogOptions {
   intervalMs?: number;
 }
 
+/** Linux keeps a descriptor for each 32 bytes of text (PRB_AVGBITS): a log of 8 MiB. */
+const MAX_RECORDS = 1 << 18;
+const MAX_TEXT_CHARACTERS = 64 << 20;
+
 /** How many looks a record may stay incomplete before those after it are taken without it. */
 const MAX_WAITS = 5;
 const ID_MASK = (1n << 62n) - 1n;
 
 /** Reads the kernel's log. */
-export async function readKernelLog(kernel: Kernel, options: LogOptions): Promise<LogRecord[]> {
+export async function readKernelLog(kernel: LogKernel, options: LogOptions): Promise<LogRecord[]> {
   const ring = await openPrintkRing(kernel.live, kernel.vmcoreinfo, options);
-  const range = newest(await logRange(kernel.live, ring, options), options.last);
+  const all = newest(await logRange(kernel.live, ring, options), options.last);
+  const range = newest(all, MAX_RECORDS);
+  if (range.count < all.count) {
+    options.onPartial?.(
+      `only the newest ${MAX_RECORDS} of the log's ${all.count} records were read`,
+    );
+  }
   const records: LogRecord[] = [];
+  let characters = 0;
   for await (const { id: _, ...record } of readLog(kernel.live, ring, range, options)) {
     records.push(record);
+    // More than the whole ring holds, if its blocks overlap: the log is damaged, or forged.
+    characters += record.text.length;
+    if (characters > MAX_TEXT_CHARACTERS) {
+      options.onPartial?.(
+        `only the first ${records.length} records were read: they have 64 MiB of text, which overlap`,
+      );
+      break;
+    }
   }
   return records;
 }
 
 /** Yields the records that are there, then each new one, until the signal ends it. */
 export async function* followKernelLog(
-  kernel: Kernel,
+  kernel: LogKernel,
   options: FollowLogOptions,
 ): AsyncGenerator<LogRecord, void> {
   const { intervalMs = 100, last, signal } = options;
   const reads = signal ? { signal } : {};
   const ring = await openPrintkRing(kernel.live, kernel.vmcoreinfo, reads);
-  let range = newest(await logRange(kernel.live, ring, reads), last);
+  let range = newest(newest(await logRange(kernel.live, ring, reads), last), MAX_RECORDS);
   let waits = 0;
   for (;;) {
     let next = range.first;
@@ -69,9 +101,9 @@ export async function* followKernelLog(
   }
 }
 
-async function following(kernel: Kernel, ring: PrintkRing, next: bigint, options: ReadOptions) {
+async function following(kernel: LogKernel, ring: PrintkRing, next: bigint, options: ReadOptions) {
   const head = await readU64(kernel.live, ring.headId, options) & ID_MASK;
-  return rangeTo(next, head, ring);
+  return newest(rangeTo(next, head, ring), MAX_RECORDS);
 }
 
 function newest(range: { first: bigint; count: number }, last = range.count) {

@@ -6,6 +6,7 @@ import { GuestLink } from "./guest_link.ts";
 import { History } from "./history.ts";
 import type { Engine } from "./interactive.ts";
 import { promptText } from "./prompt_text.ts";
+import { InterruptFlag } from "./terminal/interrupt_flag.ts";
 import { takeKeys } from "./terminal/take_keys.ts";
 import { writeError, writeOut } from "./terminal/write.ts";
 
@@ -72,6 +73,7 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
     onNotice: (text) => notify(`${style.faint(text)}\n`),
   });
   const { globals } = options;
+  using interrupts = new InterruptFlag();
   const load = async (): Promise<Engine> => {
     const [{ Repl }, commands, loading] = await Promise.all([
       import("./repl.ts"),
@@ -79,7 +81,9 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
       import("./load.ts"),
     ]);
     const parts = { guest, style, colours, isSimulated, write: writeOut };
-    return { repl: new Repl({ ...parts, ...globals && { globals } }), commands, loading };
+    const watch = isInteractive ? interrupts : undefined;
+    const repl = new Repl({ ...parts, ...globals && { globals }, ...watch && { watch } });
+    return { repl, commands, loading };
   };
   if (isInteractive) {
     const name = isSimulated ? "sim" : "pagewalk";

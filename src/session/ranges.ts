@@ -1,7 +1,9 @@
 import { audit, AUDIT_SHAPE, type AuditOptions } from "../audit/audit.ts";
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
+import { NoTablesError } from "../translate/no_tables.ts";
 import { checkOptions, type OptionCheck, SIGNAL } from "../core/options.ts";
+import { withPhysicalBits } from "../arch/x86/paging_context.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AddressRange, parseRange } from "../translate/address_range.ts";
@@ -43,6 +45,10 @@ export interface GuestTablesSource {
   readonly endpoint: string;
   /** The guest's physical memory. */
   readonly memory: PhysicalMemory;
+  /** Learns MAXPHYADDR; null if nobody tells it. */
+  physicalAddressBits(): Promise<number | null>;
+  /** The same without asking the guest's kernel. */
+  machinePhysicalBits(): Promise<number | null>;
   /** Finds the page table that a choice means. */
   pageTable(choice: TableChoice, address?: AddressLike, options?: ReadOptions): Promise<PageTable>;
 }
@@ -69,13 +75,10 @@ export async function verifyGuestRange(
   parseRange(range);
   completeExpectation(expectation);
   const { context, source, kpti } = await guestTables(session, choice, range.start);
-  const verdict = await verifyRange(
-    session.memory,
-    context,
-    range,
-    expectation,
-    rangeOptions,
-  );
+  const verdict = await verifyRange(session.memory, context, range, expectation, {
+    ...rangeOptions,
+    learnPhysicalBits: () => session.physicalAddressBits(),
+  });
   return { ...verdict, source, ...kpti && { kpti } };
 }
 
@@ -93,7 +96,7 @@ export async function* guestMappings(
 ): AsyncGenerator<MappingRecord> {
   const [choice, list] = split(options, "the options of a listing", MAPPINGS_SHAPE);
   parseRange(range);
-  const { context } = await guestTables(session, choice, range.start);
+  const { context } = await listedTables(session, choice, range.start);
   yield* mappings(session.memory, context, range, list);
 }
 
@@ -104,7 +107,7 @@ export async function* guestAliases(
   options: GuestAliasesOptions,
 ): AsyncGenerator<AliasRecord> {
   const [choice, search] = split(options, "the options of a search", ALIASES_SHAPE);
-  const { context } = await guestTables(session, choice, options.range?.start);
+  const { context } = await listedTables(session, choice, options.range?.start);
   yield* aliases(session.memory, context, physicalAddress, search);
 }
 
@@ -117,7 +120,7 @@ export async function* guestAudit(
   options: GuestAuditOptions,
 ): AsyncGenerator<Finding> {
   const [choice, audited] = split(options, "the options of an audit", AUDIT_SHAPE);
-  const { context } = await guestTables(session, choice, options.range?.start);
+  const { context } = await listedTables(session, choice, options.range?.start);
   const { memory } = session;
   const ranges = options.ranges ?? (memory instanceof MonitorMemory ? await memory.ranges() : null);
   yield* audit({ memory, context }, {
@@ -135,7 +138,7 @@ export async function guestSnapshot(
   options: GuestSnapshotOptions,
 ): Promise<Snapshot> {
   const [choice, taken] = split(options, "the options of a snapshot", SNAPSHOT_SHAPE);
-  const { context } = await guestTables(session, choice, options.range?.start);
+  const { context } = await listedTables(session, choice, options.range?.start);
   const source = options.source ?? session.endpoint;
   return await snapshot(session.memory, context, {
     ...taken,
@@ -164,8 +167,24 @@ export async function guestTables(
   const { signal, ...choice } = options;
   const readOptions = signal ? { signal } : {};
   const table = await session.pageTable(choice, address, readOptions);
+  if (table.context.noTables !== undefined) return table;
   const kpti = await findViews(session.memory, table.context, readOptions);
   return { ...table, context: withUserView(table.context, kpti), ...kpti && { kpti } };
+}
+
+/** The tables for a listing: a listing shows whatever is mapped, so MAXPHYADDR is learnt beforehand. */
+async function listedTables(
+  session: GuestTablesSource,
+  options: TableChoice & ReadOptions,
+  address?: AddressLike,
+): Promise<GuestTables> {
+  const tables = await guestTables(session, options, address);
+  if (tables.context.noTables !== undefined) throw new NoTablesError(tables.context.noTables);
+  if (!tables.context.physicalAddressBitsAssumed) return tables;
+  return {
+    ...tables,
+    context: withPhysicalBits(tables.context, await session.machinePhysicalBits()),
+  };
 }
 
 /** Checks options and takes the choice of a table out of them, with the signal. */

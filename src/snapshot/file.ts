@@ -56,7 +56,8 @@ export interface DecodeSnapshotOptions {
  */
 export async function encodeSnapshot(snapshot: Snapshot): Promise<Uint8Array<ArrayBuffer>> {
   const { context, memory, takenAt, source, isWhole } = snapshot;
-  const { spans: _spans, rules, stage2: _stage2, userView, ...state } = context;
+  const { spans: _spans, rules, stage2: _stage2, userView, noTables: _none, ...data } = context;
+  const { assuredFrameBits: _bits, ...state } = data;
   const { architecture } = rules;
   const header: Header = {
     takenAt: takenAt.toISOString(),

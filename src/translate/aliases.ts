@@ -86,7 +86,7 @@ export async function* aliases(
   const found: Alias[] = [];
   for await (const batch of listTables(memory, regime, range, list)) {
     for (const record of batch) {
-      for (const alias of aliasesIn(record, regime, target, found)) {
+      for (const alias of aliasesIn(record, target, found)) {
         if (found.length >= maxAliases) {
           const { address, lengthBytes } = record;
           yield { kind: "truncated", address, lengthBytes, tables: 0 };
@@ -102,7 +102,6 @@ export async function* aliases(
 
 function* aliasesIn(
   record: Listed,
-  regime: Regime,
   target: bigint,
   found: readonly Alias[],
 ): Generator<Alias> {
@@ -113,13 +112,6 @@ function* aliasesIn(
       if (address === null) return;
       const pageSizeBytes = record.pageSizeBytes ?? record.lengthBytes;
       yield { kind: "alias", address, pageSizeBytes, entry, leaf, effective, decidedBy };
-      return;
-    }
-    case "identity": {
-      const address = addressIn(record, record.address, target);
-      if (address !== null) {
-        yield { kind: "alias", address, pageSizeBytes: 4096, ...regime.rules.withoutTables };
-      }
       return;
     }
     case "shared": {

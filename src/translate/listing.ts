@@ -1,3 +1,4 @@
+import { NoTablesError } from "./no_tables.ts";
 import {
   BOOLEAN,
   checkOptions,
@@ -17,10 +18,10 @@ import { type Below, TablesBelow } from "./_tables_below.ts";
 import { UsedTables } from "./_used_tables.ts";
 import { depthBelow, entryAt, type ListedSpace, partOf, spanOf, type Visit } from "./_visit.ts";
 import { type AddressRange, parseRange } from "./address_range.ts";
-import { extend, intervalIn, intervalsOf } from "./address_span.ts";
+import { extend, intervalIn } from "./address_span.ts";
 import type { PageTableEntry } from "./entry.ts";
 import type { Listed } from "./listing_records.ts";
-import type { Regime } from "./regime.ts";
+import { type Regime, whyNoTables } from "./regime.ts";
 import { ALL_RIGHTS, type RightsSoFar } from "./rights.ts";
 import { type TableEntries, TableReader } from "./table_reader.ts";
 
@@ -98,6 +99,7 @@ const BATCH = 512;
  * that point at each other end as any others do.
  *
  * @throws {InvalidArgumentError} if the range cannot be used
+ * @throws {NoTablesError} if the context says that there are no tables
  * @throws if the memory fails in another way than {@linkcode MemoryReadError}
  *
  * @example Usage
@@ -122,17 +124,14 @@ export async function* listTables(
   options: ListOptions = {},
 ): AsyncGenerator<Listed[]> {
   checkOptions(options, "the options of a listing", LIST_SHAPE);
+  const why = whyNoTables(regime);
+  if (why !== undefined) throw new NoTablesError(why);
   const whole = parseRange(range);
   const tables = regime.stage2?.over(memory) ?? memory;
   let visited = 0;
   for (const span of regime.spans) {
     const interval = intervalIn(whole, span);
     if (interval === null) continue;
-    if (span.levels.length === 0) {
-      const address = intervalsOf(span)[0]!.first;
-      yield [{ kind: "identity", address, lengthBytes: 2 ** span.addressBits }];
-      continue;
-    }
     const listing = new Listing(tables, regime, { span, interval }, options, visited);
     yield* listing.batches();
     if (listing.isTruncated) return;
@@ -267,7 +266,7 @@ class Listing {
       const entry = entryAt(visit, index);
       batch.push(
         entry.reservedBits
-          ? { kind: "reservedBits", ...spanOf(visit, entry), entry }
+          ? { kind: "reservedBits", ...spanOf(visit, entry), entry, entries: 1 }
           : this.#pages.page(visit, entry),
       );
     }
@@ -278,7 +277,7 @@ class Listing {
   #closed(visit: Visit, below: Below): Listed {
     const { entry } = below;
     const span = spanOf(visit, entry);
-    if (below.is !== "shared") return { kind: "reservedBits", ...span, entry };
+    if (below.is !== "shared") return { kind: "reservedBits", ...span, entry, entries: 1 };
     const failure = this.#failures.get(entry.frame);
     if (failure) return this.#unreadable(visit, entry, failure);
     const { level } = visit.span.levels[depthBelow(visit, entry)]!.format;

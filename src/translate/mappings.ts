@@ -4,6 +4,7 @@ import type { AddressRange } from "./address_range.ts";
 import type { PageTableEntry } from "./entry.ts";
 import { LIST_SHAPE, type ListOptions, listTables } from "./listing.ts";
 import type { Listed, ListedPage, ListedSpan, ListedTable } from "./listing_records.ts";
+import { ReservedRun } from "./_reserved_run.ts";
 import type { Regime } from "./regime.ts";
 import type { DecidingLevels, LeafRights, Rights } from "./rights.ts";
 
@@ -28,14 +29,14 @@ export interface Mapping extends ListedSpan {
   readonly decidedBy: DecidingLevels;
   /** How the processor may cache the pages, by the table of cache types that the options name. */
   readonly cacheType: string;
-  /** The entry that maps the first page; none with paging off. */
-  readonly entry?: PageTableEntry;
+  /** The entry that maps the first page. */
+  readonly entry: PageTableEntry;
 }
 
 /** What {@linkcode mappings} yields: runs of pages, and whatever else there is to know. */
 export type MappingRecord =
   | Mapping
-  | Exclude<Listed, ListedPage | ListedTable | { kind: "identity" }>;
+  | Exclude<Listed, ListedPage | ListedTable>;
 
 /** Options of {@linkcode mappings}. */
 export interface MappingsOptions extends Omit<ListOptions, "tables"> {
@@ -108,13 +109,18 @@ export async function* mappings(
   const types = pat ?? rules.cacheTypes;
   const cacheTypeOf: CacheTypeOf = (leaf) => types[rules.cacheIndexOf(leaf)] ?? "unknown";
   const runs = new RunBuilder(cacheTypeOf, contiguous);
+  const reserved = new ReservedRun(rules);
   for await (const batch of listTables(memory, regime, range, list)) {
     for (const record of batch) {
       list.signal?.throwIfAborted();
       if (record.kind === "table") continue;
-      if (record.kind === "identity") {
-        yield identityMapping(record, regime, cacheTypeOf);
-      } else if (record.kind !== "page") {
+      if (record.kind === "reservedBits" && !pages) {
+        yield* runs.end();
+        yield* reserved.add(record);
+        continue;
+      }
+      yield* reserved.end();
+      if (record.kind !== "page") {
         yield* runs.end();
         yield record;
       } else if (filter && !filter(record)) {
@@ -127,6 +133,7 @@ export async function* mappings(
     }
   }
   yield* runs.end();
+  yield* reserved.end();
 }
 
 /** How the processor may cache a page, by what its entry says. */
@@ -231,23 +238,5 @@ function pageMapping(page: ListedPage, cacheTypeOf: CacheTypeOf): Mapping {
     decidedBy,
     cacheType: cacheTypeOf(leaf),
     entry,
-  };
-}
-
-/** Where addresses are not translated there is one run. */
-function identityMapping(
-  { address, lengthBytes }: ListedSpan,
-  { rules: { withoutTables } }: Regime,
-  cacheTypeOf: CacheTypeOf,
-): Mapping {
-  return {
-    kind: "mapping",
-    address,
-    lengthBytes,
-    physicalAddress: address,
-    pageSizeBytes: 4096,
-    pages: lengthBytes / 4096,
-    ...withoutTables,
-    cacheType: cacheTypeOf(withoutTables.leaf),
   };
 }

@@ -1,8 +1,9 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
 import { type AddressSpan, covers } from "./address_span.ts";
-import type { LevelDecoder, NotPresentContent } from "./entry.ts";
+import type { LevelDecoder, NotPresentContent, PageTableEntry } from "./entry.ts";
 import type { KernelLayout } from "./kernel_layout.ts";
-import type { LeafRights, RightsRule, SettledRights } from "./rights.ts";
+import type { NoTables } from "./no_tables.ts";
+import type { LeafRights, RightsRule } from "./rights.ts";
 import type { ViewsRule } from "./views_rule.ts";
 import type { SecondStage } from "./second_stage_rule.ts";
 
@@ -25,6 +26,10 @@ export interface Regime {
   readonly spans: readonly AddressSpan[];
   /** What holds for all of them. */
   readonly rules: RegimeRules;
+  /** Why these tables must not be read: no entry of theirs is an answer. */
+  readonly noTables?: NoTables;
+  /** Frames at or above 2^this may not exist, as nobody told how many bits a physical address has. */
+  readonly assuredFrameBits?: number;
   /** What every table's address and the result are translated by, in a guest within a guest. */
   readonly stage2?: SecondStage;
 }
@@ -37,8 +42,10 @@ export interface RegimeRules {
   readonly rootName: string;
   /** How rights come about. */
   readonly rights: RightsRule;
-  /** What every address has where there are no tables. */
-  readonly withoutTables: SettledRights & { readonly leaf: LeafRights };
+  /** Why there is nothing to read where addresses are not translated. */
+  readonly noTables: NoTables;
+  /** What the number of a physical address's bits is called, such as `MAXPHYADDR`. */
+  readonly frameLimitName: string;
   /** How Linux divides the address space. */
   readonly kernel: KernelLayout;
   /** How pages may be cached, by the number that {@linkcode RegimeRules.cacheIndexOf} gives. */
@@ -49,6 +56,8 @@ export interface RegimeRules {
   cacheIndexOf(leaf: Pick<LeafRights, "patIndex">): number;
   /** The address of the top table in a root register's value. */
   rootAddress(value: bigint): bigint;
+  /** Why the bits that an entry sets are reserved, in a few words each; entries with the same are alike. */
+  reservedCauses(entry: Pick<PageTableEntry, "reservedBits" | "hasRights">): readonly string[];
   /** What a kernel keeps in an entry that is not present. */
   absentContent(raw: bigint): NotPresentContent;
   /** How kernels keep a view of their own for user code, where they do. */
@@ -73,7 +82,8 @@ export function levelDecoders(regime: Regime): readonly LevelDecoder[] {
 }
 
 /**
- * The same regime with another root, as for another process of the same guest. It has one view.
+ * The same regime with another root, as for another process of the same guest. It is read even if the
+ * registers' own root must not be. It has one view.
  *
  * @example Usage
  * ```ts
@@ -85,8 +95,19 @@ export function levelDecoders(regime: Regime): readonly LevelDecoder[] {
  * ```
  */
 export function withRoot<R extends Regime>(regime: R, root: AddressLike): R {
-  const { userView: _, ...rest } = regime;
-  return { ...rest, root: regime.rules.rootAddress(parseAddress(root)) } as R;
+  const { userView: _view, noTables: _none, ...rest } = regime;
+  const { rules } = regime;
+  const noTables = isTranslated(regime) ? {} : { noTables: rules.noTables };
+  return { ...rest, root: rules.rootAddress(parseAddress(root)), ...noTables } as R;
+}
+
+/** Why there is nothing to read by a regime, if so. */
+export function whyNoTables(regime: Regime): NoTables | undefined {
+  return regime.noTables ?? (isTranslated(regime) ? undefined : regime.rules.noTables);
+}
+
+function isTranslated({ spans }: Regime): boolean {
+  return spans.some(({ levels }) => levels.length > 0);
 }
 
 /** The range of a regime's addresses that an address lies in; none if it is no address there. */

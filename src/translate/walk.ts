@@ -1,4 +1,6 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
+import { mayBeBeyond } from "./frame_bits.ts";
+import type { NoTables } from "./no_tables.ts";
 import { BOOLEAN, checkOptions, type OptionShape, SIGNAL } from "../core/options.ts";
 import {
   MemoryReadError,
@@ -7,7 +9,7 @@ import {
 } from "../memory/physical_memory.ts";
 import type { AddressSpan } from "./address_span.ts";
 import { type PageTableEntry, tableIndex } from "./entry.ts";
-import { type Regime, spanAt } from "./regime.ts";
+import { type Regime, spanAt, whyNoTables } from "./regime.ts";
 import { type DecidingLevels, type LeafRights, type Rights, settledRights } from "./rights.ts";
 import { REREADINGS, saysTheSame, shuffled } from "./reread.ts";
 import type { SecondStageMemory, SecondStageRecord } from "./second_stage_rule.ts";
@@ -52,6 +54,8 @@ export interface MappedWalk extends WalkRecord {
   readonly effective: Rights;
   /** The level that decides each right. */
   readonly decidedBy: DecidingLevels;
+  /** True if MAXPHYADDR is not known and the page lies so high that an access may fault for it. */
+  readonly mayBeBeyond?: true;
 }
 
 /** An entry on the way is not present: an access would fault. */
@@ -92,13 +96,22 @@ export interface UnreadableWalk extends WalkRecord {
   readonly failure: MemoryReadFailure;
 }
 
+/** There was nothing to walk: paging is off, or the vCPU's CR3 is no root of this guest's tables. */
+export interface NoTablesWalk extends WalkRecord {
+  /** No entry was read, so there is no verdict. */
+  readonly outcome: "noTables";
+  /** Why there are no tables. */
+  readonly why: NoTables;
+}
+
 /** A walk of the page tables: every step, and how it ended. */
 export type Walk =
   | MappedWalk
   | NotPresentWalk
   | ReservedBitsWalk
   | NonCanonicalWalk
-  | UnreadableWalk;
+  | UnreadableWalk
+  | NoTablesWalk;
 
 /** How a walk ended. */
 export type WalkOutcome = Walk["outcome"];
@@ -149,6 +162,8 @@ export async function walk(
   const { mode, root } = regime;
   const steps: PageTableEntry[] = [];
   const record = { address: target, regime, mode, root, steps, changedDuringWalk: false };
+  const why = whyNoTables(regime);
+  if (why !== undefined) return { ...record, outcome: "noTables", why };
   const span = spanAt(regime, target);
   if (span === undefined) return { ...record, outcome: "nonCanonical" };
   const { signal } = options;
@@ -156,9 +171,7 @@ export async function walk(
   const others: EntryRead[] = [];
   const stage2 = regime.stage2?.over(memory);
   const tables = stage2 ?? memory;
-  let ended = span.levels.length === 0
-    ? identity(record)
-    : await descend(tables, span, record, others, signal);
+  let ended = await descend(tables, span, record, others, signal);
   if (stage2) ended = await throughSecondStage(stage2, ended, signal);
   if (options.recheck === false) return ended;
   return {
@@ -225,6 +238,7 @@ async function descend(
         outcome: "mapped",
         physicalAddress: entry.frame | offset,
         pageSizeBytes: 2 ** pageShift,
+        ...mayBeBeyond(regime, entry.frame) && { mayBeBeyond: true },
         leaf: rights.leafOf(entry),
         ...settledRights(rights, [seen.top, ...below]),
       };
@@ -299,15 +313,4 @@ async function changed(
     if (same.includes(false)) return true;
   }
   return false;
-}
-
-/** With paging off a linear address is the physical one, and nothing is forbidden. */
-function identity(record: WalkRecord): MappedWalk {
-  return {
-    ...record,
-    outcome: "mapped",
-    physicalAddress: record.address,
-    pageSizeBytes: 4096,
-    ...record.regime.rules.withoutTables,
-  };
 }

@@ -1,9 +1,13 @@
-import type { PageTableEntry } from "../translate/entry.ts";
-import type { LeafRights } from "../translate/rights.ts";
+import { describeRootOutsideRam } from "../translate/address_space.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import { intervalsOf } from "../translate/address_span.ts";
-import type { Listed, ListedPage, ListedSpan } from "../translate/listing_records.ts";
+import type { PageTableEntry } from "../translate/entry.ts";
+import { describeMayBeBeyond, mayBeBeyond } from "../translate/frame_bits.ts";
+import type { Listed, ListedPage } from "../translate/listing_records.ts";
+import { describeNoTables, type NoTables } from "../translate/no_tables.ts";
 import type { Regime } from "../translate/regime.ts";
+import { describeReservedBits } from "../translate/reserved_bits.ts";
+import type { LeafRights } from "../translate/rights.ts";
 import { wholePages } from "./_whole_pages.ts";
 import { completeExpectation, type Expectation } from "./expectation.ts";
 import type { GapCause, JudgedGap, JudgedPart } from "./range_verdict.ts";
@@ -21,12 +25,25 @@ export class RangeJudge {
   /** Everything below was judged. */
   #at: bigint;
   #gap: JudgedGap | null = null;
+  #knownBits: bigint | null = null;
 
   constructor(regime: Regime, range: Required<AddressRange>, expectation: Expectation) {
     ({ start: this.start, end: this.end } = wholePages(range));
     this.#regime = regime;
     this.#expectation = completeExpectation(expectation);
     this.#at = this.start;
+  }
+
+  /** Whether it takes MAXPHYADDR to judge one of these records. */
+  needsPhysicalBits(records: readonly Listed[]): boolean {
+    const { assuredFrameBits } = this.#regime;
+    if (assuredFrameBits === undefined || this.#knownBits !== null) return false;
+    return records.some((r) => r.kind === "page" && mayBeBeyond(this.#regime, r.entry.frame));
+  }
+
+  /** Takes MAXPHYADDR. */
+  learnPhysicalBits(bits: number): void {
+    this.#knownBits = BigInt(bits);
   }
 
   /** Takes the next record, and adds the parts that it completes. */
@@ -38,22 +55,22 @@ export class RangeJudge {
     switch (record.kind) {
       case "page":
         return this.#page(record, address, end, parts);
-      case "identity":
-        return this.#page(identityPage(record, this.#regime), address, end, parts);
       case "notPresent":
         return this.#noPage("notPresent", contentReason(record.content), end, parts, record.entry);
       case "reservedBits":
         return this.#noPage(
           "reservedBits",
-          "an entry sets reserved bits",
+          `the ${record.entry.name} entry ${describeReservedBits(record.entry, this.#regime)}`,
           end,
           parts,
           record.entry,
         );
       case "unreadable": {
-        const reason = record.failure === "outsideRam"
-          ? "corrupt tables: an entry points to a table outside RAM"
-          : "a table could not be read";
+        const reason = record.failure !== "outsideRam"
+          ? "a table could not be read"
+          : record.entry === undefined
+          ? describeRootOutsideRam(record.table)
+          : "corrupt tables: an entry points to a table outside RAM";
         return this.#noPage("unreadable", reason, end, parts, record.entry);
       }
       case "changed":
@@ -68,6 +85,12 @@ export class RangeJudge {
     }
   }
 
+  /** Takes that there are no tables: nothing of the range can be judged. */
+  noTables(why: NoTables, parts: JudgedPart[]): void {
+    this.#noPage("noTables", describeNoTables(why), this.end, parts);
+    this.#endGap(parts);
+  }
+
   /** Adds the parts that are left. */
   finish(parts: JudgedPart[]): void {
     this.#nothingUntil(this.end, parts);
@@ -75,11 +98,13 @@ export class RangeJudge {
   }
 
   #page(
-    page: Omit<ListedPage, "entry"> & { entry?: PageTableEntry },
+    page: ListedPage,
     address: bigint,
     end: bigint,
     parts: JudgedPart[],
   ): void {
+    const beyond = this.#beyond(page);
+    if (beyond !== null) return this.#noPage(...beyond, end, parts, page.entry);
     this.#endGap(parts);
     this.#at = end;
     const { entry, leaf, effective, decidedBy } = page;
@@ -87,14 +112,33 @@ export class RangeJudge {
       kind: "page",
       address,
       lengthBytes: Number(end - address),
-      pageSizeBytes: entry === undefined ? 4096 : page.pageSizeBytes ?? page.lengthBytes,
+      pageSizeBytes: page.pageSizeBytes ?? page.lengthBytes,
       physicalAddress: page.physicalAddress + (address - page.address),
-      ...entry && { entry },
+      entry,
       leaf,
       effective,
       decidedBy,
       ...this.#judge(page),
     });
+  }
+
+  /** Why a page that lies too high is not judged, or null. */
+  #beyond({ entry }: ListedPage): [GapCause, string] | null {
+    const { frame } = entry;
+    const { assuredFrameBits, rules: { frameLimitName } } = this.#regime;
+    if (this.#knownBits !== null) {
+      if (frame >> this.#knownBits === 0n) return null;
+      return [
+        "reservedBits",
+        `the ${entry.name} entry is present but sets address bits at or above ${frameLimitName} ` +
+        `(${this.#knownBits})`,
+      ];
+    }
+    if (assuredFrameBits === undefined || !mayBeBeyond(this.#regime, frame)) return null;
+    return [
+      "beyondKnown",
+      describeMayBeBeyond(this.#regime, frame & -(1n << BigInt(assuredFrameBits))),
+    ];
   }
 
   #judge(page: Pick<ListedPage, "leaf" | "effective" | "decidedBy">): ReturnType<typeof judgePage> {
@@ -117,12 +161,14 @@ export class RangeJudge {
       const border = inside ? inside.last + 1n : next?.first ?? 1n << 64n;
       const end = border < address ? border : address;
       if (inside) this.#noPage("notPresent", "no page is mapped", end, parts);
-      else {this.#noPage(
+      else {
+        this.#noPage(
           "nonCanonical",
           `not an address of ${this.#regime.mode} paging`,
           end,
           parts,
-        );}
+        );
+      }
     }
   }
 
@@ -170,11 +216,4 @@ function contentReason(content: { kind: "empty" | "protNone" | "swap" }): string
     case "swap":
       return "the page is not present: swapped out, or on its way";
   }
-}
-
-function identityPage(
-  { address, lengthBytes }: ListedSpan,
-  { rules }: Regime,
-): Omit<ListedPage, "entry"> {
-  return { kind: "page", address, lengthBytes, physicalAddress: address, ...rules.withoutTables };
 }

@@ -2,7 +2,7 @@ import { checkOptions, FUNCTION, type OptionShape, wholeNumberFrom } from "../co
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import { LIST_SHAPE, type ListOptions, listTables } from "../translate/listing.ts";
-import type { Regime } from "../translate/regime.ts";
+import { type Regime, whyNoTables } from "../translate/regime.ts";
 import { RangeJudge } from "./_range_judge.ts";
 import { RangeTally } from "./_range_tally.ts";
 import { type Expectation, USER_CLEARED } from "./expectation.ts";
@@ -17,6 +17,8 @@ export interface VerifyRangeOptions
    * @default {100}
    */
   keep?: number;
+  /** Asked for MAXPHYADDR once, where it matters and the context does not tell it; null if unknown. */
+  learnPhysicalBits?: () => Promise<number | null>;
   /** Called with every part as it is judged, in address order: for reports that name every page. */
   onParts?: (parts: readonly JudgedPart[]) => void;
 }
@@ -27,6 +29,7 @@ export const VERIFY_RANGE_SHAPE: OptionShape<VerifyRangeOptions> = {
   onProgress: LIST_SHAPE.onProgress,
   maxTables: LIST_SHAPE.maxTables,
   keep: wholeNumberFrom(0),
+  learnPhysicalBits: FUNCTION,
   onParts: FUNCTION,
 };
 
@@ -100,8 +103,16 @@ export async function* judgeRange(
 ): AsyncGenerator<JudgedPart[]> {
   checkOptions(options, "the options of a check", VERIFY_RANGE_SHAPE);
   const judge = new RangeJudge(regime, range, expectation);
-  const { keep: _keep, onParts: _onParts, ...listOptions } = options;
+  const { keep: _keep, onParts: _onParts, learnPhysicalBits, ...listOptions } = options;
   const { start, end } = judge;
+  const why = whyNoTables(regime);
+  if (why !== undefined) {
+    const parts: JudgedPart[] = [];
+    judge.noTables(why, parts);
+    yield parts;
+    return;
+  }
+  let isAsked = learnPhysicalBits === undefined;
   const whole = { start, lengthBytes: Number(end - start) };
   const listing = listTables(memory, regime, whole, {
     ...listOptions,
@@ -111,6 +122,11 @@ export async function* judgeRange(
   });
   for await (const batch of listing) {
     const parts: JudgedPart[] = [];
+    if (!isAsked && judge.needsPhysicalBits(batch)) {
+      isAsked = true;
+      const bits = await learnPhysicalBits!();
+      if (bits !== null) judge.learnPhysicalBits(bits);
+    }
     for (const record of batch) judge.take(record, parts);
     if (parts.length > 0) yield parts;
   }

@@ -1,4 +1,5 @@
 import { describeFault } from "../translate/address_space.ts";
+import { describeMayBeBeyond } from "../translate/frame_bits.ts";
 import { entryNameOf } from "../translate/regime.ts";
 import type { Right } from "../translate/rights.ts";
 import type { MappedWalk, Walk } from "../translate/walk.ts";
@@ -64,6 +65,10 @@ export function judge(walk: Walk, expectation: Expectation = USER_CLEARED): Verd
     const knownAbsent = walk.outcome === "notPresent" || walk.outcome === "nonCanonical";
     const verdict = !present && knownAbsent ? "pass" : "inconclusive";
     return { ...about, verdict, reason: describeFault(walk), mismatches: [] };
+  }
+  if (walk.mayBeBeyond) {
+    const reason = describeMayBeBeyond(walk.regime, walk.physicalAddress);
+    return { ...about, verdict: "inconclusive", reason, mismatches: [] };
   }
   return { ...about, ...judgePage(walk, { present, rights, scope }) };
 }

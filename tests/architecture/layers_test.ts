@@ -17,7 +17,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   snapshot: ["core", "arch", "memory", "translate"],
   audit: ["core", "memory", "translate", "snapshot", "verify"],
   linux: ["core", "arch/x86", "memory", "translate"],
-  report: ["core", "memory", "translate", "snapshot", "verify", "audit", "linux"],
+  vfio: ["core", "arch/x86", "memory", "translate", "verify", "linux"],
+  report: ["core", "memory", "translate", "snapshot", "verify", "audit", "linux", "vfio"],
   session: [
     "core",
     "arch",

@@ -19,7 +19,17 @@ type Data = Readonly<Record<string, unknown>>;
 export const X86: Architecture = {
   name: "x86",
   targets: ["x86_64", "i386"],
-  regimeFrom: (state) => isPagingState(state) ? contextOf(state) : null,
+  regimeFrom(state) {
+    if (!isPagingState(state)) return null;
+    const { mode, root, physicalAddressBits, physicalAddressBitsAssumed, confidentialBit } = state;
+    const switches = Object.fromEntries(SWITCHES.map((name) => [name, state[name]]));
+    return contextOf({
+      ...switches as Pick<PagingState, typeof SWITCHES[number]>,
+      ...{ mode, root, physicalAddressBits },
+      ...physicalAddressBitsAssumed && { physicalAddressBitsAssumed },
+      ...confidentialBit && { confidentialBit },
+    });
+  },
 };
 
 function isPagingState(state: Data): state is Data & PagingState {
@@ -27,6 +37,7 @@ function isPagingState(state: Data): state is Data & PagingState {
   return isModeName(mode) && typeof root === "bigint" &&
     SWITCHES.every((name) => typeof state[name] === "boolean") &&
     isBitNumber(physicalAddressBits) &&
+    (state.physicalAddressBitsAssumed === undefined || state.physicalAddressBitsAssumed === true) &&
     (confidentialBit === undefined || isConfidentialBit(confidentialBit));
 }
 

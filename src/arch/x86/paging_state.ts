@@ -23,6 +23,8 @@ export interface PagingState {
   readonly supervisorKeys: boolean;
   /** MAXPHYADDR, 32 to 52: address bits from here to bit 51 are reserved. */
   readonly physicalAddressBits: number;
+  /** True if nobody told MAXPHYADDR: an entry whose high address bits are set may be one that faults. */
+  readonly physicalAddressBitsAssumed?: true;
   /** The address bit that marks memory as private or shared in a confidential guest. */
   readonly confidentialBit?: ConfidentialBit;
 }

@@ -2,13 +2,18 @@ import type { AddressSpan } from "../../translate/address_span.ts";
 import type { LevelDecoder } from "../../translate/entry.ts";
 import { fieldDecoder } from "../../translate/field_decoder.ts";
 import type { Regime, RegimeRules } from "../../translate/regime.ts";
+import { PAGING_OFF } from "./cpu_state.ts";
 import { DEVICE_CACHE_TYPES, PAT_OF_LINUX } from "./cache_type.ts";
 import { KERNEL_LAYOUTS } from "./kernel_layout.ts";
 import { KPTI_VIEWS } from "./kpti_pair.ts";
 import { PAGING_MODES, type PagingLevelFormat, type PagingMode } from "./modes.ts";
 import { decodeNotPresent } from "./not_present.ts";
 import type { PagingModeName, PagingState } from "./paging_state.ts";
-import { rightsRule, WITHOUT_PAGING } from "./rights.ts";
+import { reservedCauses } from "./reserved_bits.ts";
+import { rightsRule } from "./rights.ts";
+
+/** Every processor with PAE has at least so many address bits (Intel SDM vol. 3, 4.1.4). */
+const LEAST_BITS = 36;
 
 const PRESENT = 1n;
 const PAGE_SIZE = 1n << 7n;
@@ -17,7 +22,7 @@ const ACCESSED_AND_DIRTY = 0x60n;
 
 // CR3's address bits by mode: Intel SDM vol. 3, tables 4-3 (32-bit), 4-7 (PAE: a 32-byte aligned
 // group of four entries below 4 GiB) and 4-12 (bits 61 and 62 are LAM's, bits 0-11 PCID or cache).
-const ROOT_MASK: Record<PagingModeName, bigint> = {
+export const ROOT_MASK: Record<PagingModeName, bigint> = {
   "none": 0n,
   "32-bit": 0xffff_f000n,
   "pae": 0xffff_ffe0n,
@@ -42,7 +47,7 @@ function known<T>(all: Map<string, T>, key: string, make: () => T): T {
 }
 
 /** The regime of a paging state: its levels' decoders, and what x86 calls things. */
-export function regimeOf(state: PagingState): Pick<Regime, "spans" | "rules"> {
+export function regimeOf(state: PagingState): Pick<Regime, "spans" | "rules" | "assuredFrameBits"> {
   const { mode, pageSizeExtension, executeDisable, physicalAddressBits } = state;
   const { bit, whenSet } = state.confidentialBit ?? { bit: -1, whenSet: "private" };
   const key = [mode, pageSizeExtension, executeDisable, physicalAddressBits, bit, whenSet].join();
@@ -50,6 +55,7 @@ export function regimeOf(state: PagingState): Pick<Regime, "spans" | "rules"> {
   return {
     spans: known(knownSpans, key, () => [spanOf(PAGING_MODES[mode], state)]),
     rules: known(knownRules, `${mode} ${hasKeys}`, () => rulesOf(mode, hasKeys)),
+    ...state.physicalAddressBitsAssumed && { assuredFrameBits: LEAST_BITS },
   };
 }
 
@@ -92,7 +98,9 @@ function rulesOf(mode: PagingModeName, hasKeys: boolean): RegimeRules {
     architecture: "x86",
     rootName: "CR3",
     rights: rightsRule(hasKeys),
-    withoutTables: WITHOUT_PAGING,
+    noTables: PAGING_OFF,
+    frameLimitName: "MAXPHYADDR",
+    reservedCauses: (entry) => reservedCauses(entry, mode),
     kernel: KERNEL_LAYOUTS[mode],
     cacheTypes: PAT_OF_LINUX,
     deviceCacheTypes: DEVICE_CACHE_TYPES,

@@ -7,7 +7,6 @@ import {
   type RightsRule,
   type SettledRights,
   settledRights,
-  UNRESTRICTED,
 } from "../../translate/rights.ts";
 
 /** The names of the rights, in the order in which they are shown. */
@@ -105,17 +104,3 @@ export function effectiveRights(
 ): SettledRights {
   return settledRights(RIGHTS_RULE, steps);
 }
-
-/** What holds for every address while paging is off: nothing is forbidden. */
-export const WITHOUT_PAGING: SettledRights & { readonly leaf: LeafRights } = Object.freeze({
-  leaf: Object.freeze({
-    ...UNRESTRICTED,
-    accessed: false,
-    dirty: false,
-    global: false,
-    patIndex: 0,
-    protectionKey: 0,
-  }),
-  effective: UNRESTRICTED,
-  decidedBy: Object.freeze({ present: 1, user: 1, writable: 1, executable: 1 }),
-});
