@@ -290,7 +290,7 @@ export {
 // Linux
 export { findKptiPair, type KptiPair } from "./src/linux/kpti_pair.ts";
 
-export type { VfioMapping } from "./src/linux/vfio_mappings.ts";
+export type { VfioMapping, VfioMappingOwner } from "./src/linux/vfio_mappings.ts";
 export { parseVfioLog, readVfioLog, type VfioLogReading } from "./src/linux/vfio_log.ts";
 export type { VfioLogEntry, VfioLogRecord } from "./src/linux/vfio_log_record.ts";
 export {
