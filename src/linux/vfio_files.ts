@@ -138,7 +138,8 @@ export class VfioFiles {
 
   /** The files of the first thread that has some: the others share them, but one may have ended. */
   async #files(owner: FileOwner): Promise<OpenFile[]> {
-    const read = (task: bigint) => readOpenFiles(this.#kernel.live, this.#offsets, task, this.#options);
+    const read = (task: bigint) =>
+      readOpenFiles(this.#kernel.live, this.#offsets, task, this.#options);
     const files = await read(owner.task);
     if (files.length > 0) return files;
     for (const task of await owner.threads()) {
