@@ -310,7 +310,7 @@ export type { SymbolName } from "./src/linux/kallsyms/names.ts";
 export type { LinuxGuest, LinuxGuestParts } from "./src/linux/linux_guest.ts";
 export type { LinuxProcess } from "./src/linux/processes.ts";
 export type { FollowLogOptions, LogOptions } from "./src/linux/log.ts";
-export type { AreaKind, MemoryArea } from "./src/linux/memory_areas.ts";
+export type { AreaKind, MemoryArea } from "./src/linux/memory_area.ts";
 export type { LogRecord } from "./src/linux/printk_ring.ts";
 export type { LinuxThread } from "./src/linux/task_record.ts";
 export type { TaskState } from "./src/linux/task_state.ts";

@@ -2,7 +2,7 @@ import type { PagingContext } from "../arch/x86/paging_context.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { mappings } from "../translate/mappings.ts";
-import type { MemoryArea } from "./memory_areas.ts";
+import type { MemoryArea } from "./memory_area.ts";
 
 /** What the page tables say about a memory area. All fields but the last count bytes. */
 export interface AreaPages {

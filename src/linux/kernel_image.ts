@@ -82,6 +82,25 @@ export async function findKernelImage(
   );
 }
 
+/** Does one of the vCPUs' page tables, or the other half of a KPTI pair, map an image where it was? */
+export async function mapsImage(
+  memory: PhysicalMemory,
+  contexts: readonly PagingContext[],
+  { rodata }: KernelImage,
+  options: ReadOptions = {},
+): Promise<boolean> {
+  const long = contexts.filter(({ mode, root }) => mode.endsWith("-level") && root !== 0n);
+  for (const half of [0n, USER_HALF]) {
+    for (const context of new Map(long.map((each) => [each.root, each])).values()) {
+      const tables = withRoot(context, context.root ^ half);
+      // Read-only data: of code, user tables have some, too.
+      const found = await walk(memory, tables, rodata.start, { ...options, recheck: false });
+      if (found.outcome === "mapped" && found.physicalAddress === rodata.physical) return true;
+    }
+  }
+  return false;
+}
+
 /** The image that runs make up, or null if they are no kernel's. */
 function imageFrom(context: PagingContext, runs: readonly ImageRun[]): KernelImage | null {
   const mapped = runs.reduce((sum, run) => sum + (run.end - run.start), 0n);

@@ -7,7 +7,8 @@ import { CapabilityError, NoSuchProcessError } from "./errors.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel, type KernelParts } from "./kernel.ts";
 import { followKernelLog, type FollowLogOptions, type LogOptions, readKernelLog } from "./log.ts";
-import { type MemoryArea, readMemoryAreas } from "./memory_areas.ts";
+import type { MemoryArea } from "./memory_area.ts";
+import { readMemoryAreas } from "./memory_areas.ts";
 import type { LogRecord } from "./printk_ring.ts";
 import type { LinuxThread } from "./task_record.ts";
 import { type LinuxProcess, Processes } from "./processes.ts";
@@ -60,7 +61,7 @@ export class LinuxGuest {
     return new LinuxGuest(await Kernel.find(parts), parts.memory);
   }
 
-  /** Whether the kernel that was found still runs, not another one after a reboot. */
+  /** Whether the kernel that was found still runs: a vCPU maps it, and it is not another one. */
   isCurrent(): Promise<boolean> {
     return this.#kernel.isCurrent();
   }

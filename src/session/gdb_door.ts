@@ -39,7 +39,7 @@ export async function openGdbDoor(
     monitor: client,
     notice: client.resumes
       ? "the gdbstub pauses the guest for as long as this is connected; it runs on at the end"
-      : "the guest was paused before, and stays so",
+      : 'the guest was paused before, and stays so; "cont" at its monitor resumes it',
     close: () => client.close(),
   };
 }
