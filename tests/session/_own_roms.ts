@@ -16,7 +16,6 @@ const SMI_HANDLER_AT = 0x3_8000; // SMBASE is 0x30000 after reset, the entry 0x8
 const LOOP = [0xeb, 0xfe];
 
 const VMCB_AT = 0x200_0000;
-const HOST_SAVE_AT = 0x201_0000;
 const NESTED_TABLES_AT = 0x202_0000;
 /** Where the nested guest's memory lies in the guest's. */
 const NESTED_MEMORY_AT = 0x220_0000;
@@ -26,7 +25,7 @@ const NESTED_CODE = 0x5000;
 
 // vCPU 0 sets EFER.SVME, names the area for the host's state, and runs the nested guest (AMD APM vol. 2, 15.5).
 const RUN_NESTED = "85 db 75 25 b9 80 00 00 c0 0f 32 0d 00 10 00 00 0f 30 " + // EFER |= SVME
-  "b9 17 01 01 c0 b8 00 00 01 02 31 d2 0f 30 " + // VM_HSAVE_PA = HOST_SAVE_AT
+  "b9 17 01 01 c0 b8 00 00 01 02 31 d2 0f 30 " + // VM_HSAVE_PA = 0x2010000
   "b8 00 00 00 02 0f 01 d8 f4 eb fd"; // vmrun VMCB_AT
 
 /** A guest of which vCPU 1 loops in system-management mode, and vCPU 0 runs without paging. */

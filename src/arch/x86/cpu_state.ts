@@ -92,7 +92,7 @@ const LINUX_IDT = 0xffff_fe00_0000_0000n;
 export function cpuState(
   registers: Pick<CpuRegisters, "cpu" | "cr0" | "cr4" | "efer"> & Partial<CpuRegisters>,
 ): CpuState {
-  const { cpu, cr0, halted, smm, idtBase, trBase } = registers;
+  const { cpu, cr0, halted, smm, idtBase } = registers;
   if (smm === true) {
     const reason =
       `vCPU ${cpu} is in system-management mode (SMM=1): its tables are the firmware's, ` +
