@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   CapabilityError,
   InconsistentListError,
@@ -82,7 +82,8 @@ function target(world: World, pages: number, cleared: number): Living {
 
 function pinned(pages: number): VfioMapping {
   const rights = { readable: true, writable: true };
-  return { iova: 0n, address: ADDRESS, lengthBytes: pages * 4096, ...rights };
+  const owner = { kind: "self", pid: 0 } as const;
+  return { iova: 0n, address: ADDRESS, lengthBytes: pages * 4096, ...rights, owner };
 }
 
 /** Only the first process has pinned something. */
@@ -91,6 +92,18 @@ function pinnedBy(living: Living, pages: number): Answers {
 }
 
 const DEVICES = "not looked at: devices' memory";
+
+Deno.test("what stays pinned though its process is gone is told, and never passes", async () => {
+  for (const kind of ["ended", "formerProgram"] as const) {
+    const world = new World();
+    const living = target(world, 8, 8);
+    const gone = { ...pinned(8), iova: 0x10_0000n, owner: { kind, pid: 77 } };
+    const mappings = (asked: Living) => asked === living ? [pinned(8), gone] : [];
+    const [verdict, lines] = await check(world, { mappings });
+    assertEquals(verdict, "inconclusive");
+    assertStringIncludes(lines.join("\n"), "8 of 8 pinned pages pass");
+  }
+});
 
 Deno.test("what is pinned and still open fails, though all that the log names is cleared", async () => {
   const world = new World();
