@@ -44,15 +44,16 @@ export async function openGdbDoor(
   };
 }
 
-/** Adds what the packets do not tell and the monitor does: SMM, and where IDT and TR are. */
+/** Adds what the packets do not tell and the monitor does: HLT, SMM, and where IDT and TR are. */
 async function withUntold(monitor: Monitor, registers: CpuRegisters[]): Promise<CpuRegisters[]> {
   const all = await readAllRegisters(monitor);
   return registers.map((own) => {
     const told = all.find(({ cpu }) => cpu === own.cpu);
     if (told === undefined) return own;
-    const { smm, idtBase, trBase } = told;
+    const { halted, smm, idtBase, trBase } = told;
     return {
       ...own,
+      halted,
       ...smm !== undefined && { smm },
       ...idtBase !== undefined && { idtBase },
       ...trBase !== undefined && { trBase },
