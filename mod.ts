@@ -307,7 +307,7 @@ export {
 // Linux
 export { findKptiPair } from "./src/arch/x86/kpti_pair.ts";
 
-export type { VfioMapping } from "./src/linux/vfio_mappings.ts";
+export type { VfioMapping, VfioMappingOwner } from "./src/linux/vfio_mappings.ts";
 export { parseVfioLog, readVfioLog, type VfioLogReading } from "./src/linux/vfio_log.ts";
 export type { VfioLogEntry, VfioLogRecord } from "./src/linux/vfio_log_record.ts";
 export {

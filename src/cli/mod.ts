@@ -73,6 +73,7 @@ export {
 export { GUEST_OR_SNAPSHOT, isSnapshotFile, readSnapshot } from "./snapshot_input.ts";
 export { readListInput, readTextInput } from "./text_input.ts";
 export { usageText } from "./usage.ts";
+export { LimitedLines } from "./limited_lines.ts";
 export { LineWriter } from "./line_writer.ts";
 export { mappingFilters } from "./mapping_filters.ts";
 export { parseRangeText } from "./parse_range.ts";

@@ -43,7 +43,7 @@ const LINUX_IDT = 0xffff_fe00_0000_0000n;
 export function cpuState(
   registers: Pick<CpuRegisters, "cpu" | "cr0" | "cr4" | "efer"> & Partial<CpuRegisters>,
 ): CpuState {
-  const { cpu, cr0, halted, smm, idtBase, trBase } = registers;
+  const { cpu, cr0, halted, smm, idtBase } = registers;
   if (smm === true) {
     const reason =
       `vCPU ${cpu} is in system-management mode (SMM=1): its tables are the firmware's, ` +
@@ -63,16 +63,22 @@ export function cpuState(
       "does not show its IDT";
     return { kind: "nested", reason };
   }
-  const isLinux = idtBase === LINUX_IDT &&
+  return runsLinux(registers)
+    ? TRANSLATING
+    : nestedState(cpu, `${by} is set, and its IDT or TR is not where Linux has them`);
+}
+
+/** Whether a vCPU's IDT and TR are where a Linux of 64 bits has its own. */
+export function runsLinux({ idtBase, trBase }: Partial<CpuRegisters>): boolean {
+  return idtBase === LINUX_IDT &&
     (trBase === undefined || (trBase >= ENTRY_AREA && trBase < ENTRY_AREA_END));
-  return isLinux ? TRANSLATING : nestedState(cpu, by, "its IDT or TR is not where Linux has them");
 }
 
 /** The state of a vCPU that seems to be in a guest of the guest. */
-export function nestedState(cpu: number, by: string, sign: string): NoTables {
+export function nestedState(cpu: number, signs: string): NoTables {
   const reason =
-    `vCPU ${cpu} seems to be inside a nested guest (${by} is set, and ${sign}): its CR3 ` +
-    "would be an address in that guest's memory";
+    `vCPU ${cpu} seems to be inside a nested guest (${signs}): its CR3 would be an address ` +
+    "in that guest's memory";
   return { kind: "nested", reason };
 }
 
