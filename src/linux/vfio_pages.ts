@@ -1,5 +1,5 @@
-import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import type { Regime } from "../translate/regime.ts";
 import type { Walk } from "../translate/walk.ts";
 import { walkMany, type WalkManyOptions } from "../translate/walk_many.ts";
 import type { VfioLogRecord } from "./vfio_log_record.ts";
@@ -9,7 +9,7 @@ export interface PageOwner<P> {
   /** The process. */
   readonly process: P;
   /** The mode and root of its tables. */
-  readonly context: PagingContext;
+  readonly context: Regime;
 }
 
 /** What one process has at an address. */

@@ -1,17 +1,17 @@
-import { type PagingContext, withPhysicalBits } from "../arch/x86/paging_context.ts";
-import { PAGING_MODES } from "../arch/x86/modes.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
 import {
   MemoryReadError,
   type PhysicalMemory,
   type ReadOptions,
 } from "../memory/physical_memory.ts";
+import type { AddressSpan } from "./address_span.ts";
+import { levelOf, type Regime, spanAt } from "./regime.ts";
 import { REREADINGS, saysTheSame, shuffled } from "./reread.ts";
-import { type Walk, walk } from "./walk.ts";
+import { type MappedWalk, type Walk, walk } from "./walk.ts";
 
 /** Options of {@linkcode walkMany}. */
 export interface WalkManyOptions extends ReadOptions {
-  /** Asked for MAXPHYADDR once, where it matters and the context does not tell it; null if unknown. */
+  /** Asked once how many bits a physical address has, where a page lies so high that it matters. */
   learnPhysicalBits?: () => Promise<number | null>;
 }
 
@@ -36,36 +36,42 @@ export interface WalkManyOptions extends ReadOptions {
  */
 export async function walkMany(
   memory: PhysicalMemory,
-  context: PagingContext,
+  regime: Regime,
   addresses: readonly bigint[],
   options: WalkManyOptions = {},
 ): Promise<Walk[]> {
   const { learnPhysicalBits, ...reads } = options;
-  const walks = await walkAll(memory, context, addresses, reads);
-  if (learnPhysicalBits && [...walks.values()].some(isTooHigh)) {
-    const known = withPhysicalBits(context, await learnPhysicalBits());
-    if (known !== context) return await walkMany(memory, known, addresses, reads);
-  }
-  const changed = await changedSteps(memory, context, walks.values(), reads);
+  const walks = await walkAll(memory, regime, addresses, reads);
+  const bits = learnPhysicalBits && [...walks.values()].some(isTooHigh)
+    ? await learnPhysicalBits()
+    : null;
+  const changed = await changedEntries(memory, walks.values(), reads);
   return addresses.map((address) => {
     const found = walks.get(address)!;
     const isChanged = found.steps.some((step) => changed.has(step.address));
-    return isChanged ? { ...found, changedDuringWalk: true } : found;
+    const changedDuringWalk = found.changedDuringWalk || isChanged;
+    if (bits === null || !isTooHigh(found) || found.physicalAddress >> BigInt(bits) !== 0n) {
+      return { ...found, changedDuringWalk };
+    }
+    const { mayBeBeyond: _, ...known } = found;
+    return { ...known, changedDuringWalk };
   });
 }
 
-function isTooHigh(found: Walk): boolean {
+function isTooHigh(found: Walk): found is MappedWalk {
   return found.outcome === "mapped" && found.mayBeBeyond === true;
 }
 
 /** Each address once, in ascending order: an absent entry answers for all addresses below it. */
 async function walkAll(
   memory: PhysicalMemory,
-  context: PagingContext,
+  regime: Regime,
   addresses: readonly bigint[],
   options: ReadOptions,
 ): Promise<Map<bigint, Walk>> {
-  const cached = new CachingMemory(memory);
+  // In a guest within a guest each entry is behind tables of its own, which the walk itself reads again.
+  const isNested = regime.stage2 !== undefined;
+  const cached = isNested ? memory : new CachingMemory(memory);
   const walks = new Map<bigint, Walk>();
   let absent: { readonly end: bigint; readonly walk: Walk } | null = null;
   for (const address of [...new Set(addresses)].sort((a, b) => a < b ? -1 : a > b ? 1 : 0)) {
@@ -73,7 +79,7 @@ async function walkAll(
       walks.set(address, { ...absent.walk, address });
       continue;
     }
-    const found = await walk(cached, context, address, { ...options, recheck: false });
+    const found = await walk(cached, regime, address, { ...options, recheck: isNested });
     walks.set(address, found);
     absent = found.outcome === "notPresent" ? { end: endOf(found), walk: found } : null;
   }
@@ -81,37 +87,46 @@ async function walkAll(
 }
 
 /** The first address beyond those that an absent entry answers for. */
-function endOf({ address, level, mode }: Walk & { outcome: "notPresent" }): bigint {
-  const shift = BigInt(PAGING_MODES[mode].levels.find((format) => format.level === level)!.shift);
+function endOf({ address, level, regime }: Walk & { outcome: "notPresent" }): bigint {
+  const shift = BigInt(levelOf(regime, level, address)!.format.shift);
   return (address >> shift) + 1n << shift;
 }
 
 /** The entries that are not what the walks read, by another reading or a third. */
-async function changedSteps(
+async function changedEntries(
   memory: PhysicalMemory,
-  { mode }: PagingContext,
   walks: Iterable<Walk>,
   options: ReadOptions,
 ): Promise<Set<bigint>> {
-  const { entryBytes } = PAGING_MODES[mode];
-  const steps = new Map<bigint, bigint>();
-  for (const { steps: taken } of walks) {
-    for (const { address, raw } of taken) steps.set(address, raw);
+  const entries = new Map<bigint, { raw: bigint; span: AddressSpan }>();
+  for (const { regime, address, steps } of walks) {
+    const span = spanAt(regime, address);
+    if (span) { for (const step of steps) entries.set(step.address, { raw: step.raw, span }); }
   }
   const changed = new Set<bigint>();
   for (let readings = 0; readings < REREADINGS; readings++) {
     const again = new CachingMemory(memory);
-    for (const [address, before] of shuffled([...steps])) {
-      try {
-        const bytes = await again.read(address, entryBytes, options);
-        const view = new DataView(bytes.buffer, bytes.byteOffset, entryBytes);
-        const now = entryBytes === 8 ? view.getBigUint64(0, true) : BigInt(view.getUint32(0, true));
-        if (!saysTheSame(before, now)) changed.add(address);
-      } catch (error) {
-        if (!(error instanceof MemoryReadError)) throw error;
-        changed.add(address);
-      }
+    for (const [address, { raw, span }] of shuffled([...entries])) {
+      const now = await readEntry(again, address, span, options);
+      if (now === null || !saysTheSame(raw, now, span.hardwareBits)) changed.add(address);
     }
   }
   return changed;
+}
+
+/** Reads one entry; null if it cannot be read any more. */
+async function readEntry(
+  memory: PhysicalMemory,
+  address: bigint,
+  { entryBytes }: AddressSpan,
+  options: ReadOptions,
+): Promise<bigint | null> {
+  try {
+    const bytes = await memory.read(address, entryBytes, options);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, entryBytes);
+    return entryBytes === 8 ? view.getBigUint64(0, true) : BigInt(view.getUint32(0, true));
+  } catch (error) {
+    if (error instanceof MemoryReadError) return null;
+    throw error;
+  }
 }
