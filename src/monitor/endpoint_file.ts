@@ -1,3 +1,4 @@
+import { howToRead } from "../core/file_permission.ts";
 import { type Endpoint, formatEndpoint, permissionFor } from "./endpoint/mod.ts";
 import { ConnectError, type ConnectFailure } from "./errors.ts";
 
@@ -31,9 +32,13 @@ function failed(
   cause?: Error | unknown,
 ): ConnectError {
   const name = formatEndpoint(endpoint);
+  const { path } = endpoint;
+  const advice = cause === undefined
+    ? `run deno with ${permissionFor(endpoint)}`
+    : howToRead(path, cause);
   const detail = cause instanceof Error ? cause.message : String(cause);
   const message = failure === "permission"
-    ? `No permission to read ${endpoint.path}: run deno with ${permissionFor(endpoint)}`
+    ? `No permission to read ${path}: ${advice}`
     : failure === "noSuchFile"
     ? `There is no file ${endpoint.path}: check the path`
     : `Could not read ${endpoint.path}: ${detail}`;
