@@ -268,6 +268,7 @@ export {
   type WalkOutcome,
   type WalkRecord,
 } from "./src/translate/walk.ts";
+export { walkMany, type WalkManyOptions } from "./src/translate/walk_many.ts";
 
 // Snapshots
 export {
