@@ -49,7 +49,6 @@ await runCommand({
     sarif: flag("print a SARIF 2.1.0 log, for code-scanning pages"),
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334", "1334 --show medium --fail-on high", "1334 --sarif", "sim: --json"],
   exits: { 1: "there are findings as grave as --fail-on" },
 }, async ({ positionals: [target], options }) => {
@@ -59,9 +58,7 @@ await runCommand({
 
   async function* findings(): AsyncGenerator<Finding> {
     if (isSnapshotFile(target!)) {
-      const taken = await readSnapshot(target!);
-      const { userRoot } = taken;
-      yield* audit(taken, { ...bounds, ...userRoot !== undefined && { userRoot } });
+      yield* audit(await readSnapshot(target!), bounds);
     } else {
       const guest = guests.use(await connectTo(target!, options));
       yield* guest.audit({ ...bounds, ...tableChoice(options) });

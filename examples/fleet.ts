@@ -46,6 +46,7 @@ await runCommand({
       purpose: "a guest, as for the other scripts",
       optional: true,
       repeated: true,
+      isEndpoint: true,
     },
   ],
   options: {
@@ -60,7 +61,6 @@ await runCommand({
     json: flag("print one JSON object a guest"),
     ...GUEST_OPTIONS,
   },
-  permissions: "--allow-net",
   examples: [
     "0x7f1234567000 1334 1434 unix:/run/vm.sock",
     "0x7f1234567000 --file hosts.txt --json",

@@ -54,7 +54,6 @@ await runCommand({
     csv: flag("print comma-separated values"),
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: [
     "1334",
     "1334 --filter kernel,w+x",
@@ -81,10 +80,10 @@ await runCommand({
     ? (record: Parameters<typeof mappingLine>[0]) => toJson(mappingRecord(record))
     : options.csv
     ? mappingCsv
-    : (record: Parameters<typeof mappingLine>[0]) => mappingLine(record, context.mode);
+    : (record: Parameters<typeof mappingLine>[0]) => mappingLine(record, context);
   using out = new LineWriter();
   if (options.csv) out.line(MAPPING_CSV_HEAD);
-  else if (!options.json) out.line(mappingsHead(context.mode));
+  else if (!options.json) out.line(mappingsHead(context));
 
   let isWhole = true;
   const { range = {}, ...bounds } = listingBounds(options);

@@ -27,7 +27,6 @@ await runCommand({
   purpose: "Verify _PAGE_USER by hand: each monitor command, each step of the arithmetic",
   positionals: [MONITOR, ADDRESS],
   options: CONNECT_OPTIONS,
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334 0x7f1234567000", "sim: 0x7f1234567000"],
   exits: { 1: "_PAGE_USER is set", 2: "no page is mapped there" },
 }, async ({ positionals: [monitor, virtualAddress], options }) => {
@@ -81,7 +80,7 @@ await runCommand({
     }
     if (entry.reservedBits) {
       console.log(
-        `the ${name} entry ${describeReservedBits(entry, context.mode)}: it maps nothing`,
+        `the ${name} entry ${describeReservedBits(entry, context)}: it maps nothing`,
       );
       return EXIT.INCONCLUSIVE;
     }

@@ -46,7 +46,7 @@ await runCommand({
     ...TABLE_OPTIONS,
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334 --allow-read=. --allow-write=.",
+  permissions: "--allow-read=. --allow-write=.",
   examples: [
     "1334 -o report.html",
     "1334 --root 0x246f000 --before before.pwsnap",
@@ -66,8 +66,7 @@ await runCommand({
   async function take(): Promise<Snapshot> {
     if (isSnapshotFile(target!)) {
       const taken = await readSnapshot(target!);
-      const { userRoot } = taken;
-      await collect(audit(taken, userRoot === undefined ? {} : { userRoot }));
+      await collect(audit(taken));
       return taken;
     }
     const guest = guests.use(await connectTo(target!, options));

@@ -43,7 +43,18 @@ export function registerConnector<E extends Endpoint>(connector: Connector<E>): 
   return { [Symbol.dispose]: () => void known.splice(known.indexOf(connector), 1) };
 }
 
-/** The connectors, in the order in which they became known. */
+/**
+ * The connectors, in the order in which they became known.
+ *
+ * @example Usage
+ * ```ts
+ * import { connectors } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const gdb = connectors().find(({ schemes }) => "gdb" in schemes);
+ * assertEquals([gdb?.name, gdb?.usage], ["gdbstub", "gdb:…"]);
+ * ```
+ */
 export function connectors(): readonly Connector[] {
   return known;
 }
