@@ -15,7 +15,7 @@ export const MONITOR: Positional = {
   name: "monitor",
   // Read when it is shown, as more connectors may be known by then.
   get purpose() {
-    return `the guest: ${connectors().map(({ usage }) => usage).join(", ")}`;
+    return `${connectors().map(({ usage }) => usage).join(", ")}`;
   },
   isEndpoint: true,
   orOption: "debug-port",

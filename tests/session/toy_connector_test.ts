@@ -116,7 +116,7 @@ Deno.test("a scheme that no endpoint could be written with is refused", () => {
 Deno.test("each connector's usage text names an endpoint that it takes and writes", () => {
   for (const { name, usage, schemes, describe, permissions } of connectors()) {
     for (const form of usage.split(", ")) {
-      const text = form.replace("…", "4444").replace(/^host/, "127.0.0.1");
+      const text = form.replace(/ \(.*/, "").replace("…", "4444").replace(/^host/, "127.0.0.1");
       const endpoint = parseEndpoint(text);
       assertEquals(Object.hasOwn(schemes, endpoint.scheme), true, `${name}: ${form}`);
       assertEquals(parseEndpoint(describe(endpoint)), endpoint, `${name}: ${form}`);

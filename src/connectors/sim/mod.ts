@@ -12,7 +12,7 @@ export interface SimEndpoint {
 /** The simulated guest, which needs neither QEMU nor a permission. */
 export const SIM: Connector<SimEndpoint> = {
   name: "simulated guest",
-  usage: "sim:",
+  usage: "sim: (the simulated guest)",
   schemes: { sim: (name) => ({ scheme: "sim", name }) },
   describe: ({ name }) => `sim:${name}`,
   permissions: () => [],
