@@ -1,5 +1,7 @@
 import type { AddressLike } from "../core/address.ts";
-import { type PagingContext, withRoot } from "../arch/x86/paging_context.ts";
+import { type PagingContext } from "../arch/x86/paging_context.ts";
+import { withRoot } from "../translate/regime.ts";
+import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
@@ -201,10 +203,10 @@ export class LinuxGuest {
     areas: readonly MemoryArea[],
     options: ReadOptions = {},
   ): AsyncGenerator<AreaPages, void> {
-    return readAreaPages(this.#memory, this.contextOf(process), areas, {
-      ...options,
-      ...process.userRoot !== null && { userRoot: process.userRoot },
-    });
+    const { root, userRoot } = process;
+    const views = root === null || userRoot === null ? null : { kernelRoot: root, userRoot };
+    const context = withUserView(this.contextOf(process), views);
+    return readAreaPages(this.#memory, context, areas, options);
   }
 
   /**

@@ -30,7 +30,7 @@ export async function compareDoors(live: Session, other: Session, every = 1): Pr
     const rows = await readTlb(live.monitor, { cpu, allowUnsafe: ["info tlb"] });
     const [here, there] = [await live.addressSpace({ cpu }), await other.addressSpace({ cpu })];
     // A dump tells neither EFER.NXE nor whether a vCPU was halted, which is in the words of noTables.
-    const told = ({ executeDisable: _e, noTables, ...context }: PagingContext) => ({
+    const told = ({ executeDisable: _e, spans: _s, noTables, ...context }: PagingContext) => ({
       ...context,
       noTables: noTables !== undefined,
     });
