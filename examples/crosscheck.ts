@@ -6,6 +6,7 @@
  */
 import { crosscheck, crosscheckTables, listTables } from "@pagewalk/pagewalk";
 import {
+  addressArgument,
   CONNECT_OPTIONS,
   connectTo,
   escapeText,
@@ -14,7 +15,6 @@ import {
   formatAddress,
   MONITOR,
   PagewalkError,
-  parseAddress,
   readListInput,
   runCommand,
   type Session,
@@ -107,8 +107,10 @@ await runCommand({
     return counts.different > 0 ? EXIT.FAIL : EXIT.PASS;
 
     async function addressesOf(): Promise<Iterable<bigint> | AsyncIterable<bigint>> {
-      if (options.file !== undefined) return (await readListInput(options.file)).map(parseAddress);
-      if (given.length > 0) return given.map(parseAddress);
+      if (options.file !== undefined) {
+        return (await readListInput(options.file)).map(addressArgument);
+      }
+      if (given.length > 0) return given.map(addressArgument);
       return everyPage(first, options.every ?? 1);
     }
 

@@ -7,6 +7,7 @@
 import { checkFleet } from "@pagewalk/pagewalk";
 import {
   ADDRESS,
+  addressArgument,
   CONNECT_OPTIONS,
   ConnectError,
   connectOptions,
@@ -21,7 +22,6 @@ import {
   flag,
   formatAddress,
   InvalidArgumentError,
-  parseAddress,
   parseEndpoint,
   permissionFor,
   readListInput,
@@ -67,7 +67,7 @@ await runCommand({
   ],
   exits: { 1: "a guest is not as expected", 2: "in a guest, no page is mapped there" },
 }, async ({ positionals: [virtualAddress, ...given], options }) => {
-  const address = parseAddress(virtualAddress!);
+  const address = addressArgument(virtualAddress!);
   const listed = options.file === undefined ? [] : await readListInput(options.file);
   const endpoints = [...given, ...listed].filter((endpoint) => endpoint !== "");
   if (endpoints.length === 0) {

@@ -5,6 +5,7 @@
  */
 import {
   ADDRESS,
+  addressArgument,
   CONNECT_OPTIONS,
   connectTo,
   describeSource,
@@ -15,7 +16,6 @@ import {
   flag,
   MONITOR,
   notMappedAdvice,
-  parseAddress,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
@@ -38,7 +38,7 @@ await runCommand({
   examples: ["1334 0x7f1234567000", "1334 0x7f1234567000 --sample 5000", "sim: 0x7f1234567000"],
   exits: { 1: "not as expected", 2: "no page is mapped there" },
 }, async ({ positionals: [monitor, virtualAddress], options }) => {
-  const address = parseAddress(virtualAddress!);
+  const address = addressArgument(virtualAddress!);
   await using guest = await connectTo(monitor!, options);
   if (!options.json) console.log(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
 

@@ -6,6 +6,7 @@
  */
 import {
   ADDRESS,
+  addressArgument,
   CONNECT_OPTIONS,
   connectTo,
   escapeLines,
@@ -31,7 +32,7 @@ await runCommand({
   examples: ["1334 0x7f1234567000", "sim: 0x7f1234567000"],
   exits: { 1: "_PAGE_USER is set", 2: "no page is mapped there" },
 }, async ({ positionals: [monitor, virtualAddress], options }) => {
-  const address = parseAddress(virtualAddress!);
+  const address = addressArgument(virtualAddress!);
   await using guest = await connectTo(monitor!, options);
 
   // Step 1: the page-table root.

@@ -5,6 +5,7 @@
  */
 import { rangeRecord, rangeText, TapWriter } from "@pagewalk/pagewalk";
 import {
+  addressArgument,
   CONNECT_OPTIONS,
   connectTo,
   describeSource,
@@ -13,7 +14,6 @@ import {
   expectationOf,
   flag,
   MONITOR,
-  parseAddress,
   parseSize,
   ProgressBar,
   runCommand,
@@ -47,7 +47,7 @@ await runCommand({
   ],
   exits: { 1: "a page is not as expected", 2: "a page is not mapped or could not be judged" },
 }, async ({ positionals: [monitor, start, length], options }) => {
-  const address = parseAddress(start!);
+  const address = addressArgument(start!);
   const lengthBytes = parseSize(length!);
   const tap = options.tap ? new TapWriter() : null;
   using bar = new ProgressBar();
