@@ -47,6 +47,15 @@ export {
 } from "./src/arch/x86/paging_context.ts";
 export type { CpuSource } from "./src/arch/cpu_source.ts";
 export type { CpuRegisters } from "./src/arch/x86/registers.ts";
+export {
+  type CpuState,
+  cpuState,
+  describeNoTables,
+  type NoTables,
+  type NoTablesCause,
+  NoTablesError,
+} from "./src/arch/x86/cpu_state.ts";
+export { describeReservedBits } from "./src/arch/x86/reserved_bits.ts";
 
 // Guest-physical memory
 export { bufferMemory, type MemorySegment } from "./src/memory/buffer_memory.ts";
@@ -80,6 +89,7 @@ export {
 } from "./src/monitor/allow_list.ts";
 export { connectMonitor } from "./src/monitor/connect_monitor.ts";
 export { examineMemory } from "./src/monitor/commands/examine_memory.ts";
+export { readPhysicalBits } from "./src/monitor/commands/physical_bits.ts";
 export { readMemoryMap, readStatus, readTlb } from "./src/monitor/commands/read_state.ts";
 export {
   readAllRegisters,
@@ -193,7 +203,6 @@ export { type ListOptions, type ListProgress, listTables } from "./src/translate
 export type {
   Listed,
   ListedChanged,
-  ListedIdentity,
   ListedNotPresent,
   ListedPage,
   ListedReservedBits,
@@ -238,6 +247,7 @@ export {
 export {
   type MappedWalk,
   type NonCanonicalWalk,
+  type NoTablesWalk,
   type NotPresentWalk,
   type ReservedBitsWalk,
   type UnreadableWalk,
@@ -287,7 +297,8 @@ export {
 export { findKptiPair, type KptiPair } from "./src/linux/kpti_pair.ts";
 
 export type { VfioMapping } from "./src/linux/vfio_mappings.ts";
-export { parseVfioLog, type VfioLogRecord } from "./src/linux/vfio_log.ts";
+export { parseVfioLog, readVfioLog, type VfioLogReading } from "./src/linux/vfio_log.ts";
+export type { VfioLogEntry, VfioLogRecord } from "./src/linux/vfio_log_record.ts";
 export {
   AmbiguousProcessError,
   CapabilityError,
@@ -309,7 +320,7 @@ export type { AreaKind, MemoryArea } from "./src/linux/memory_areas.ts";
 export type { LogRecord } from "./src/linux/printk_ring.ts";
 export type { LinuxThread } from "./src/linux/task_record.ts";
 export type { TaskState } from "./src/linux/task_state.ts";
-export type { LoggedPage } from "./src/linux/vfio_pages.ts";
+export type { LoggedPage, OwnedPage } from "./src/linux/vfio_pages.ts";
 export { areaLine, type AreaOfLine } from "./src/report/area_text.ts";
 export { layoutText, type LayoutTextOptions, memberLine } from "./src/report/layout_text.ts";
 export type { LineOptions } from "./src/report/line_options.ts";
@@ -392,3 +403,17 @@ export {
   type TableSource,
 } from "./src/session/table_choice.ts";
 export type { EntryChange, WatchEvent, WatchOptions } from "./src/session/watch.ts";
+
+// The VFIO check
+export type {
+  Judged,
+  LoggedPageJudgement,
+  VfioJudgement,
+  VfioRangeJudgement,
+  VfioSource,
+  VfioSourceState,
+  VfioUnreadPart,
+} from "./src/vfio/judgement.ts";
+export { type VfioCounts, type VfioSourceTally, VfioTally } from "./src/vfio/tally.ts";
+export { verifyVfio, type VerifyVfioOptions, type VfioGuest } from "./src/vfio/verify_vfio.ts";
+export { vfioLine, vfioRecord, vfioSummary } from "./src/report/vfio_text.ts";

@@ -36,7 +36,10 @@ await runCommand({
   await using guest = await connectTo(monitor!, options);
   const linux = await guest.linux();
   const last = options.last === undefined ? {} : { last: options.last };
-  const records = options.follow ? linux.followDmesg(last) : await linux.dmesg(last);
+  const onPartial = (reason: string) => console.error(`note: ${reason}`);
+  const records = options.follow
+    ? linux.followDmesg(last)
+    : await linux.dmesg({ ...last, onPartial });
   for await (const record of records) {
     if (record.level > (options.level ?? 7)) continue;
     console.log(options.json ? toJson(record) : logText(record));

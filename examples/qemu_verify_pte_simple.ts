@@ -9,6 +9,8 @@ import {
   addressArgument,
   CONNECT_OPTIONS,
   connectTo,
+  describeNoTables,
+  describeReservedBits,
   escapeLines,
   EXIT,
   formatAddress,
@@ -16,9 +18,7 @@ import {
   MONITOR,
   PagewalkError,
   PAGING_MODES,
-  pagingContext,
   parseAddress,
-  readRegisters,
   runCommand,
   tableIndex,
 } from "@pagewalk/pagewalk/cli";
@@ -40,7 +40,11 @@ await runCommand({
   const text = await guest.monitor.command("info registers");
   const shown = text.split("\n").filter((line) => /\b(?:CR3|EFER)=/.test(line));
   console.log(escapeLines(shown.join("\n")));
-  const context = pagingContext(await readRegisters(guest.monitor));
+  const { context } = await guest.pageTable();
+  if (context.noTables) {
+    console.log(`\nThere is no entry to look at: ${describeNoTables(context.noTables)}`);
+    return EXIT.INCONCLUSIVE;
+  }
   const mode = PAGING_MODES[context.mode];
   console.log(`\nCR3 = ${formatAddress(context.root)}, ${mode.name} paging`);
 
@@ -76,17 +80,30 @@ await runCommand({
       console.log(`${formatAddress(raw)} & 0x1 = 0x0: the ${name} entry is not present`);
       return EXIT.INCONCLUSIVE;
     }
+    if (entry.reservedBits) {
+      console.log(
+        `the ${name} entry ${describeReservedBits(entry, context.mode)}: it maps nothing`,
+      );
+      return EXIT.INCONCLUSIVE;
+    }
     if (entry.kind === "table") {
       table = entry.frame;
       continue;
     }
     if (shift > 12) console.log(`Bit 7 is set: this entry maps a page of 2^${shift} bytes`);
+    if (entry.frame >> 36n) {
+      const bits = await guest.physicalAddressBits();
+      if (bits === null || entry.frame >> BigInt(bits)) {
+        console.log(`MAXPHYADDR is ${bits ?? "not known"}: the page may lie beyond it`);
+        return EXIT.INCONCLUSIVE;
+      }
+    }
     const user = raw & 0x4n;
     console.log(`\n${formatAddress(raw)} & 0x4 = ${formatAddress(user)}`);
     console.log(user ? "_PAGE_USER is set (user page)" : "_PAGE_USER is cleared (kernel page)");
     return user ? EXIT.FAIL : EXIT.PASS;
   }
-  throw new PagewalkError("Paging is off on this vCPU, so there is no entry to look at");
+  throw new PagewalkError("A paging mode's last level must map pages");
 
   /** xp on a device's registers would be a real read of the device, so only RAM is asked for. */
   async function requireRam(entryAddress: bigint): Promise<void> {

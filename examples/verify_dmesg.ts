@@ -1,14 +1,16 @@
 /**
  * Verifies every page that a kernel log says was cleared: `_PAGE_USER` must be clear now, and the entry
- * must be the one that was logged.
+ * must be the one that was logged. It takes what `dmesg`, `journalctl -k`, syslog files, `/dev/kmsg` and
+ * serial consoles print. `dmesg -x` and `/dev/kmsg` also tell the kernel's records from programs'.
  *
- *     dmesg | deno run --allow-net=127.0.0.1:1334 verify_dmesg.ts 1334
+ *     dmesg -x | deno run --allow-net=127.0.0.1:1334 verify_dmesg.ts 1334
  *     deno run --allow-net=127.0.0.1:1334 --allow-read=dmesg.txt verify_dmesg.ts 1334 dmesg.txt
  */
 import {
   CONNECT_OPTIONS,
   connectTo,
   describeSource,
+  escapeMessage,
   escapeText,
   exitCodeOf,
   flag,
@@ -16,12 +18,11 @@ import {
   judgeLogged,
   MONITOR,
   PagewalkError,
-  parseVfioLog,
   readTextInput,
+  readVfioLog,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
-  tally,
   toJson,
   verdictRecord,
   walk,
@@ -42,38 +43,54 @@ await runCommand({
   },
   permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334 < dmesg.txt", "1334 --sample 5000 < dmesg.txt"],
-  exits: { 1: "a page is not as logged", 2: "a page is not mapped" },
+  exits: {
+    1: "a page is not as logged",
+    2: "a page is not mapped, or a record cannot be read or contradicts another",
+  },
 }, async ({ positionals: [monitor, file], options }) => {
-  const records = parseVfioLog(await readTextInput(file));
-  const [first] = records;
-  if (!first) {
+  const { records, fromPrograms } = readVfioLog(await readTextInput(file));
+  const refused =
+    `${fromPrograms} lines like the patch's were written by programs, not by the kernel`;
+  if (records.length === 0) {
     const lines = '"VFIO: Clearing _PAGE_USER" or "VFIO: Successfully cleared _PAGE_USER"';
     throw new PagewalkError(
-      `The log has no line with ${lines}: is it the guest's, and was the patch at work?`,
+      `The log has no line with ${lines}: is it the guest's, and was the patch at work?` +
+        (fromPrograms > 0 ? ` ${refused}` : ""),
     );
   }
   await using guest = await connectTo(monitor!, options);
-  const { context, source } = await guest.pageTable(tableChoice(options), first.address);
+  const first = records.find(({ address }) => address !== null)?.address ?? undefined;
+  const { context, source } = await guest.pageTable(tableChoice(options), first);
   const whose = describeSource(source);
   if (!options.json) {
     console.log(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
     console.log(`[+] CR3 (Page Table Base): ${formatAddress(context.root)} (${escapeText(whose)})`);
+    if (fromPrograms > 0) console.log(`[!] ${refused}: they do not count`);
   }
 
-  const verdicts = [];
+  const counts = { pass: 0, fail: 0, inconclusive: 0 };
+  let firstFailure: bigint | null = null;
   for (const record of records) {
-    const verdict = judgeLogged(await walk(guest.memory, context, record.address), record);
-    verdicts.push(verdict);
-    if (options.json) console.log(toJson(verdictRecord(verdict, whose)));
-    else if (verdict.verdict !== "pass") {
-      console.log(`[-] ${formatAddress(record.address)}: ${verdict.verdict}: ${verdict.reason}`);
+    const { address, problem } = record;
+    const verdict = address === null
+      ? null
+      : judgeLogged(await walk(guest.memory, context, address), record);
+    const { verdict: kind, reason } = verdict ?? { verdict: "inconclusive", reason: problem! };
+    counts[kind]++;
+    if (kind === "fail") firstFailure ??= address;
+    if (options.json) {
+      console.log(toJson(verdict ? verdictRecord(verdict, whose) : { verdict: kind, reason }));
+    } else if (kind !== "pass") {
+      const where = address === null ? "a record" : formatAddress(address);
+      console.log(`[-] ${where}: ${kind}: ${escapeMessage(reason)}`);
     }
   }
 
-  const { verdict, passed, total, firstFailure } = tally(verdicts);
-  const failure = firstFailure === null ? "" : `; first failure ${formatAddress(firstFailure)}`;
-  if (!options.json) {
-    console.log(`[${verdict === "pass" ? "+" : "-"}] ${passed} of ${total} pages pass${failure}`);
-  }
-  return exitCodeOf(verdict);
+  const { pass, fail, inconclusive } = counts;
+  const parts = [`${pass} of ${records.length} pages pass`];
+  if (firstFailure !== null) parts.push(`first failure ${formatAddress(firstFailure)}`);
+  if (inconclusive > 0) parts.push(`${inconclusive} could not be judged`);
+  const isPass = pass === records.length;
+  if (!options.json) console.log(`[${isPass ? "+" : "-"}] ${parts.join("; ")}`);
+  return exitCodeOf(fail > 0 ? "fail" : isPass ? "pass" : "inconclusive");
 });

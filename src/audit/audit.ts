@@ -12,6 +12,8 @@ import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import type { PageAttributeTable } from "../arch/x86/cache_type.ts";
 import { LIST_SHAPE, type ListOptions, listTables } from "../translate/listing.ts";
+import { describeReservedBits } from "../arch/x86/reserved_bits.ts";
+import { describeRootOutsideRam } from "../translate/address_space.ts";
 import { type Mapping, type MappingRecord, mappings } from "../translate/mappings.ts";
 import { PAGING_MODES } from "../arch/x86/modes.ts";
 import type { PageTableSource } from "../snapshot/snapshot.ts";
@@ -81,6 +83,7 @@ const MAX_ENTRY_AREA_RUNS = 500_000;
  * their order, then those about frames. The tables are listed twice.
  *
  * @throws {InvalidArgumentError} if the range cannot be used
+ * @throws {NoTablesError} if the context says that there are no tables
  *
  * @example Usage
  * ```ts
@@ -125,7 +128,7 @@ async function* allFindings(
   });
   for await (const record of runs) {
     for (const found of rules.judge(record)) yield* joiner.add(found);
-    if (record.kind === "mapping" && record.entry) frames.add(record);
+    if (record.kind === "mapping") frames.add(record);
   }
   yield* joiner.end();
   yield* frames.findings();
@@ -209,19 +212,27 @@ class RunRules {
   *judge(record: MappingRecord): Generator<Finding> {
     switch (record.kind) {
       case "mapping":
-        if (record.entry) yield* this.#judgeRun(record);
+        yield* this.#judgeRun(record);
         return;
       case "reservedBits": {
         const { entry } = record;
         // Bits of the address field are reserved only as they are at MAXPHYADDR or above.
         const beyond = (1n << 52n) - (1n << BigInt(this.#context.physicalAddressBits));
         const rule = entry.reservedBits & beyond ? "beyond-physical-addresses" : "reserved-bits";
-        yield finding(rule, record, { evidence: { entry } });
+        const is = describeReservedBits(entry, this.#context.mode);
+        const message = record.entries === 1
+          ? `The ${entry.name} entry ${is}`
+          : `${record.entries} ${entry.name} entries: each ${is}`;
+        yield finding(rule, record, { evidence: { entry }, message });
         return;
       }
       case "unreadable": {
         const evidence = record.entry ? { entry: record.entry } : {};
-        const isCorrupt = record.failure === "outsideRam";
+        const isCorrupt = record.failure === "outsideRam" && record.entry !== undefined;
+        if (record.failure === "outsideRam" && record.entry === undefined) {
+          yield finding("not-audited", record, { message: describeRootOutsideRam(record.table) });
+          return;
+        }
         yield finding(isCorrupt ? "table-outside-ram" : "not-audited", record, { evidence });
         return;
       }

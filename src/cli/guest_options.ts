@@ -51,7 +51,12 @@ export type ConnectOptionSpecs = {
 /** The options that describe the guest and the way to it. */
 export const CONNECT_OPTIONS: ConnectOptionSpecs = {
   "debug-port": wholeNumber("N", "the gdbstub's port, instead of <monitor>, which is 100 above", 1),
-  "phys-bits": wholeNumber("N", "MAXPHYADDR of the vCPU, for reserved bits (default 52)", 32, 52),
+  "phys-bits": wholeNumber(
+    "N",
+    "MAXPHYADDR of the vCPU (default: asked of the guest where it matters)",
+    32,
+    52,
+  ),
   "private-bit": wholeNumber("N", "AMD SEV's C-bit, if the guest is confidential", 32, 51),
   "shared-bit": wholeNumber("N", "Intel TDX's shared bit, if the guest is confidential", 32, 51),
   ram: value(
@@ -72,7 +77,7 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
   ),
   mode: oneOf(
     ["4-level", "5-level", "pae", "32-bit"],
-    "the kind of tables at --root, for raw memory that has no registers",
+    "the kind of tables at --root, where no vCPU tells it: paging is off, raw memory",
   ),
   layout: value(
     "LAYOUT",

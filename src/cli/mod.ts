@@ -11,8 +11,11 @@
 export { type AddressLike, addressNotation, formatAddress, parseAddress } from "../core/address.ts";
 export { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
 export { escapeLines, escapeMessage, escapeText } from "../core/escape.ts";
+export { describeNoTables } from "../arch/x86/cpu_state.ts";
 export { pagingContext, withRoot } from "../arch/x86/paging_context.ts";
-export { parseVfioLog, type VfioLogRecord } from "../linux/vfio_log.ts";
+export { describeReservedBits } from "../arch/x86/reserved_bits.ts";
+export { parseVfioLog, readVfioLog, type VfioLogReading } from "../linux/vfio_log.ts";
+export type { VfioLogEntry, VfioLogRecord } from "../linux/vfio_log_record.ts";
 export { readRegisters } from "../monitor/commands/registers.ts";
 export { type Endpoint, parseEndpoint, permissionFor } from "../monitor/endpoint/mod.ts";
 export { ConnectError, MonitorError } from "../monitor/errors.ts";

@@ -232,7 +232,7 @@ export class Kernel {
     if (group === "pids") return new Map();
     if (group === "vfio") {
       throw new CapabilityError(
-        group,
+        "types",
         `This kernel (${this.vmcoreinfo.osRelease}) has no type data (CONFIG_DEBUG_INFO_BTF): what ` +
           "its VFIO drivers keep cannot be read",
       );

@@ -11,7 +11,7 @@ import { type MemoryArea, readMemoryAreas } from "./memory_areas.ts";
 import type { LogRecord } from "./printk_ring.ts";
 import type { LinuxThread } from "./task_record.ts";
 import { type LinuxProcess, Processes } from "./processes.ts";
-import type { VfioLogRecord } from "./vfio_log.ts";
+import type { VfioLogRecord } from "./vfio_log_record.ts";
 import { type VfioMapping, VfioMappings } from "./vfio_mappings.ts";
 import { findLoggedPages, type LoggedPage } from "./vfio_pages.ts";
 
@@ -73,6 +73,21 @@ export class LinuxGuest {
   /** The id of the kernel's build in hexadecimal; null before 5.9. */
   get buildId(): string | null {
     return this.#kernel.vmcoreinfo.buildId;
+  }
+
+  /**
+   * MAXPHYADDR as the kernel found it at boot (`boot_cpu_data.x86_phys_bits`); null if it does not say. A
+   * kernel that encrypts memory takes the bits of the keys off.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   */
+  async physicalAddressBits(): Promise<number | null> {
+    const address = await this.#kernel.address("boot_cpu_data");
+    const layout = await this.type("cpuinfo_x86");
+    const member = layout?.members.find(({ name }) => name === "x86_phys_bits");
+    if (address === null || member === undefined) return null;
+    const [bits] = await this.#kernel.live.read(address + BigInt(member.offset), 1);
+    return bits! >= 32 && bits! <= 52 ? bits! : null;
   }
 
   /** The paging context with the kernel's own root. */
@@ -212,18 +227,21 @@ export class LinuxGuest {
   }
 
   /**
-   * Finds for each page of a log the process that it belongs to.
+   * Finds for each record of a log the processes that map its address, all or those given. Each page
+   * table is read twice for all records together.
    *
    * @throws {InconsistentListError} if the list of processes changes faster than it can be read
+   * @throws {NoSuchProcessError} if a process that was given has no memory
    */
   async *loggedPages(
     records: readonly VfioLogRecord[],
-    options: ReadOptions = {},
+    options: ReadOptions & { among?: readonly LinuxProcess[] } = {},
   ): AsyncGenerator<LoggedPage<LinuxProcess>, void> {
-    const owners = (await this.processes(options))
-      .filter(({ root }) => root !== null)
-      .map((process) => ({ process, context: this.contextOf(process) }));
-    yield* findLoggedPages(this.#memory, owners, records, options);
+    const { among, ...reads } = options;
+    const processes = among ??
+      (await this.processes(reads)).filter(({ root }) => root !== null);
+    const owners = processes.map((process) => ({ process, context: this.contextOf(process) }));
+    yield* findLoggedPages(this.#memory, owners, records, reads);
   }
 
   /**

@@ -18,6 +18,11 @@ export interface LogOptions extends ReadOptions {
    * @default all that are there
    */
   last?: number;
+  /**
+   * Called with the reason if the log is longer than what is read of it: the newest 262,144 records,
+   * and 64 MiB of text. What is returned then is a part of the log.
+   */
+  onPartial?(reason: string): void;
 }
 
 /** How the log is followed. */
@@ -30,6 +35,10 @@ export interface FollowLogOptions extends LogOptions {
   intervalMs?: number;
 }
 
+/** Linux keeps a descriptor for each 32 bytes of text (PRB_AVGBITS): a log of 8 MiB. */
+const MAX_RECORDS = 1 << 18;
+const MAX_TEXT_CHARACTERS = 64 << 20;
+
 /** How many looks a record may stay incomplete before those after it are taken without it. */
 const MAX_WAITS = 5;
 const ID_MASK = (1n << 62n) - 1n;
@@ -37,10 +46,23 @@ const ID_MASK = (1n << 62n) - 1n;
 /** Reads the kernel's log. */
 export async function readKernelLog(kernel: Kernel, options: LogOptions): Promise<LogRecord[]> {
   const ring = await openPrintkRing(kernel.live, kernel.vmcoreinfo, options);
-  const range = newest(await logRange(kernel.live, ring, options), options.last);
+  const all = newest(await logRange(kernel.live, ring, options), options.last);
+  const range = newest(all, MAX_RECORDS);
+  if (range.count < all.count) {
+    options.onPartial?.(
+      `only the newest ${MAX_RECORDS} of the log's ${all.count} records were read`,
+    );
+  }
   const records: LogRecord[] = [];
+  let characters = 0;
   for await (const { id: _, ...record } of readLog(kernel.live, ring, range, options)) {
     records.push(record);
+    // More than the whole ring holds, if its blocks overlap: the log is damaged, or forged.
+    characters += record.text.length;
+    if (characters > MAX_TEXT_CHARACTERS) {
+      options.onPartial?.(`only the first ${records.length} records read, 64 MiB of text`);
+      break;
+    }
   }
   return records;
 }
@@ -53,7 +75,7 @@ export async function* followKernelLog(
   const { intervalMs = 100, last, signal } = options;
   const reads = signal ? { signal } : {};
   const ring = await openPrintkRing(kernel.live, kernel.vmcoreinfo, reads);
-  let range = newest(await logRange(kernel.live, ring, reads), last);
+  let range = newest(newest(await logRange(kernel.live, ring, reads), last), MAX_RECORDS);
   let waits = 0;
   for (;;) {
     let next = range.first;
@@ -71,7 +93,7 @@ export async function* followKernelLog(
 
 async function following(kernel: Kernel, ring: PrintkRing, next: bigint, options: ReadOptions) {
   const head = await readU64(kernel.live, ring.headId, options) & ID_MASK;
-  return rangeTo(next, head, ring);
+  return newest(rangeTo(next, head, ring), MAX_RECORDS);
 }
 
 function newest(range: { first: bigint; count: number }, last = range.count) {

@@ -192,7 +192,7 @@ async function readChunk(
       options,
     ),
   );
-  const complete: { i: number; begin: bigint; next: bigint }[] = [];
+  const complete: TextPlace[] = [];
   for (let i = 0; i < count; i++) {
     const at = i * layout.descriptorBytes;
     const state = descriptors.getBigUint64(at + layout.state, true);
@@ -201,24 +201,24 @@ async function readChunk(
       i,
       begin: descriptors.getBigUint64(at + layout.begin, true),
       next: descriptors.getBigUint64(at + layout.next, true),
+      // struct printk_info: u16 text_len, u8 facility, u8 flags:5 and level:3.
+      textLength: infos.getUint16(i * layout.infoBytes + layout.textLength, true),
     });
   }
   const texts = await readTexts(reader, ring, complete, options);
   const after = await readDescriptors();
   const records: (LogRecord & { id: bigint })[] = [];
-  for (const [place, { i }] of complete.entries()) {
+  for (const [place, { i, textLength }] of complete.entries()) {
     const state = i * layout.descriptorBytes + layout.state;
     if (after.getBigUint64(state, true) !== descriptors.getBigUint64(state, true)) continue;
     const at = i * layout.infoBytes;
-    // struct printk_info: u16 text_len, u8 facility, u8 flags:5 and level:3.
-    const length = infos.getUint16(at + layout.textLength, true);
     records.push({
       id: first + BigInt(i) & ID_MASK,
       sequence: infos.getBigUint64(at + layout.sequence, true),
       timeNs: infos.getBigUint64(at + layout.time, true),
       facility: infos.getUint8(at + layout.textLength + 2),
       level: infos.getUint8(at + layout.textLength + 3) >> 5,
-      text: decoder.decode(texts[place]!.subarray(0, length)),
+      text: decoder.decode(texts[place]!.subarray(0, textLength)),
     });
   }
   return records;
@@ -226,19 +226,31 @@ async function readChunk(
 
 const decoder = new TextDecoder();
 
+/** A record of a chunk, and where its text is. */
+interface TextPlace {
+  /** Its place in the chunk. */
+  readonly i: number;
+  readonly begin: bigint;
+  readonly next: bigint;
+  readonly textLength: number;
+}
+
 /** The text blocks of records: neighbours in the ring, so that few reads fetch them all. */
 async function readTexts(
   reader: Reader,
   ring: PrintkRing,
-  records: readonly { begin: bigint; next: bigint }[],
+  records: readonly TextPlace[],
   options: ReadOptions,
 ): Promise<Uint8Array[]> {
   const texts: Uint8Array[] = [];
   let run: { place: number; start: bigint; end: bigint }[] = [];
-  for (const [place, { begin, next }] of records.entries()) {
+  for (const [place, { begin, next, textLength }] of records.entries()) {
     texts.push(new Uint8Array(0));
     const block = blockOf(ring, begin, next);
     if (!block) continue;
+    // No more than the text, which is at most 64 KiB: a damaged ring's blocks may be any size.
+    const longest = block.start + BigInt(textLength);
+    if (longest < block.end) block.end = longest;
     const last = run.at(-1);
     if (last && (block.start < last.end || block.start - last.end > 64n)) {
       await readRun(reader, ring, run, texts, options);

@@ -1,22 +1,20 @@
-/** What the kernel's log says about one page whose `_PAGE_USER` bit was cleared. */
-export interface VfioLogRecord {
-  /** The virtual address, in the process that mapped it for DMA. */
-  readonly address: bigint;
-  /** The entry before, from the `Clearing` line. */
-  readonly oldEntry?: bigint;
-  /** The entry after, from the `Successfully cleared` line; absent if the log has none. */
-  readonly newEntry?: bigint;
-}
+import { type LogLine, parseLogLine } from "./log_line.ts";
+import type { LogRecord } from "./printk_ring.ts";
+import { parseVfioLine, type VfioLine } from "./vfio_line.ts";
+import type { VfioLogRecord } from "./vfio_log_record.ts";
+import { VfioStories } from "./vfio_story.ts";
 
-// The lines of the patch under test. What stands before them differs: nothing, `[   12.345678]`,
-// `<6>[…]`, a caller, or a journal's date and host name.
-const LINE = /VFIO: (Clearing|Successfully cleared) _PAGE_USER\b[^\n]*?\b(0x[0-9a-f]+)([^\n]*)/gi;
-const ENTRY = /PTE:?\s*(0x[0-9a-f]+)/i;
+/** All that a log says about the patch. */
+export interface VfioLogReading {
+  /** One for each address, in the order in which they first appear, and one for each unreadable record. */
+  readonly records: readonly VfioLogRecord[];
+  /** How many records begin like the patch's but were written by programs: they say nothing. */
+  readonly fromPrograms: number;
+}
 
 /**
  * Takes every page out of a kernel log that says `VFIO: Clearing _PAGE_USER` or `VFIO: Successfully
- * cleared _PAGE_USER`: one record for an address, in the order in which they first appear. Where the
- * same address was cleared again, the record is that of the last time.
+ * cleared _PAGE_USER`: what {@linkcode readVfioLog} finds, without the count of what was refused.
  *
  * @example Usage
  * ```ts
@@ -28,17 +26,85 @@ const ENTRY = /PTE:?\s*(0x[0-9a-f]+)/i;
  * ```
  */
 export function parseVfioLog(text: string): VfioLogRecord[] {
-  const records = new Map<bigint, VfioLogRecord>();
-  for (const [, verb, addressText, rest] of text.matchAll(LINE)) {
-    const address = BigInt(addressText!);
-    const entryText = rest!.match(ENTRY)?.[1];
-    const entry = entryText === undefined ? undefined : BigInt(entryText);
-    const known = records.get(address);
-    if (verb!.toLowerCase() === "clearing") {
-      records.set(address, { address, ...entry !== undefined && { oldEntry: entry } });
-    } else {
-      records.set(address, { ...known, address, ...entry !== undefined && { newEntry: entry } });
-    }
+  return [...readVfioLog(text).records];
+}
+
+/**
+ * Reads what a log says about the patch: the text of one, or the records that were read from a guest. A
+ * record counts if it is the kernel's own and its text is the patch's from its first word to its last,
+ * after the prefixes that `dmesg`, `journalctl`, syslog, `/dev/kmsg` and serial consoles are known to
+ * print. Plain `dmesg` does not tell the kernel's records from programs' (only root can write those).
+ *
+ * @example Usage
+ * ```ts
+ * import { readVfioLog } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const words = "VFIO: Clearing _PAGE_USER at vaddr 0x7f1234567000, old PTE: 0x867";
+ * const { records, fromPrograms } = readVfioLog(`6,339,5140900,-;${words}\n12,340,5140901,-;${words}`);
+ * assertEquals([records.length, fromPrograms], [1, 1]); // 12 >> 3 is not 0: a program wrote it
+ * ```
+ */
+export function readVfioLog(
+  log: string | readonly Pick<LogRecord, "sequence" | "facility" | "text">[],
+): VfioLogReading {
+  const lines = typeof log === "string" ? textLines(log) : log.map(({ facility, text }) => ({
+    line: parseVfioLine(text),
+    isFromProgram: facility !== 0,
+  }));
+  // What was logged first may have been overwritten since, up to the middle of a pair.
+  const isCut = typeof log !== "string" && log.length > 0 && log[0]!.sequence > 0n;
+  const stories = new VfioStories(isCut);
+  let fromPrograms = 0;
+  for (const { line, isFromProgram } of lines) {
+    if (!line) continue;
+    if (isFromProgram) fromPrograms++;
+    else stories.add(line);
   }
-  return [...records.values()];
+  return { records: stories.records(), fromPrograms };
+}
+
+interface SourcedLine {
+  line: VfioLine | null;
+  isFromProgram: boolean;
+}
+
+function textLines(text: string): SourcedLine[] {
+  const lines = text.split("\n").map(parseLogLine);
+  const parsed = lines.map(({ text }) => parseVfioLine(text));
+  const hasPrefixes = lines.some(({ prefix }) => prefix !== "");
+  const inner = insideOthers(lines, parsed);
+  return parsed.map((line, i) => {
+    const { origin, prefix } = lines[i]!;
+    const problem = inner.has(i)
+      ? "it stands amid the lines of another record, by its time"
+      : hasPrefixes && prefix === ""
+      ? "it has no prefix, as the other lines of this log have"
+      : null;
+    const suspect = { verb: "unreadable", problem: `${problem}: a program may have written it` };
+    return {
+      line: line && problem !== null ? suspect as VfioLine : line,
+      isFromProgram: origin === "program",
+    };
+  });
+}
+
+/**
+ * Consoles print the time before each line of a record, and names with newlines in them reach the log.
+ * So a line of the patch amid other lines of the very same microsecond is taken for a part of theirs.
+ */
+function insideOthers(
+  lines: readonly LogLine[],
+  parsed: readonly (VfioLine | null)[],
+): Set<number> {
+  const inner = new Set<number>();
+  for (let start = 0; start < lines.length;) {
+    const { stamp, prefix } = lines[start]!;
+    let end = start + 1;
+    while (stamp !== "" && end < lines.length && lines[end]!.prefix === prefix) end++;
+    const isAmid = end - start > 2 && !parsed[start] && !parsed[end - 1];
+    for (let i = start; isAmid && i < end; i++) inner.add(i);
+    start = end;
+  }
+  return inner;
 }

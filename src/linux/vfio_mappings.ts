@@ -281,7 +281,7 @@ export class VfioMappings {
       await this.#moduleLayout(core, module, struct, members));
     if (!found) {
       throw new CapabilityError(
-        "vfio",
+        "types",
         `The types of this kernel's VFIO modules are not known (no struct ${struct}): they are kept ` +
           "from 5.11 on, with CONFIG_DEBUG_INFO_BTF_MODULES",
       );

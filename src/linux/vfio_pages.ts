@@ -1,19 +1,9 @@
 import type { PagingContext } from "../arch/x86/paging_context.ts";
+import { PAGING_MODES } from "../arch/x86/modes.ts";
+import { CachingMemory } from "../memory/caching_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type Walk, walk } from "../translate/walk.ts";
-import type { VfioLogRecord } from "./vfio_log.ts";
-
-/** Whose page a log means. */
-export interface LoggedPage<P> {
-  /** The line or lines of the log. */
-  readonly record: VfioLogRecord;
-  /** The process, or null if none maps the address, or several could be meant. */
-  readonly process: P | null;
-  /** The walk through that process's tables; without a process, the first that was tried, or null. */
-  readonly walk: Walk | null;
-  /** All processes that map the address. */
-  readonly mappedBy: readonly P[];
-}
+import type { VfioLogRecord } from "./vfio_log_record.ts";
 
 /** A process, and how its tables are walked. */
 export interface PageOwner<P> {
@@ -23,10 +13,34 @@ export interface PageOwner<P> {
   readonly context: PagingContext;
 }
 
+/** What one process has at an address. */
+export interface OwnedPage<P> {
+  /** The process. */
+  readonly process: P;
+  /** The walk through its tables; it says whether they changed between two looks. */
+  readonly walk: Walk;
+}
+
+/** What processes have at the address that a record names. */
+export interface LoggedPage<P> {
+  /** What the log says of the address. */
+  readonly record: VfioLogRecord;
+  /**
+   * All processes that map it, or whose tables do not tell, each address space once. If only one
+   * process was looked at, that one, whatever it has there.
+   */
+  readonly candidates: readonly OwnedPage<P>[];
+}
+
+const ACCESSED_AND_DIRTY = 0x60n;
+
+/** So many records are looked for at once in all processes: each has a few walks to remember. */
+const BATCH = 1 << 14;
+
 /**
- * Finds for each page of a log the process that it belongs to: the log names an address only, and each
- * process has its own memory there. The frame that the log gives tells them apart; without one, the
- * only process that maps the address is meant.
+ * Finds for each record of a log the processes that map its address: the log names an address only, and
+ * each process has its own memory there. A table is read once for all records, and once more to see
+ * whether it held still: what it costs grows with the tables, not with pages times processes.
  *
  * @throws whatever the memory throws but a `MemoryReadError`
  */
@@ -36,47 +50,68 @@ export async function* findLoggedPages<P>(
   records: readonly VfioLogRecord[],
   options: ReadOptions = {},
 ): AsyncGenerator<LoggedPage<P>, void> {
-  // The pages of a log mostly belong to one process: the last is tried first.
-  let order = [...owners];
-  for (const record of records) {
-    const found = await findOne(memory, order, record, options);
-    const { process } = found;
-    if (process !== null) {
-      order = [...order].sort((a, b) =>
-        Number(b.process === process) - Number(a.process === process)
-      );
+  const spaces = [...new Map(owners.map((owner) => [owner.context.root, owner])).values()];
+  for (let start = 0; start < records.length; start += BATCH) {
+    const batch = records.slice(start, start + BATCH);
+    const addresses = batch.flatMap(({ address, problem }) =>
+      address === null || problem !== undefined ? [] : [address]
+    );
+    const found = new Map<bigint, OwnedPage<P>[]>(addresses.map((address) => [address, []]));
+    const sorted = [...found.keys()].sort((a, b) => a < b ? -1 : a > b ? 1 : 0);
+    for (const { process, context } of spaces) {
+      for (const page of await walkAll(memory, context, sorted, options)) {
+        const isAbsent = page.outcome === "notPresent" || page.outcome === "nonCanonical";
+        // Of one process alone it is told, too, how a walk ends that finds no page.
+        if (!isAbsent || spaces.length === 1) {
+          found.get(page.address)!.push({ process, walk: page });
+        }
+      }
     }
-    yield found;
+    for (const record of batch) {
+      yield { record, candidates: found.get(record.address ?? -1n) ?? [] };
+    }
   }
 }
 
-async function findOne<P>(
+/**
+ * Walks one process's tables for addresses in ascending order, in two looks: `changedDuringWalk` says
+ * whether they agree. An absent entry answers for all addresses below it.
+ */
+export async function walkAll(
   memory: PhysicalMemory,
-  owners: readonly PageOwner<P>[],
-  record: VfioLogRecord,
-  options: ReadOptions,
-): Promise<LoggedPage<P>> {
-  const logged = record.newEntry ?? record.oldEntry;
-  const mapped: { process: P; walk: Walk }[] = [];
-  let first: Walk | null = null;
-  for (const { process, context } of owners) {
-    const found = await walk(memory, context, record.address, options);
-    first ??= found;
-    if (found.outcome !== "mapped") continue;
-    if (logged !== undefined && hasFrame(found.steps.at(-1)!.frame, logged, found.pageSizeBytes)) {
-      return { record, process, walk: found, mappedBy: [process] };
+  context: PagingContext,
+  addresses: readonly bigint[],
+  options: ReadOptions = {},
+): Promise<Walk[]> {
+  const once = { ...options, recheck: false };
+  const first = new CachingMemory(memory);
+  const walks: Walk[] = [];
+  let absent: { readonly end: bigint; readonly walk: Walk } | null = null;
+  for (const address of addresses) {
+    if (absent && address < absent.end) {
+      walks.push({ ...absent.walk, address });
+      continue;
     }
-    mapped.push({ process, walk: found });
+    const found = await walk(first, context, address, once);
+    walks.push(found);
+    absent = found.outcome === "notPresent" ? { end: endOf(found), walk: found } : null;
   }
-  const mappedBy = mapped.map(({ process }) => process);
-  const [only, ...others] = mapped;
-  return only && others.length === 0
-    ? { record, process: only.process, walk: only.walk, mappedBy }
-    : { record, process: null, walk: only?.walk ?? first, mappedBy };
+  const second = new CachingMemory(memory);
+  for (const [i, found] of walks.entries()) {
+    if (found.outcome === "notPresent" || found.outcome === "nonCanonical") continue;
+    const again = await walk(second, context, found.address, once);
+    if (!isSame(found, again)) walks[i] = { ...found, changedDuringWalk: true };
+  }
+  return walks;
 }
 
-const ADDRESS_BITS = 0x000f_ffff_ffff_f000n;
+/** The first address beyond those that an absent entry answers for. */
+function endOf({ address, level, mode }: Walk & { outcome: "notPresent" }): bigint {
+  const shift = BigInt(PAGING_MODES[mode].levels.find((format) => format.level === level)!.shift);
+  return (address >> shift) + 1n << shift;
+}
 
-function hasFrame(frame: bigint, entry: bigint, pageSizeBytes: number): boolean {
-  return frame === (entry & ADDRESS_BITS & ~(BigInt(pageSizeBytes) - 1n));
+function isSame(one: Walk, other: Walk): boolean {
+  return one.outcome === other.outcome && one.steps.length === other.steps.length &&
+    one.steps.every(({ raw }, i) => ((raw ^ other.steps[i]!.raw) & ~ACCESSED_AND_DIRTY) === 0n);
 }

@@ -52,6 +52,7 @@ export class CommandQueue {
   readonly #clock = new Watchdog(() => this.#timed?.reject(this.#late(this.#timed)));
   #timed: CommandJob | null = null;
   #ended: { why: string; cause: unknown } | null = null;
+  #leaving: { why: string; cause: unknown } | null = null;
 
   /** Creates an empty queue; `onWaiting` is called whenever a command has joined it. */
   constructor(endpoint: string, limits: CommandLimits, onWaiting: () => void) {
@@ -97,6 +98,12 @@ export class CommandQueue {
   /** Queues what is no command of a user's and waits for its reply. */
   async enqueue(line: string, options: CommandOptions, wire?: string): Promise<string> {
     options.signal?.throwIfAborted();
+    if (this.#ended || this.#leaving) throw this.lost(line);
+    return await this.enqueueLast(line, options, wire);
+  }
+
+  /** As {@linkcode enqueue}, and also after {@linkcode leave}: for what ends a connection in good order. */
+  async enqueueLast(line: string, options: CommandOptions, wire?: string): Promise<string> {
     if (this.#ended) throw this.lost(line);
     const job = new CommandJob(line, {
       ...options,
@@ -130,6 +137,17 @@ export class CommandQueue {
     this.#startNextClock();
   }
 
+  /**
+   * Tells whoever waits that the connection is about to end, and takes no more commands. What has been sent
+   * still has its reply read.
+   */
+  leave(why: string): void {
+    this.#leaving ??= { why, cause: undefined };
+    for (const job of [...this.#underWay, ...this.#waiting.splice(0)]) {
+      job.reject(this.lost(job.line));
+    }
+  }
+
   /** Ends the connection, once; whoever waits is told why. Returns false if it had ended before. */
   end(why: string, cause?: unknown): boolean {
     if (this.#ended !== null) return false;
@@ -142,10 +160,11 @@ export class CommandQueue {
 
   /** The error of a command that gets no reply since the connection ended. */
   lost(line: string): ConnectionLostError {
-    return new ConnectionLostError(`No reply to "${line}": ${this.#ended?.why}`, {
+    const ended = this.#ended ?? this.#leaving;
+    return new ConnectionLostError(`No reply to "${line}": ${ended?.why}`, {
       endpoint: this.endpoint,
       command: line,
-      cause: this.#ended?.cause,
+      cause: ended?.cause,
     });
   }
 

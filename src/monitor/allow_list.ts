@@ -7,6 +7,8 @@ export interface CommandRule {
   name: string;
   /** Why it is allowed or refused. */
   reason: string;
+  /** The only form of the whole line that is allowed. */
+  form?: RegExp;
 }
 
 /** The commands that change nothing in the guest. Only these are sent unasked. */
@@ -20,6 +22,11 @@ export const READ_ONLY_COMMANDS: readonly CommandRule[] = [
   { name: "?", reason: "is another name of help" },
   { name: "print", reason: "evaluates an expression" },
   { name: "p", reason: "is another name of print" },
+  {
+    name: "qom-get",
+    reason: "reads a property; only phys-bits, as reading others may do more than read",
+    form: /^qom-get \/[A-Za-z0-9_./[\]-]+ phys-bits$/,
+  },
 ];
 
 /** Commands of a read-only family that are refused all the same. */
@@ -27,6 +34,12 @@ export const REFUSED_COMMANDS: readonly CommandRule[] = [
   {
     name: "info mem",
     reason: "with 5-level paging it blocks QEMU for half a minute and prints nothing",
+  },
+  {
+    name: "info tlb",
+    reason:
+      "page tables that lead back to themselves make QEMU list without end, and then only SIGKILL " +
+      "ends it",
   },
 ];
 
@@ -43,7 +56,7 @@ export interface CheckCommandOptions {
 
 /**
  * Throws unless a line may be sent: one line of printable ASCII whose command is on the read-only
- * list, or named in `allowUnsafe` (`"stop"`, `"info mem"`).
+ * list, or named in `allowUnsafe` (`"stop"`, `"info tlb"`).
  *
  * @throws {InvalidArgumentError} if it is not one line of printable ASCII, or too long
  * @throws {CommandRefusedError} if the command is not allowed
@@ -67,7 +80,13 @@ export function checkCommand(line: string, options: CheckCommandOptions): void {
   if (refused !== undefined) {
     throw refusal(full, `Refused to send "${full}": ${refused.reason}`, line, options);
   }
-  if (!READ_ONLY_COMMANDS.some((rule) => rule.name === command)) {
+  const allowed = READ_ONLY_COMMANDS.find((rule) => rule.name === command);
+  if (allowed?.form?.test(line) === false) {
+    const why =
+      `Refused to send "${command}": only "qom-get PATH phys-bits" is on the read-only list`;
+    throw refusal(command, why, line, options);
+  }
+  if (allowed === undefined) {
     const names = READ_ONLY_COMMANDS.map((rule) => rule.name).join(", ");
     const why = `Refused to send "${command}": it is not on the read-only list (${names})`;
     throw refusal(command, why, line, options);

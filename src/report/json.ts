@@ -67,6 +67,8 @@ export function walkRecord(walk: Walk, rootSource: string): Record<string, unkno
         failure: walk.failure,
         changedDuringWalk,
       };
+    case "noTables":
+      return { ...common, noTables: walk.why.kind, changedDuringWalk };
     case "notPresent":
     case "nonCanonical":
       return { ...common, changedDuringWalk };

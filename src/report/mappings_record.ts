@@ -45,7 +45,8 @@ export function mappingRecord(record: MappingRecord): Record<string, unknown> {
     }
     case "reservedBits": {
       const { level, address: entryAddress, raw, reservedBits } = record.entry;
-      return { kind, address, lengthBytes, level, entryAddress, entry: raw, reservedBits };
+      const { entries } = record;
+      return { kind, address, lengthBytes, level, entryAddress, entry: raw, reservedBits, entries };
     }
     case "notPresent": {
       const { level, address: entryAddress, raw } = record.entry;

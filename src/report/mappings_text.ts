@@ -1,5 +1,7 @@
 import { formatAddress } from "../core/address.ts";
 import type { PagingModeName } from "../arch/x86/paging_context.ts";
+import { describeReservedBits } from "../arch/x86/reserved_bits.ts";
+import { describeRootOutsideRam } from "../translate/address_space.ts";
 import type { Mapping, MappingRecord } from "../translate/mappings.ts";
 import { PAGING_MODES } from "../arch/x86/modes.ts";
 import { RIGHTS, type Rights } from "../arch/x86/rights.ts";
@@ -41,7 +43,7 @@ export function mappingLine(record: MappingRecord, mode: PagingModeName): string
   const last = record.address + BigInt(record.lengthBytes) - 1n;
   const where = `${formatAddress(record.address, digits)}-${formatAddress(last, digits)}`;
   const length = formatSize(record.lengthBytes).padStart(9);
-  if (record.kind !== "mapping") return `${where} ${length} ${noteOf(record)}`;
+  if (record.kind !== "mapping") return `${where} ${length} ${noteOf(record, mode)}`;
   const physical = record.physicalAddress === null
     ? "scattered"
     : formatAddress(record.physicalAddress, digits);
@@ -82,19 +84,23 @@ function leafNote({ leaf, effective, decidedBy }: Mapping, mode: PagingModeName)
   return `leaf ${rightsText(leaf)}, ${deciders.join(", ")}`;
 }
 
-function noteOf(record: Exclude<MappingRecord, Mapping>): string {
+function noteOf(record: Exclude<MappingRecord, Mapping>, mode: PagingModeName): string {
   switch (record.kind) {
     case "shared":
       return `same tables as at ${formatAddress(record.sharedWith)}`;
     case "unreadable":
-      return record.failure === "outsideRam"
-        ? `corrupt: the table would be at ${formatAddress(record.table)}, outside RAM`
-        : `the table at ${formatAddress(record.table)} could not be read`;
-    case "reservedBits":
-      return `the ${record.entry.name} entry ${
-        formatAddress(record.entry.raw)
-      } sets reserved bits ` +
-        formatAddress(record.entry.reservedBits);
+      if (record.failure !== "outsideRam") {
+        return `the table at ${formatAddress(record.table)} could not be read`;
+      }
+      return record.entry === undefined
+        ? describeRootOutsideRam(record.table)
+        : `corrupt: the table would be at ${formatAddress(record.table)}, outside RAM`;
+    case "reservedBits": {
+      const { entry, entries } = record;
+      const which = `${entry.name} entry ${formatAddress(entry.raw)}`;
+      const others = entries === 1 ? "" : ` and ${entries - 1} more like it: each`;
+      return `${which}${others} ${describeReservedBits(entry, mode)}`;
+    }
     case "notPresent": {
       const { content, entry } = record;
       const what = content.kind === "protNone"

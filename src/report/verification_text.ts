@@ -74,6 +74,14 @@ function analysisLines(walk: Walk): string[] {
   const name = last ? entryName(walk, last) : "PTE";
   const title = `[+] ${name} Analysis:`;
   if (walk.outcome !== "mapped") {
+    if (walk.outcome === "noTables") return [title, "    Present: no entry was read"];
+    if (walk.outcome === "reservedBits") {
+      return [
+        title,
+        "    Present: True",
+        `    Reserved bits set: ${formatAddress(walk.entry.reservedBits)}`,
+      ];
+    }
     return [title, `    Present: ${walk.outcome === "unreadable" ? "Unknown" : "False"}`];
   }
   const user = walk.leaf.user;

@@ -171,7 +171,10 @@ async function openMonitorDoor(endpoint: Endpoint, options: ConnectOptions): Pro
 async function openMonitor(endpoint: Endpoint, options: ConnectOptions): Promise<Monitor> {
   switch (endpoint.scheme) {
     case "replay":
-      return await (await import("../monitor/recording/replay_monitor.ts")).openReplay(endpoint);
+      return await (await import("../monitor/recording/replay_monitor.ts")).openReplay(
+        endpoint,
+        options,
+      );
     case "libvirt":
     case "libvirt+ssh": {
       const { LibvirtClient } = await import("../connectors/libvirt/libvirt_client.ts");

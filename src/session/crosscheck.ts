@@ -1,5 +1,6 @@
 import type { AddressLike } from "../core/address.ts";
 import { parseAddress } from "../core/address.ts";
+import { NoTablesError } from "../arch/x86/cpu_state.ts";
 import { checkOptions, SIGNAL } from "../core/options.ts";
 import { type PagingContext, type PagingModeName, withRoot } from "../arch/x86/paging_context.ts";
 import { translateByQemu } from "../monitor/commands/translate_by_qemu.ts";
@@ -52,6 +53,7 @@ const ADDRESS_MASK: Partial<Record<PagingModeName, bigint>> = {
  * Finds the tables to compare by two doors to one guest.
  *
  * @throws {InvalidArgumentError} if the choice cannot be used
+ * @throws {NoTablesError} if the vCPU does not translate by the guest's tables
  *
  * @example Usage
  * ```ts
@@ -73,6 +75,9 @@ export async function crosscheckTables(
   const { signal: _, ...choice } = options;
   const here = await first.pageTable(choice);
   const there = await second.pageTable(choice);
+  for (const { context: { noTables } } of [here, there]) {
+    if (noTables !== undefined) throw new NoTablesError(noTables);
+  }
   const { mode, root } = here.context;
   return {
     first: here.context,

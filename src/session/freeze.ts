@@ -1,4 +1,5 @@
 import { formatError, PagewalkError } from "../core/errors.ts";
+import { atProcessEnd } from "../core/process_end.ts";
 import { readStatus } from "../monitor/commands/read_state.ts";
 import { MonitorError } from "../monitor/errors.ts";
 import type { Monitor } from "../monitor/monitor.ts";
@@ -32,6 +33,7 @@ export interface FreezeParts {
 /** Stops a guest around blocks, and leaves it as it was found: running or paused. */
 export class Freezer {
   readonly #parts: FreezeParts;
+  #atProcessEnd: Disposable | null = null;
   #depth = 0;
   #stopping: Promise<boolean> | null = null;
 
@@ -41,7 +43,8 @@ export class Freezer {
 
   /**
    * Runs a block while the guest is paused. Blocks may nest and overlap: the first pauses the guest,
-   * the last resumes it, and only if it ran before. Ctrl-C and a kill resume it too.
+   * the last resumes it, and only if it ran before. Ctrl-C and any
+   * other end of the process but SIGKILL resume it too.
    *
    * @throws {GuestLeftPausedError} if the guest cannot be resumed
    * @throws whatever the block throws
@@ -62,7 +65,7 @@ export class Freezer {
   async #stop(): Promise<boolean> {
     const { monitor } = this.#parts;
     if (monitor === undefined || !(await readStatus(monitor)).running) return false;
-    for (const name of SIGNALS) Deno.addSignalListener(name, this.#onSignal);
+    this.#atProcessEnd = atProcessEnd({ finish: () => this.#resume() });
     try {
       await monitor.command("stop", { allowUnsafe: ["stop"] });
     } catch (error) {
@@ -76,12 +79,13 @@ export class Freezer {
   /** Only ever called after a monitor has paused the guest. */
   async #resume(): Promise<void> {
     const monitor = this.#parts.monitor!;
-    for (const name of SIGNALS) Deno.removeSignalListener(name, this.#onSignal);
     try {
       await resume(monitor);
     } catch (error) {
       if (!(error instanceof MonitorError)) throw error;
       await this.#resumeAnew(monitor, error);
+    } finally {
+      this.#atProcessEnd?.[Symbol.dispose]();
     }
   }
 
@@ -96,13 +100,7 @@ export class Freezer {
       throw new GuestLeftPausedError(monitor.endpoint, error);
     }
   }
-
-  readonly #onSignal = () => {
-    this.#resume().finally(() => Deno.exit(130));
-  };
 }
-
-const SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM"];
 
 async function resume(monitor: Monitor): Promise<void> {
   await monitor.command("cont", { allowUnsafe: ["cont"] });

@@ -1,6 +1,9 @@
+import type { CpuRegisters } from "../arch/x86/registers.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { connectGdb, type GdbClientOptions } from "../connectors/gdbstub/gdb_client.ts";
 import { formatEndpoint, type GdbEndpoint } from "../monitor/endpoint/mod.ts";
+import { readAllRegisters } from "../monitor/commands/registers.ts";
+import type { Monitor } from "../monitor/monitor.ts";
 import type { GuestSource } from "./guest_source.ts";
 
 /**
@@ -28,7 +31,10 @@ export async function openGdbDoor(
   return {
     endpoint: client.endpoint,
     qemuVersion: client.qemuVersion,
-    cpus: client,
+    cpus: {
+      registers: async (cpu) => (await withUntold(client, [await client.registers(cpu)]))[0]!,
+      allRegisters: async () => await withUntold(client, await client.allRegisters()),
+    },
     memory: client.memory,
     monitor: client,
     notice: client.resumes
@@ -36,4 +42,20 @@ export async function openGdbDoor(
       : "the guest was paused before, and stays so",
     close: () => client.close(),
   };
+}
+
+/** Adds what the packets do not tell and the monitor does: SMM, and where IDT and TR are. */
+async function withUntold(monitor: Monitor, registers: CpuRegisters[]): Promise<CpuRegisters[]> {
+  const all = await readAllRegisters(monitor);
+  return registers.map((own) => {
+    const told = all.find(({ cpu }) => cpu === own.cpu);
+    if (told === undefined) return own;
+    const { smm, idtBase, trBase } = told;
+    return {
+      ...own,
+      ...smm !== undefined && { smm },
+      ...idtBase !== undefined && { idtBase },
+      ...trBase !== undefined && { trBase },
+    };
+  });
 }

@@ -1,5 +1,5 @@
 import type { AddressLike } from "../core/address.ts";
-import { withRoot } from "../arch/x86/paging_context.ts";
+import { withPhysicalBits, withRoot } from "../arch/x86/paging_context.ts";
 import { findKptiPair, type KptiPair } from "../linux/kpti_pair.ts";
 import { checkOptions } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
@@ -24,6 +24,14 @@ export type GuestWalk = Walk & {
 /** Which tables to walk, and how. */
 export interface GuestWalkOptions extends TableChoice, WalkOptions {}
 
+/** What walking takes of a session. */
+export interface WalkedGuest {
+  /** The guest's physical memory. */
+  readonly memory: PhysicalMemory;
+  /** Learns MAXPHYADDR; null if nobody tells it. */
+  physicalAddressBits(): Promise<number | null>;
+}
+
 /** Checks the options of a walk and takes the choice of a table out of them. */
 export function splitWalkOptions(
   options: GuestWalkOptions,
@@ -34,16 +42,24 @@ export function splitWalkOptions(
 }
 
 /**
- * Walks a guest's tables. Under KPTI the kernel's root forbids execution of all user pages, whatever
+ * Walks a guest's tables. Where a page lies so high that MAXPHYADDR matters, it is learnt first. Under KPTI the kernel's root forbids execution of all user pages, whatever
  * user code may do: that right is taken from the user's root.
  */
 export async function walkGuest(
-  memory: PhysicalMemory,
+  { memory, physicalAddressBits }: WalkedGuest,
   { context, source }: PageTable,
   address: AddressLike,
   options: WalkOptions = {},
 ): Promise<GuestWalk> {
   const found = await walk(memory, context, address, options);
+  if (found.outcome === "noTables") return { ...found, source };
+  if (found.outcome === "mapped" && found.mayBeBeyond) {
+    const known = withPhysicalBits(context, await physicalAddressBits());
+    if (known !== context) {
+      const guest = { memory, physicalAddressBits };
+      return await walkGuest(guest, { context: known, source }, address, options);
+    }
+  }
   const kpti = await findKptiPair(memory, context, found, options);
   if (!kpti) return { ...found, source };
   if (found.outcome !== "mapped" || context.root === kpti.userRoot) {

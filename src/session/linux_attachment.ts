@@ -1,13 +1,13 @@
-import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import { type VcpuTables, whyNone } from "./vcpu_tables.ts";
 
 /** What finding a guest's Linux needs of a session. */
 export interface LinuxAttachmentParts {
   /** The guest's physical memory. */
   readonly memory: PhysicalMemory;
-  /** The paging context of every vCPU now. */
-  contexts(): Promise<PagingContext[]>;
+  /** The tables of the guest's vCPUs. */
+  readonly vcpus: VcpuTables;
   /** A folder to keep what was learnt about kernels in; nothing is kept without one. */
   readonly kernelCacheDir?: string;
 }
@@ -34,10 +34,19 @@ export class LinuxAttachment {
   }
 
   async #attach(): Promise<LinuxGuest> {
-    const { memory, contexts, kernelCacheDir } = this.#parts;
+    const { memory, vcpus, kernelCacheDir } = this.#parts;
     // Loaded only here, so that a check of one address does not pay for it.
     const { LinuxGuest } = await import("../linux/linux_guest.ts");
-    const parts = { memory, contexts: await contexts() };
+    const { tables, all } = await vcpus.translating();
+    if (tables.length === 0) {
+      const { LinuxNotFoundError } = await import("../linux/errors.ts");
+      throw new LinuxNotFoundError(
+        `No vCPU runs on the guest's page tables, by which a Linux kernel is found: ${
+          whyNone(all)
+        }`,
+      );
+    }
+    const parts = { memory, contexts: tables.map(({ context }) => context) };
     if (kernelCacheDir === undefined) return await LinuxGuest.attach(parts);
     const { DirectoryKernelCache } = await import("../linux/kernel_cache.ts");
     return await LinuxGuest.attach({ ...parts, cache: new DirectoryKernelCache(kernelCacheDir) });

@@ -1,8 +1,9 @@
 import { audit, AUDIT_SHAPE, type AuditOptions } from "../audit/audit.ts";
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
+import { NoTablesError } from "../arch/x86/cpu_state.ts";
 import { checkOptions, type OptionCheck, SIGNAL } from "../core/options.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
+import { type PagingContext, withPhysicalBits } from "../arch/x86/paging_context.ts";
 import type { KptiPair } from "../linux/kpti_pair.ts";
 import { findKptiPairOfRoot } from "../linux/kpti_root.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
@@ -44,6 +45,10 @@ export interface GuestTablesSource {
   readonly endpoint: string;
   /** The guest's physical memory. */
   readonly memory: PhysicalMemory;
+  /** Learns MAXPHYADDR; null if nobody tells it. */
+  physicalAddressBits(): Promise<number | null>;
+  /** The same without asking the guest's kernel. */
+  machinePhysicalBits(): Promise<number | null>;
   /** Finds the page table that a choice means. */
   pageTable(choice: TableChoice, address?: AddressLike, options?: ReadOptions): Promise<PageTable>;
 }
@@ -70,13 +75,10 @@ export async function verifyGuestRange(
   parseRange(range);
   completeExpectation(expectation);
   const { context, source, kpti, userRoot } = await guestTables(session, choice, range.start);
-  const verdict = await verifyRange(
-    session.memory,
-    context,
-    range,
-    expectation,
-    withUserRoot(rangeOptions, userRoot),
-  );
+  const verdict = await verifyRange(session.memory, context, range, expectation, {
+    ...withUserRoot(rangeOptions, userRoot),
+    learnPhysicalBits: () => session.physicalAddressBits(),
+  });
   return { ...verdict, source, ...kpti && { kpti } };
 }
 
@@ -94,7 +96,7 @@ export async function* guestMappings(
 ): AsyncGenerator<MappingRecord> {
   const [choice, list] = split(options, "the options of a listing", MAPPINGS_SHAPE);
   parseRange(range);
-  const { context, userRoot } = await guestTables(session, choice, range.start);
+  const { context, userRoot } = await listedTables(session, choice, range.start);
   yield* mappings(session.memory, context, range, withUserRoot(list, userRoot));
 }
 
@@ -105,7 +107,7 @@ export async function* guestAliases(
   options: GuestAliasesOptions,
 ): AsyncGenerator<AliasRecord> {
   const [choice, search] = split(options, "the options of a search", ALIASES_SHAPE);
-  const { context, userRoot } = await guestTables(session, choice, options.range?.start);
+  const { context, userRoot } = await listedTables(session, choice, options.range?.start);
   yield* aliases(session.memory, context, physicalAddress, withUserRoot(search, userRoot));
 }
 
@@ -118,7 +120,7 @@ export async function* guestAudit(
   options: GuestAuditOptions,
 ): AsyncGenerator<Finding> {
   const [choice, audited] = split(options, "the options of an audit", AUDIT_SHAPE);
-  const { context, userRoot } = await guestTables(session, choice, options.range?.start);
+  const { context, userRoot } = await listedTables(session, choice, options.range?.start);
   const { memory } = session;
   const ranges = options.ranges ?? (memory instanceof MonitorMemory ? await memory.ranges() : null);
   yield* audit({ memory, context }, {
@@ -137,7 +139,7 @@ export async function guestSnapshot(
   options: GuestSnapshotOptions,
 ): Promise<Snapshot> {
   const [choice, taken] = split(options, "the options of a snapshot", SNAPSHOT_SHAPE);
-  const { context, userRoot } = await guestTables(session, choice, options.range?.start);
+  const { context, userRoot } = await listedTables(session, choice, options.range?.start);
   const source = options.source ?? session.endpoint;
   return await snapshot(session.memory, context, {
     ...taken,
@@ -169,7 +171,23 @@ export async function guestTables(
   const { signal, ...choice } = options;
   const readOptions = signal ? { signal } : {};
   const table = await session.pageTable(choice, address, readOptions);
+  if (table.context.noTables !== undefined) return table;
   return { ...table, ...await kptiOf(session.memory, table.context, readOptions) };
+}
+
+/** The tables for a listing: a listing shows whatever is mapped, so MAXPHYADDR is learnt beforehand. */
+async function listedTables(
+  session: GuestTablesSource,
+  options: TableChoice & ReadOptions,
+  address?: AddressLike,
+): Promise<GuestTables> {
+  const tables = await guestTables(session, options, address);
+  if (tables.context.noTables !== undefined) throw new NoTablesError(tables.context.noTables);
+  if (!tables.context.physicalAddressBitsAssumed) return tables;
+  return {
+    ...tables,
+    context: withPhysicalBits(tables.context, await session.machinePhysicalBits()),
+  };
 }
 
 /** The KPTI pair of a root and, if it is the kernel's, where execute rights are to be taken from. */

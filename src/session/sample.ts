@@ -1,11 +1,12 @@
 import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { Walk } from "../translate/walk.ts";
 import type { PageTable } from "./table_choice.ts";
+import type { VcpuTable } from "./vcpu_tables.ts";
 
 /** What sampling needs of a session. */
 export interface SampleSource {
-  /** The paging context of every vCPU now, by number. */
-  contexts(): Promise<{ cpu: number; context: PagingContext }[]>;
+  /** The tables of every vCPU now, by number. */
+  tables(): Promise<VcpuTable[]>;
   /** Walks one of them for the address. */
   walk(context: PagingContext): Promise<Walk>;
 }
@@ -15,7 +16,8 @@ const POLL_PAUSE_MS = 1;
 
 /**
  * Polls every vCPU until one runs on tables that map the address, for a target that sleeps most of
- * the time. Each poll asks all vCPUs at once and walks each distinct root.
+ * the time. Each poll asks all vCPUs at once and walks each distinct root; vCPUs that do not translate
+ * by the guest's tables are passed over.
  */
 export async function sampleTables(
   source: SampleSource,
@@ -24,10 +26,13 @@ export async function sampleTables(
 ): Promise<PageTable> {
   const started = performance.now();
   const roots = new Set<bigint>();
+  let last: VcpuTable | undefined;
   for (let polls = 1;; polls++) {
-    const contexts = await source.contexts();
+    const tables = await source.tables();
     const walked = new Set<bigint>();
-    for (const { cpu, context } of contexts) {
+    for (const { cpu, context } of tables) {
+      if (context.noTables !== undefined) continue;
+      last = { cpu, context };
       if (walked.has(context.root)) continue;
       walked.add(context.root);
       roots.add(context.root);
@@ -38,7 +43,7 @@ export async function sampleTables(
     }
     signal?.throwIfAborted();
     if (performance.now() - started >= forMs) {
-      const { cpu, context } = contexts[0]!;
+      const { cpu, context } = last ?? tables[0]!;
       return { context, source: { kind: "sampleMissed", cpu, roots: roots.size, polls } };
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_PAUSE_MS));

@@ -1,6 +1,11 @@
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
-import type { PagingContextOptions, PagingModeName } from "../arch/x86/paging_context.ts";
+import { NoTablesError } from "../arch/x86/cpu_state.ts";
+import type {
+  PagingContext,
+  PagingContextOptions,
+  PagingModeName,
+} from "../arch/x86/paging_context.ts";
 import type { CpuRegisters } from "../arch/x86/registers.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
@@ -10,6 +15,7 @@ import type { AddressRange } from "../translate/address_range.ts";
 import { AddressSpace } from "../translate/address_space.ts";
 import type { AliasRecord } from "../translate/aliases.ts";
 import type { MappingRecord } from "../translate/mappings.ts";
+import type { WalkOptions } from "../translate/walk.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { completeExpectation, type Expectation } from "../verify/expectation.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
@@ -31,6 +37,7 @@ import type {
   GuestSnapshotOptions,
   GuestTables,
 } from "./ranges.ts";
+import type { PhysicalBits } from "./physical_bits.ts";
 import type { PageTable, TableChoice } from "./table_choice.ts";
 import { TableFinder } from "./table_finder.ts";
 import type { WatchEvent, WatchOptions } from "./watch.ts";
@@ -73,7 +80,9 @@ export class Session implements AsyncDisposable {
   readonly #source: GuestSource;
   readonly #tables: TableFinder;
   readonly #linux: LinuxAttachment;
+  readonly #named: number | undefined;
   #freezer: Freezer | null = null;
+  #bits: Promise<PhysicalBits> | null = null;
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
   constructor(parts: SessionParts) {
@@ -81,6 +90,7 @@ export class Session implements AsyncDisposable {
     const { memory, cpus } = source;
     this.memory = memory;
     this.#source = source;
+    this.#named = paging.physicalAddressBits;
     this.#tables = new TableFinder({
       cpus,
       memory,
@@ -90,7 +100,7 @@ export class Session implements AsyncDisposable {
     });
     this.#linux = new LinuxAttachment({
       memory,
-      contexts: async () => (await this.#tables.contexts()).map(({ context }) => context),
+      vcpus: this.#tables.vcpus,
       ...kernelCacheDir !== undefined && { kernelCacheDir },
     });
   }
@@ -163,9 +173,13 @@ export class Session implements AsyncDisposable {
   /**
    * The chosen tables as an address space, to walk and read through many times. `sampleMs` needs the
    * address it samples for.
+   *
+   * @throws {NoTablesError} if the vCPU does not translate by the guest's tables
    */
   async addressSpace(choice: TableChoice = {}, address?: AddressLike): Promise<AddressSpace> {
-    return new AddressSpace(this.memory, (await this.pageTable(choice, address)).context);
+    const { context } = await this.pageTable(choice, address);
+    requireTablesOrIdentity(context);
+    return new AddressSpace(this.memory, context);
   }
 
   /**
@@ -177,16 +191,20 @@ export class Session implements AsyncDisposable {
   async walk(address: AddressLike, options: GuestWalkOptions = {}): Promise<GuestWalk> {
     const [choice, walkOptions] = splitWalkOptions(options);
     const table = await this.pageTable(choice, address, readOptionsOf(walkOptions));
-    return await walkGuest(this.memory, table, address, walkOptions);
+    return await this.#walk(table, address, walkOptions);
   }
 
   /**
    * Returns the physical address of a linear one, or null if no page is mapped there.
    *
+   * With paging off it is the same one, below 4 GiB.
+   *
    * @throws {PageFaultError} if the tables could not be read, so that it is not known
+   * @throws {NoTablesError} if the vCPU does not translate by the guest's tables
    */
   async translate(address: AddressLike, options: TableChoice = {}): Promise<bigint | null> {
     const { context } = await this.pageTable(options, address);
+    requireTablesOrIdentity(context);
     return await new AddressSpace(this.memory, context).translate(address);
   }
 
@@ -209,6 +227,7 @@ export class Session implements AsyncDisposable {
    * table is chosen once, at the start, and the guest is not paused.
    *
    * @throws {InvalidArgumentError} if the address or the choice cannot be used
+   * @throws {NoTablesError} if the vCPU does not translate by the guest's tables
    * @throws {MonitorError} if the guest cannot be asked
    */
   async *watch(
@@ -218,7 +237,8 @@ export class Session implements AsyncDisposable {
     const { splitWatchOptions, watchWalks } = await import("./watch.ts");
     const [choice, watchOptions] = splitWatchOptions(options);
     const table = await this.pageTable(choice, address, readOptionsOf(options));
-    yield* watchWalks(() => walkGuest(this.memory, table, address), watchOptions);
+    requireTables(table.context);
+    yield* watchWalks(() => this.#walk(table, address), watchOptions);
   }
 
   /**
@@ -296,7 +316,7 @@ export class Session implements AsyncDisposable {
     checkAccess(wanted);
     const [choice, walkOptions] = splitWalkOptions(options);
     const table = await this.pageTable(choice, address, readOptionsOf(walkOptions));
-    const found = await walkGuest(this.memory, table, address, walkOptions);
+    const found = await this.#walk(table, address, walkOptions);
     return access(found, table.context, wanted);
   }
 
@@ -322,6 +342,11 @@ export class Session implements AsyncDisposable {
     yield* guestAudit(this, options);
   }
 
+  /** The same without asking the guest's kernel: two commands at most, for listings. */
+  async machinePhysicalBits(): Promise<number | null> {
+    return await (await this.#physicalBits()).ofMachine();
+  }
+
   /** Finds the tables that a choice means, and whether KPTI gives them a partner. */
   async tables(
     choice: TableChoice & ReadOptions = {},
@@ -329,6 +354,29 @@ export class Session implements AsyncDisposable {
   ): Promise<GuestTables> {
     const { guestTables } = await import("./ranges.ts");
     return await guestTables(this, choice, address);
+  }
+
+  /**
+   * MAXPHYADDR of the guest's vCPUs: as the options say, else asked for once, of the machine
+   * (`phys-bits`), then of the guest's Linux; null if nobody tells it.
+   */
+  async physicalAddressBits(): Promise<number | null> {
+    return await (await this.#physicalBits()).ofMachineOrKernel();
+  }
+
+  #physicalBits(): Promise<PhysicalBits> {
+    return this.#bits ??= import("./physical_bits.ts").then(({ PhysicalBits }) =>
+      new PhysicalBits({
+        named: this.#named,
+        monitor: this.#source.monitor,
+        linux: () => this.linux(),
+      })
+    );
+  }
+
+  #walk(table: PageTable, address: AddressLike, options: WalkOptions = {}): Promise<GuestWalk> {
+    const physicalAddressBits = () => this.physicalAddressBits();
+    return walkGuest({ memory: this.memory, physicalAddressBits }, table, address, options);
   }
 
   /** Closes the door and leaves the guest as it was. May be called twice. */
@@ -340,6 +388,15 @@ export class Session implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function requireTables({ noTables }: PagingContext): void {
+  if (noTables !== undefined) throw new NoTablesError(noTables);
+}
+
+/** With paging off, linear addresses can still be read: they are physical ones. */
+function requireTablesOrIdentity(context: PagingContext): void {
+  if (context.mode !== "none" || context.noTables?.kind === "smm") requireTables(context);
 }
 
 function readOptionsOf({ signal }: ReadOptions): ReadOptions {

@@ -1,17 +1,19 @@
 import type { AddressLike } from "../core/address.ts";
 import { assumedRegisters } from "../arch/x86/assumed_registers.ts";
+import { NoTablesError } from "../arch/x86/cpu_state.ts";
 import type { CpuSource } from "../arch/cpu_source.ts";
 import {
+  checkRoot,
   type PagingContext,
   pagingContext,
   type PagingContextOptions,
   type PagingModeName,
   withRoot,
 } from "../arch/x86/paging_context.ts";
-import type { CpuRegisters } from "../arch/x86/registers.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { checkTableChoice, type PageTable, type TableChoice } from "./table_choice.ts";
+import { VcpuTables, whyNone } from "./vcpu_tables.ts";
 
 /** What the page tables of a guest are found with. */
 export interface TableFinderParts {
@@ -29,10 +31,13 @@ export interface TableFinderParts {
 
 /** Turns a choice of page table into the table: a vCPU's, a named root's, a process's. */
 export class TableFinder {
+  /** The tables of the guest's vCPUs. */
+  readonly vcpus: VcpuTables;
   readonly #parts: TableFinderParts;
 
   constructor(parts: TableFinderParts) {
     this.#parts = parts;
+    this.vcpus = new VcpuTables(parts.cpus, parts.memory, parts.paging);
   }
 
   /** Finds the page table that a choice means; see `Session.pageTable`. */
@@ -42,23 +47,19 @@ export class TableFinder {
     options: ReadOptions = {},
   ): Promise<PageTable> {
     checkTableChoice(choice, address);
-    const { cpu, root, sampleMs } = choice;
+    const { root, sampleMs } = choice;
     const process = choice.pid ?? choice.comm;
     if (process !== undefined) return await this.#ofProcess(process, options);
     if (sampleMs !== undefined && address !== undefined) {
       return await this.#sampled(sampleMs, address, options);
     }
     if (root !== undefined) {
-      return { context: withRoot(await this.#anyContext(), root), source: { kind: "root" } };
+      const context = await this.#anyContext(options);
+      checkRoot(root, context.mode);
+      return { context: withRoot(context, root), source: { kind: "root" } };
     }
-    const registers = await this.#parts.cpus.registers(cpu);
-    return { context: this.#context(registers), source: { kind: "cpu", cpu: registers.cpu } };
-  }
-
-  /** The paging context of every vCPU now, by number. */
-  async contexts(): Promise<{ cpu: number; context: PagingContext }[]> {
-    const all = await this.#parts.cpus.allRegisters();
-    return all.map((registers) => ({ cpu: registers.cpu, context: this.#context(registers) }));
+    const { cpu, context } = await this.vcpus.of(choice.cpu);
+    return { context, source: { kind: "cpu", cpu } };
   }
 
   async #ofProcess(wanted: number | string, { signal }: ReadOptions): Promise<PageTable> {
@@ -73,7 +74,7 @@ export class TableFinder {
     const { walk } = await import("../translate/walk.ts");
     return await sampleTables(
       {
-        contexts: () => this.contexts(),
+        tables: () => this.vcpus.all(),
         walk: (context) =>
           walk(this.#parts.memory, context, address, { ...options, recheck: false }),
       },
@@ -83,13 +84,17 @@ export class TableFinder {
   }
 
   /** The context that a named root is put into: how the guest pages, whatever its CR3s are. */
-  async #anyContext(): Promise<PagingContext> {
-    const { mode, paging, cpus } = this.#parts;
+  async #anyContext({ signal }: ReadOptions): Promise<PagingContext> {
+    const { mode, paging } = this.#parts;
     if (mode !== undefined) return pagingContext(assumedRegisters(mode), paging);
-    return this.#context(await cpus.registers());
-  }
-
-  #context(registers: CpuRegisters): PagingContext {
-    return pagingContext(registers, this.#parts.paging);
+    const { context } = await this.vcpus.of();
+    if (context.noTables === undefined) return context;
+    const { tables: [first], all } = await this.vcpus.translating(signal);
+    if (first !== undefined) return first.context;
+    throw new NoTablesError({
+      ...all[0]!.context.noTables!,
+      reason: `the kind of tables at the root is not known, as ${whyNone(all)}`,
+      next: "name the mode, too: 4-level, 5-level, pae or 32-bit",
+    });
   }
 }

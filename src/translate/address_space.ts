@@ -1,7 +1,9 @@
 import { type AddressLike, formatAddress, parseAddress } from "../core/address.ts";
 import { PagewalkError } from "../core/errors.ts";
+import { describeNoTables } from "../arch/x86/cpu_state.ts";
 import { checkOptions, type OptionShape, wholeNumberFrom } from "../core/options.ts";
 import type { PagingContext } from "../arch/x86/paging_context.ts";
+import { describeReservedBits } from "../arch/x86/reserved_bits.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type Walk, walk, type WalkOptions } from "./walk.ts";
 
@@ -79,6 +81,7 @@ export class AddressSpace {
   async translate(address: AddressLike, options: ReadOptions = {}): Promise<bigint | null> {
     const result = await this.walk(address, { ...options, recheck: false });
     if (result.outcome === "mapped") return result.physicalAddress;
+    if (result.outcome === "noTables") return withoutPaging(result);
     if (result.outcome === "unreadable") throw new PageFaultError(result);
     return null;
   }
@@ -120,10 +123,20 @@ export class AddressSpace {
     const kept = this.#kept.get(page);
     if (kept !== undefined) return kept;
     const result = await this.walk(page, { ...options, recheck: false });
+    if (result.outcome === "noTables") {
+      const physical = withoutPaging(result);
+      if (physical === null) throw new PageFaultError(result);
+      return physical;
+    }
     if (result.outcome !== "mapped") throw new PageFaultError(result);
     if (this.#kept.size < this.#limit) this.#kept.set(page, result.physicalAddress);
     return result.physicalAddress;
   }
+}
+
+/** With paging off a linear address is the physical one, and has 32 bits (Intel SDM vol. 3, 3.3). */
+function withoutPaging({ address, mode }: Walk): bigint | null {
+  return mode === "none" && address < 1n << 32n ? address : null;
 }
 
 /**
@@ -147,14 +160,26 @@ export function describeFault(walk: Walk): string {
     case "notPresent":
       return `the ${walk.entry.name} entry is not present`;
     case "reservedBits":
-      return `the ${walk.entry.name} entry sets reserved bits ${
-        formatAddress(walk.entry.reservedBits)
-      }`;
+      return `the ${walk.entry.name} entry ${describeReservedBits(walk.entry, walk.mode)}: ` +
+        formatAddress(walk.entry.reservedBits);
+    case "noTables":
+      return describeNoTables(walk.why);
     case "unreadable":
-      return walk.failure === "outsideRam"
-        ? `corrupt tables: the next entry would be at ${
+      if (walk.failure !== "outsideRam") {
+        return `the entry at ${formatAddress(walk.entryAddress)} could not be read`;
+      }
+      return walk.steps.length === 0
+        ? describeRootOutsideRam(walk.root)
+        : `corrupt tables: the next entry would be at ${
           formatAddress(walk.entryAddress)
-        }, outside RAM`
-        : `the entry at ${formatAddress(walk.entryAddress)} could not be read`;
+        }, outside RAM`;
   }
+}
+
+/** Says of a root outside RAM what it most likely is: no table was read, so none can be corrupt. */
+export function describeRootOutsideRam(root: bigint): string {
+  return `the root ${
+    formatAddress(root)
+  } lies outside RAM, so it is not a page table of this guest: ` +
+    "name another root or vCPU";
 }

@@ -6,12 +6,7 @@ import type { AddressRange } from "./address_range.ts";
 import type { PageTableEntry } from "../arch/x86/entry.ts";
 import { LIST_SHAPE, type ListOptions, listTables } from "./listing.ts";
 import type { Listed, ListedSpan } from "./listing_records.ts";
-import {
-  type DecidingLevels,
-  type LeafRights,
-  type Rights,
-  WITHOUT_PAGING,
-} from "../arch/x86/rights.ts";
+import { type DecidingLevels, type LeafRights, type Rights } from "../arch/x86/rights.ts";
 
 /** A linear address that reaches a physical one. */
 export interface Alias {
@@ -115,13 +110,6 @@ function* aliasesIn(record: Listed, target: bigint, found: readonly Alias[]): Ge
       if (address === null) return;
       const pageSizeBytes = record.lengthBytes;
       yield { kind: "alias", address, pageSizeBytes, entry, leaf, effective, decidedBy };
-      return;
-    }
-    case "identity": {
-      const address = addressIn(record, 0n, target);
-      if (address !== null) {
-        yield { kind: "alias", address, pageSizeBytes: 4096, ...WITHOUT_PAGING };
-      }
       return;
     }
     case "shared": {

@@ -1,4 +1,5 @@
 import { canonicalize } from "../core/canonical.ts";
+import { NoTablesError, PAGING_OFF } from "../arch/x86/cpu_state.ts";
 import {
   ADDRESS,
   BOOLEAN,
@@ -107,6 +108,7 @@ const BATCH = 512;
  * that point at each other end as any others do.
  *
  * @throws {InvalidArgumentError} if the range cannot be used
+ * @throws {NoTablesError} if the context says that there are no tables
  * @throws if the memory fails in another way than {@linkcode MemoryReadError}
  *
  * @example Usage
@@ -132,12 +134,10 @@ export async function* listTables(
 ): AsyncGenerator<Listed[]> {
   checkOptions(options, "the options of a listing", LIST_SHAPE);
   const mode = PAGING_MODES[context.mode];
+  const why = context.noTables ?? (mode.levels.length === 0 ? PAGING_OFF : undefined);
+  if (why !== undefined) throw new NoTablesError(why);
   const interval = linearInterval(parseRange(range), mode.linearAddressBits);
   if (interval === null) return;
-  if (mode.levels.length === 0) {
-    yield [{ kind: "identity", address: 0n, lengthBytes: 2 ** mode.linearAddressBits }];
-    return;
-  }
   const space = { mode, interval, decoders: levelDecoders(context) };
   yield* new Listing(memory, context, space, options).batches();
 }
@@ -252,7 +252,7 @@ class Listing {
       const entry = entryAt(visit, index);
       batch.push(
         entry.reservedBits
-          ? { kind: "reservedBits", ...spanOf(visit, entry, mode), entry }
+          ? { kind: "reservedBits", ...spanOf(visit, entry, mode), entry, entries: 1 }
           : this.#pages.page(visit, entry),
       );
     }
@@ -263,7 +263,7 @@ class Listing {
   #closed(visit: Visit, below: Below): Listed {
     const { entry } = below;
     const span = spanOf(visit, entry, this.#space.mode);
-    if (below.is !== "shared") return { kind: "reservedBits", ...span, entry };
+    if (below.is !== "shared") return { kind: "reservedBits", ...span, entry, entries: 1 };
     const failure = this.#failures.get(entry.frame);
     if (failure) return this.#unreadable(visit, entry, failure);
     const { level } = this.#space.decoders[visit.depth + 1]!.format;

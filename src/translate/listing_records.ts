@@ -28,12 +28,6 @@ export interface ListedPage extends ListedSpan {
   readonly decidedBy: DecidingLevels;
 }
 
-/** With paging off every linear address is a physical one. */
-export interface ListedIdentity extends ListedSpan {
-  /** Which kind of record this is. */
-  readonly kind: "identity";
-}
-
 /** An entry that is not present although it is not empty: swapped out, `PROT_NONE`. Only if asked for. */
 export interface ListedNotPresent extends ListedSpan {
   /** Which kind of record this is. */
@@ -44,12 +38,14 @@ export interface ListedNotPresent extends ListedSpan {
   readonly content: NotPresentContent;
 }
 
-/** An entry that sets reserved bits: no access gets past it. */
+/** Entries with bits that are reserved for the same cause, one after the other: no access gets past. */
 export interface ListedReservedBits extends ListedSpan {
   /** Which kind of record this is. */
   readonly kind: "reservedBits";
-  /** The entry; its `reservedBits` tells which. */
+  /** The first entry; its `reservedBits` tells which. */
   readonly entry: PageTableEntry;
+  /** How many entries there are. */
+  readonly entries: number;
 }
 
 /** A table that could not be read, so that nothing is known of its addresses. */
@@ -110,7 +106,6 @@ export interface ListedTruncated extends ListedSpan {
 /** What a listing of page tables is made of. */
 export type Listed =
   | ListedPage
-  | ListedIdentity
   | ListedNotPresent
   | ListedReservedBits
   | ListedUnreadable

@@ -6,12 +6,8 @@ import { type CacheType, type PageAttributeTable, PAT_OF_LINUX } from "../arch/x
 import type { PageTableEntry } from "../arch/x86/entry.ts";
 import { LIST_SHAPE, type ListOptions, listTables } from "./listing.ts";
 import type { Listed, ListedPage, ListedSpan, ListedTable } from "./listing_records.ts";
-import {
-  type DecidingLevels,
-  type LeafRights,
-  type Rights,
-  WITHOUT_PAGING,
-} from "../arch/x86/rights.ts";
+import { ReservedRun } from "./_reserved_run.ts";
+import { type DecidingLevels, type LeafRights, type Rights } from "../arch/x86/rights.ts";
 
 /** What the pages of a run have in common. Whether one was accessed or written is its own matter. */
 export type RunRights = Omit<LeafRights, "accessed" | "dirty">;
@@ -34,14 +30,14 @@ export interface Mapping extends ListedSpan {
   readonly decidedBy: DecidingLevels;
   /** How the processor may cache the pages, by the PAT that the options name. */
   readonly cacheType: CacheType;
-  /** The entry that maps the first page; none with paging off. */
-  readonly entry?: PageTableEntry;
+  /** The entry that maps the first page. */
+  readonly entry: PageTableEntry;
 }
 
 /** What {@linkcode mappings} yields: runs of pages, and whatever else there is to know. */
 export type MappingRecord =
   | Mapping
-  | Exclude<Listed, ListedPage | ListedTable | { kind: "identity" }>;
+  | Exclude<Listed, ListedPage | ListedTable>;
 
 /** Options of {@linkcode mappings}. */
 export interface MappingsOptions extends Omit<ListOptions, "tables"> {
@@ -111,13 +107,18 @@ export async function* mappings(
   checkOptions(options, "the options of a listing", MAPPINGS_SHAPE);
   const { pages = false, contiguous = false, filter, pat = PAT_OF_LINUX, ...list } = options;
   const runs = new RunBuilder(pat, contiguous);
+  const reserved = new ReservedRun(context.mode);
   for await (const batch of listTables(memory, context, range, list)) {
     for (const record of batch) {
       list.signal?.throwIfAborted();
       if (record.kind === "table") continue;
-      if (record.kind === "identity") {
-        yield identityMapping(record.lengthBytes);
-      } else if (record.kind !== "page") {
+      if (record.kind === "reservedBits" && !pages) {
+        yield* runs.end();
+        yield* reserved.add(record);
+        continue;
+      }
+      yield* reserved.end();
+      if (record.kind !== "page") {
         yield* runs.end();
         yield record;
       } else if (filter && !filter(record)) {
@@ -130,6 +131,7 @@ export async function* mappings(
     }
   }
   yield* runs.end();
+  yield* reserved.end();
 }
 
 /** A run that is still growing. */
@@ -231,19 +233,5 @@ function pageMapping(page: ListedPage, pat: PageAttributeTable): Mapping {
     decidedBy,
     cacheType: pat[leaf.patIndex]!,
     entry,
-  };
-}
-
-/** With paging off there is one run; no cache bits then, so it is written back. */
-function identityMapping(lengthBytes: number): Mapping {
-  return {
-    kind: "mapping",
-    address: 0n,
-    lengthBytes,
-    physicalAddress: 0n,
-    pageSizeBytes: 4096,
-    pages: lengthBytes / 4096,
-    ...WITHOUT_PAGING,
-    cacheType: "WB",
   };
 }

@@ -1,5 +1,6 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
 import { isCanonical } from "../core/canonical.ts";
+import { type NoTables, PAGING_OFF } from "../arch/x86/cpu_state.ts";
 import { BOOLEAN, checkOptions, type OptionShape, SIGNAL } from "../core/options.ts";
 import type { PagingContext, PagingModeName } from "../arch/x86/paging_context.ts";
 import {
@@ -7,6 +8,7 @@ import {
   type MemoryReadFailure,
   type PhysicalMemory,
 } from "../memory/physical_memory.ts";
+import { mayBeBeyond } from "../arch/x86/physical_bits.ts";
 import { type LevelDecoder, levelDecoders, type PageTableEntry } from "../arch/x86/entry.ts";
 import { PAGING_MODES, type PagingLevel, tableIndex } from "../arch/x86/modes.ts";
 import {
@@ -15,7 +17,6 @@ import {
   type LeafRights,
   leafRightsOf,
   type Rights,
-  WITHOUT_PAGING,
 } from "../arch/x86/rights.ts";
 import { REREADINGS, saysTheSame, shuffled } from "./reread.ts";
 
@@ -50,6 +51,8 @@ export interface MappedWalk extends WalkRecord {
   readonly effective: Rights;
   /** The level that decides each right. */
   readonly decidedBy: DecidingLevels;
+  /** True if MAXPHYADDR is not known and the page lies so high that an access may fault for it. */
+  readonly mayBeBeyond?: true;
 }
 
 /** An entry on the way is not present: an access would fault. */
@@ -90,13 +93,22 @@ export interface UnreadableWalk extends WalkRecord {
   readonly failure: MemoryReadFailure;
 }
 
+/** There was nothing to walk: paging is off, or the vCPU's CR3 is no root of this guest's tables. */
+export interface NoTablesWalk extends WalkRecord {
+  /** No entry was read, so there is no verdict. */
+  readonly outcome: "noTables";
+  /** Why there are no tables. */
+  readonly why: NoTables;
+}
+
 /** A walk of the page tables: every step, and how it ended. */
 export type Walk =
   | MappedWalk
   | NotPresentWalk
   | ReservedBitsWalk
   | NonCanonicalWalk
-  | UnreadableWalk;
+  | UnreadableWalk
+  | NoTablesWalk;
 
 /** How a walk ended. */
 export type WalkOutcome = Walk["outcome"];
@@ -153,9 +165,10 @@ export async function walk(
     steps,
     changedDuringWalk: false,
   };
-  if (!isCanonical(target, mode.linearAddressBits)) return { ...record, outcome: "nonCanonical" };
   const decoders = levelDecoders(context);
-  if (decoders.length === 0) return identity(record);
+  const why = context.noTables ?? (decoders.length === 0 ? PAGING_OFF : undefined);
+  if (why !== undefined) return { ...record, outcome: "noTables", why };
+  if (!isCanonical(target, mode.linearAddressBits)) return { ...record, outcome: "nonCanonical" };
 
   const ended = await descend(memory, context, decoders, record, options.signal);
   if (options.recheck === false) return ended;
@@ -192,6 +205,7 @@ async function descend(
         outcome: "mapped",
         physicalAddress: entry.frame | offset,
         pageSizeBytes: 2 ** shift,
+        ...mayBeBeyond(context, entry.frame) && { mayBeBeyond: true },
         leaf: leafRightsOf(entry, context.userKeys || context.supervisorKeys),
         ...effectiveRights(record.steps),
       };
@@ -234,15 +248,4 @@ async function changed(
     if (same.includes(false)) return true;
   }
   return false;
-}
-
-/** With paging off a linear address is the physical one, and nothing is forbidden. */
-function identity(record: WalkRecord): MappedWalk {
-  return {
-    ...record,
-    outcome: "mapped",
-    physicalAddress: record.address,
-    pageSizeBytes: 4096,
-    ...WITHOUT_PAGING,
-  };
 }

@@ -1,10 +1,14 @@
 import { isCanonical } from "../core/canonical.ts";
-import type { PagingContext, PagingModeName } from "../arch/x86/paging_context.ts";
+import { describeNoTables, type NoTables } from "../arch/x86/cpu_state.ts";
+import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import type { PageTableEntry } from "../arch/x86/entry.ts";
 import type { Listed, ListedPage } from "../translate/listing_records.ts";
 import { PAGING_MODES } from "../arch/x86/modes.ts";
-import { type LeafRights, WITHOUT_PAGING } from "../arch/x86/rights.ts";
+import { describeMayBeBeyond, mayBeBeyond } from "../arch/x86/physical_bits.ts";
+import { describeReservedBits } from "../arch/x86/reserved_bits.ts";
+import { describeRootOutsideRam } from "../translate/address_space.ts";
+import type { LeafRights } from "../arch/x86/rights.ts";
 import { wholePages } from "./_whole_pages.ts";
 import { completeExpectation, type Expectation } from "./expectation.ts";
 import type { GapCause, JudgedGap, JudgedPart } from "./range_verdict.ts";
@@ -15,19 +19,31 @@ export class RangeJudge {
   /** The first address of the range, and the first behind it. */
   readonly start: bigint;
   readonly end: bigint;
-  readonly #mode: PagingModeName;
+  readonly #context: PagingContext;
   readonly #expectation: ReturnType<typeof completeExpectation>;
   /** Pages that are alike share their rights' object, so each kind is judged once. */
   readonly #judged = new Map<LeafRights, ReturnType<typeof judgePage>>();
   /** Everything below was judged. */
   #at: bigint;
   #gap: JudgedGap | null = null;
+  #knownBits: bigint | null = null;
 
   constructor(context: PagingContext, range: Required<AddressRange>, expectation: Expectation) {
     ({ start: this.start, end: this.end } = wholePages(range));
-    this.#mode = context.mode;
+    this.#context = context;
     this.#expectation = completeExpectation(expectation);
     this.#at = this.start;
+  }
+
+  /** Whether it takes MAXPHYADDR to judge one of these records. */
+  needsPhysicalBits(records: readonly Listed[]): boolean {
+    if (!this.#context.physicalAddressBitsAssumed || this.#knownBits !== null) return false;
+    return records.some((r) => r.kind === "page" && mayBeBeyond(this.#context, r.entry.frame));
+  }
+
+  /** Takes MAXPHYADDR. */
+  learnPhysicalBits(bits: number): void {
+    this.#knownBits = BigInt(bits);
   }
 
   /** Takes the next record, and adds the parts that it completes. */
@@ -39,22 +55,24 @@ export class RangeJudge {
     switch (record.kind) {
       case "page":
         return this.#page(record, address, end, parts);
-      case "identity":
-        return this.#page(identityPage(record.lengthBytes), address, end, parts);
       case "notPresent":
         return this.#noPage("notPresent", contentReason(record.content), end, parts, record.entry);
       case "reservedBits":
         return this.#noPage(
           "reservedBits",
-          "an entry sets reserved bits",
+          `the ${record.entry.name} entry ${
+            describeReservedBits(record.entry, this.#context.mode)
+          }`,
           end,
           parts,
           record.entry,
         );
       case "unreadable": {
-        const reason = record.failure === "outsideRam"
-          ? "corrupt tables: an entry points to a table outside RAM"
-          : "a table could not be read";
+        const reason = record.failure !== "outsideRam"
+          ? "a table could not be read"
+          : record.entry === undefined
+          ? describeRootOutsideRam(record.table)
+          : "corrupt tables: an entry points to a table outside RAM";
         return this.#noPage("unreadable", reason, end, parts, record.entry);
       }
       case "changed":
@@ -69,6 +87,12 @@ export class RangeJudge {
     }
   }
 
+  /** Takes that there are no tables: nothing of the range can be judged. */
+  noTables(why: NoTables, parts: JudgedPart[]): void {
+    this.#noPage("noTables", describeNoTables(why), this.end, parts);
+    this.#endGap(parts);
+  }
+
   /** Adds the parts that are left. */
   finish(parts: JudgedPart[]): void {
     this.#nothingUntil(this.end, parts);
@@ -76,11 +100,13 @@ export class RangeJudge {
   }
 
   #page(
-    page: Omit<ListedPage, "entry"> & { entry?: PageTableEntry },
+    page: ListedPage,
     address: bigint,
     end: bigint,
     parts: JudgedPart[],
   ): void {
+    const beyond = this.#beyond(page);
+    if (beyond !== null) return this.#noPage(...beyond, end, parts, page.entry);
     this.#endGap(parts);
     this.#at = end;
     const { entry, leaf, effective, decidedBy } = page;
@@ -88,9 +114,9 @@ export class RangeJudge {
       kind: "page",
       address,
       lengthBytes: Number(end - address),
-      pageSizeBytes: entry === undefined ? 4096 : page.lengthBytes,
+      pageSizeBytes: page.lengthBytes,
       physicalAddress: page.physicalAddress + (address - page.address),
-      ...entry && { entry },
+      entry,
       leaf,
       effective,
       decidedBy,
@@ -98,11 +124,29 @@ export class RangeJudge {
     });
   }
 
+  /** Why a page that lies too high is not judged, or null. */
+  #beyond({ entry }: ListedPage): [GapCause, string] | null {
+    const { frame } = entry;
+    if (this.#knownBits !== null) {
+      if (frame >> this.#knownBits === 0n) return null;
+      return [
+        "reservedBits",
+        `the ${entry.name} entry is present but sets address bits at or above MAXPHYADDR ` +
+        `(${this.#knownBits})`,
+      ];
+    }
+    if (!mayBeBeyond(this.#context, frame)) return null;
+    return ["beyondKnown", describeMayBeBeyond(frame & -(1n << 36n))];
+  }
+
   #judge(page: Pick<ListedPage, "leaf" | "effective" | "decidedBy">): ReturnType<typeof judgePage> {
     let judged = this.#judged.get(page.leaf);
     if (!judged) {
       const { leaf, effective, decidedBy } = page;
-      judged = judgePage({ mode: this.#mode, leaf, effective, decidedBy }, this.#expectation);
+      judged = judgePage(
+        { mode: this.#context.mode, leaf, effective, decidedBy },
+        this.#expectation,
+      );
       if (this.#judged.size >= 4096) this.#judged.clear();
       this.#judged.set(leaf, judged);
     }
@@ -111,7 +155,7 @@ export class RangeJudge {
 
   /** Between records nothing is mapped, and in the middle of the address space nothing can be. */
   #nothingUntil(address: bigint, parts: JudgedPart[]): void {
-    const bits = PAGING_MODES[this.#mode].linearAddressBits;
+    const bits = PAGING_MODES[this.#context.mode].linearAddressBits;
     while (this.#at < address) {
       const valid = isCanonical(this.#at, bits);
       // Addresses stop being valid at the end of the lower half, and are again in the upper half.
@@ -120,7 +164,12 @@ export class RangeJudge {
       const border = valid ? (this.#at < lowerEnd ? lowerEnd : 1n << 64n) : upperStart;
       const end = border < address ? border : address;
       if (valid) this.#noPage("notPresent", "no page is mapped", end, parts);
-      else this.#noPage("nonCanonical", `not an address of ${this.#mode} paging`, end, parts);
+      else {this.#noPage(
+          "nonCanonical",
+          `not an address of ${this.#context.mode} paging`,
+          end,
+          parts,
+        );}
     }
   }
 
@@ -168,8 +217,4 @@ function contentReason(content: { kind: "empty" | "protNone" | "swap" }): string
     case "swap":
       return "the page is not present: swapped out, or on its way";
   }
-}
-
-function identityPage(lengthBytes: number): Omit<ListedPage, "entry"> {
-  return { kind: "page", address: 0n, lengthBytes, physicalAddress: 0n, ...WITHOUT_PAGING };
 }

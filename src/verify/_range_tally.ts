@@ -30,9 +30,8 @@ export class RangeTally {
 
   /** Counts one part. */
   add(part: JudgedPart): void {
-    // A gap, and the address space with paging off, have no pages of their own: 4 KiB each.
-    const isOnePage = part.kind === "page" && part.entry !== undefined;
-    this.#count[part.verdict] += isOnePage ? 1 : part.lengthBytes / 4096;
+    // A gap has no pages of its own: 4 KiB each.
+    this.#count[part.verdict] += part.kind === "page" ? 1 : part.lengthBytes / 4096;
     if (part.kind === "page") {
       if (part.verdict !== "fail") return;
       this.#firstFailure ??= part.address;

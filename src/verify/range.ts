@@ -1,3 +1,4 @@
+import { PAGING_OFF } from "../arch/x86/cpu_state.ts";
 import type { PagingContext } from "../arch/x86/paging_context.ts";
 import { checkOptions, FUNCTION, type OptionShape, wholeNumberFrom } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
@@ -17,6 +18,8 @@ export interface VerifyRangeOptions
    * @default {100}
    */
   keep?: number;
+  /** Asked for MAXPHYADDR once, where it matters and the context does not tell it; null if unknown. */
+  learnPhysicalBits?: () => Promise<number | null>;
   /** Called with every part as it is judged, in address order: for reports that name every page. */
   onParts?: (parts: readonly JudgedPart[]) => void;
 }
@@ -28,6 +31,7 @@ export const VERIFY_RANGE_SHAPE: OptionShape<VerifyRangeOptions> = {
   maxTables: LIST_SHAPE.maxTables,
   userRoot: LIST_SHAPE.userRoot,
   keep: wholeNumberFrom(0),
+  learnPhysicalBits: FUNCTION,
   onParts: FUNCTION,
 };
 
@@ -101,8 +105,16 @@ export async function* judgeRange(
 ): AsyncGenerator<JudgedPart[]> {
   checkOptions(options, "the options of a check", VERIFY_RANGE_SHAPE);
   const judge = new RangeJudge(context, range, expectation);
-  const { keep: _keep, onParts: _onParts, ...listOptions } = options;
+  const { keep: _keep, onParts: _onParts, learnPhysicalBits, ...listOptions } = options;
   const { start, end } = judge;
+  const why = context.noTables ?? (context.mode === "none" ? PAGING_OFF : undefined);
+  if (why !== undefined) {
+    const parts: JudgedPart[] = [];
+    judge.noTables(why, parts);
+    yield parts;
+    return;
+  }
+  let isAsked = learnPhysicalBits === undefined;
   const whole = { start, lengthBytes: Number(end - start) };
   const listing = listTables(memory, context, whole, {
     ...listOptions,
@@ -112,6 +124,11 @@ export async function* judgeRange(
   });
   for await (const batch of listing) {
     const parts: JudgedPart[] = [];
+    if (!isAsked && judge.needsPhysicalBits(batch)) {
+      isAsked = true;
+      const bits = await learnPhysicalBits!();
+      if (bits !== null) judge.learnPhysicalBits(bits);
+    }
     for (const record of batch) judge.take(record, parts);
     if (parts.length > 0) yield parts;
   }

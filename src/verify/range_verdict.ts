@@ -16,8 +16,8 @@ export interface JudgedPageOfRange {
   readonly pageSizeBytes: number;
   /** The guest-physical address that `address` translates to. */
   readonly physicalAddress: bigint;
-  /** The entry that maps the page; none with paging off. */
-  readonly entry?: PageTableEntry;
+  /** The entry that maps the page. */
+  readonly entry: PageTableEntry;
   /** What that entry says. */
   readonly leaf: LeafRights;
   /** What all levels allow together. */
@@ -44,6 +44,10 @@ export type GapCause =
   | "changed"
   /** These are no addresses in the paging mode. */
   | "nonCanonical"
+  /** There are no tables: paging is off, or the vCPU does not translate by the guest's tables. */
+  | "noTables"
+  /** MAXPHYADDR is not known, and the page lies so high that every access may fault. */
+  | "beyondKnown"
   /** The listing ended, as it had visited as many tables as it may. */
   | "truncated";
 

@@ -1,5 +1,6 @@
 import { describeFault } from "../translate/address_space.ts";
 import { PAGING_MODES } from "../arch/x86/modes.ts";
+import { describeMayBeBeyond } from "../arch/x86/physical_bits.ts";
 import type { Right } from "../arch/x86/rights.ts";
 import type { MappedWalk, Walk } from "../translate/walk.ts";
 import { completeExpectation, type Expectation, USER_CLEARED } from "./expectation.ts";
@@ -71,6 +72,10 @@ export function judge(walk: Walk, expectation: Expectation = USER_CLEARED): Verd
     const knownAbsent = walk.outcome === "notPresent" || walk.outcome === "nonCanonical";
     const verdict = !present && knownAbsent ? "pass" : "inconclusive";
     return { ...about, verdict, reason: describeFault(walk), mismatches: [] };
+  }
+  if (walk.mayBeBeyond) {
+    const reason = describeMayBeBeyond(walk.physicalAddress);
+    return { ...about, verdict: "inconclusive", reason, mismatches: [] };
   }
   return { ...about, ...judgePage(walk, { present, rights, scope }) };
 }

@@ -21,7 +21,7 @@ async function measure(leaves: number): Promise<BenchRow[]> {
     memoryFile: true,
   });
   await writeTables(running.memoryFile!, running.guest.vcpus[0]!.tables!.root, leaves);
-  await using guest = await connect(running.monitorPort, { allowUnsafe: ["info mem"] });
+  await using guest = await connect(running.monitorPort, { allowUnsafe: ["info mem", "info tlb"] });
   const listed = await countPages(guest);
   const qemuRows = (await guest.monitor.command("info tlb")).split("\n").length;
   if (listed !== qemuRows) throw new Error(`${listed} pages listed, ${qemuRows} by info tlb`);

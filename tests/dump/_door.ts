@@ -26,7 +26,7 @@ export async function dumpGuest(live: Session, path: string, options = ""): Prom
 export async function compareDoors(live: Session, other: Session, every = 1): Promise<number> {
   let compared = 0;
   for (const { cpu } of await live.allRegisters()) {
-    const rows = await readTlb(live.monitor, { cpu });
+    const rows = await readTlb(live.monitor, { cpu, allowUnsafe: ["info tlb"] });
     const [here, there] = [await live.addressSpace({ cpu }), await other.addressSpace({ cpu })];
     const { executeDisable: _, ...context } = here.context;
     assertEquals({ ...there.context, executeDisable: undefined }, {

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { DumpFormatError, InvalidArgumentError, pagingMode, parseRamLayout } from "../../mod.ts";
 import { readDump } from "../../src/connectors/dump/dump.ts";
+import { CONTAINERS } from "../../src/connectors/dump/magics.ts";
 import { bufferBytes } from "../../src/connectors/dump/dump_bytes.ts";
 import { rawRanges } from "../../src/connectors/dump/ram_layout.ts";
 import { buildCore, type CoreShape } from "./_elf_builder.ts";
@@ -74,7 +75,22 @@ Deno.test("what is no dump is refused, and the message says what it is", () => {
     ["PAGEDU64", "Windows"],
     ["QFI\xfb", "disk image"],
     ["QEVM\0\0\0\x03", "migration"],
-    ["\x1f\x8b\x08", "gunzip"],
+    ["\x1f\x8b\x08", "compressed by gzip"],
+    ["EMiL\x01\0\0\0", "LiME"],
+    ["AVML\x02\0\0\0", "AVML"],
+    ["LibvirtQemudSave\x02", "virsh dump --memory-only"],
+    ["LibvirtQemudPart\x02", "did not finish"],
+    ["DISKDUMP", "diskdump"],
+    ["\xd2\xbe\xd2\xbe\x08", "VMware"],
+    ["\x7fVirtualBox SavedState V1.2", "VirtualBox"],
+    [`${"\0".repeat(4086)}S1SUSPEND`, "hibernation"],
+    [`${"name".padEnd(257, "\0")}ustar\x0000`, "tar archive"],
+    ["PK\x03\x04\x14", "zip archive"],
+    ["BZh91AY&SY", "bzip2"],
+    ["\xfd7zXZ\0", "compressed by xz"],
+    ["\x28\xb5\x2f\xfd", "zstd"],
+    ["\x04\x22\x4d\x18", "lz4"],
+    ['{"pagewalk":"recording","version":1}', "replay:"],
     ["\x7fELF\x02\x02", "cut short"],
     [buildCore({ ...CORE, machine: 183 }), "machine 183"],
     [buildCore({ ...CORE, cpus: [] }), "no QEMU notes"],
@@ -94,6 +110,16 @@ Deno.test("what is no dump is refused, and the message says what it is", () => {
       ? Uint8Array.from(content, (char) => char.charCodeAt(0))
       : content;
     assertThrows(() => read(bytes), DumpFormatError, message);
+  }
+});
+
+Deno.test("no file that is known for something else is taken for raw memory", () => {
+  for (const { magic, at = 0, problem } of CONTAINERS) {
+    const bytes = new Uint8Array(2 * PAGE.length);
+    bytes.set(Uint8Array.from(magic, (char) => char.charCodeAt(0)), at);
+    assertThrows(() => read(bytes), DumpFormatError, problem);
+    bytes[at] = bytes[at]! ^ 0xff;
+    assertEquals(read(bytes).kind, "raw", problem);
   }
 });
 

@@ -55,7 +55,7 @@ export async function compareMapping(
  */
 export async function compareTlb(session: Session, cpu: number): Promise<number> {
   return await session.frozen(async () => {
-    const rows = await readTlb(session.monitor, { cpu });
+    const rows = await readTlb(session.monitor, { cpu, allowUnsafe: ["info tlb"] });
     // The guest stands still, so what was read stays true.
     const { context } = await session.pageTable({ cpu });
     const memory = new CachingMemory(session.memory, { granuleBytes: 4096 });

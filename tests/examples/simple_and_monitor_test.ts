@@ -54,7 +54,9 @@ Deno.test("monitor.ts prints the command's text alone, fit for a pipe", async ()
 
 Deno.test("monitor.ts refuses what could change or stop the guest, and sends nothing", async () => {
   await using monitor = fakeMonitor(simulatedGuest());
-  for (const command of ["quit", "stop", "info mem", "system_reset", "info status\nquit"]) {
+  for (
+    const command of ["quit", "stop", "info mem", "info tlb", "system_reset", "info status\nquit"]
+  ) {
     const sent = monitor.count();
     const { code, stdout, stderr } = await runExample("monitor.ts", [`${monitor.port}`, command], {
       permissions: netTo(monitor.port),

@@ -55,6 +55,8 @@ liveTest("a script that ends, fails or is killed lets the guest run on", async (
     ["await using session = guest; throw new Error('on purpose');"],
     ["setInterval(() => {}, 1000);", "SIGINT"],
     ["setInterval(() => {}, 1000);", "SIGTERM"],
+    ["setInterval(() => {}, 1000);", "SIGHUP"],
+    ["guest.memory.read(0x1000n, 1 << 20).catch(() => {}); Deno.exit(1);"],
   ];
   for (const [code, signal] of ends) {
     const script = `import { connect } from ${JSON.stringify(MOD)};

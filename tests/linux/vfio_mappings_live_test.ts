@@ -161,19 +161,26 @@ async function checkScript(lab: LabGuest): Promise<void> {
     text,
     /\n\[-\] 0x[0-9a-f]+, .* of anon_inode:\[vfio-device\] \(pid \d+ target\): fail: /,
   );
-  assertStringIncludes(text, "\n[+] 1 of 1 pinned ranges pass\n[-] 0 of 1 device areas pass\n");
+  assertMatch(
+    text,
+    /\n\[-\] Verification FAILED: 256 of 256 pinned pages pass; 0 of (\d+) pages of devices' memory pass, \1 fail; not looked at: the log\n$/,
+  );
   assertEquals(withDevice, 1);
 
   const bar = lab.fact("device");
   await lab.clear(bar.address, bar.lengthBytes / 4096);
   const [passed, all] = await run();
-  assertStringIncludes(all, "\n[+] 1 of 1 pinned ranges pass\n[+] 1 of 1 device areas pass\n");
+  assertMatch(
+    all,
+    /\n\[\+\] Verification PASSED: 256 of 256 pinned pages pass; (\d+) of \1 pages of devices' memory pass; /,
+  );
   assertEquals(passed, 0);
 
   await lab.restore(7);
   const [failed, why] = await run("--json", "--pid", `${lab.target.pid}`);
   assertEquals(failed, 1);
-  const [range, area] = why.trim().split("\n").map((json) => JSON.parse(json));
+  const records = why.trim().split("\n").map((json) => JSON.parse(json));
+  const [range, area, ...others] = records.filter(({ kind }) => kind !== "source");
   assertEquals(
     [range.kind, range.iova, range.verdict, range.failed, range.firstFailure],
     ["pinned", "0x0", "fail", 1, formatAddress(dma.address + 7n * 4096n)],
@@ -183,4 +190,5 @@ async function checkScript(lab: LabGuest): Promise<void> {
     "anon_inode:[vfio-device]",
     "pass",
   ]);
+  assertEquals(others.map(({ kind, verdict }) => [kind, verdict]), [["summary", "fail"]]);
 }

@@ -115,9 +115,9 @@ Deno.test("a process without a container takes no types", async () => {
 });
 
 Deno.test("what cannot be known is named, with why", async () => {
-  async function refused(kernel: FakeKernel, text: string): Promise<void> {
+  async function refused(kernel: FakeKernel, text: string, missing = "vfio"): Promise<void> {
     const error = await assertRejects(() => mappingsOf(kernel), CapabilityError, text);
-    assertEquals(error.capability, "vfio");
+    assertEquals(error.capability, missing);
   }
   const ranges = rangesOf(1);
   await refused(new FakeKernel({ module: "iommufd" }), "Process 84 maps memory for DMA by iommufd");
@@ -125,10 +125,11 @@ Deno.test("what cannot be known is named, with why", async () => {
   await refused(
     new FakeKernel({ ranges, hasModuleTypes: false }),
     "no struct vfio_container): they are kept from 5.11 on, with CONFIG_DEBUG_INFO_BTF_MODULES",
+    "types",
   );
   const untyped = new FakeKernel({ ranges });
   untyped.types = () => Promise.resolve(null) as unknown as Promise<BtfBlob>;
-  await refused(untyped, "no struct vfio_container");
+  await refused(untyped, "no struct vfio_container", "types");
   await assertRejects(
     () => mappingsOf(new FakeKernel({ ranges, typesOff: 1 })),
     KernelFormatError,

@@ -24,7 +24,7 @@ async function compareWithTlb(guest: Session, cpu: number): Promise<number> {
       else assert(record.kind !== "truncated", "the listing was cut short");
     }
   }
-  const reply = await guest.monitor.command("info tlb", { cpu });
+  const reply = await guest.monitor.command("info tlb", { cpu, allowUnsafe: ["info tlb"] });
   const expected = reply.split("\n").map((line) => line.trimEnd()).filter((line) => line !== "");
   const differing = rows.findIndex((row, i) => row !== expected[i]);
   assertEquals(differing === -1 ? null : [rows[differing], expected[differing]], null);

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertLess, assertNotEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import type { PagingContext } from "../../src/arch/x86/paging_context.ts";
+import { NoTablesError } from "../../src/arch/x86/cpu_state.ts";
 import { pagingContext } from "../../src/arch/x86/paging_context.ts";
 import type { PhysicalMemory } from "../../src/memory/physical_memory.ts";
 import { aliases, type AliasRecord } from "../../src/translate/aliases.ts";
@@ -12,6 +13,7 @@ import {
   type MappingsOptions,
 } from "../../src/translate/mappings.ts";
 import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";
+import { mappingLine } from "../../src/report/mappings_text.ts";
 import { ramRange, SparseMemory } from "../../src/testing/sparse_memory.ts";
 import { buildTables, MODES, plans } from "./_random_tables.ts";
 
@@ -239,10 +241,38 @@ Deno.test("mappings() with filters, pages and a PAT", async () => {
   assertEquals(runsOf(await all(memory, context, { pat }))[0]!.cacheType, "WT");
 });
 
-Deno.test("mappings() with paging off is one run, and nothing is read", async () => {
+Deno.test("mappings() with paging off lists nothing, and says that there are no tables", async () => {
   const off = pagingContext({ cr0: 0x11n, cr3: 0n, cr4: 0n, efer: 0n });
-  const [run, ...more] = runsOf(await all(new SparseMemory({ ranges: [] }), off));
-  assertEquals([run!.address, run!.lengthBytes, run!.physicalAddress, more], [0n, 2 ** 32, 0n, []]);
+  const memory = new SparseMemory({ ranges: [ramRange(0n, 0x10_0000n)] });
+  await assertRejects(() => all(memory, off), NoTablesError, "paging is off (CR0.PG=0)");
+});
+
+Deno.test("mappings() lists neighbours with reserved bits as one run, also where the bits differ", async () => {
+  const { memory, builder } = buildTables("4-level", []);
+  for (let i = 0n; i < 1024n; i++) {
+    const at = 0x4000_0000n + i * 0x1000n;
+    builder.map(at, 0x5000n, "4K").change(at, 1, (raw) => raw | (1n << (46n + i % 6n)));
+  }
+  const last = 0x4000_0000n + 1023n * 0x1000n;
+  builder.change(last, 1, (raw) => (raw & 0xfffn) | 1n << 63n | 0x5000n);
+  const context = pagingContext({ ...registersFor(builder), efer: 0x500n }, {
+    physicalAddressBits: 46,
+  });
+  const records = (await all(memory, context)).filter(({ kind }) => kind === "reservedBits");
+  assertEquals(records.map((r) => r.kind === "reservedBits" && [r.address, r.entries]), [
+    [0x4000_0000n, 1023],
+    [last, 1],
+  ]);
+  assert(
+    mappingLine(records[0]!, "4-level").endsWith(
+      "and 1022 more like it: each is present but sets address bits at or above MAXPHYADDR",
+    ),
+  );
+  assert(
+    mappingLine(records[1]!, "4-level").endsWith(
+      "is present but sets reserved bit 63 (XD, which needs EFER.NXE=1)",
+    ),
+  );
 });
 
 Deno.test("mappings() stops when told to, and says how far it has come", async () => {

@@ -302,12 +302,15 @@ Deno.test("a command for another vCPU puts the monitor's own back", async () => 
     })
   );
   await using monitor = await connect(server);
-  assertEquals(await monitor.command("info tlb", { cpu: 0 }), "on 0");
-  assertEquals(await monitor.command("info tlb"), "on 1");
-  assertEquals(await monitor.command("info tlb", { cpu: 1 }), "on 1");
+  assertEquals(await monitor.command("info lapic", { cpu: 0 }), "on 0");
+  assertEquals(await monitor.command("info lapic"), "on 1");
+  assertEquals(await monitor.command("info lapic", { cpu: 1 }), "on 1");
   await assertRejects(() => monitor.command("info bad", { cpu: 0 }), UnknownCommandError);
-  assertEquals(await monitor.command("info tlb"), "on 1");
-  const error = await assertRejects(() => monitor.command("info tlb", { cpu: 7 }), NoSuchCpuError);
+  assertEquals(await monitor.command("info lapic"), "on 1");
+  const error = await assertRejects(
+    () => monitor.command("info lapic", { cpu: 7 }),
+    NoSuchCpuError,
+  );
   assertEquals(error.cpu, 7);
   assertEquals(seen.filter((line) => line.startsWith("cpu")), [
     "cpu 0",

@@ -89,6 +89,7 @@ for (const version of VERSIONS) {
       detail: "",
     });
     assertEquals(parseGva2gpa(replyText(version, "hmp-gva2gpa_0x10")), null);
+    assertEquals(parseGva2gpa("gpa: 0"), 0n);
     assertEquals(parseGva2gpa(replyText(version, "hmp-gva2gpa_0xffffffff81000123")), 0x1000123n);
     const cpus = parseCpus(replyText(version, "hmp-info_cpus"));
     assertEquals(cpus.map(({ cpu, current }) => [cpu, current]), [[0, true], [1, false]]);
@@ -101,6 +102,7 @@ Deno.test("parseRegisters() reads 16- and 32-bit code, and long mode's compatibi
     "ESI=00000000 EDI=00000000 EBP=00000000 ESP=00000000\n" +
     "EIP=0000fff0 EFL=00000002 [-------] CPL=0 II=0 A20=1 SMM=0 HLT=0\n" +
     "ES =0000 00000000 0000ffff 00009300\n" +
+    "TR =0000 00000000 0000ffff 00008b00\nIDT=     00001000 0000ffff\n" +
     "CR0=60000010 CR2=00000000 CR3=00000000 CR4=00000000\n" +
     "DR0=0000000000000000 DR1=0000000000000000 DR2=0000000000000000 DR3=0000000000000000 \n" +
     "EFER=0000000000000000";
@@ -115,6 +117,9 @@ Deno.test("parseRegisters() reads 16- and 32-bit code, and long mode's compatibi
     cr4: 0n,
     efer: 0n,
     halted: false,
+    smm: false,
+    idtBase: 0x1000n,
+    trBase: 0n,
   }]);
   const compatibility = real.replace("CPL=0", "CPL=3").replace(
     /CR0=.*/,
@@ -123,6 +128,9 @@ Deno.test("parseRegisters() reads 16- and 32-bit code, and long mode's compatibi
   const [registers] = parseRegisters(compatibility);
   assertEquals([registers!.cr3, registers!.cr2], [0x101279880n, 0x7f0000000000n]);
   assertEquals([registers!.cpl, registers!.efer], [3, 0xd01n]);
+  // Half of TR's base is missing here.
+  assertEquals(registers!.trBase, undefined);
+  assertEquals(parseRegisters(real.replace("SMM=0", "SMM=1"))[0]!.smm, true);
 });
 
 Deno.test("parseRegisters() names the register that is missing", () => {

@@ -88,20 +88,25 @@ Deno.test("a recording holds nothing of the host's paths", () =>
 Deno.test("a command's replies come in their order, and the last one stays", async () => {
   const line = (reply: string, cpu?: number) =>
     `${
-      JSON.stringify({ command: "info tlb", ...cpu !== undefined && { cpu }, reply, durationMs: 1 })
+      JSON.stringify({
+        command: "info lapic",
+        ...cpu !== undefined && { cpu },
+        reply,
+        durationMs: 1,
+      })
     }\n`;
   const text = HEADER + line("a") + line("on 1", 1) + STATUS + line("b") + line("c");
   await using monitor = new ReplayMonitor(parseRecording(text));
   const replies = [];
-  for (let i = 0; i < 5; i++) replies.push(await monitor.command("info tlb"));
+  for (let i = 0; i < 5; i++) replies.push(await monitor.command("info lapic"));
   assertEquals(replies, ["a", "b", "c", "c", "c"]);
-  assertEquals(await monitor.command("info tlb", { cpu: 1 }), "on 1");
+  assertEquals(await monitor.command("info lapic", { cpu: 1 }), "on 1");
   const missing = await assertRejects(
-    () => monitor.command("info tlb", { cpu: 0 }),
+    () => monitor.command("info lapic", { cpu: 0 }),
     NotRecordedError,
     "on vCPU 0",
   );
-  assertEquals([missing.command, missing.cpu], ["info tlb", 0]);
+  assertEquals([missing.command, missing.cpu], ["info lapic", 0]);
 });
 
 Deno.test("a replay refuses what a guest would be spared, and ends when it is closed", async () => {

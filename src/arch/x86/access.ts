@@ -1,4 +1,7 @@
 import { InvalidArgumentError } from "../../core/errors.ts";
+import { describeNoTables } from "./cpu_state.ts";
+import { describeMayBeBeyond } from "./physical_bits.ts";
+import { describeReservedBits } from "./reserved_bits.ts";
 import { BOOLEAN, checkOptions, type OptionShape, wholeNumberFrom } from "../../core/options.ts";
 import type { PagingContext } from "./paging_context.ts";
 import type { MappedWalk, Walk } from "../../translate/walk.ts";
@@ -147,12 +150,20 @@ export function access(walk: Walk, context: PagingContext, options: Access = {})
       return { outcome: "generalProtection", reason: "the address is not canonical" };
     case "unreadable":
       return { outcome: "unknown", reason: "the tables could not be read" };
+    case "noTables":
+      return { outcome: "unknown", reason: describeNoTables(walk.why) };
     case "notPresent":
       return fault(`the ${walk.entry.name} entry is not present`);
     case "reservedBits":
-      return fault(`the ${walk.entry.name} entry sets reserved bits`, "P", "RSVD");
+      return fault(
+        `the ${walk.entry.name} entry ${describeReservedBits(walk.entry, walk.mode)}`,
+        "P",
+        "RSVD",
+      );
     case "mapped": {
-      if (walk.mode === "none") return { outcome: "ok", physicalAddress: walk.physicalAddress };
+      if (walk.mayBeBeyond) {
+        return { outcome: "unknown", reason: describeMayBeBeyond(walk.physicalAddress) };
+      }
       const byKey = fetch ? null : refuseByKey(walk, context, options);
       const reason = refuse(walk, context, options) ?? byKey;
       if (reason === null) return { outcome: "ok", physicalAddress: walk.physicalAddress };

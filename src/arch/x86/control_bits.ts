@@ -16,6 +16,8 @@ export const CR4 = {
   PGE: 1n << 7n,
   /** 57-bit linear addresses: 5-level paging. */
   LA57: 1n << 12n,
+  /** VMX is on: the guest may run guests of its own (Intel SDM vol. 3, 23.7). */
+  VMXE: 1n << 13n,
   /** CR3 carries a process-context identifier. */
   PCIDE: 1n << 17n,
   /** The supervisor may not fetch from user pages. */
@@ -32,6 +34,8 @@ export const CR4 = {
 export const EFER = {
   /** Long mode is active: 4-level or 5-level paging. */
   LMA: 1n << 10n,
+  /** SVM is on: the guest may run guests of its own (AMD APM vol. 2, 3.1.7). */
+  SVME: 1n << 12n,
   /** Entries have an execute-disable bit. */
   NXE: 1n << 11n,
 } as const;

@@ -2,6 +2,7 @@ import { type AddressLike, parseAddress } from "../../core/address.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import { ADDRESS, checkOptions, type OptionShape, wholeNumberFrom } from "../../core/options.ts";
 import { CR0, CR4, EFER } from "./control_bits.ts";
+import { cpuState, type NoTables, PAGING_OFF } from "./cpu_state.ts";
 import type { CpuRegisters } from "./registers.ts";
 
 /** The paging modes of x86 (Intel SDM vol. 3, 4.1.1). */
@@ -29,6 +30,10 @@ export interface PagingContext {
   readonly supervisorKeys: boolean;
   /** MAXPHYADDR, 32 to 52: address bits from here to bit 51 are reserved. */
   readonly physicalAddressBits: number;
+  /** True if nobody told MAXPHYADDR: an entry whose high address bits are set may be one that faults. */
+  readonly physicalAddressBitsAssumed?: true;
+  /** Why these tables must not be read: no entry of theirs is an answer. */
+  readonly noTables?: NoTables;
   /** The address bit that marks memory as private or shared in a confidential guest. */
   readonly confidentialBit?: ConfidentialBit;
 }
@@ -46,10 +51,10 @@ export interface PagingContextOptions {
   /** The root to use instead of CR3. Its PCID or cache bits are dropped as CR3's are. */
   root?: AddressLike;
   /**
-   * MAXPHYADDR of the vCPU, 32 to 52. No monitor command tells it, so by default none of the
-   * architecture's address bits is judged reserved.
+   * MAXPHYADDR of the vCPU, 32 to 52. Without it a session asks the guest's machine where it matters;
+   * where nobody tells it, a page at or above 2^36 gets no verdict.
    *
-   * @default {52}
+   * @default what the guest's machine or its kernel says
    */
   physicalAddressBits?: number;
   /** AMD SEV's C-bit: the bit that marks memory private when it is set. */
@@ -96,9 +101,10 @@ export function pagingMode(registers: Pick<CpuRegisters, "cr0" | "cr4" | "efer">
 }
 
 /**
- * Derives the {@linkcode PagingContext} of a vCPU from its registers.
+ * Derives the {@linkcode PagingContext} of a vCPU from its registers. If it does not translate by the
+ * guest's tables, `noTables` says why, unless a root is named.
  *
- * @throws {InvalidArgumentError} if an option is out of range
+ * @throws {InvalidArgumentError} if an option is out of range, or the root is none
  *
  * @example Usage
  * ```ts
@@ -110,13 +116,14 @@ export function pagingMode(registers: Pick<CpuRegisters, "cr0" | "cr4" | "efer">
  * ```
  */
 export function pagingContext(
-  registers: Pick<CpuRegisters, "cr0" | "cr3" | "cr4" | "efer">,
+  registers: Pick<CpuRegisters, "cr0" | "cr3" | "cr4" | "efer"> & Partial<CpuRegisters>,
   options: PagingContextOptions = {},
 ): PagingContext {
   checkOptions(options, "the options of paging", PAGING_CONTEXT_SHAPE);
   const { cr0, cr3, cr4, efer } = registers;
   const mode = pagingMode(registers);
-  const root = options.root === undefined ? cr3 : parseAddress(options.root);
+  const root = options.root === undefined ? cr3 : checkRoot(options.root, mode);
+  const noTables = options.root === undefined ? noTablesOf(registers, mode) : undefined;
   const confidentialBit = confidentialBitFrom(options);
   return {
     mode,
@@ -129,12 +136,48 @@ export function pagingContext(
     userKeys: Boolean(cr4 & CR4.PKE),
     supervisorKeys: Boolean(cr4 & CR4.PKS),
     physicalAddressBits: options.physicalAddressBits ?? 52,
+    ...options.physicalAddressBits === undefined && { physicalAddressBitsAssumed: true },
+    ...noTables && { noTables },
     ...confidentialBit && { confidentialBit },
   };
 }
 
+/** Why a vCPU's CR3 is no root; registers without a vCPU's number are nobody's, so only they count. */
+function noTablesOf(
+  registers: Pick<CpuRegisters, "cr0" | "cr4" | "efer"> & Partial<CpuRegisters>,
+  mode: PagingModeName,
+): NoTables | undefined {
+  const { cpu } = registers;
+  if (cpu === undefined) return mode === "none" ? PAGING_OFF : undefined;
+  const state = cpuState({ ...registers, cpu });
+  return state.kind === "translating" ? undefined : state;
+}
+
+/** What CR3 may hold beside the root: PCID or cache bits, LAM's, and bit 63 (SDM vol. 3, 2.5). */
+const BESIDE_ROOT = 0xe000_0000_0000_0fffn;
+
 /**
- * The same context with another root, as for another process of the same guest.
+ * Reads a root that somebody named. It is refused rather than cut down to another one.
+ *
+ * @throws {InvalidArgumentError} if no table of the mode can be there
+ */
+export function checkRoot(input: AddressLike, mode: PagingModeName): bigint {
+  const root = parseAddress(input);
+  const lost = root & ~ROOT_MASK[mode] & ~BESIDE_ROOT;
+  if (mode !== "none" && lost === 0n) return root;
+  const why = mode === "none" ? "paging is off" : `${mode} paging has no root up there`;
+  throw new InvalidArgumentError(
+    `Not a page-table root: 0x${
+      root.toString(16)
+    }, ${why}; give the guest-physical address of the ` +
+      "top table, or a CR3 value",
+    input,
+  );
+}
+
+/**
+ * The same context with another root, as for another process of the same guest. It is read even if the
+ * registers' own root must not be.
  *
  * @example Usage
  * ```ts
@@ -146,7 +189,19 @@ export function pagingContext(
  * ```
  */
 export function withRoot(context: PagingContext, root: AddressLike): PagingContext {
-  return { ...context, root: parseAddress(root) & ROOT_MASK[context.mode] };
+  const { noTables: _, ...others } = context;
+  return {
+    ...others,
+    root: parseAddress(root) & ROOT_MASK[context.mode],
+    ...context.mode === "none" && { noTables: PAGING_OFF },
+  };
+}
+
+/** The same context with MAXPHYADDR, if it is known and was not before; else that context itself. */
+export function withPhysicalBits(context: PagingContext, bits: number | null): PagingContext {
+  if (bits === null || !context.physicalAddressBitsAssumed) return context;
+  const { physicalAddressBitsAssumed: _, ...others } = context;
+  return { ...others, physicalAddressBits: bits };
 }
 
 function confidentialBitFrom(options: PagingContextOptions): ConfidentialBit | undefined {

@@ -20,4 +20,10 @@ export interface CpuRegisters {
   efer: bigint;
   /** True if the vCPU was halted (`HLT=1`) when it was asked; a dump does not tell, and says false. */
   halted: boolean;
+  /** True in system-management mode (`SMM=1`); undefined where it is not told, as in a dump. */
+  smm?: boolean;
+  /** The base of the interrupt descriptor table; undefined where it is not told. */
+  idtBase?: bigint;
+  /** The base of the task-state segment; undefined where it is not told, as in 32-bit code. */
+  trBase?: bigint;
 }

@@ -149,21 +149,3 @@ export function settleRights(
   };
   return { effective, decidedBy };
 }
-
-/** What holds for every address while paging is off: nothing is forbidden. */
-export const WITHOUT_PAGING: {
-  readonly leaf: LeafRights;
-  readonly effective: Rights;
-  readonly decidedBy: DecidingLevels;
-} = Object.freeze({
-  leaf: Object.freeze({
-    ...UNRESTRICTED,
-    accessed: false,
-    dirty: false,
-    global: false,
-    patIndex: 0,
-    protectionKey: 0,
-  }),
-  effective: UNRESTRICTED,
-  decidedBy: Object.freeze({ present: 1, user: 1, writable: 1, executable: 1 }),
-});

@@ -14,6 +14,8 @@ const STATE = {
   rflags: 8 + 17 * 8,
   csFlags: 8 + 18 * 8 + 8,
   ssFlags: 8 + 18 * 8 + 5 * 24 + 8,
+  trBase: 8 + 18 * 8 + 7 * 24 + 16,
+  idtBase: 8 + 18 * 8 + 9 * 24 + 16,
   cr: 8 + 18 * 8 + 10 * 24,
 } as const;
 const STATE_BYTES = STATE.cr + 5 * 8;
@@ -36,16 +38,29 @@ const EFER_LME = 1n << 8n;
  */
 export function readCpuNotes(bytes: DumpBytes, core: ElfCore): CpuRegisters[] {
   const registers: CpuRegisters[] = [];
+  const others = new Set<string>();
   for (const { name, description } of readNotes(bytes, core)) {
     if (name === "QEMU") {
       registers.push(registersFrom(description, registers.length, core, bytes.path));
-    }
+    } else others.add(name);
   }
   if (registers.length > 0) return registers;
   throw new DumpFormatError(
     bytes.path,
-    "it has no QEMU notes with the registers; only cores by dump-guest-memory are read",
+    `it has no QEMU notes with the registers${
+      whoseCore(others)
+    }; only cores by dump-guest-memory ` +
+      "are read",
   );
+}
+
+/** By the names of its notes, what wrote a core. */
+function whoseCore(names: ReadonlySet<string>): string {
+  if (names.has("VMCOREINFO")) return ": it is a kernel's own core (/proc/vmcore or makedumpfile)";
+  if (names.has("VBCORE")) return ": it is a VirtualBox core";
+  if (names.has(".note.Xen") || names.has("Xen")) return ": it is a Xen core";
+  if (names.has("CORE")) return ": it is the core of a process";
+  return "";
 }
 
 function* readNotes(
@@ -108,6 +123,8 @@ function registersFrom(
     cr4,
     efer: eferOf(cr0, cr4, core.longMode || code64),
     halted: false,
+    idtBase: word(STATE.idtBase),
+    trBase: word(STATE.trBase),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import type { CpuSource } from "../../arch/cpu_source.ts";
 import { formatError, InvalidArgumentError } from "../../core/errors.ts";
+import { atProcessEnd } from "../../core/process_end.ts";
 import type { MemoryRange } from "../../memory/memory_map.ts";
 import type { PhysicalMemory } from "../../memory/physical_memory.ts";
 import type { CommandLimits } from "../../monitor/_command_queue.ts";
@@ -20,6 +21,13 @@ import type { CommandOptions, Monitor } from "../../monitor/monitor.ts";
 import { identifyPeer } from "../../monitor/peer.ts";
 import { errorFromReply } from "../../monitor/reply_errors.ts";
 import { connectSocket } from "../../monitor/socket_transport.ts";
+import {
+  connectOrLateAbort,
+  resume,
+  RESUME_TIMEOUT_MS,
+  settledWithin,
+  UNANSWERED_TIMEOUT_MS,
+} from "./farewell.ts";
 import { GdbConnection } from "./gdb_connection.ts";
 import { GdbMemory } from "./gdb_memory.ts";
 import { GdbRegisters } from "./gdb_registers.ts";
@@ -42,16 +50,10 @@ export interface GdbClientOptions extends CommandLimits {
   signal?: AbortSignal;
 }
 
-/** How long resuming the guest may take before the connection is given up. */
-const RESUME_TIMEOUT_MS = 2000;
-/** The same where the stub has never answered: what is sent counts, an answer need not come. */
-const UNANSWERED_TIMEOUT_MS = 50;
-const SIGNALS: readonly Deno.Signal[] = ["SIGINT", "SIGTERM"];
-
 /**
  * Connects to a gdbstub (`-gdb tcp:127.0.0.1:1234`, `-s`). QEMU pauses the guest for as long as the
- * connection lasts. Closing it lets the guest run on, and so do Ctrl-C and SIGTERM; only a SIGKILL
- * leaves it paused.
+ * connection lasts. Closing it lets the guest run on, and so does every end of the process but SIGKILL:
+ * Ctrl-C and other signals from before the connection stands, an error that nobody catches, `Deno.exit()`.
  *
  * A guest that was paused before stays paused, where QEMU tells: up to 7.2 always, later ones only if it
  * was never started.
@@ -100,10 +102,11 @@ export async function connectGdb(
  * ```
  */
 export class GdbClient implements Monitor, CpuSource {
-  readonly #open: () => Promise<GdbConnection>;
-  readonly #connection: GdbConnection;
-  readonly #registers: GdbRegisters;
-  readonly #onSignal = new Map<Deno.Signal, () => void>();
+  readonly #open: (timeoutMs: number, signal?: AbortSignal) => Promise<GdbConnection>;
+  readonly #connecting: Promise<GdbConnection>;
+  readonly #atProcessEnd: Disposable;
+  #connection!: GdbConnection;
+  #registers!: GdbRegisters;
   #memory: PhysicalMemory | null = null;
   #ranges: Promise<readonly MemoryRange[]> | null = null;
   #qemuVersion = "";
@@ -113,41 +116,43 @@ export class GdbClient implements Monitor, CpuSource {
    * and pauses the guest for it, when that client leaves, even if it has been closed by then.
    */
   #answered = false;
+  #greeting: Promise<void> = Promise.resolve();
   #closing: Promise<void> | null = null;
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(connection: GdbConnection, open: () => Promise<GdbConnection>) {
-    this.#connection = connection;
-    this.#open = open;
-    this.#registers = new GdbRegisters(connection);
+  private constructor(endpoint: GdbEndpoint, options: GdbClientOptions) {
+    const { connectTimeoutMs = 5000, signal } = options;
+    this.#open = async (timeoutMs, ending) =>
+      new GdbConnection(
+        await connectSocket(endpoint, { timeoutMs, ...ending && { signal: ending } }),
+        options,
+      );
+    // QEMU pauses the guest as soon as it sees the connection, so this comes first.
+    this.#atProcessEnd = atProcessEnd({
+      finish: () => this.close(),
+      finishNow: () => this.#connection?.farewellNow(this.#resumes),
+    });
+    this.#connecting = connectOrLateAbort((late) => this.#open(connectTimeoutMs, late), signal)
+      .then((connection) => this.#connection = connection);
   }
 
   /** As {@linkcode connectGdb}. */
   static async open(endpoint: GdbEndpoint, options: GdbClientOptions = {}): Promise<GdbClient> {
-    const { connectTimeoutMs = 5000, bannerTimeoutMs = 3000, signal } = options;
-    const open = async () =>
-      new GdbConnection(
-        await connectSocket(endpoint, { timeoutMs: connectTimeoutMs, ...signal && { signal } }),
-        options,
-      );
-    const client = new GdbClient(
-      await open(),
-      async () =>
-        new GdbConnection(await connectSocket(endpoint, { timeoutMs: RESUME_TIMEOUT_MS }), {}),
-    );
-    // From here on the guest is paused, whatever happens.
-    client.#resumeAtAnyEnd();
-    const abort = () => client.#connection.end("the attempt to connect was aborted");
-    signal?.addEventListener("abort", abort, { once: true });
+    const { bannerTimeoutMs = 3000, signal } = options;
+    signal?.throwIfAborted();
+    const client = new GdbClient(endpoint, options);
+    const abort = Promise.withResolvers<never>();
+    const onAbort = () => abort.reject(signal!.reason);
+    signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      await client.#greet(bannerTimeoutMs);
+      await client.#greet(bannerTimeoutMs, abort.promise);
       return client;
     } catch (error) {
       await client.#closeAfter(error);
       signal?.throwIfAborted();
       throw error;
     } finally {
-      signal?.removeEventListener("abort", abort);
+      signal?.removeEventListener("abort", onAbort);
     }
   }
 
@@ -212,7 +217,15 @@ export class GdbClient implements Monitor, CpuSource {
     return this.close();
   }
 
-  async #greet(timeoutMs: number): Promise<void> {
+  /** Ends early if `aborted` rejects: the greeting itself goes on, for the farewell to wait for. */
+  async #greet(timeoutMs: number, aborted: Promise<never>): Promise<void> {
+    this.#greeting = this.#talk(timeoutMs);
+    await Promise.race([this.#greeting, aborted]);
+  }
+
+  async #talk(timeoutMs: number): Promise<void> {
+    await this.#connecting;
+    this.#registers = new GdbRegisters(this.#connection);
     const { endpoint } = this;
     let supported: string;
     try {
@@ -259,30 +272,26 @@ export class GdbClient implements Monitor, CpuSource {
     return result;
   }
 
-  /** A script that comes to its end without closing the connection must not leave the guest paused. */
-  readonly #onEnd = (event: Event): void => {
-    event.preventDefault();
-    void this.close();
-  };
-
-  #resumeAtAnyEnd(): void {
-    globalThis.addEventListener("beforeunload", this.#onEnd);
-    for (const [i, name] of SIGNALS.entries()) {
-      const listener = () => void this.close().finally(() => Deno.exit(i === 0 ? 130 : 143));
-      this.#onSignal.set(name, listener);
-      Deno.addSignalListener(name, listener);
+  async #leave(): Promise<void> {
+    try {
+      const connection = await this.#connecting.catch(() => null);
+      if (connection === null) return;
+      // Only it tells whether the guest ran before.
+      await settledWithin(this.#greeting, RESUME_TIMEOUT_MS);
+      await this.#sayFarewell(connection);
+    } finally {
+      this.#atProcessEnd[Symbol.dispose]();
     }
   }
 
-  async #leave(): Promise<void> {
-    globalThis.removeEventListener("beforeunload", this.#onEnd);
-    for (const [name, listener] of this.#onSignal) Deno.removeSignalListener(name, listener);
-    const connection = this.#connection;
+  async #sayFarewell(connection: GdbConnection): Promise<void> {
     const held = !this.#answered && !connection.ended;
-    const left = held
-      ? await resume(connection, this.#resumes, UNANSWERED_TIMEOUT_MS)
-      : connection.idle && await resume(connection, this.#resumes, RESUME_TIMEOUT_MS);
-    connection.end(`the connection to ${this.endpoint} was closed`);
+    const mayAnswer = held || connection.responds;
+    const why = `the connection to ${connection.endpoint} was closed`;
+    connection.leave(why);
+    const left = mayAnswer &&
+      await resume(connection, this.#resumes, held ? UNANSWERED_TIMEOUT_MS : RESUME_TIMEOUT_MS);
+    connection.end(why);
     await connection.settled();
     // It broke, before the first answer or later, or a reply is missing. QEMU may live on, and then with
     // the guest paused.
@@ -293,11 +302,12 @@ export class GdbClient implements Monitor, CpuSource {
   async #resumeAnew(): Promise<void> {
     let anew: GdbConnection;
     try {
-      anew = await this.#open();
+      anew = await this.#open(RESUME_TIMEOUT_MS);
     } catch (error) {
       if (error instanceof MonitorError) return; // QEMU is gone, and the guest with it.
       throw error;
     }
+    anew.leave("the guest is to be resumed");
     await resume(anew, true, this.#answered ? RESUME_TIMEOUT_MS : UNANSWERED_TIMEOUT_MS);
     anew.end("the guest was resumed");
     await anew.settled();
@@ -309,31 +319,6 @@ export class GdbClient implements Monitor, CpuSource {
     const known = error instanceof WrongPeerError && error.peer !== "unknown";
     if (known && error.peer !== "gdbstub") this.#resumes = false;
     await this.close();
-  }
-}
-
-/**
- * Puts the stub back as it was: it keeps `PhyMemMode` for its next client. `D` lets the guest run; once
- * any client has offered to know processes, the stub refuses that with `E22` and takes `D;1` only (5.2
- * to 11.1). After any other answer nothing more is sent, as a running guest is stopped by any byte.
- * Returns false if that was not confirmed.
- */
-async function resume(
-  connection: GdbConnection,
-  run: boolean,
-  timeoutMs: number,
-): Promise<boolean> {
-  const options = { timeoutMs };
-  try {
-    const [, answer] = await Promise.all([
-      connection.request("Qqemu.PhyMemMode:0", options),
-      run ? connection.request("D", options) : "OK",
-    ]);
-    return answer === "OK" ||
-      answer === "E22" && await connection.request("D;1", options) === "OK";
-  } catch (error) {
-    if (!(error instanceof MonitorError)) throw error;
-    return false; // The connection is at its end: whoever used it is told so by his own request.
   }
 }
 

@@ -5,11 +5,14 @@ import { formatEndpoint } from "../../monitor/endpoint/mod.ts";
 import { FramingError } from "../../monitor/hmp_codec.ts";
 import type { CommandOptions } from "../../monitor/monitor.ts";
 import type { Transport } from "../../monitor/transport.ts";
+import { DETACH, LEAVE_PHYSICAL_MEMORY } from "./farewell.ts";
 import { decodeHex, encodeHex, encodePacket, PacketFramer } from "./packet.ts";
 import { fitsRequest } from "./reply_shapes.ts";
 
 /** What is sent ahead of its replies: QEMU reads on while it answers, and takes them in order. */
 const MAX_UNDER_WAY = 16;
+/** How long the process stays for QEMU to read a farewell to which no answer can be awaited. */
+const LAST_MOMENT_MS = 100;
 const CONSOLE = "O".charCodeAt(0);
 /** How much is kept of what a peer says first: enough to tell what it is. */
 const FIRST_WORDS_CHARACTERS = 64;
@@ -62,9 +65,9 @@ export class GdbConnection {
     return this.#queue.ended;
   }
 
-  /** True while the connection stands and every request has had its reply. */
-  get idle(): boolean {
-    return !this.#queue.ended && this.#queue.underWay === 0;
+  /** True while the connection stands and no reply is late, or has been given up. */
+  get responds(): boolean {
+    return !this.#queue.ended && !this.#queue.oldest?.settled;
   }
 
   /** Checks a command of the human monitor against the read-only list, and queues what stands for it. */
@@ -77,6 +80,26 @@ export class GdbConnection {
    */
   request(data: string, options: CommandOptions = {}): Promise<string> {
     return this.#queue.enqueue(data, options);
+  }
+
+  /** Takes no more requests but those of the farewell: any byte after it would stop the guest again. */
+  leave(why: string): void {
+    this.#queue.leave(why);
+  }
+
+  /** Sends a request of the farewell, after {@linkcode leave}. */
+  farewell(data: string, options: CommandOptions): Promise<string> {
+    return this.#queue.enqueueLast(data, options);
+  }
+
+  /** Says farewell in the last moment of a process, in which nothing can be waited for. */
+  farewellNow(run: boolean): void {
+    if (this.#queue.ended) return;
+    const packets = [LEAVE_PHYSICAL_MEMORY, ...run ? [DETACH] : []].map(encodePacket).join("");
+    // Deno makes the system call before it returns; nobody is left to be told of a failure.
+    this.#transport.write(new TextEncoder().encode(`+${packets}`)).catch(() => {});
+    // If the socket closes with something unread, QEMU may see that first and drop what was sent.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LAST_MOMENT_MS);
   }
 
   /** Ends the connection; requests that wait for a reply fail. */

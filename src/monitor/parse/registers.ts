@@ -1,3 +1,4 @@
+import { EFER } from "../../arch/x86/control_bits.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import { ReplyParseError } from "../errors.ts";
 
@@ -33,9 +34,15 @@ const WORDS = {
   cr3: word("^CR0=.* CR3="),
   cr4: word("^CR0=.* CR4="),
   efer: word("^EFER="),
+  idtBase: word("^IDT= +"),
+  trBase: word("^TR =[0-9a-f]{4} "),
 };
 
 function parseOne(cpu: number | null, block: string): PrintedRegisters {
+  const efer = hex(block, WORDS.efer, "EFER");
+  const [, tr = ""] = WORDS.trBase.exec(block) ?? missing(block, "TR =");
+  // In 32-bit code the segments' bases have 8 digits, and in long mode half of TR's is lost.
+  const isWholeTr = tr.length === 16 || !(efer & EFER.LMA);
   return {
     cpu,
     rip: hex(block, WORDS.rip, "RIP"),
@@ -45,8 +52,11 @@ function parseOne(cpu: number | null, block: string): PrintedRegisters {
     cr2: hex(block, WORDS.cr2, "CR2"),
     cr3: hex(block, WORDS.cr3, "CR3"),
     cr4: hex(block, WORDS.cr4, "CR4"),
-    efer: hex(block, WORDS.efer, "EFER"),
+    efer,
     halted: hex(block, /^[RE]?IP=.* HLT=([01])(?!\S)/m, "HLT") === 1n,
+    smm: hex(block, /^[RE]?IP=.* SMM=([01])(?!\S)/m, "SMM") === 1n,
+    idtBase: hex(block, WORDS.idtBase, "IDT"),
+    ...isWholeTr && { trBase: BigInt(`0x${tr}`) },
   };
 }
 
@@ -57,8 +67,10 @@ function word(name: string): RegExp {
 
 function hex(block: string, pattern: RegExp, name: string): bigint {
   const digits = pattern.exec(block)?.[1];
-  if (digits === undefined) {
-    throw new ReplyParseError("info registers", block.trim(), `${name}=`);
-  }
+  if (digits === undefined) missing(block, `${name}=`);
   return BigInt(`0x${digits}`);
+}
+
+function missing(block: string, name: string): never {
+  throw new ReplyParseError("info registers", block.trim(), name);
 }

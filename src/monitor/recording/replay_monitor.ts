@@ -7,6 +7,16 @@ import { NotRecordedError, RecordingError } from "./errors.ts";
 import { reviveError } from "./recorded_error.ts";
 import { parseRecording, type RecordedExchange, type Recording } from "./recording.ts";
 
+/** What a replay may be asked. */
+export interface ReplayOptions {
+  /**
+   * Names of commands that may be asked although they are not on the read-only list.
+   *
+   * @default {[]}
+   */
+  allowUnsafe?: readonly string[];
+}
+
 /** A text cannot be longer than 2^29 - 24 characters (V8). */
 const MAX_RECORDING_BYTES = 2 ** 29 - 24;
 
@@ -18,6 +28,7 @@ const MAX_RECORDING_BYTES = 2 ** 29 - 24;
  */
 export async function openReplay(
   endpoint: ReplayEndpoint,
+  options: ReplayOptions = {},
 ): Promise<ReplayMonitor> {
   using file = await openEndpointFile(endpoint);
   const { size } = await file.stat();
@@ -29,7 +40,7 @@ export async function openReplay(
     );
   }
   const text = await new Response(file.readable).text();
-  return new ReplayMonitor(parseRecording(text, endpoint.path), formatEndpoint(endpoint));
+  return new ReplayMonitor(parseRecording(text, endpoint.path), formatEndpoint(endpoint), options);
 }
 
 /**
@@ -47,7 +58,7 @@ export async function openReplay(
  * );
  * await using monitor = new ReplayMonitor(recording);
  * assertEquals(await monitor.command("info status"), "VM status: running");
- * await assertRejects(() => monitor.command("info tlb"), NotRecordedError, "--record");
+ * await assertRejects(() => monitor.command("info cpus"), NotRecordedError, "--record");
  * ```
  */
 export class ReplayMonitor implements Monitor {
@@ -56,11 +67,13 @@ export class ReplayMonitor implements Monitor {
   /** The version of the QEMU that was recorded. */
   readonly qemuVersion: string;
   readonly #answers = new Map<string, RecordedExchange[]>();
+  readonly #allowUnsafe: readonly string[];
   #closed = false;
 
   /** Answers from a recording; `endpoint` is what messages call it. */
-  constructor(recording: Recording, endpoint = "replay:") {
+  constructor(recording: Recording, endpoint = "replay:", options: ReplayOptions = {}) {
     this.endpoint = endpoint;
+    this.#allowUnsafe = options.allowUnsafe ?? [];
     this.qemuVersion = recording.header.qemuVersion;
     for (const exchange of recording.exchanges) {
       const key = keyOf(exchange.command, exchange.cpu);
@@ -81,7 +94,10 @@ export class ReplayMonitor implements Monitor {
   // deno-lint-ignore require-await -- so that it rejects instead of throwing
   async command(line: string, options: CommandOptions = {}): Promise<string> {
     const { endpoint, qemuVersion } = this;
-    checkCommand(line, { endpoint, allowUnsafe: options.allowUnsafe ?? [] });
+    checkCommand(line, {
+      endpoint,
+      allowUnsafe: [...this.#allowUnsafe, ...options.allowUnsafe ?? []],
+    });
     options.signal?.throwIfAborted();
     if (this.#closed) {
       const message = `No reply to "${line}": ${endpoint} was closed`;

@@ -1,3 +1,4 @@
+import type { NoTables, NoTablesCause } from "../../arch/x86/cpu_state.ts";
 import { pagingContext, type PagingModeName } from "../../arch/x86/paging_context.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import type { Style } from "../../report/style.ts";
@@ -17,6 +18,8 @@ export interface CpuSummary {
   readonly cpl: number;
   readonly rip: bigint;
   readonly halted: boolean;
+  /** Why its tables are no answer, if they are not. */
+  readonly noTables?: NoTables;
   /** The other vCPUs on the same root. */
   readonly sharesRootWith: readonly number[];
 }
@@ -41,7 +44,9 @@ cpu  state    mode     root        CR3         CPL  RIP                    same 
 
 function summarise(all: readonly CpuRegisters[]): CpuSummary[] {
   const rows = all.map((registers) => ({ registers, context: pagingContext(registers) }));
-  return rows.map(({ registers: { cpu, cr3, cpl, rip, halted }, context: { mode, root } }) => ({
+  return rows.map((
+    { registers: { cpu, cr3, cpl, rip, halted }, context: { mode, root, noTables } },
+  ) => ({
     cpu,
     mode,
     root,
@@ -49,11 +54,20 @@ function summarise(all: readonly CpuRegisters[]): CpuSummary[] {
     cpl,
     rip,
     halted,
+    ...noTables && { noTables },
     sharesRootWith: rows
+      .filter((other) => noTables === undefined && other.context.noTables === undefined)
       .filter((other) => other.registers.cpu !== cpu && other.context.root === root)
       .map((other) => other.registers.cpu),
   }));
 }
+
+const STATES: Readonly<Record<NoTablesCause, string>> = {
+  pagingOff: "paging off",
+  notStarted: "not started",
+  smm: "SMM",
+  nested: "nested?",
+};
 
 function cpusText(
   rows: readonly CpuSummary[],
@@ -64,7 +78,7 @@ function cpusText(
   const isNumber = (column: number) => column === 0 || column === 5;
   const table = rows.map((row, i) => [
     String(row.cpu),
-    row.halted ? "halted" : "running",
+    row.noTables ? STATES[row.noTables.kind] : row.halted ? "halted" : "running",
     row.mode,
     groupHex(row.root),
     groupHex(row.cr3),

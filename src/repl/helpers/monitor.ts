@@ -1,4 +1,4 @@
-import { READ_ONLY_COMMANDS } from "../../monitor/allow_list.ts";
+import { READ_ONLY_COMMANDS, REFUSED_COMMANDS } from "../../monitor/allow_list.ts";
 import type { Helper, HelperContext } from "../helper.ts";
 
 /** `monitor("info …")`. */
@@ -37,5 +37,6 @@ async function monitorCommands({ guest }: HelperContext): Promise<readonly strin
 /** The first words of each line of `help info`: `info registers [-a|vcpu] -- show the …`. */
 function infoCommands(text: string): string[] {
   const names = text.split("\n").map((line) => /^info [\w-]+/.exec(line)?.[0]);
-  return names.filter((name) => name !== undefined && name !== "info mem") as string[];
+  const refused = new Set(REFUSED_COMMANDS.map(({ name }) => name));
+  return names.filter((name) => name !== undefined && !refused.has(name)) as string[];
 }

@@ -1,5 +1,6 @@
 import type { AddressLike } from "../../core/address.ts";
 import { escapeText } from "../../core/escape.ts";
+import { describeNoTables } from "../../arch/x86/cpu_state.ts";
 import type { Style } from "../../report/style.ts";
 import { describeSource, type PageTable, type TableChoice } from "../../session/table_choice.ts";
 import type { Helper } from "../helper.ts";
@@ -46,6 +47,7 @@ function asChoice(choice: AddressLike | TableChoice | null): TableChoice {
 
 /** Says which tables, and whose. */
 export function tableText({ context, source }: PageTable, style: Style): string {
+  if (context.noTables) return `${style.bad("no tables")}: ${describeNoTables(context.noTables)}`;
   const root = style.value(groupHex(context.root));
   return `${context.mode} paging, root ${root} (${escapeText(describeSource(source))})`;
 }

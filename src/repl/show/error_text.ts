@@ -29,5 +29,7 @@ export function errorText(error: unknown, options: ShowOptions): string {
 }
 
 function errorLine({ name, message }: Error, style: Style): string {
-  return `${style.bad(escapeMessage(String(name)))}: ${escapeLines(String(message))}`;
+  return `${style.bad(escapeMessage(String(name)))}: ${
+    // What follows on lines of its own is not to be taken for the prompt's.
+    escapeLines(String(message)).replaceAll("\n", "\n    ")}`;
 }

@@ -17,7 +17,9 @@ export function registersText(registers: CpuRegisters, style: Style, symbol = ""
     ["CR4", cr4, namedBits(cr4, CR4)],
     ["EFER", efer, namedBits(efer, EFER)],
   ];
-  const state = `CPL ${cpl}, ${pagingMode(registers)} paging${halted ? ", halted" : ""}`;
+  const mode = pagingMode(registers);
+  const paging = mode === "none" ? "paging off" : `${mode} paging`;
+  const state = `CPL ${cpl}, ${paging}${halted ? ", halted" : ""}${registers.smm ? ", SMM" : ""}`;
   const table = columns(
     rows.map(([name, value, meaning]) => [
       cell(name),

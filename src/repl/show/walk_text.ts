@@ -72,6 +72,7 @@ function outcomeLines(walk: Walk, style: Style): string[] {
       `${style.good("mapped")} to ${groupHex(walk.physicalAddress)}, ${page}: ${rightsText(walk)}`,
     ];
   }
+  if (walk.outcome === "noTables") return [`${style.bad("no tables")}: ${describeFault(walk)}`];
   const fault = `${style.bad("not mapped")}: ${describeFault(walk)}`;
   if (walk.outcome !== "notPresent") return [fault];
   const content = decodeNotPresent(walk.entry.raw, walk.mode);

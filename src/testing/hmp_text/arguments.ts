@@ -7,6 +7,8 @@ export type ArgumentSpec =
   | { kind: "format" }
   /** A number, in 32 or 64 bits. */
   | { kind: "number"; name: string; bits: 32 | 64; optional?: boolean }
+  /** A word, up to the next blank. */
+  | { kind: "word"; name: string }
   /** A `-x` flag. */
   | { kind: "flag"; letter: string };
 
@@ -26,6 +28,8 @@ export interface Arguments {
   format: FormatArgument;
   /** The numbers by name. */
   numbers: ReadonlyMap<string, bigint>;
+  /** The words by name. */
+  words: ReadonlyMap<string, string>;
   /** The letters of the flags that were given. */
   flags: ReadonlySet<string>;
 }
@@ -61,6 +65,7 @@ class ArgumentReader {
   readonly #text: string;
   readonly #register: (name: string) => bigint | undefined;
   readonly #numbers = new Map<string, bigint>();
+  readonly #words = new Map<string, string>();
   readonly #flags = new Set<string>();
   #format: FormatArgument = { count: 1 };
   #at = 0;
@@ -78,7 +83,12 @@ class ArgumentReader {
   }
 
   get result(): Arguments {
-    return { format: this.#format, numbers: this.#numbers, flags: this.#flags };
+    return {
+      format: this.#format,
+      numbers: this.#numbers,
+      words: this.#words,
+      flags: this.#flags,
+    };
   }
 
   read(spec: ArgumentSpec): void {
@@ -88,6 +98,8 @@ class ArgumentReader {
         return this.#readFormat();
       case "number":
         return this.#readNumber(spec.name, spec.bits, spec.optional ?? false);
+      case "word":
+        return this.#readWord(spec.name);
       case "flag":
         return this.#readFlag(spec.letter);
     }
@@ -128,6 +140,13 @@ class ArgumentReader {
       );
     }
     this.#numbers.set(name, value);
+  }
+
+  #readWord(name: string): void {
+    const [word] = /^\S*/.exec(this.#text.slice(this.#at))!;
+    if (word === "") throw new ArgumentError(`${this.#commandName}: string expected\n`);
+    this.#at += word.length;
+    this.#words.set(name, word);
   }
 
   #expression(): { value: bigint; end: number } {

@@ -5,6 +5,7 @@ import { hex } from "./hex.ts";
 import type { HmpMachine } from "./machine.ts";
 import { type DumpFormat, memoryDumpText, valueText } from "./memory_dump.ts";
 import { flatMemoryTreeText } from "./memory_tree.ts";
+import { pluggableCpusText, propertyText } from "./objects.ts";
 import { allRegistersText, oneCpuRegistersText } from "./registers.ts";
 
 /** What a command may use and change. */
@@ -69,6 +70,13 @@ export function hmpCommands(flavour: QemuFlavour): readonly HmpCommand[] {
       args: [{ kind: "format" }, { kind: "number", name: "val", bits: 64 }],
       run: printValue,
     },
+    {
+      name: "qom-get",
+      params: "path property",
+      help: "print QOM property",
+      args: [{ kind: "word", name: "path" }, { kind: "word", name: "property" }],
+      run: propertyText,
+    },
     { name: "quit|q", params: "", help: "quit the emulator", args: [], run: quit },
     { name: "stop|s", params: "", help: "stop emulation", args: [], run: pause },
     {
@@ -93,6 +101,13 @@ export function hmpCommands(flavour: QemuFlavour): readonly HmpCommand[] {
 export function infoCommands(flavour: QemuFlavour): readonly HmpCommand[] {
   return [
     { name: "cpus", params: "", help: "show infos for each CPU", args: [], run: cpusText },
+    {
+      name: "hotpluggable-cpus",
+      params: "",
+      help: "Show information about hotpluggable CPUs",
+      args: [],
+      run: pluggableCpusText,
+    },
     {
       name: "mtree",
       params: "[-f][-d][-o][-D]",

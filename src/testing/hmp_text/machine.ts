@@ -67,6 +67,8 @@ export interface HmpMachine {
   readonly cpuCount: number;
   /** The guest-physical address space, in address order. */
   readonly memoryRows: readonly MemoryRow[];
+  /** MAXPHYADDR of its vCPUs. @default {40}, TCG's */
+  readonly physicalBits?: number;
   /** False after `stop`. */
   running: boolean;
   /** Returns one vCPU's state. */

@@ -44,7 +44,7 @@ function generalLines(cpu: CpuState): string[] {
   return [
     ...rowsOf(cells, 4),
     `${ip}=${hex(cpu.rip, digits)} ${flags}=${hex(cpu.rflags, 8)} [${flagLetters(cpu.rflags)}]` +
-    ` CPL=${cpu.cpl} II=0 A20=1 SMM=0 HLT=${cpu.halted ? 1 : 0}`,
+    ` CPL=${cpu.cpl} II=0 A20=1 SMM=${cpu.smm ? 1 : 0} HLT=${cpu.halted ? 1 : 0}`,
   ];
 }
 

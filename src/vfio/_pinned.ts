@@ -1,0 +1,158 @@
+import { formatAddress } from "../core/address.ts";
+import { PagewalkError } from "../core/errors.ts";
+import { CapabilityError, NoSuchProcessError } from "../linux/errors.ts";
+import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { LinuxProcess } from "../linux/processes.ts";
+import { CachingMemory } from "../memory/caching_memory.ts";
+import {
+  MemoryReadError,
+  type PhysicalMemory,
+  type ReadOptions,
+} from "../memory/physical_memory.ts";
+import { PageFaultError } from "../translate/address_space.ts";
+import { verifyRange } from "../verify/range.ts";
+import type { RangeVerdict } from "../verify/range_verdict.ts";
+import type { VfioRangeJudgement, VfioUnreadPart } from "./judgement.ts";
+
+/** A range of one process, before it is judged. */
+export type VfioRange = Omit<VfioRangeJudgement, "verdict" | "reason" | "range">;
+
+/** What was found of one process, and what of it could not be read. */
+export interface FoundRanges {
+  readonly ranges: readonly VfioRange[];
+  readonly unread: readonly VfioUnreadPart[];
+}
+
+/**
+ * What VFIO has pinned of a process.
+ *
+ * @throws {CapabilityError} with capability `types` if no process's can be read in this kernel
+ */
+export async function pinnedRanges(
+  linux: LinuxGuest,
+  process: LinuxProcess,
+  options: ReadOptions,
+): Promise<FoundRanges> {
+  return await found("pinned", linux, process, options, async () => {
+    const mappings = await linux.vfioMappings(process, options);
+    return mappings.map(({ address, ...rest }) => ({
+      kind: "pinned",
+      process,
+      address: address ??
+        `what it has pinned at IOVA ${
+          formatAddress(rest.iova)
+        } is being handed over to another process: try again`,
+      ...rest,
+    }));
+  });
+}
+
+/** What VFIO gave a process of devices. */
+export async function deviceRanges(
+  linux: LinuxGuest,
+  process: LinuxProcess,
+  options: ReadOptions,
+): Promise<FoundRanges> {
+  return await found("device", linux, process, options, async () => {
+    const areas = (await linux.vmas(process, options)).filter(({ kind }) => kind === "vfio");
+    return areas.map(({ start, end, name }) => ({
+      kind: "device",
+      process,
+      address: start,
+      lengthBytes: Number(end - start),
+      name,
+    }));
+  });
+}
+
+/** A range, or why it has no address. */
+type Candidate = Omit<VfioRange, "address"> & { address: bigint | string };
+
+async function found(
+  source: "pinned" | "device",
+  linux: LinuxGuest,
+  process: LinuxProcess,
+  options: ReadOptions,
+  read: () => Promise<Candidate[]>,
+): Promise<FoundRanges> {
+  const unread = (reason: string): VfioUnreadPart => ({
+    kind: "unread",
+    source,
+    verdict: "inconclusive",
+    reason: `pid ${process.pid} ${process.comm}: ${reason}`,
+  });
+  try {
+    const all = await read();
+    return {
+      ranges: all.filter((range): range is VfioRange => typeof range.address === "bigint"),
+      unread: all.flatMap(({ address }) => typeof address === "string" ? [unread(address)] : []),
+    };
+  } catch (error) {
+    const isOwn = error instanceof PagewalkError || error instanceof MemoryReadError ||
+      error instanceof PageFaultError;
+    const isKernels = error instanceof CapabilityError && error.capability === "types";
+    if (!isOwn || isKernels) throw error;
+    // One that has exited holds nothing any more.
+    if (!await isStillThere(linux, process, options)) return { ranges: [], unread: [] };
+    return { ranges: [], unread: [unread(error.message)] };
+  }
+}
+
+/** Whether a process is what it was when it was listed: the same, with the same page tables. */
+export async function isStillThere(
+  linux: LinuxGuest,
+  { pid, mm, root }: LinuxProcess,
+  options: ReadOptions,
+): Promise<boolean> {
+  const now = await linux.process(pid, options).catch((error) => {
+    if (error instanceof NoSuchProcessError) return null;
+    throw error;
+  });
+  return now !== null && now.mm === mm && now.root === root;
+}
+
+/** Judges a process's ranges, each in two looks that have to agree. A table is read once a look. */
+export async function judgeRanges(
+  memory: PhysicalMemory,
+  linux: LinuxGuest,
+  process: LinuxProcess,
+  ranges: readonly VfioRange[],
+  options: ReadOptions,
+): Promise<VfioRangeJudgement[]> {
+  const look = async () => {
+    const cached = new CachingMemory(memory);
+    const verdicts: RangeVerdict[] = [];
+    for (const { address: start, lengthBytes } of ranges) {
+      verdicts.push(
+        await verifyRange(cached, linux.contextOf(process), { start, lengthBytes }, {
+          user: false,
+        }, { ...options, ...process.userRoot !== null && { userRoot: process.userRoot } }),
+      );
+    }
+    return verdicts;
+  };
+  const [first, second] = [await look(), await look()];
+  return ranges.map((place, i) => {
+    const range = first[i]!;
+    return { ...place, range, ...judgementOf(range, second[i]!) };
+  });
+}
+
+function judgementOf(
+  first: RangeVerdict,
+  second: RangeVerdict,
+): Pick<VfioRangeJudgement, "verdict" | "reason"> {
+  const figures = ({ passed, failed, inconclusive, firstFailure }: RangeVerdict) =>
+    [passed, failed, inconclusive, firstFailure].join();
+  if (figures(first) !== figures(second)) {
+    const reason = "the guest changed these tables between two looks: try again, or freeze it";
+    return { verdict: "inconclusive", reason };
+  }
+  const { verdict, pages, passed, failed, inconclusive, firstFailure } = first;
+  const parts = [`${passed} of ${pages} pages pass`];
+  if (failed > 0) {
+    parts.push(`${failed} have _PAGE_USER, the first at ${formatAddress(firstFailure!)}`);
+  }
+  if (inconclusive > 0) parts.push(`${inconclusive} could not be judged`);
+  return { verdict, reason: parts.join("; ") };
+}

@@ -1,0 +1,184 @@
+import { CapabilityError, KernelFormatError } from "../linux/errors.ts";
+import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { LinuxProcess } from "../linux/processes.ts";
+import { readVfioLog } from "../linux/vfio_log.ts";
+import type { VfioLogRecord } from "../linux/vfio_log_record.ts";
+import {
+  MemoryReadError,
+  type PhysicalMemory,
+  type ReadOptions,
+} from "../memory/physical_memory.ts";
+import { PageFaultError } from "../translate/address_space.ts";
+import { judgeAmongProcesses, judgeInProcess } from "./_judge_logged_page.ts";
+import { deviceRanges, isStillThere, judgeRanges, pinnedRanges } from "./_pinned.ts";
+import type {
+  LoggedPageJudgement,
+  VfioJudgement,
+  VfioSource,
+  VfioSourceState,
+} from "./judgement.ts";
+
+/** What {@linkcode verifyVfio} needs of a guest: a session has it. */
+export interface VfioGuest {
+  /** The guest's physical memory. */
+  readonly memory: PhysicalMemory;
+  /** The Linux that it runs. */
+  linux(): Promise<LinuxGuest>;
+}
+
+/** What is looked at. */
+export interface VerifyVfioOptions extends ReadOptions {
+  /**
+   * Where to learn what is to be cleared: the kernel's log, the list of what VFIO has pinned, the
+   * memory of devices that it gave to processes.
+   *
+   * @default {["log", "pinned"]}
+   */
+  sources?: readonly VfioSource[];
+  /**
+   * The one process to look at, by its pid or its name: every record of the log is judged in it.
+   *
+   * @default all; a record's process is the one that has the logged frame at its address
+   */
+  process?: number | string;
+}
+
+const SOURCES = ["log", "pinned", "device"] as const satisfies readonly VfioSource[];
+
+/**
+ * Checks that `_PAGE_USER` is cleared on what processes of a Linux guest map for VFIO: each page that
+ * the kernel's log says was cleared, and each page that the VFIO driver has pinned. Yields what became
+ * of each source, then a judgement for each of its records or ranges; `VfioTally` sums them up.
+ *
+ * @throws {LinuxNotFoundError} if the guest runs no Linux
+ * @throws {NoSuchProcessError} if it has no such process, or that has no memory
+ * @throws {AmbiguousProcessError} if several processes have that name
+ * @throws {InconsistentListError} if the list of processes changes faster than it can be read
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, LinuxNotFoundError, VfioTally, verifyVfio } from "@pagewalk/pagewalk";
+ * import { assertRejects } from "@std/assert";
+ *
+ * async function check(monitor: string) {
+ *   await using guest = await connect(monitor);
+ *   const tally = new VfioTally();
+ *   for await (const judgement of verifyVfio(guest)) tally.add(judgement);
+ *   return tally.verdict;
+ * }
+ *
+ * await assertRejects(() => check("sim:"), LinuxNotFoundError); // it runs no kernel
+ * ```
+ */
+export async function* verifyVfio(
+  guest: VfioGuest,
+  options: VerifyVfioOptions = {},
+): AsyncGenerator<VfioJudgement, void> {
+  const { sources = ["log", "pinned"], process: wanted, signal } = options;
+  const reads = signal ? { signal } : {};
+  const linux = await guest.linux();
+  const asked = wanted === undefined ? null : await linux.process(wanted, reads);
+  if (asked) linux.contextOf(asked);
+  for (const source of SOURCES) {
+    if (!sources.includes(source)) yield state(source, "unasked");
+    else if (source === "log") yield* verifyLog(linux, asked, reads);
+    else yield* verifyRanges(guest.memory, linux, source, asked, reads);
+  }
+}
+
+function state(source: VfioSource, state: VfioSourceState["state"], reason = ""): VfioSourceState {
+  return { kind: "source", source, state, reason };
+}
+
+async function* verifyLog(
+  linux: LinuxGuest,
+  asked: LinuxProcess | null,
+  options: ReadOptions,
+): AsyncGenerator<VfioJudgement, void> {
+  let partial: string | null = null;
+  let reading;
+  try {
+    const onPartial = (reason: string) => partial = reason;
+    reading = readVfioLog(await linux.dmesg({ ...options, onPartial }));
+  } catch (error) {
+    if (error instanceof CapabilityError) return yield state("log", "unavailable", error.message);
+    const isDamaged = error instanceof KernelFormatError || error instanceof MemoryReadError ||
+      error instanceof PageFaultError;
+    if (!isDamaged) throw error;
+    yield state("log", "read");
+    return yield { kind: "unread", source: "log", verdict: "inconclusive", reason: error.message };
+  }
+  const { fromPrograms, records } = reading;
+  yield state(
+    "log",
+    "read",
+    fromPrograms === 0
+      ? ""
+      : `${fromPrograms} records like the patch's were written by programs, ` +
+        "not by the kernel: they do not count",
+  );
+  if (partial !== null) {
+    yield { kind: "unread", source: "log", verdict: "inconclusive", reason: partial };
+  }
+  yield* judgeRecords(linux, records, asked, options);
+}
+
+async function* judgeRecords(
+  linux: LinuxGuest,
+  records: readonly VfioLogRecord[],
+  asked: LinuxProcess | null,
+  options: ReadOptions,
+): AsyncGenerator<LoggedPageJudgement, void> {
+  if (records.length === 0) return;
+  /** Whether a process still is what it was once its pages have been read. */
+  const lasting = new Map<number, boolean>();
+  const among = asked ? { among: [asked] } : {};
+  for await (const page of linux.loggedPages(records, { ...options, ...among })) {
+    const judged = asked
+      ? judgeInProcess(page.record, asked, page.candidates[0]?.walk ?? null)
+      : judgeAmongProcesses(page);
+    const { process } = judged;
+    if (process && !lasting.has(process.pid)) {
+      lasting.set(process.pid, await isStillThere(linux, process, options));
+    }
+    yield process === null || lasting.get(process.pid) ? judged : {
+      ...judged,
+      verdict: "inconclusive",
+      reason: `pid ${process.pid} ${process.comm} has ended meanwhile: its tables may be another's`,
+    };
+  }
+}
+
+async function* verifyRanges(
+  memory: PhysicalMemory,
+  linux: LinuxGuest,
+  source: "pinned" | "device",
+  asked: LinuxProcess | null,
+  options: ReadOptions,
+): AsyncGenerator<VfioJudgement, void> {
+  const find = source === "pinned" ? pinnedRanges : deviceRanges;
+  const processes = asked ? [asked] : await linux.processes(options);
+  const judgements: VfioJudgement[] = [];
+  try {
+    for (const process of processes) {
+      if (process.root === null) continue;
+      const { ranges, unread } = await find(linux, process, options);
+      judgements.push(...unread);
+      if (ranges.length === 0) continue;
+      const judged = await judgeRanges(memory, linux, process, ranges, options);
+      const isThere = await isStillThere(linux, process, options);
+      const gone = `pid ${process.pid} ${process.comm} has ended meanwhile`;
+      judgements.push(
+        ...judged.map((each) =>
+          isThere ? each : { ...each, verdict: "inconclusive" as const, reason: gone }
+        ),
+      );
+    }
+  } catch (error) {
+    if (!(error instanceof CapabilityError)) throw error;
+    yield state(source, "unavailable", error.message);
+    return yield* judgements;
+  }
+  yield state(source, "read");
+  yield* judgements;
+}
