@@ -19,6 +19,7 @@ import {
   connectTo,
   EXIT,
   flag,
+  FREEZE_OPTION,
   GUEST_OR_SNAPSHOT,
   isSnapshotFile,
   LineWriter,
@@ -26,6 +27,7 @@ import {
   listingBounds,
   oneOf,
   ProgressBar,
+  reading,
   readSnapshot,
   runCommand,
   TABLE_OPTIONS,
@@ -47,6 +49,7 @@ await runCommand({
     show: oneOf(SEVERITIES, "show findings as grave as this (default low)"),
     "max-findings": wholeNumber("N", "list so many findings of each rule (default 2000)", 1),
     ...TABLE_OPTIONS,
+    ...FREEZE_OPTION,
     json: flag("print one JSON object a line"),
     sarif: flag("print a SARIF 2.1.0 log, for code-scanning pages"),
     ...CONNECT_OPTIONS,
@@ -59,23 +62,11 @@ await runCommand({
   },
 }, async ({ positionals: [target], options }) => {
   using bar = new ProgressBar();
-  await using guests = new AsyncDisposableStack();
   const { "max-findings": maxFindings } = options;
   const bounds = {
     ...listingBounds(options, bar),
     ...maxFindings !== undefined && { maxFindings },
   };
-
-  async function* findings(): AsyncGenerator<Finding> {
-    if (isSnapshotFile(target!)) {
-      const taken = await readSnapshot(target!);
-      const { userRoot } = taken;
-      yield* audit(taken, { ...bounds, ...userRoot !== undefined && { userRoot } });
-    } else {
-      const guest = guests.use(await connectTo(target!, options));
-      yield* guest.audit({ ...bounds, ...tableChoice(options) });
-    }
-  }
 
   const isAsGrave = (found: Finding, least: Severity) =>
     SEVERITIES.indexOf(found.severity) <= SEVERITIES.indexOf(least);
@@ -85,14 +76,26 @@ await runCommand({
   const counts = { high: 0, medium: 0, low: 0 };
   const collected: Finding[] = [];
   let [fails, isWhole] = [false, true];
-  for await (const found of findings()) {
-    counts[found.severity]++;
-    fails ||= isAsGrave(found, failOn);
-    isWhole &&= found.rule !== "not-audited";
-    if (!isAsGrave(found, show)) continue;
-    if (!sarif) out.line(json ? toJson(findingRecord(found)) : findingLine(found, style));
-    else if (collected.length < MAX_SARIF_RESULTS) collected.push(found);
-    else isWhole = false;
+  async function collect(findings: AsyncIterable<Finding>): Promise<void> {
+    for await (const found of findings) {
+      counts[found.severity]++;
+      fails ||= isAsGrave(found, failOn);
+      isWhole &&= found.rule !== "not-audited";
+      if (!isAsGrave(found, show)) continue;
+      if (!sarif) out.line(json ? toJson(findingRecord(found)) : findingLine(found, style));
+      else if (collected.length < MAX_SARIF_RESULTS) collected.push(found);
+      else isWhole = false;
+    }
+  }
+
+  if (isSnapshotFile(target!)) {
+    const taken = await readSnapshot(target!);
+    const { userRoot } = taken;
+    await collect(audit(taken, { ...bounds, ...userRoot !== undefined && { userRoot } }));
+  } else {
+    await using guest = await connectTo(target!, options);
+    const find = () => guest.audit({ ...bounds, ...tableChoice(options) });
+    await reading(guest, options, () => collect(find()));
   }
   bar.stop();
   if (sarif) out.line(toJson(sarifLog(collected, { artifact: target! }), 2));

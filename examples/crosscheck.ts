@@ -13,8 +13,10 @@ import {
   EXIT,
   flag,
   formatAddress,
+  FREEZE_OPTION,
   MONITOR,
   PagewalkError,
+  reading,
   readListInput,
   runCommand,
   type Session,
@@ -46,7 +48,7 @@ await runCommand({
       String,
     ),
     every: wholeNumber("N", "of the listing, take every N-th page (default 1)", 1),
-    freeze: flag("pause the guest meanwhile, so that all answers fit together"),
+    ...FREEZE_OPTION,
     ...TABLE_OPTIONS,
     json: flag("print one JSON object a difference"),
     ...CONNECT_OPTIONS,
@@ -123,7 +125,7 @@ await runCommand({
       }
     }
   };
-  return options.freeze ? await first.frozen(check) : await check();
+  return await reading(first, options, check);
 });
 
 function text(walk: Walk): string {

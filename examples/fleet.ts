@@ -21,9 +21,11 @@ import {
   expectationOf,
   flag,
   formatAddress,
+  FREEZE_OPTION,
   InvalidArgumentError,
   parseEndpoint,
   permissionFor,
+  reading,
   readListInput,
   runCommand,
   TABLE_OPTIONS,
@@ -57,6 +59,7 @@ await runCommand({
     jobs: wholeNumber("N", "ask so many guests at a time (default 8)", 1),
     ...EXPECT_OPTIONS,
     ...TABLE_OPTIONS,
+    ...FREEZE_OPTION,
     json: flag("print one JSON object a guest"),
     ...GUEST_OPTIONS,
   },
@@ -80,7 +83,8 @@ await runCommand({
   let [worst, permission] = [EXIT.PASS as number, false];
   const check = checkFleet(
     endpoints,
-    (guest) => guest.verify(address, expectation, tableChoice(options)),
+    (guest) =>
+      reading(guest, options, () => guest.verify(address, expectation, tableChoice(options))),
     {
       ...connectOptions({ ...options, "debug-port": undefined, record: undefined }),
       ...options.jobs !== undefined && { limit: options.jobs },

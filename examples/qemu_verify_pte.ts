@@ -14,8 +14,10 @@ import {
   EXPECT_OPTIONS,
   expectationOf,
   flag,
+  FREEZE_OPTION,
   MONITOR,
   notMappedAdvice,
+  reading,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
@@ -31,6 +33,7 @@ await runCommand({
   options: {
     ...EXPECT_OPTIONS,
     ...TABLE_OPTIONS,
+    ...FREEZE_OPTION,
     json: flag("print one JSON object"),
     ...CONNECT_OPTIONS,
   },
@@ -42,7 +45,11 @@ await runCommand({
   await using guest = await connectTo(monitor!, options);
   if (!options.json) console.log(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
 
-  const verdict = await guest.verify(address, expectationOf(options), tableChoice(options));
+  const verdict = await reading(
+    guest,
+    options,
+    () => guest.verify(address, expectationOf(options), tableChoice(options)),
+  );
 
   const source = describeSource(verdict.walk.source);
   if (options.json) {

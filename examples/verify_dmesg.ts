@@ -15,9 +15,11 @@ import {
   exitCodeOf,
   flag,
   formatAddress,
+  FREEZE_OPTION,
   judgeLogged,
   MONITOR,
   PagewalkError,
+  reading,
   readTextInput,
   readVfioLog,
   runCommand,
@@ -38,6 +40,7 @@ await runCommand({
   }],
   options: {
     ...TABLE_OPTIONS,
+    ...FREEZE_OPTION,
     json: flag("print one JSON object a page"),
     ...CONNECT_OPTIONS,
   },
@@ -59,38 +62,44 @@ await runCommand({
     );
   }
   await using guest = await connectTo(monitor!, options);
-  const first = records.find(({ address }) => address !== null)?.address ?? undefined;
-  const { context, source } = await guest.pageTable(tableChoice(options), first);
-  const whose = describeSource(source);
-  if (!options.json) {
-    console.log(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
-    console.log(`[+] CR3 (Page Table Base): ${formatAddress(context.root)} (${escapeText(whose)})`);
-    if (fromPrograms > 0) console.log(`[!] ${refused}: they do not count`);
-  }
+  return await reading(guest, options, check);
 
-  const counts = { pass: 0, fail: 0, inconclusive: 0 };
-  let firstFailure: bigint | null = null;
-  for (const record of records) {
-    const { address, problem } = record;
-    const verdict = address === null
-      ? null
-      : judgeLogged(await walk(guest.memory, context, address), record);
-    const { verdict: kind, reason } = verdict ?? { verdict: "inconclusive", reason: problem! };
-    counts[kind]++;
-    if (kind === "fail") firstFailure ??= address;
-    if (options.json) {
-      console.log(toJson(verdict ? verdictRecord(verdict, whose) : { verdict: kind, reason }));
-    } else if (kind !== "pass") {
-      const where = address === null ? "a record" : formatAddress(address);
-      console.log(`[-] ${where}: ${kind}: ${escapeMessage(reason)}`);
+  async function check(): Promise<number> {
+    const first = records.find(({ address }) => address !== null)?.address ?? undefined;
+    const { context, source } = await guest.pageTable(tableChoice(options), first);
+    const whose = describeSource(source);
+    if (!options.json) {
+      console.log(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
+      console.log(
+        `[+] CR3 (Page Table Base): ${formatAddress(context.root)} (${escapeText(whose)})`,
+      );
+      if (fromPrograms > 0) console.log(`[!] ${refused}: they do not count`);
     }
-  }
 
-  const { pass, fail, inconclusive } = counts;
-  const parts = [`${pass} of ${records.length} pages pass`];
-  if (firstFailure !== null) parts.push(`first failure ${formatAddress(firstFailure)}`);
-  if (inconclusive > 0) parts.push(`${inconclusive} could not be judged`);
-  const isPass = pass === records.length;
-  if (!options.json) console.log(`[${isPass ? "+" : "-"}] ${parts.join("; ")}`);
-  return exitCodeOf(fail > 0 ? "fail" : isPass ? "pass" : "inconclusive");
+    const counts = { pass: 0, fail: 0, inconclusive: 0 };
+    let firstFailure: bigint | null = null;
+    for (const record of records) {
+      const { address, problem } = record;
+      const verdict = address === null
+        ? null
+        : judgeLogged(await walk(guest.memory, context, address), record);
+      const { verdict: kind, reason } = verdict ?? { verdict: "inconclusive", reason: problem! };
+      counts[kind]++;
+      if (kind === "fail") firstFailure ??= address;
+      if (options.json) {
+        console.log(toJson(verdict ? verdictRecord(verdict, whose) : { verdict: kind, reason }));
+      } else if (kind !== "pass") {
+        const where = address === null ? "a record" : formatAddress(address);
+        console.log(`[-] ${where}: ${kind}: ${escapeMessage(reason)}`);
+      }
+    }
+
+    const { pass, fail, inconclusive } = counts;
+    const parts = [`${pass} of ${records.length} pages pass`];
+    if (firstFailure !== null) parts.push(`first failure ${formatAddress(firstFailure)}`);
+    if (inconclusive > 0) parts.push(`${inconclusive} could not be judged`);
+    const isPass = pass === records.length;
+    if (!options.json) console.log(`[${isPass ? "+" : "-"}] ${parts.join("; ")}`);
+    return exitCodeOf(fail > 0 ? "fail" : isPass ? "pass" : "inconclusive");
+  }
 });

@@ -13,9 +13,11 @@ import {
   EXPECT_OPTIONS,
   expectationOf,
   flag,
+  FREEZE_OPTION,
   MONITOR,
   parseSize,
   ProgressBar,
+  reading,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
@@ -34,6 +36,7 @@ await runCommand({
   options: {
     ...EXPECT_OPTIONS,
     ...TABLE_OPTIONS,
+    ...FREEZE_OPTION,
     list: wholeNumber("N", "list so many failures, and as many gaps (default 100)"),
     json: flag("print one JSON object"),
     tap: flag("print TAP, one line for each page"),
@@ -54,12 +57,14 @@ await runCommand({
   await using guest = await connectTo(monitor!, options);
   if (tap) console.log(tap.head());
 
-  const verdict = await guest.verifyRange(address, lengthBytes, expectationOf(options), {
-    ...tableChoice(options),
-    ...options.list !== undefined && { keep: options.list },
-    ...tap && { onParts: (parts) => console.log(parts.map((part) => tap.line(part)).join("\n")) },
-    onProgress: bar.counting("pages"),
-  });
+  const verify = () =>
+    guest.verifyRange(address, lengthBytes, expectationOf(options), {
+      ...tableChoice(options),
+      ...options.list !== undefined && { keep: options.list },
+      ...tap && { onParts: (parts) => console.log(parts.map((part) => tap.line(part)).join("\n")) },
+      onProgress: bar.counting("pages"),
+    });
+  const verdict = await reading(guest, options, verify);
   bar.stop();
 
   const source = describeSource(verdict.source);

@@ -36,6 +36,12 @@ export { judge, type Verdict, type VerdictKind } from "../verify/verdict.ts";
 
 // Arguments, usage, exit codes
 export { addressArgument } from "./address_argument.ts";
+export {
+  FREEZE_OPTION,
+  type FreezeOptionSpecs,
+  type FreezeValues,
+  reading,
+} from "./freeze_option.ts";
 export type { CommandSpec, Positional } from "./command_spec.ts";
 export { type CommandArguments, EXIT, exitCodeOf, runCommand } from "./command.ts";
 export {
