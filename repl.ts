@@ -41,9 +41,9 @@ await runCommand({
     ...named !== undefined && { endpoint: named },
     ...code !== undefined && { code },
     ...history !== undefined && { historyFile: history },
-    open: async (endpoint) => {
+    open: async (endpoint, onNotice) => {
       const { connect } = await import("./src/session/connect.ts");
-      return await connect(String(endpoint), connectOptions(options));
+      return await connect(String(endpoint), { ...connectOptions(options), onNotice });
     },
   });
 });

@@ -89,9 +89,7 @@ await runCommand({
   }
 
   if (isSnapshotFile(target!)) {
-    const taken = await readSnapshot(target!);
-    const { userRoot } = taken;
-    await collect(audit(taken, { ...bounds, ...userRoot !== undefined && { userRoot } }));
+    await collect(audit(await readSnapshot(target!), bounds));
   } else {
     await using guest = await connectTo(target!, options);
     const find = () => guest.audit({ ...bounds, ...tableChoice(options) });

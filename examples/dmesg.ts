@@ -7,6 +7,7 @@ import { logText } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
+  escapeMessage,
   flag,
   MONITOR,
   runCommand,
@@ -36,7 +37,7 @@ await runCommand({
   await using guest = await connectTo(monitor!, options);
   const linux = await guest.linux();
   const last = options.last === undefined ? {} : { last: options.last };
-  const onPartial = (reason: string) => console.error(`note: ${reason}`);
+  const onPartial = (reason: string) => console.error(`note: ${escapeMessage(reason)}`);
   const records = options.follow
     ? linux.followDmesg(last)
     : await linux.dmesg({ ...last, onPartial });

@@ -67,7 +67,7 @@ await runCommand({
   using bar = new ProgressBar();
   await using guest = await connectTo(monitor!, options);
   // Looked up once: a running vCPU is on other tables the next moment.
-  const { context, userRoot } = await guest.tables(tableChoice(options), options.range?.start);
+  const { context } = await guest.tables(tableChoice(options), options.range?.start);
   const { filter, physical, "page-size": pageSize } = options;
 
   function isWanted(page: ListedPage): boolean {
@@ -83,16 +83,15 @@ await runCommand({
     ? (record: Parameters<typeof mappingLine>[0]) => toJson(mappingRecord(record))
     : options.csv
     ? mappingCsv
-    : (record: Parameters<typeof mappingLine>[0]) => mappingLine(record, context.mode);
+    : (record: Parameters<typeof mappingLine>[0]) => mappingLine(record, context);
   using out = new LineWriter();
   if (options.csv) out.line(MAPPING_CSV_HEAD);
-  else if (!options.json) out.line(mappingsHead(context.mode));
+  else if (!options.json) out.line(mappingsHead(context));
 
   let isWhole = true;
   const { range = {}, ...bounds } = listingBounds(options);
   const records = mappings(guest.memory, context, range, {
     ...bounds,
-    ...userRoot !== undefined && { userRoot },
     filter: isWanted,
     pages: options.pages,
     contiguous: options.contiguous,

@@ -93,7 +93,7 @@ async function verify(guest: Session, address: bigint): Promise<number> {
     }
     if (entry.reservedBits) {
       console.log(
-        `the ${name} entry ${describeReservedBits(entry, context.mode)}: it maps nothing`,
+        `the ${name} entry ${describeReservedBits(entry, context)}: it maps nothing`,
       );
       return EXIT.INCONCLUSIVE;
     }

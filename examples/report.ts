@@ -73,19 +73,17 @@ await runCommand({
   async function take(): Promise<Snapshot> {
     if (isSnapshotFile(target!)) {
       const taken = await readSnapshot(target!);
-      const { userRoot } = taken;
-      await collect(audit(taken, userRoot === undefined ? {} : { userRoot }));
+      await collect(audit(taken));
       return taken;
     }
     const guest = guests.use(await connectTo(target!, options));
     return await reading(guest, options, async () => {
       // Looked up once, and read once: the findings are about the tables that the page shows.
-      const { context, userRoot } = await guest.tables(tableChoice(options));
-      const roots = userRoot === undefined ? {} : { userRoot };
+      const { context } = await guest.tables(tableChoice(options));
       const { endpoint: source, memory } = guest;
-      const taken = await snapshot(memory, context, { ...roots, source });
+      const taken = await snapshot(memory, context, { source });
       const ranges = memory instanceof MonitorMemory ? { ranges: await memory.ranges() } : {};
-      await collect(audit(taken, { ...roots, ...ranges }));
+      await collect(audit(taken, ranges));
       return taken;
     });
   }

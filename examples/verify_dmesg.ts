@@ -17,6 +17,7 @@ import {
   formatAddress,
   FREEZE_OPTION,
   judgeLogged,
+  LimitedLines,
   MONITOR,
   PagewalkError,
   reading,
@@ -78,6 +79,7 @@ await runCommand({
 
     const counts = { pass: 0, fail: 0, inconclusive: 0 };
     let firstFailure: bigint | null = null;
+    const lines = new LimitedLines();
     for (const record of records) {
       const { address, problem } = record;
       const verdict = address === null
@@ -90,9 +92,10 @@ await runCommand({
         console.log(toJson(verdict ? verdictRecord(verdict, whose) : { verdict: kind, reason }));
       } else if (kind !== "pass") {
         const where = address === null ? "a record" : formatAddress(address);
-        console.log(`[-] ${where}: ${kind}: ${escapeMessage(reason)}`);
+        lines.line(`[-] ${where}: ${kind}: ${escapeMessage(reason)}`);
       }
     }
+    lines[Symbol.dispose]();
 
     const { pass, fail, inconclusive } = counts;
     const parts = [`${pass} of ${records.length} pages pass`];

@@ -22,6 +22,7 @@ import {
   formatAddress,
   FREEZE_OPTION,
   InvalidArgumentError,
+  LimitedLines,
   MONITOR,
   reading,
   runCommand,
@@ -59,10 +60,11 @@ await runCommand({
   const tally = new VfioTally();
   const roots = new Set<bigint>();
   await reading(guest, options, async () => {
+    using lines = new LimitedLines();
     for await (const judgement of verifyVfio(guest, { sources, ...process })) {
       tally.add(judgement);
       if (options.json) console.log(toJson(vfioRecord(judgement)));
-      else tell(judgement, roots);
+      else tell(judgement, roots, lines);
     }
   });
   const { verdict } = tally;
@@ -72,16 +74,16 @@ await runCommand({
 });
 
 /** Whose tables are read, once for each; then what does not pass, and each range. */
-function tell(judgement: VfioJudgement, roots: Set<bigint>): void {
+function tell(judgement: VfioJudgement, roots: Set<bigint>, lines: LimitedLines): void {
   const process = "process" in judgement ? judgement.process : null;
   if (process && !roots.has(process.root!)) {
     roots.add(process.root!);
     const whose = `pid ${process.pid} ${escapeText(process.comm)}`;
-    console.log(`[+] CR3 (Page Table Base): ${formatAddress(process.root!)} (${whose})`);
+    lines.line(`[+] CR3 (Page Table Base): ${formatAddress(process.root!)} (${whose})`);
   }
   const isOneOfMany = judgement.kind === "logged" && judgement.verdict === "pass";
   const line = isOneOfMany ? null : vfioLine(judgement);
-  if (line !== null) console.log(line);
+  if (line !== null) lines.line(line);
 }
 
 function sourcesOf(logOnly: boolean, vfioMaps: boolean): VfioSource[] {

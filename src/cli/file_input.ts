@@ -1,3 +1,4 @@
+import { howToRead } from "../core/file_permission.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { FileRefusedError, readRegularFile } from "../core/regular_file.ts";
 
@@ -22,6 +23,6 @@ export async function readFileInput(file: string): Promise<Uint8Array<ArrayBuffe
 function reasonOf(cause: unknown, file: string): string {
   if (cause instanceof FileRefusedError) return cause.message;
   if (cause instanceof Deno.errors.NotFound) return "there is no such file";
-  if (cause instanceof Deno.errors.NotCapable) return `run deno with --allow-read=${file}`;
+  if (cause instanceof Deno.errors.NotCapable) return howToRead(file, cause);
   return cause instanceof Error ? cause.message : String(cause);
 }

@@ -131,8 +131,9 @@ export async function connectTo(monitor: string, options: ConnectValues): Promis
   const endpoint = debugPort === undefined ? monitor : String(monitorPortFor(debugPort));
   // Loaded here, so that reading a command line stays quick: the REPL shows its prompt before it.
   const { connect } = await import("../session/connect.ts");
-  const session = await connect(endpoint, connectOptions(options));
-  if (session.notice !== null) console.error(`note: ${escapeMessage(session.notice)}`);
+  const onNotice = (text: string) => console.error(`note: ${escapeMessage(text)}`);
+  const session = await connect(endpoint, { ...connectOptions(options), onNotice });
+  if (session.notice !== null) onNotice(session.notice);
   return session;
 }
 

@@ -18,6 +18,8 @@ interface Wish {
   readonly via?: readonly [struct: string, member: string];
   /** The members, each by the name that it gets here; several where kernels differ. */
   readonly members: readonly (string | readonly [as: string, ...names: string[]])[];
+  /** Is its size wanted, too? It gets the name `sizeof`. */
+  readonly hasSize?: true;
 }
 
 /** What listing processes takes. */
@@ -64,8 +66,9 @@ export const AREA_WISHES: readonly Wish[] = [
     struct: "mm_struct",
     via: ["task_struct", "mm"],
     // A list before 6.1, a maple tree since (commit 763ecb035029 "mm: remove the vma linked list").
-    members: ["mm_mt", "mmap", "start_brk", "brk", "start_stack", "map_count"],
+    members: ["mm_mt", "mmap", "start_brk", "brk", "start_stack", "map_count", "context"],
   },
+  { struct: "mm_context_t", via: ["mm_struct", "context"], members: ["flags", "ia32_compat"] },
   { struct: "maple_tree", via: ["mm_struct", "mm_mt"], members: ["ma_root"] },
   {
     struct: "vm_area_struct",
@@ -83,7 +86,7 @@ export const AREA_WISHES: readonly Wish[] = [
       "shared",
     ],
   },
-  { struct: "file", members: ["f_path", "f_op"] },
+  { struct: "file", members: ["f_path", "f_op", "f_mode"], hasSize: true },
   { struct: "path", via: ["file", "f_path"], members: ["mnt", "dentry"] },
   {
     struct: "dentry",
@@ -105,11 +108,11 @@ export const AREA_WISHES: readonly Wish[] = [
 
 /** What finding the files that a process has open, and the module behind each, takes. */
 export const FILE_WISHES: readonly Wish[] = [
-  { struct: "task_struct", members: ["files"] },
+  { struct: "task_struct", members: ["files", "mm", "tgid", "exit_state"] },
   { struct: "files_struct", via: ["task_struct", "files"], members: ["fdt"] },
   { struct: "fdtable", via: ["files_struct", "fdt"], members: ["max_fds", "fd"] },
   { struct: "file", members: ["f_op", "f_inode", "private_data"] },
-  { struct: "inode", via: ["file", "f_inode"], members: ["i_mode", "i_rdev"] },
+  { struct: "inode", via: ["file", "f_inode"], members: ["i_mode", "i_rdev", "i_cdev"] },
   { struct: "file_operations", via: ["file", "f_op"], members: ["owner"] },
   { struct: "module", via: ["file_operations", "owner"], members: ["name"] },
 ];
@@ -128,10 +131,11 @@ export async function offsetsFromBtf(
   const offsets = new Map<string, number>();
   const types = new Map<string, number>(Object.entries(roots));
   const memberTypes = new Map<string, number>();
-  for (const { struct, via, members } of wishes) {
+  for (const { struct, via, members, hasSize } of wishes) {
     const id = types.get(struct) ?? await typeVia(btf, via, memberTypes);
     if (id === null) continue;
     types.set(struct, id);
+    if (hasSize) offsets.set(`${struct}.sizeof`, (await btf.type(id)).sizeOrType);
     const names = members.flatMap((member) =>
       typeof member === "string" ? member : member.slice(1)
     );

@@ -1,9 +1,10 @@
+import { PagewalkError } from "../core/errors.ts";
 import { MemoryReadError } from "../memory/physical_memory.ts";
 import { PageFaultError } from "../translate/address_space.ts";
 import { InconsistentListError, KernelFormatError } from "./errors.ts";
 
 /** What was read no longer is what it was a moment before. */
-export class Changed extends Error {}
+export class Changed extends PagewalkError {}
 
 /** Does an error mean that the kernel has changed what was read? */
 export function isChange(error: unknown): boolean {

@@ -1,5 +1,6 @@
 import { type AddressLike, formatAddress } from "../core/address.ts";
-import { type PagingContext, withRoot } from "../arch/x86/paging_context.ts";
+import { type PagingContext } from "../arch/x86/paging_context.ts";
+import { withRoot } from "../translate/regime.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
 import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
 import { AddressSpace, PageFaultError } from "../translate/address_space.ts";
@@ -16,7 +17,7 @@ import {
 import { CapabilityError, KernelFormatError, LinuxNotFoundError } from "./errors.ts";
 import { Kallsyms, type KernelSymbol, type SymbolAt } from "./kallsyms/kallsyms.ts";
 import { locateKallsyms } from "./kallsyms/locate.ts";
-import { findKernelImage, type KernelImage } from "./kernel_image.ts";
+import { findKernelImage, type KernelImage, mapsImage } from "./kernel_image.ts";
 import {
   absoluteTables,
   type KernelCache,
@@ -33,8 +34,11 @@ import { parseVmcoreinfo, type Vmcoreinfo, VMCOREINFO_BYTES } from "./vmcoreinfo
 export interface KernelParts {
   /** The guest's physical memory. */
   readonly memory: PhysicalMemory;
-  /** The paging contexts of its vCPUs: any one that runs in long mode will do. */
-  readonly contexts: readonly PagingContext[];
+  /**
+   * The paging contexts of its vCPUs, or what asks for them as they are now: any one that runs in long
+   * mode will do.
+   */
+  readonly contexts: readonly PagingContext[] | (() => Promise<readonly PagingContext[]>);
   /** What earlier attaches learnt. @default nothing */
   readonly cache?: KernelCache;
 }
@@ -71,7 +75,7 @@ export class Kernel {
   readonly live: KernelSpace;
   /** Reads what does not change while the kernel runs, and keeps it. */
   readonly stable: KernelSpace;
-  readonly #cache: KernelCache | undefined;
+  readonly #parts: KernelParts;
   #knowledge: KernelKnowledge;
   #isKept = true;
   #btf: Promise<{ btf: Btf; roots: TypeRoots } | null> | null = null;
@@ -92,7 +96,7 @@ export class Kernel {
     this.kallsyms = found.kallsyms;
     this.vmcoreinfo = vmcoreinfo;
     this.#knowledge = found.knowledge;
-    this.#cache = parts.cache;
+    this.#parts = parts;
     this.context = kernelContext(parts.memory, image, vmcoreinfo);
     this.image = { ...image, context: this.context };
     const layout = { image: this.image, ...directMap !== null && { directMap } };
@@ -107,7 +111,7 @@ export class Kernel {
    * @throws {KernelFormatError} if it cannot be read
    */
   static async find(parts: KernelParts): Promise<Kernel> {
-    const image = await findKernelImage(parts.memory, parts.contexts);
+    const image = await findKernelImage(parts.memory, await contextsNow(parts));
     const shape = shapeOf(image);
     const stableMemory = new CachingMemory(parts.memory);
     const live = new KernelSpace(parts.memory, { image });
@@ -158,9 +162,15 @@ export class Kernel {
     return new Kernel(parts, found);
   }
 
-  /** Whether this kernel still runs, not another one after a reboot. */
+  /**
+   * Whether this kernel still runs, not another one after a reboot or kexec, or none. What it has left
+   * in memory proves nothing: a vCPU's page tables have to map it.
+   */
   async isCurrent(): Promise<boolean> {
     try {
+      if (!await mapsImage(this.#parts.memory, await contextsNow(this.#parts), this.image)) {
+        return false;
+      }
       const { vmcoreinfo } = await readVmcoreinfo(
         this.live,
         await this.address("vmcoreinfo_data") ?? 0n,
@@ -299,7 +309,7 @@ export class Kernel {
   async keepKnowledge(): Promise<void> {
     if (this.#isKept) return;
     this.#isKept = true;
-    await this.#cache?.keep(this.#knowledge);
+    await this.#parts.cache?.keep(this.#knowledge);
   }
 
   /** Reads a 64-bit variable of the kernel; null if it has none of that name. */
@@ -313,6 +323,10 @@ export class Kernel {
     const address = await this.address(name);
     return address === null ? null : await readU32(this.live, address);
   }
+}
+
+async function contextsNow({ contexts }: KernelParts): Promise<readonly PagingContext[]> {
+  return typeof contexts === "function" ? await contexts() : contexts;
 }
 
 /** What reading at an address of another kernel may end in; anything else is thrown on. */

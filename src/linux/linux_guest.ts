@@ -1,5 +1,7 @@
 import type { AddressLike } from "../core/address.ts";
-import { type PagingContext, withRoot } from "../arch/x86/paging_context.ts";
+import { type PagingContext } from "../arch/x86/paging_context.ts";
+import { withRoot } from "../translate/regime.ts";
+import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
@@ -7,7 +9,8 @@ import { CapabilityError, NoSuchProcessError } from "./errors.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel, type KernelParts } from "./kernel.ts";
 import { followKernelLog, type FollowLogOptions, type LogOptions, readKernelLog } from "./log.ts";
-import { type MemoryArea, readMemoryAreas } from "./memory_areas.ts";
+import type { MemoryArea } from "./memory_area.ts";
+import { readMemoryAreas } from "./memory_areas.ts";
 import type { LogRecord } from "./printk_ring.ts";
 import type { LinuxThread } from "./task_record.ts";
 import { type LinuxProcess, Processes } from "./processes.ts";
@@ -60,7 +63,7 @@ export class LinuxGuest {
     return new LinuxGuest(await Kernel.find(parts), parts.memory);
   }
 
-  /** Whether the kernel that was found still runs, not another one after a reboot. */
+  /** Whether the kernel that was found still runs: a vCPU maps it, and it is not another one. */
   isCurrent(): Promise<boolean> {
     return this.#kernel.isCurrent();
   }
@@ -200,10 +203,10 @@ export class LinuxGuest {
     areas: readonly MemoryArea[],
     options: ReadOptions = {},
   ): AsyncGenerator<AreaPages, void> {
-    return readAreaPages(this.#memory, this.contextOf(process), areas, {
-      ...options,
-      ...process.userRoot !== null && { userRoot: process.userRoot },
-    });
+    const { root, userRoot } = process;
+    const views = root === null || userRoot === null ? null : { kernelRoot: root, userRoot };
+    const context = withUserView(this.contextOf(process), views);
+    return readAreaPages(this.#memory, context, areas, options);
   }
 
   /**

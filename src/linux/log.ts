@@ -1,5 +1,4 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
-import type { Kernel } from "./kernel.ts";
 import {
   logRange,
   type LogRecord,
@@ -8,7 +7,16 @@ import {
   rangeTo,
   readLog,
 } from "./printk_ring.ts";
-import { readU64 } from "./reader.ts";
+import { type Reader, readU64 } from "./reader.ts";
+import type { Vmcoreinfo } from "./vmcoreinfo.ts";
+
+/** What of a kernel its log is read by. */
+export interface LogKernel {
+  /** Reads memory as it is now. */
+  readonly live: Reader;
+  /** What the kernel tells crash tools. */
+  readonly vmcoreinfo: Vmcoreinfo;
+}
 
 /** Which records of the log are read. */
 export interface LogOptions extends ReadOptions {
@@ -44,7 +52,7 @@ const MAX_WAITS = 5;
 const ID_MASK = (1n << 62n) - 1n;
 
 /** Reads the kernel's log. */
-export async function readKernelLog(kernel: Kernel, options: LogOptions): Promise<LogRecord[]> {
+export async function readKernelLog(kernel: LogKernel, options: LogOptions): Promise<LogRecord[]> {
   const ring = await openPrintkRing(kernel.live, kernel.vmcoreinfo, options);
   const all = newest(await logRange(kernel.live, ring, options), options.last);
   const range = newest(all, MAX_RECORDS);
@@ -60,7 +68,9 @@ export async function readKernelLog(kernel: Kernel, options: LogOptions): Promis
     // More than the whole ring holds, if its blocks overlap: the log is damaged, or forged.
     characters += record.text.length;
     if (characters > MAX_TEXT_CHARACTERS) {
-      options.onPartial?.(`only the first ${records.length} records read, 64 MiB of text`);
+      options.onPartial?.(
+        `only the first ${records.length} records were read: they have 64 MiB of text, which overlap`,
+      );
       break;
     }
   }
@@ -69,7 +79,7 @@ export async function readKernelLog(kernel: Kernel, options: LogOptions): Promis
 
 /** Yields the records that are there, then each new one, until the signal ends it. */
 export async function* followKernelLog(
-  kernel: Kernel,
+  kernel: LogKernel,
   options: FollowLogOptions,
 ): AsyncGenerator<LogRecord, void> {
   const { intervalMs = 100, last, signal } = options;
@@ -91,7 +101,7 @@ export async function* followKernelLog(
   }
 }
 
-async function following(kernel: Kernel, ring: PrintkRing, next: bigint, options: ReadOptions) {
+async function following(kernel: LogKernel, ring: PrintkRing, next: bigint, options: ReadOptions) {
   const head = await readU64(kernel.live, ring.headId, options) & ID_MASK;
   return newest(rangeTo(next, head, ring), MAX_RECORDS);
 }

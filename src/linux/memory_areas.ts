@@ -1,44 +1,14 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
+import { BatchingReader } from "./batching_reader.ts";
 import { Changed, untilWhole } from "./changed.ts";
 import { KernelFormatError } from "./errors.ts";
 import { FilePaths } from "./file_paths.ts";
+import { readGateArea } from "./gate_area.ts";
 import type { Kernel } from "./kernel.ts";
+import type { AreaKind, MemoryArea } from "./memory_area.ts";
 import { readMapleTree } from "./maple_tree.ts";
 import { readCString, readU64 } from "./reader.ts";
 import { type StructOffsets, StructReader, type StructView } from "./struct_reader.ts";
-
-/**
- * What a memory area is for: the program's heap or first stack, a page that the kernel puts there
- * (`special`: vdso, vvar), huge pages, a device's memory, a device's memory handed out by VFIO, a
- * file or memory shared as a file, or none of these.
- */
-export type AreaKind =
-  | "heap"
-  | "stack"
-  | "special"
-  | "hugetlb"
-  | "vfio"
-  | "device"
-  | "file"
-  | "anonymous";
-
-/** A memory area (VMA) of a process: a line of `/proc/PID/maps`. */
-export interface MemoryArea {
-  /** The first address. */
-  readonly start: bigint;
-  /** The address after the last. */
-  readonly end: bigint;
-  /** What the process may do, as `/proc/PID/maps` writes it: `rw-p`. */
-  readonly permissions: string;
-  /** Where in the file it begins, in bytes; 0 without a file. */
-  readonly offset: bigint;
-  /** What it is for. */
-  readonly kind: AreaKind;
-  /** The file's path or the name in brackets, as `/proc/PID/maps` writes it; empty if it has none. */
-  readonly name: string;
-  /** `vm_flags`. */
-  readonly flags: bigint;
-}
 
 const AREA_MEMBERS = {
   vm_start: 8,
@@ -49,6 +19,8 @@ const AREA_MEMBERS = {
   vm_pgoff: 8,
   vm_file: 8,
   vm_private_data: 8,
+  // The name that a process gave it, in kernels that keep one.
+  anon_name: 8,
 } as const;
 type Area = StructView<keyof typeof AREA_MEMBERS>;
 
@@ -92,6 +64,8 @@ class AreaReader {
   readonly #offsets: StructOffsets;
   readonly #options: ReadOptions;
   readonly #areas: StructReader<keyof typeof AREA_MEMBERS>;
+  /** What areas point to is read for all of them at once. */
+  readonly #batch: BatchingReader;
   #paths: FilePaths | null = null;
 
   constructor(kernel: Kernel, mm: bigint, offsets: StructOffsets, options: ReadOptions) {
@@ -99,7 +73,10 @@ class AreaReader {
     this.#mm = mm;
     this.#offsets = offsets;
     this.#options = options;
-    this.#areas = new StructReader("vm_area_struct", AREA_MEMBERS, offsets);
+    const { anon_name, ...always } = AREA_MEMBERS;
+    const members = offsets.has("vm_area_struct.anon_name") ? { ...always, anon_name } : always;
+    this.#areas = new StructReader("vm_area_struct", members, offsets);
+    this.#batch = new BatchingReader(kernel.live, options);
   }
 
   async run(): Promise<MemoryArea[]> {
@@ -109,9 +86,12 @@ class AreaReader {
       ? await this.#fromTree()
       : await this.#fromList();
     const special = await this.#kernel.address("special_mapping_vmops");
-    const listed: MemoryArea[] = [];
-    for (const area of areas) listed.push(await this.#describe(area, program, special));
-    return listed;
+    this.#paths = new FilePaths(this.#batch, this.#offsets, {
+      anonInodeOperations: await this.#kernel.address("anon_inodefs_dentry_operations"),
+    });
+    const listed = await Promise.all(areas.map((area) => this.#describe(area, program, special)));
+    const gate = await readGateArea(this.#kernel, this.#mm, this.#offsets, this.#options);
+    return gate ? [...listed, gate] : listed;
   }
 
   /** From 6.1 on: a maple tree. */
@@ -119,15 +99,18 @@ class AreaReader {
     const { live } = this.#kernel;
     const tree = this.#mm + this.#offset("mm_struct.mm_mt") + this.#offset("maple_tree.ma_root");
     const entries = await readMapleTree(live, await readU64(live, tree), this.#options);
-    const areas: Area[] = [];
-    for (const { first, last, value } of entries) {
-      const area = await this.#area(value);
-      if (area.u64("vm_start") !== first || area.u64("vm_end") !== last + 1n) {
+    const addresses = entries.map(({ value }) => value);
+    const areas = await this.#areas.readAll(live, addresses, this.#options);
+    return areas.map((area, i) => {
+      const { first, last } = entries[i]!;
+      if (
+        !area || !this.#isOwn(area) || area.u64("vm_start") !== first ||
+        area.u64("vm_end") !== last + 1n
+      ) {
         throw new Changed("an area has moved");
       }
-      areas.push(area);
-    }
-    return areas;
+      return area;
+    });
   }
 
   /** Before 6.1: a list, in the order of addresses. */
@@ -138,23 +121,22 @@ class AreaReader {
     let at = await readU64(live, this.#mm + this.#offset("mm_struct.mmap"), this.#options);
     let end = 0n;
     while (at !== 0n) {
-      const area = await this.#area(at);
-      if (area.u64("vm_start") < end || areas.length > MAX_AREAS) {
+      const [area, after] = await Promise.all([
+        this.#areas.read(live, at, this.#options),
+        readU64(live, at + next, this.#options),
+      ]);
+      if (!this.#isOwn(area) || area.u64("vm_start") < end || areas.length > MAX_AREAS) {
         throw new Changed("the areas do not ascend");
       }
       areas.push(area);
       end = area.u64("vm_end");
-      at = await readU64(live, at + next, this.#options);
+      at = after;
     }
     return areas;
   }
 
-  async #area(address: bigint): Promise<Area> {
-    const area = await this.#areas.read(this.#kernel.live, address, this.#options);
-    if (area.u64("vm_mm") !== this.#mm || area.u64("vm_end") <= area.u64("vm_start")) {
-      throw new Changed("an area belongs to another process");
-    }
-    return area;
+  #isOwn(area: Area): boolean {
+    return area.u64("vm_mm") === this.#mm && area.u64("vm_end") > area.u64("vm_start");
   }
 
   async #describe(
@@ -179,10 +161,7 @@ class AreaReader {
   }
 
   async #fileName(file: bigint, flags: bigint, area: Area): Promise<[AreaKind, string]> {
-    this.#paths ??= new FilePaths(this.#kernel.live, this.#offsets, {
-      anonInodeOperations: await this.#kernel.address("anon_inodefs_dentry_operations"),
-    });
-    const path = await this.#paths.pathOf(file, this.#options);
+    const path = await this.#paths!.pathOf(file);
     // Until 6.1 an area of a file has something else in that place (commit d09e8ca6cb93 "mm: anonymous
     // shared memory naming").
     const offsets = this.#offsets;
@@ -205,8 +184,8 @@ class AreaReader {
     const [start, end] = [area.u64("vm_start"), area.u64("vm_end")];
     if (special !== null && area.u64("vm_ops") === special) {
       // struct vm_special_mapping begins with the name.
-      const text = await readU64(this.#kernel.live, area.u64("vm_private_data"), this.#options);
-      const name = await readCString(this.#kernel.live, text, MAX_NAME_BYTES, this.#options);
+      const text = await readU64(this.#batch, area.u64("vm_private_data"));
+      const name = await readCString(this.#batch, text, MAX_NAME_BYTES);
       return ["special", name ?? ""];
     }
     if (area.u64("vm_flags") & VM_HUGETLB) return ["hugetlb", ""];
@@ -222,10 +201,9 @@ class AreaReader {
   async #givenName(area: Area): Promise<string | null> {
     const [member, text] = ["vm_area_struct.anon_name", "anon_vma_name.name"];
     if (!this.#offsets.has(member) || !this.#offsets.has(text)) return null;
-    const { live } = this.#kernel;
-    const pointer = await readU64(live, area.address + this.#offset(member), this.#options);
+    const pointer = area.u64("anon_name");
     if (pointer === 0n) return null;
-    return await readCString(live, pointer + this.#offset(text), MAX_NAME_BYTES, this.#options);
+    return await readCString(this.#batch, pointer + this.#offset(text), MAX_NAME_BYTES);
   }
 
   #offset(member: string): bigint {

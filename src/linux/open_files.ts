@@ -19,7 +19,7 @@ export interface OpenFile {
 
 /** The kernel's own limit (`fs.nr_open`), unless it was raised: the table grows with the files in it. */
 const MAX_PLACES = 1 << 20;
-/** Each takes a read: more would take a monitor a quarter of a minute. */
+/** More would take a monitor seconds. */
 const MAX_FILES = 1 << 16;
 const CHUNK_PLACES = 8192;
 
@@ -58,18 +58,19 @@ export async function readOpenFiles(
     }
     if (places.length > MAX_FILES) throw tooMany(count);
   }
-  const found: OpenFile[] = [];
-  for (const { slot, file } of places) {
-    const open = await files.read(reader, file, options);
-    found.push({
+  const views = await files.readAll(reader, places.map(({ file }) => file), options);
+  return places.flatMap(({ slot, file }, i) => {
+    const open = views[i];
+    // It was closed meanwhile.
+    if (!open) return [];
+    return {
       slot,
       file,
       operations: open.u64("f_op"),
       inode: open.u64("f_inode"),
       privateData: open.u64("private_data"),
-    });
-  }
-  return found;
+    };
+  });
 }
 
 function tooMany(places: number): CapabilityError {

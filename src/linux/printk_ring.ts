@@ -57,6 +57,8 @@ const BLOCK_HEAD_BYTES = 8n;
 /** Read at once: some tens of KiB. */
 const CHUNK_RECORDS = 256;
 const MAX_BITS = 30;
+/** The kernel itself stores at most 1 KiB (PRINTKRB_RECORD_MAX, kernel/printk/internal.h). */
+const MAX_TEXT_BYTES = 8192;
 const STRUCTURE = "log";
 
 /**
@@ -248,8 +250,8 @@ async function readTexts(
     texts.push(new Uint8Array(0));
     const block = blockOf(ring, begin, next);
     if (!block) continue;
-    // No more than the text, which is at most 64 KiB: a damaged ring's blocks may be any size.
-    const longest = block.start + BigInt(textLength);
+    // No more than the text: a damaged ring's blocks may be any size, and overlap.
+    const longest = block.start + BigInt(Math.min(textLength, MAX_TEXT_BYTES));
     if (longest < block.end) block.end = longest;
     const last = run.at(-1);
     if (last && (block.start < last.end || block.start - last.end > 64n)) {

@@ -18,33 +18,52 @@ const DEEPEST = 40;
 const MAX_NODES = 1 << 18;
 
 /**
- * Reads a red-black tree in order. Each node has to lead back to the one above it, so that neither a
- * loop nor a node that was freed or moved meanwhile goes unnoticed.
+ * Reads a red-black tree, all nodes of one depth together, and answers what it holds in order. Each node
+ * has to lead back to the one above it, so that neither a loop nor a node that was freed or moved
+ * meanwhile goes unnoticed.
  *
  * @throws {KernelFormatError} if the nodes do not form a tree
  */
-export async function* readRbTree<T>(
+export async function readRbTree<T>(
   root: bigint,
-  readNode: (address: bigint) => Promise<RbNode<T>>,
-): AsyncGenerator<T, void> {
-  const above: { address: bigint; depth: number; node: RbNode<T> }[] = [];
-  let nodes = 0;
-  let [next, parent, depth] = [root, 0n, 0];
-  for (;;) {
-    while (next !== 0n) {
-      const node = await readNode(next);
-      if (node.parent !== parent) {
-        throw new KernelFormatError(STRUCTURE, "a node does not lead back", next);
-      }
-      if (++depth > DEEPEST || ++nodes > MAX_NODES) {
-        throw new KernelFormatError(STRUCTURE, "it has no end", next);
-      }
-      above.push({ address: next, depth, node });
-      [next, parent] = [node.left, next];
+  readNodes: (addresses: readonly bigint[]) => Promise<readonly RbNode<T>[]>,
+): Promise<T[]> {
+  const known = new Map<bigint, RbNode<T>>();
+  let level = root === 0n ? [] : [{ address: root, parent: 0n }];
+  for (let depth = 1; level.length > 0; depth++) {
+    if (depth > DEEPEST || known.size + level.length > MAX_NODES) {
+      throw new KernelFormatError(STRUCTURE, "it has no end", level[0]!.address);
     }
-    const last = above.pop();
-    if (!last) return;
-    yield last.node.value;
-    [next, parent, depth] = [last.node.right, last.address, last.depth];
+    const nodes = await readNodes(level.map(({ address }) => address));
+    const below: typeof level = [];
+    for (const [i, { address, parent }] of level.entries()) {
+      const node = nodes[i]!;
+      if (node.parent !== parent || known.has(address)) {
+        throw new KernelFormatError(STRUCTURE, "a node does not lead back", address);
+      }
+      known.set(address, node);
+      for (const child of [node.left, node.right]) {
+        if (child !== 0n) below.push({ address: child, parent: address });
+      }
+    }
+    level = below;
   }
+  return inOrder(root, known);
+}
+
+function inOrder<T>(root: bigint, known: ReadonlyMap<bigint, RbNode<T>>): T[] {
+  const values: T[] = [];
+  const above: RbNode<T>[] = [];
+  for (let at = root; at !== 0n || above.length > 0;) {
+    if (at !== 0n) {
+      const node = known.get(at)!;
+      above.push(node);
+      at = node.left;
+      continue;
+    }
+    const node = above.pop()!;
+    values.push(node.value);
+    at = node.right;
+  }
+  return values;
 }

@@ -1,5 +1,4 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
-import { isChange } from "./changed.ts";
 import type { Reader } from "./reader.ts";
 
 /** A piece of memory to read. */
@@ -8,6 +7,11 @@ export interface Piece {
   readonly address: bigint;
   /** Its length in bytes. */
   readonly lengthBytes: number;
+}
+
+/** Why a piece could not be read. */
+export interface Unread {
+  readonly error: unknown;
 }
 
 /** Pieces with less than this between them are read at once: a command costs as much as reading 1 KiB. */
@@ -25,27 +29,27 @@ interface Neighbours {
 /**
  * Reads many pieces of memory: those that lie near each other in one read, and all reads at once, over a
  * monitor in one packet. The kernel's allocator puts structures of one kind next to each other, so that
- * a list of thousands takes some hundred reads. A piece that cannot be read is null: a pointer out of
- * memory that was freed may lead anywhere.
- *
- * @throws whatever the reader throws that is no sign of a change
+ * a list of thousands takes some hundred reads. Where a piece cannot be read its error is in its place: a
+ * pointer out of memory that was freed may lead anywhere.
  */
 export async function readTogether(
   reader: Reader,
   pieces: readonly Piece[],
   options: ReadOptions = {},
-): Promise<(Uint8Array | null)[]> {
-  const found = new Array<Uint8Array | null>(pieces.length).fill(null);
+): Promise<(Uint8Array | Unread)[]> {
+  const found = new Array<Uint8Array | Unread>(pieces.length);
   await Promise.all(
     neighbours(pieces).map(async ({ start, end, members }) => {
-      const whole = await readOrNull(reader, start, Number(end - start), options);
-      if (whole === null && members.length === 1) return;
+      const whole = await attempt(reader, start, Number(end - start), options);
       await Promise.all(members.map(async (i) => {
         const { address, lengthBytes } = pieces[i]!;
         const at = Number(address - start);
-        found[i] = whole?.subarray(at, at + lengthBytes) ??
+        found[i] = whole instanceof Uint8Array
+          ? whole.subarray(at, at + lengthBytes)
+          : members.length === 1
+          ? whole
           // Something between them could not be read, or one of them.
-          await readOrNull(reader, address, lengthBytes, options);
+          : await attempt(reader, address, lengthBytes, options);
       }));
     }),
   );
@@ -72,16 +76,15 @@ function neighbours(pieces: readonly Piece[]): Neighbours[] {
   return groups;
 }
 
-async function readOrNull(
+async function attempt(
   reader: Reader,
   address: bigint,
   lengthBytes: number,
   options: ReadOptions,
-): Promise<Uint8Array | null> {
+): Promise<Uint8Array | Unread> {
   try {
     return await reader.read(address, lengthBytes, options);
   } catch (error) {
-    if (!isChange(error)) throw error;
-    return null;
+    return { error };
   }
 }

@@ -1,4 +1,5 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
+import { isChange } from "./changed.ts";
 import { KernelFormatError } from "./errors.ts";
 import { GAP_BYTES, readTogether } from "./read_together.ts";
 import { cString, type Reader, viewOf } from "./reader.ts";
@@ -111,8 +112,8 @@ export class StructReader<M extends string> {
   }
 
   /**
-   * Reads the members of many structures of this kind: neighbours together, and all at once. What cannot
-   * be read is null.
+   * Reads the members of many structures of this kind: neighbours together, and all at once. What the
+   * kernel has changed so that it cannot be read is null.
    */
   async readAll(
     reader: Reader,
@@ -130,8 +131,11 @@ export class StructReader<M extends string> {
     return addresses.map((address, i) => {
       const members = new Map<string, Uint8Array>();
       for (const [j, span] of this.#spans.entries()) {
-        const piece = bytes[i * spans + j];
-        if (!piece) return null;
+        const piece = bytes[i * spans + j]!;
+        if (!(piece instanceof Uint8Array)) {
+          if (!isChange(piece.error)) throw piece.error;
+          return null;
+        }
         for (const { name, at, bytes: length } of span.members) {
           members.set(name, piece.subarray(at, at + length));
         }

@@ -1,4 +1,5 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
+import { Changed } from "./changed.ts";
 import { KernelFormatError } from "./errors.ts";
 import { type RbNode, readRbTree } from "./rb_tree.ts";
 import { type Reader, viewOf } from "./reader.ts";
@@ -59,8 +60,7 @@ export async function readDmaRanges(
   const iommus = new StructReader("vfio_iommu", { dma_list: 8 }, offsets);
   const root = (await iommus.read(reader, iommu, options)).u64("dma_list");
 
-  async function readNode(address: bigint): Promise<RbNode<DmaRange>> {
-    const view = await entries.read(reader, address - entries.offset("node"), options);
+  function nodeOf(view: StructView<DmaMember>): RbNode<DmaRange> {
     const node = viewOf(view.bytes("node"));
     const at = (name: "__rb_parent_color" | "rb_left" | "rb_right") =>
       node.getBigUint64(Number(link.offset(name)), true);
@@ -72,15 +72,23 @@ export async function readDmaRanges(
     };
   }
 
-  const ranges: DmaRange[] = [];
+  async function readNodes(addresses: readonly bigint[]): Promise<RbNode<DmaRange>[]> {
+    const starts = addresses.map((address) => address - entries.offset("node"));
+    const views = await entries.readAll(reader, starts, options);
+    return views.map((view) => {
+      if (view === null) throw new Changed("a DMA mapping is gone");
+      return nodeOf(view);
+    });
+  }
+
+  const ranges = await readRbTree(root, readNodes);
   let end = 0n;
-  for await (const range of readRbTree(root, readNode)) {
+  for (const range of ranges) {
     const { dma, iova, size } = range;
     if (iova < end || iova + size > 1n << 64n || size > BigInt(Number.MAX_SAFE_INTEGER)) {
       throw new KernelFormatError("list of DMA mappings", "it does not ascend", dma);
     }
     end = iova + size;
-    ranges.push(range);
   }
   return ranges;
 }

@@ -1,5 +1,4 @@
-import type { PagingContext } from "../arch/x86/paging_context.ts";
-import { PAGING_MODES } from "../arch/x86/modes.ts";
+import { levelOf, type Regime, spanAt } from "../translate/regime.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type Walk, walk } from "../translate/walk.ts";
@@ -10,7 +9,7 @@ export interface PageOwner<P> {
   /** The process. */
   readonly process: P;
   /** The mode and root of its tables. */
-  readonly context: PagingContext;
+  readonly context: Regime;
 }
 
 /** What one process has at an address. */
@@ -31,8 +30,6 @@ export interface LoggedPage<P> {
    */
   readonly candidates: readonly OwnedPage<P>[];
 }
-
-const ACCESSED_AND_DIRTY = 0x60n;
 
 /** So many records are looked for at once in all processes: each has a few walks to remember. */
 const BATCH = 1 << 14;
@@ -79,7 +76,7 @@ export async function* findLoggedPages<P>(
  */
 export async function walkAll(
   memory: PhysicalMemory,
-  context: PagingContext,
+  context: Regime,
   addresses: readonly bigint[],
   options: ReadOptions = {},
 ): Promise<Walk[]> {
@@ -106,12 +103,13 @@ export async function walkAll(
 }
 
 /** The first address beyond those that an absent entry answers for. */
-function endOf({ address, level, mode }: Walk & { outcome: "notPresent" }): bigint {
-  const shift = BigInt(PAGING_MODES[mode].levels.find((format) => format.level === level)!.shift);
+function endOf({ address, level, regime }: Walk & { outcome: "notPresent" }): bigint {
+  const shift = BigInt(levelOf(regime, level, address)!.format.shift);
   return (address >> shift) + 1n << shift;
 }
 
 function isSame(one: Walk, other: Walk): boolean {
+  const hardwareBits = spanAt(one.regime, one.address)?.hardwareBits ?? 0n;
   return one.outcome === other.outcome && one.steps.length === other.steps.length &&
-    one.steps.every(({ raw }, i) => ((raw ^ other.steps[i]!.raw) & ~ACCESSED_AND_DIRTY) === 0n);
+    one.steps.every(({ raw }, i) => ((raw ^ other.steps[i]!.raw) & ~hardwareBits) === 0n);
 }

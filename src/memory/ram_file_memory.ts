@@ -1,7 +1,10 @@
 import { formatAddress } from "../core/address.ts";
 import { formatError, PagewalkError } from "../core/errors.ts";
 import { FileRefusedError, openRegularFile } from "../core/regular_file.ts";
+import { howToRead } from "../core/file_permission.ts";
+import { readByBoth } from "./_agreement.ts";
 import { FileMemory, readFully } from "./file_memory.ts";
+import { ConnectionLostError } from "../monitor/errors.ts";
 import { isBacked, type MemoryRange } from "./memory_map.ts";
 import type { MonitorMemory } from "./monitor_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "./physical_memory.ts";
@@ -46,25 +49,92 @@ interface Sample {
   bytes: Uint8Array;
 }
 
+/** The memory in one file. */
+export interface RamFile {
+  readonly memory: FileMemory;
+  /** The file's path. */
+  readonly path: string;
+}
+
+/** A table's entry: what a verdict rests on. */
+const ENTRY_BYTES = 8;
+/** So many larger reads are compared one after the other, and then every so many-th. */
+const FIRST_COMPARED = 16;
+const THEN_EVERY = 32;
+
 /**
  * A guest's physical memory, read from the files behind its RAM (`memory-backend-file` with `share=on`)
  * in microseconds. Where a file's bytes lie the monitor tells (`info mtree -f`); what is in no file, such
  * as ROM, is read through the monitor. {@linkcode openRamFiles} makes one.
+ *
+ * An old copy of a file looks like the file. So each entry of a walk is read by the monitor too and must
+ * be the same, and so must the first page of the first 16 larger reads and of every 32nd after them: a
+ * listing is spot-checked.
  */
 export class RamFileMemory implements PhysicalMemory {
-  readonly #files: readonly FileMemory[];
+  readonly #files: readonly RamFile[];
   readonly #others: PhysicalMemory;
+  #largeReads = 0;
 
   /** Reads from the first file that has all of a range, else from the other memory. */
-  constructor(files: readonly FileMemory[], others: PhysicalMemory) {
+  constructor(files: readonly RamFile[], others: PhysicalMemory) {
     this.#files = files;
     this.#others = others;
   }
 
-  read(address: bigint, lengthBytes: number, options: ReadOptions = {}): Promise<Uint8Array> {
-    const file = this.#files.find(({ ranges }) => isBacked(ranges, address, lengthBytes));
-    return (file ?? this.#others).read(address, lengthBytes, options);
+  /**
+   * Reads exactly so many bytes.
+   *
+   * @throws {MemoryReadError} if a byte cannot be read
+   * @throws {RamFileError} if the file holds something else than the guest's memory
+   */
+  async read(address: bigint, lengthBytes: number, options: ReadOptions = {}): Promise<Uint8Array> {
+    const file = this.#files.find(({ memory }) => isBacked(memory.ranges, address, lengthBytes));
+    if (file === undefined) return await this.#others.read(address, lengthBytes, options);
+    const bytes = await file.memory.read(address, lengthBytes, options);
+    if (!this.#isCompared(lengthBytes)) return bytes;
+    const first = await this.#compare(file, address, Math.min(lengthBytes, PAGE_BYTES), options);
+    if (first === null) return bytes;
+    bytes.set(first);
+    return bytes;
   }
+
+  #isCompared(lengthBytes: number): boolean {
+    if (lengthBytes <= ENTRY_BYTES) return true;
+    const before = this.#largeReads++;
+    return before < FIRST_COMPARED || before % THEN_EVERY === 0;
+  }
+
+  /** Returns the bytes that both ways agree on; null if there is nobody any more to compare with. */
+  async #compare(
+    file: RamFile,
+    address: bigint,
+    lengthBytes: number,
+    options: ReadOptions,
+  ): Promise<Uint8Array | null> {
+    try {
+      const { bytes, differsAt } = await readByBoth({
+        file: () => file.memory.read(address, lengthBytes, options),
+        monitor: () => this.#others.read(address, lengthBytes, options),
+      });
+      if (differsAt === null) return bytes;
+      throw notTheGuests(file.path, address + BigInt(differsAt));
+    } catch (error) {
+      // QEMU has ended: its memory stays in the file as it was.
+      if (error instanceof ConnectionLostError) return null;
+      throw error;
+    }
+  }
+}
+
+function notTheGuests(path: string, address: bigint): RamFileError {
+  return new RamFileError(
+    "notTheGuests",
+    path,
+    `${path} is not this guest's RAM, or an old copy of it: the guest has other bytes at ${
+      formatAddress(address)
+    }. Give the mem-path of its memory-backend-file, which must have share=on`,
+  );
 }
 
 /** Guest memory in files, and what closes them. */
@@ -89,18 +159,37 @@ export async function openRamFiles(
 ): Promise<OpenRamFiles> {
   using cleanup = new DisposableStack();
   const regions = regionsOf(await monitor.ranges());
-  const files: FileMemory[] = [];
+  const files: RamFile[] = [];
   for (const path of paths) {
     const file = cleanup.use(await openFile(path));
     const region = await regionIn(file, path, regions, { monitor, pages });
     regions.splice(regions.indexOf(region), 1);
-    files.push(new FileMemory(file, region.ranges, { name: `the RAM file ${path}` }));
+    const memory = new FileMemory(file, region.ranges, { name: `the RAM file ${path}` });
+    files.push({ memory, path });
+    await comparePages(memory, path, monitor, pages);
   }
   const owned = cleanup.move();
   return {
     memory: new RamFileMemory(files, monitor),
     [Symbol.dispose]: () => owned.dispose(),
   };
+}
+
+/** The pages that are named must be the same to the last byte: another boot of one kernel has much in common. */
+async function comparePages(
+  file: FileMemory,
+  path: string,
+  monitor: PhysicalMemory,
+  pages: readonly bigint[],
+): Promise<void> {
+  for (const page of new Set(pages)) {
+    if (!isBacked(file.ranges, page, PAGE_BYTES)) continue;
+    const { differsAt } = await readByBoth({
+      file: () => file.read(page, PAGE_BYTES),
+      monitor: () => monitor.read(page, PAGE_BYTES),
+    });
+    if (differsAt !== null) throw notTheGuests(path, page + BigInt(differsAt));
+  }
 }
 
 function regionsOf(ranges: readonly MemoryRange[]): Region[] {
@@ -139,7 +228,7 @@ async function openFile(path: string): Promise<Deno.FsFile> {
 }
 
 function notPermitted(path: string, cause?: unknown): RamFileError {
-  const message = `No permission to read the RAM file ${path}: run deno with --allow-read=${path}`;
+  const message = `No permission to read the RAM file ${path}: ${howToRead(path, cause)}`;
   return new RamFileError("permission", path, message, { cause });
 }
 
@@ -176,7 +265,7 @@ async function regionIn(
   throw new RamFileError(
     "notTheGuests",
     path,
-    `${path} is not this guest's RAM (${detail}): give the mem-path of its memory-backend-file, ` +
+    `${path} is not this guest's RAM, or an old copy of it (${detail}): give the mem-path of its memory-backend-file, ` +
       "which must have share=on",
   );
 }

@@ -1,4 +1,5 @@
 import { FileRefusedError, openRegularFile } from "../core/regular_file.ts";
+import { howToRead } from "../core/file_permission.ts";
 import { type Endpoint, formatEndpoint, permissionFor } from "./endpoint/mod.ts";
 import { ConnectError, type ConnectFailure } from "./errors.ts";
 
@@ -29,9 +30,13 @@ function failed(
   cause?: Error | unknown,
 ): ConnectError {
   const name = formatEndpoint(endpoint);
+  const { path } = endpoint;
+  const advice = cause === undefined
+    ? `run deno with ${permissionFor(endpoint)}`
+    : howToRead(path, cause);
   const detail = cause instanceof Error ? cause.message : String(cause);
   const message = failure === "permission"
-    ? `No permission to read ${endpoint.path}: run deno with ${permissionFor(endpoint)}`
+    ? `No permission to read ${path}: ${advice}`
     : failure === "noSuchFile"
     ? `There is no file ${endpoint.path}: check the path`
     : cause instanceof FileRefusedError

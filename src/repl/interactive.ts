@@ -108,13 +108,23 @@ class InteractiveSession {
       if (parsed.kind === "incomplete") this.#input = input;
       else await repl.run(parsed, controller.signal);
     } catch (error) {
-      const text = controller.signal.aborted
+      const text = controller.signal.aborted || await this.#wasInterrupted(error)
         ? this.#options.style.faint("Interrupted")
         : repl.describeError(error);
       writeOut(`${text}\n`);
     } finally {
       this.#running = null;
     }
+  }
+
+  /**
+   * Code that cannot wait learns of Ctrl-C before the signal is delivered here: it is, in the event
+   * loop's next turn, while there still is something that it can end.
+   */
+  async #wasInterrupted(error: unknown): Promise<boolean> {
+    if (!(error instanceof DOMException) || error.name !== "AbortError") return false;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return true;
   }
 
   #prompt(): string {

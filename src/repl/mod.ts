@@ -5,4 +5,5 @@
  * @module
  */
 export { type ReplHelpers, replHelpers } from "./repl_helpers.ts";
+export { replay } from "./replay.ts";
 export { startRepl, type StartReplOptions } from "./start_repl.ts";

@@ -4,6 +4,7 @@ import { Evaluator } from "./evaluate/evaluator.ts";
 import type { IncompleteInput, ParsedInput } from "./evaluate/parse.ts";
 import { makeGlobals } from "./globals.ts";
 import { isAsyncIterable, itemsUntilAborted } from "./evaluate/until_aborted.ts";
+import type { InterruptWatch } from "./evaluate/runtime/turns.ts";
 import type { GuestLink } from "./guest_link.ts";
 import type { HelperContext } from "./helper.ts";
 import { symbolText } from "./linux.ts";
@@ -21,6 +22,8 @@ export interface ReplParts {
   readonly isSimulated: boolean;
   /** More globals, such as helpers of the embedder's. */
   readonly globals?: object;
+  /** Tells of Ctrl-C while code runs that cannot wait. */
+  readonly watch?: InterruptWatch;
   /** Takes what is printed: whole lines. */
   readonly write: (text: string) => void;
 }
@@ -54,7 +57,7 @@ export class Repl {
       },
       print: (value) => this.print(value),
     };
-    this.evaluator = new Evaluator(makeGlobals(this.context, parts.globals));
+    this.evaluator = new Evaluator(makeGlobals(this.context, parts.globals), parts.watch);
   }
 
   /**
@@ -83,11 +86,13 @@ export class Repl {
   }
 
   /** Prints a result; a kernel address with its symbol, once the guest's Linux is known. */
-  async #printResult(value: unknown): Promise<void> {
+  async #printResult(result: unknown): Promise<void> {
+    const value = this.evaluator.isHexadecimal ? asAddresses(result) : result;
     const symbol = typeof value === "bigint" ? await symbolText(this.guest, value) : null;
+    const note = symbol ?? (typeof value === "bigint" ? decimalText(value) : "");
     const { style, write } = this.#parts;
-    if (symbol === null) this.print(value);
-    else write(`${showValue(value, this.#show)} ${style.faint(symbol)}\n`);
+    if (note === "") this.print(value);
+    else write(`${showValue(value, this.#show)} ${style.faint(note)}\n`);
   }
 
   /** Prints a value as a result. */
@@ -104,4 +109,17 @@ export class Repl {
   complete(text: string, commands: readonly string[]): Promise<Completion> {
     return complete(text, { scope: this.evaluator.scope, context: this.context, commands });
   }
+}
+
+/** What came of numbers in hexadecimal is printed so: bigints are. */
+function asAddresses(value: unknown): unknown {
+  if (Array.isArray(value) && value.every((each) => typeof each === "number")) {
+    return value.map(asAddresses);
+  }
+  return Number.isSafeInteger(value) ? BigInt(value as number) : value;
+}
+
+/** Small numbers, such as a table's index, are wanted in decimal as often. */
+function decimalText(value: bigint): string {
+  return value >= 10n && value <= 0xffffn ? `(${value})` : "";
 }

@@ -22,7 +22,9 @@ const REPL = import.meta.resolve("./mod.ts");
  * did not throw, and prints their results.
  */
 export function savedScript(lines: readonly RunLine[], options: SaveOptions): string {
-  const { text, identifiers } = toScript(lines);
+  const body = toScript(lines);
+  if (!body) return replayingScript(lines, options);
+  const { text, identifiers } = body;
   const helpers = options.helpers.filter((name) => name === "print" || identifiers.has(name));
   const sdk = options.sdk.filter((name) => identifiers.has(name) && !helpers.includes(name));
   // A helper of the same name goes before it.
@@ -49,4 +51,33 @@ export function savedScript(lines: readonly RunLine[], options: SaveOptions): st
     text,
     "",
   ].join("\n");
+}
+
+/**
+ * The same for lines that only a prompt can run: they wait within functions that JavaScript calls back,
+ * or calculate with more bits than its numbers have.
+ */
+function replayingScript(lines: readonly RunLine[], options: SaveOptions): string {
+  return [
+    ...head(options),
+    `import { connect } from "${SDK}";`,
+    `import { replay } from "${REPL}";`,
+    "",
+    `await using session = await connect("${options.endpoint}");`,
+    "await replay(session, [",
+    ...lines.map(({ analysis }) => `  ${JSON.stringify(analysis.source)},`),
+    "]);",
+    "",
+  ].join("\n");
+}
+
+function head({ endpoint }: SaveOptions): string[] {
+  const permission = permissionFor(parseEndpoint(endpoint));
+  return [
+    "/**",
+    " * Saved from a pagewalk prompt.",
+    " *",
+    ` *     ${["deno run", permission, "FILE"].filter((part) => part !== "").join(" ")}`,
+    " */",
+  ];
 }

@@ -6,6 +6,7 @@ import { GuestLink } from "./guest_link.ts";
 import { History } from "./history.ts";
 import type { Engine } from "./interactive.ts";
 import { promptText } from "./prompt_text.ts";
+import { InterruptFlag } from "./terminal/interrupt_flag.ts";
 import { takeKeys } from "./terminal/take_keys.ts";
 import { writeError, writeOut } from "./terminal/write.ts";
 
@@ -24,7 +25,10 @@ export interface StartReplOptions {
    */
   readonly endpoint?: string | number;
   /** Connects, the first time, after a connection was lost, and for `connect(endpoint)`. */
-  readonly open?: (endpoint: string | number) => Promise<Session>;
+  readonly open?: (
+    endpoint: string | number,
+    onNotice: (text: string) => void,
+  ) => Promise<Session>;
   /** More globals, such as helpers of your own; they go before those of the same name. */
   readonly globals?: object;
   /** What is printed first on a terminal; empty for nothing. */
@@ -66,12 +70,14 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
   const endpoint = options.session?.endpoint ?? String(options.endpoint ?? "sim:");
   const isSimulated = endpoint.startsWith("sim:");
   const notify = isInteractive ? writeOut : writeError;
+  const onNotice = (text: string) => notify(`${style.faint(escapeMessage(text))}\n`);
   await using guest = new GuestLink({
-    open: (other) => (options.open ?? connectTo)(other ?? endpoint),
+    open: (other) => (options.open ?? connectTo)(other ?? endpoint, onNotice),
     ...options.session && { session: options.session },
-    onNotice: (text) => notify(`${style.faint(text)}\n`),
+    onNotice,
   });
   const { globals } = options;
+  using interrupts = new InterruptFlag();
   const load = async (): Promise<Engine> => {
     const [{ Repl }, commands, loading] = await Promise.all([
       import("./repl.ts"),
@@ -79,7 +85,9 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
       import("./load.ts"),
     ]);
     const parts = { guest, style, colours, isSimulated, write: writeOut };
-    return { repl: new Repl({ ...parts, ...globals && { globals } }), commands, loading };
+    const watch = isInteractive ? interrupts : undefined;
+    const repl = new Repl({ ...parts, ...globals && { globals }, ...watch && { watch } });
+    return { repl, commands, loading };
   };
   if (isInteractive) {
     const name = isSimulated ? "sim" : "pagewalk";
@@ -111,9 +119,12 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
   return await runBatch(repl, options.code === undefined ? stdinLines() : oneInput(options.code));
 }
 
-async function connectTo(endpoint: string | number): Promise<Session> {
+async function connectTo(
+  endpoint: string | number,
+  onNotice: (text: string) => void,
+): Promise<Session> {
   const { connect } = await import("../session/connect.ts");
-  return await connect(String(endpoint));
+  return await connect(String(endpoint), { onNotice });
 }
 
 // ECMA-48 EL. Erasing the rest of the screen instead would leave a copy in tmux's history.

@@ -1,6 +1,6 @@
 import { escapeText } from "../core/escape.ts";
 import type { AreaPages } from "../linux/area_pages.ts";
-import type { MemoryArea } from "../linux/memory_areas.ts";
+import type { MemoryArea } from "../linux/memory_area.ts";
 import { formatSize } from "./size.ts";
 import { PLAIN, type Style } from "./style.ts";
 

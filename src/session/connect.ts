@@ -3,6 +3,7 @@ import type { RamLayout } from "../connectors/dump/ram_layout.ts";
 import {
   BOOLEAN,
   checkOptions,
+  FUNCTION,
   LIST,
   MILLISECONDS,
   oneOfWords,
@@ -52,6 +53,13 @@ export interface ConnectOptions extends ConnectHmpOptions, Omit<PagingContextOpt
    * @default its offsets are addresses, if it is too small for a hole below 4 GiB
    */
   layout?: RamLayout;
+  /**
+   * Told in a line what a user should know that shows only when the guest is first asked: that it is
+   * paused, say by a client of its gdbstub that was killed. What is known at once is `Session.notice`.
+   *
+   * @default nobody is told
+   */
+  onNotice?(text: string): void;
 }
 
 const INSTEAD = {
@@ -84,6 +92,7 @@ export const CONNECT_SHAPE: OptionShape<ConnectOptions> = {
   allowUnsafe: LIST,
   nudge: BOOLEAN,
   signal: SIGNAL,
+  onNotice: FUNCTION,
 };
 
 /**
@@ -155,13 +164,15 @@ async function openDoor(endpoint: Endpoint, options: ConnectOptions): Promise<Gu
 
 async function openMonitorDoor(endpoint: Endpoint, options: ConnectOptions): Promise<GuestSource> {
   const reopenMonitor = () => openMonitor(endpoint, options);
-  if (options.record === undefined) return monitorSource(await reopenMonitor(), { reopenMonitor });
+  const { onNotice } = options;
+  const parts = { reopenMonitor, ...onNotice && { onNotice } };
+  if (options.record === undefined) return monitorSource(await reopenMonitor(), parts);
   const { record, requireRecordable } = await import("../monitor/recording/recorder.ts");
   await requireRecordable(options.record);
   const monitor = await reopenMonitor();
   try {
     const recorded = await record(options.record, monitor, { endpointKind: endpoint.scheme });
-    return monitorSource(recorded, { reopenMonitor });
+    return monitorSource(recorded, parts);
   } catch (error) {
     await monitor.close();
     throw error;

@@ -39,20 +39,21 @@ export async function openGdbDoor(
     monitor: client,
     notice: client.resumes
       ? "the gdbstub pauses the guest for as long as this is connected; it runs on at the end"
-      : "the guest was paused before, and stays so",
+      : 'the guest was paused before, and stays so; "cont" at its monitor resumes it',
     close: () => client.close(),
   };
 }
 
-/** Adds what the packets do not tell and the monitor does: SMM, and where IDT and TR are. */
+/** Adds what the packets do not tell and the monitor does: HLT, SMM, and where IDT and TR are. */
 async function withUntold(monitor: Monitor, registers: CpuRegisters[]): Promise<CpuRegisters[]> {
   const all = await readAllRegisters(monitor);
   return registers.map((own) => {
     const told = all.find(({ cpu }) => cpu === own.cpu);
     if (told === undefined) return own;
-    const { smm, idtBase, trBase } = told;
+    const { halted, smm, idtBase, trBase } = told;
     return {
       ...own,
+      halted,
       ...smm !== undefined && { smm },
       ...idtBase !== undefined && { idtBase },
       ...trBase !== undefined && { trBase },

@@ -2,8 +2,10 @@ import { PagewalkError } from "../core/errors.ts";
 import type { CpuSource } from "../arch/cpu_source.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import { readStatus } from "../monitor/commands/read_state.ts";
 import { readAllRegisters, readRegisters } from "../monitor/commands/registers.ts";
 import type { Monitor } from "../monitor/monitor.ts";
+import type { GuestStatus } from "../monitor/parse/status.ts";
 
 /**
  * An open door to a guest, whatever it is: a monitor, a gdbstub, a dump. Registers and memory are what
@@ -53,10 +55,13 @@ export interface MonitorSourceOptions {
   memory?: PhysicalMemory;
   /** Opens the monitor anew. */
   reopenMonitor?(): Promise<Monitor>;
+  /** Told what a user should know that shows only when the guest is first asked: that it is paused. */
+  onNotice?(text: string): void;
 }
 
 /**
- * A monitor as a door: registers by `info registers`, memory by `xp`.
+ * A monitor as a door: registers by `info registers`, memory by `xp`. With the first registers it asks in
+ * the same packet where RAM is, for the reads that follow, and whether the guest runs.
  *
  * @example Usage
  * ```ts
@@ -70,17 +75,53 @@ export interface MonitorSourceOptions {
  * ```
  */
 export function monitorSource(monitor: Monitor, options: MonitorSourceOptions = {}): GuestSource {
-  const { memory = new MonitorMemory(monitor), reopenMonitor } = options;
+  const { memory = new MonitorMemory(monitor), reopenMonitor, onNotice } = options;
+  let askedAhead = false;
+  const askAhead = () => {
+    if (askedAhead) return;
+    askedAhead = true;
+    // If either fails, nobody has asked yet: whoever does is told then. A recording need not hold them.
+    if (memory instanceof MonitorMemory) memory.ranges().catch(() => {});
+    if (onNotice) readStatus(monitor).then((status) => noteIfPaused(status, onNotice), () => {});
+  };
   return {
     endpoint: monitor.endpoint,
     qemuVersion: monitor.qemuVersion,
     cpus: {
-      registers: (cpu) => readRegisters(monitor, cpu === undefined ? {} : { cpu }),
-      allRegisters: () => readAllRegisters(monitor),
+      registers(cpu) {
+        const registers = readRegisters(monitor, cpu === undefined ? {} : { cpu });
+        askAhead();
+        return registers;
+      },
+      allRegisters() {
+        const all = readAllRegisters(monitor);
+        askAhead();
+        return all;
+      },
     },
     memory,
     monitor,
     ...reopenMonitor && { reopenMonitor },
     close: () => monitor.close(),
   };
+}
+
+/** QEMU's reasons for a pause that `cont` does not end, and what they mean. */
+const NOT_RESUMABLE: Readonly<Record<string, string>> = {
+  inmigrate: "it waits for a migration to come in",
+  postmigrate: "it has been migrated away",
+  "finish-migrate": "its migration is about to end",
+  "restore-vm": "its state is being loaded",
+  "save-vm": "its state is being saved",
+  shutdown: "it has shut down",
+  "guest-panicked": "its kernel has panicked",
+};
+
+function noteIfPaused({ running, detail }: GuestStatus, onNotice: (text: string) => void): void {
+  if (running) return;
+  const why = NOT_RESUMABLE[detail] ??
+    (detail === ""
+      ? 'by a user, or by a client of its gdbstub that was killed; "cont" at its monitor resumes it'
+      : '"cont" at its monitor resumes it');
+  onNotice(`the guest is paused${detail === "" ? "" : ` (${detail})`}: ${why}`);
 }

@@ -37,7 +37,7 @@ export class LinuxAttachment {
     const { memory, vcpus, kernelCacheDir } = this.#parts;
     // Loaded only here, so that a check of one address does not pay for it.
     const { LinuxGuest } = await import("../linux/linux_guest.ts");
-    const { tables, all } = await vcpus.translating();
+    const { all, tables } = await vcpus.translating();
     if (tables.length === 0) {
       const { LinuxNotFoundError } = await import("../linux/errors.ts");
       throw new LinuxNotFoundError(
@@ -46,7 +46,8 @@ export class LinuxAttachment {
         }`,
       );
     }
-    const parts = { memory, contexts: tables.map(({ context }) => context) };
+    const contexts = async () => (await vcpus.translating()).tables.map(({ context }) => context);
+    const parts = { memory, contexts };
     if (kernelCacheDir === undefined) return await LinuxGuest.attach(parts);
     const { DirectoryKernelCache } = await import("../linux/kernel_cache.ts");
     return await LinuxGuest.attach({ ...parts, cache: new DirectoryKernelCache(kernelCacheDir) });

@@ -28,7 +28,10 @@ export async function withRamFiles(
       );
     }
     const roots = (await source.cpus.allRegisters()).map(({ cr3 }) => cr3 & PAGE_MASK);
-    const files = await openRamFiles(ram, new MonitorMemory(source.monitor), roots);
+    const byMonitor = source.memory instanceof MonitorMemory
+      ? source.memory
+      : new MonitorMemory(source.monitor);
+    const files = await openRamFiles(ram, byMonitor, roots);
     return {
       ...source,
       memory: files.memory,

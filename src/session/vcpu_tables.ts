@@ -1,10 +1,6 @@
 import type { CpuSource } from "../arch/cpu_source.ts";
-import {
-  describeNoTables,
-  nestedState,
-  type NoTables,
-  virtualizationOf,
-} from "../arch/x86/cpu_state.ts";
+import { nestedState, runsLinux, virtualizationOf } from "../arch/x86/cpu_state.ts";
+import { describeNoTables, type NoTables } from "../translate/no_tables.ts";
 import {
   type PagingContext,
   pagingContext,
@@ -42,7 +38,9 @@ export class VcpuTables {
 
   /** One vCPU's: the one named, else the current one. If it has none, the others are looked at, too. */
   async of(cpu?: number): Promise<VcpuTable> {
-    const table = await this.#tableOf(await this.#cpus.registers(cpu));
+    const registers = await this.#cpus.registers(cpu);
+    const peers = registers.eferAssumed ? await this.#cpus.allRegisters() : [];
+    const table = await this.#tableOf(registers, peers);
     const { noTables } = table.context;
     if (noTables === undefined) return table;
     const next = nextStep(noTables, await this.all());
@@ -52,7 +50,7 @@ export class VcpuTables {
   /** Every vCPU's, by number. */
   async all(): Promise<VcpuTable[]> {
     const all = await this.#cpus.allRegisters();
-    return await Promise.all(all.map((registers) => this.#tableOf(registers)));
+    return await Promise.all(all.map((registers) => this.#tableOf(registers, all)));
   }
 
   /**
@@ -73,9 +71,15 @@ export class VcpuTables {
     }
   }
 
-  async #tableOf(registers: CpuRegisters): Promise<VcpuTable> {
-    const { cpu, idtBase } = registers;
+  async #tableOf(registers: CpuRegisters, peers: readonly CpuRegisters[]): Promise<VcpuTable> {
+    const { cpu, idtBase, eferAssumed } = registers;
     const context = pagingContext(registers, this.#paging);
+    // Where EFER is not told, EFER.SVME is not: then a vCPU that differs from a Linux beside it is suspect.
+    if (eferAssumed && context.noTables === undefined && !runsLinux(registers)) {
+      if (!peers.some(runsLinux)) return { cpu, context };
+      const noTables = nestedState(cpu, "other vCPUs run Linux, and its IDT or TR is not Linux's");
+      return { cpu, context: { ...context, noTables } };
+    }
     const by = virtualizationOf(registers);
     if (context.noTables !== undefined || by === null || idtBase === undefined) {
       return { cpu, context };
@@ -83,7 +87,7 @@ export class VcpuTables {
     // A Linux in a nested guest has its IDT at the same address, but its CR3 leads to no tables here.
     const { outcome } = await walk(this.#memory, context, idtBase, { recheck: false });
     if (outcome === "mapped") return { cpu, context };
-    const noTables = nestedState(cpu, by, "the tables at its CR3 do not map its IDT");
+    const noTables = nestedState(cpu, `${by} is set, and the tables at its CR3 do not map its IDT`);
     return { cpu, context: { ...context, noTables } };
   }
 }

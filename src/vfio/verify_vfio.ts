@@ -1,5 +1,6 @@
 import { CapabilityError, KernelFormatError } from "../linux/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { LogRecord } from "../linux/printk_ring.ts";
 import type { LinuxProcess } from "../linux/processes.ts";
 import { readVfioLog } from "../linux/vfio_log.ts";
 import type { VfioLogRecord } from "../linux/vfio_log_record.ts";
@@ -95,11 +96,10 @@ async function* verifyLog(
   asked: LinuxProcess | null,
   options: ReadOptions,
 ): AsyncGenerator<VfioJudgement, void> {
-  let partial: string | null = null;
-  let reading;
+  const unread: string[] = [];
+  let log: LogRecord[];
   try {
-    const onPartial = (reason: string) => partial = reason;
-    reading = readVfioLog(await linux.dmesg({ ...options, onPartial }));
+    log = await linux.dmesg({ ...options, onPartial: (reason) => unread.push(reason) });
   } catch (error) {
     if (error instanceof CapabilityError) return yield state("log", "unavailable", error.message);
     const isDamaged = error instanceof KernelFormatError || error instanceof MemoryReadError ||
@@ -108,19 +108,35 @@ async function* verifyLog(
     yield state("log", "read");
     return yield { kind: "unread", source: "log", verdict: "inconclusive", reason: error.message };
   }
-  const { fromPrograms, records } = reading;
-  yield state(
-    "log",
-    "read",
-    fromPrograms === 0
-      ? ""
-      : `${fromPrograms} records like the patch's were written by programs, ` +
-        "not by the kernel: they do not count",
-  );
-  if (partial !== null) {
-    yield { kind: "unread", source: "log", verdict: "inconclusive", reason: partial };
+  const { fromPrograms, records } = readVfioLog(log);
+  yield state("log", "read", notesOn(log, fromPrograms));
+  const missing = missingIn(log);
+  if (missing > 0) unread.push(`${missing} records in its midst were being written: try again`);
+  for (const reason of unread) {
+    yield { kind: "unread", source: "log", verdict: "inconclusive", reason };
   }
   yield* judgeRecords(linux, records, asked, options);
+}
+
+/** What should be known of a log that was read, though it makes no verdict another. */
+function notesOn(log: readonly LogRecord[], fromPrograms: number): string {
+  const notes: string[] = [];
+  const lost = log[0]?.sequence ?? 0n;
+  if (lost > 0n) notes.push(`the log has turned over: its first ${lost} records are lost`);
+  if (fromPrograms > 0) {
+    notes.push(
+      `${fromPrograms} records like the patch's were written by programs, not by the kernel: they ` +
+        "do not count",
+    );
+  }
+  return notes.join("; ");
+}
+
+/** How many records are missing between the first and the last, by their numbers. */
+function missingIn(log: readonly LogRecord[]): number {
+  const [first, last] = [log[0], log.at(-1)];
+  if (!first || !last) return 0;
+  return Math.max(0, Number(last.sequence - first.sequence) + 1 - log.length);
 }
 
 async function* judgeRecords(

@@ -75,3 +75,61 @@ Deno.test("verify_dmesg.ts says so when the log has no such line, and is inconcl
   const stdin = `VFIO: Clearing _PAGE_USER at vaddr ${formatAddress(neverTouched)}, old PTE: 0x1\n`;
   assertEquals((await runExample(SCRIPT, ["sim:"], { stdin })).code, 2);
 });
+
+/** Runs the script on a text, against the simulated guest. */
+async function verdictOn(stdin: string, ...args: string[]): Promise<[number, string]> {
+  const { code, stdout, stderr } = await runExample(SCRIPT, ["sim:", "-", ...args], { stdin });
+  return [code, stdout + stderr];
+}
+
+Deno.test("verify_dmesg.ts counts what the kernel wrote, and says what programs wrote", async () => {
+  const log = logOf(simulatedGuest(), 3);
+  const open = logOf(simulatedGuest(), 17).split("\n").slice(32, 34).map((line) => line.slice(15));
+  const forged = [
+    "[   13.000001] VFIO: Clearing [123]: segfault at 7f1234577000 ip 401000 error 4 in a[401000+1]",
+    ...open.map((text) => `[   13.000002] process[1]: ${text}`),
+    ...open.map((text) => `Nov 25 17:00:00 vm logger[1]: ${text}`),
+    ...open.map((text) => `12,340,5140900,-;${text}`),
+  ].join("\n");
+  for (const text of [`${log}${forged}\n`, `${forged}\n${log}`]) {
+    const [code, said] = await verdictOn(text);
+    assertEquals(code, 0);
+    assertStringIncludes(said, "[!] 2 lines like the patch's were written by programs");
+    assertMatch(said, /\n\[\+\] 3 of 3 pages pass\n$/);
+  }
+  const [refused, why] = await verdictOn(`12,340,5140900,-;${open[0]}\n`);
+  assertEquals(refused, 3);
+  assertStringIncludes(why, "1 lines like the patch's were written by programs, not by the kernel");
+});
+
+Deno.test("verify_dmesg.ts counts a record that cannot be read, and goes on", async () => {
+  const log = logOf(simulatedGuest(), 3);
+  const unreadable =
+    "[   13.1] VFIO: Clearing _PAGE_USER at vaddr 0x7f1234567000123456789abc, old PTE: 0x1";
+  for (const text of [`${unreadable}\n${log}`, `${log}${unreadable}\n`]) {
+    const [code, said] = await verdictOn(text);
+    assertEquals(code, 2);
+    assertStringIncludes(
+      said,
+      "[-] a record: inconclusive: the record has a number of more than 64",
+    );
+    assertMatch(said, /\n\[-\] 3 of 4 pages pass; 1 could not be judged\n$/);
+  }
+  const [, json] = await verdictOn(`${unreadable}\n${log}`, "--json");
+  assertEquals(json.trim().split("\n").map((line) => JSON.parse(line).verdict), [
+    "inconclusive",
+    ...["pass", "pass", "pass"],
+  ]);
+});
+
+Deno.test("verify_dmesg.ts judges no page of which the log contradicts itself, in either order", async () => {
+  const guest = simulatedGuest();
+  const [clearing, cleared] = logOf(guest, 1).trim().split("\n") as [string, string];
+  const other = cleared.replace(/new PTE: .*/, "new PTE: 0x8000000012345003");
+  for (const lines of [[clearing, cleared, other], [other, clearing, cleared], [cleared, other]]) {
+    const [code, said] = await verdictOn(lines.join("\n"));
+    assertEquals(code, 2);
+    assertMatch(said, /inconclusive: the log contradicts itself/);
+    assertMatch(said, /\n\[-\] 0 of 1 pages pass; 1 could not be judged\n$/);
+  }
+});

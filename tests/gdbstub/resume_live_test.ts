@@ -8,7 +8,7 @@ import {
   WrongPeerError,
 } from "../../mod.ts";
 import { startBareGuest } from "../../src/testing/mod.ts";
-import { liveTest } from "../live.ts";
+import { liveTest, QEMU } from "../live.ts";
 
 const MOD = new URL("../../mod.ts", import.meta.url).href;
 
@@ -81,6 +81,37 @@ liveTest("a script that ends, fails or is killed lets the guest run on", async (
     await child.status;
     assertEquals(await guest.isRunning(), true, code || "a script that ends");
   }
+});
+
+liveTest("after a SIGKILL the next connection says that the guest is paused", async () => {
+  await using guest = await startBareGuest("4-level", { gdb: true, qmp: true });
+  const script = `import { connect } from ${JSON.stringify(MOD)};
+    const guest = await connect("gdb:${guest.gdbPort}");
+    console.log("ready");
+    setInterval(() => {}, 1000);`;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-check", script],
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const output = child.stdout.getReader();
+  await output.read(); // ready
+  child.kill("SIGKILL");
+  while (!(await output.read()).done) {
+    // Until it has ended.
+  }
+  await child.status;
+  for (const endpoint of [`${guest.monitorPort}`, `qmp:${guest.qmpPort}`]) {
+    const notices: string[] = [];
+    await using session = await connect(endpoint, { onNotice: (text) => notices.push(text) });
+    await session.walk(0x1000n);
+    assertEquals(notices.length, 1, endpoint);
+    assertStringIncludes(notices[0]!, "the guest is paused");
+    assertStringIncludes(notices[0]!, '"cont"');
+  }
+  const before8 = parseInt(QEMU!.version) < 8;
+  await using again = await connect(`gdb:${guest.gdbPort}`);
+  assertStringIncludes(again.notice ?? "", before8 ? "was paused before" : "pauses the guest");
 });
 
 liveTest(

@@ -6,11 +6,19 @@ import { completeLineOptions } from "../../src/report/line_options.ts";
 import { drawBits } from "../../src/report/svg/bits_drawing.ts";
 import * as svg from "../../src/report/svg/element.ts";
 import { drawWalk } from "../../src/report/svg/walk_drawing.ts";
-import type { Finding, JudgedPart, MappingRecord, Style } from "../../mod.ts";
+import type {
+  Finding,
+  JudgedPart,
+  LinuxProcess,
+  MappingRecord,
+  Style,
+  VfioJudgement,
+} from "../../mod.ts";
 import { assertClean, assertEscaped, forbiddenIn, HOSTILE } from "./_hostile_text.ts";
 
 await using guest = await sdk.connect("sim:");
 const PAGE = 0x7f1234567000n;
+const LOGGED = "VFIO: Clearing _PAGE_USER at vaddr 0x7f1234567000, old PTE: 0x8000000110080867";
 const walk = await guest.walk(PAGE);
 const verdict = { ...await guest.verify(PAGE), reason: HOSTILE };
 const inconclusive = { ...await guest.verify(0x10000n), reason: HOSTILE };
@@ -50,6 +58,20 @@ const entryBits = sdk.bits(0x8000000000000067n);
 const marked = (text: string) => `<${text}>`;
 const STYLE: Style = { good: marked, bad: marked, value: marked, faint: marked, strong: marked };
 const source = HOSTILE;
+const owner: LinuxProcess = { ...process, isKernelThread: false, task: 0n, mm: 0n };
+const failure = { verdict: "fail", reason: HOSTILE } as const;
+const unread = { kind: "unread", source: "pinned", verdict: "inconclusive" } as const;
+const vfio: VfioJudgement[] = [
+  {
+    ...{ kind: "logged", ...failure, process: owner, walk },
+    record: sdk.parseVfioLog(LOGGED)[0]!,
+  },
+  {
+    ...{ kind: "device", ...failure, process: owner, name: HOSTILE },
+    ...{ address: PAGE, lengthBytes: 4096, range: hostileRange },
+  },
+  { ...unread, reason: HOSTILE },
+];
 
 /** A printer's texts: `hostile` show what they were given, `own` say only what is pagewalk's own. */
 interface Printed {
@@ -75,7 +97,7 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   findingRecord: () => exact(hostileFindings.map(sdk.findingRecord)),
   csvLine: () => ({ hostile: [csvLine([HOSTILE, -1]), csvLine([`=1+${HOSTILE}`])], lines: 1 }),
   differenceLine: () => ({
-    own: differences.map((difference) => sdk.differenceLine(difference, context.mode)),
+    own: differences.map((difference) => sdk.differenceLine(difference, context)),
     lines: 1,
   }),
   differenceRecord: () => ({ own: [sdk.toJson(differences.map(sdk.differenceRecord))] }),
@@ -122,8 +144,8 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   mappingRecord: () => ({ own: [sdk.toJson(listed.map(sdk.mappingRecord))] }),
   MAPPING_CSV_HEAD: () => ({ own: [sdk.MAPPING_CSV_HEAD] }),
   mappingCsv: () => ({ own: listed.map(sdk.mappingCsv), lines: 1 }),
-  mappingsHead: () => ({ own: [sdk.mappingsHead("4-level")] }),
-  mappingLine: () => ({ own: listed.map((r) => sdk.mappingLine(r, context.mode)), lines: 1 }),
+  mappingsHead: () => ({ own: [sdk.mappingsHead(context)] }),
+  mappingLine: () => ({ own: listed.map((r) => sdk.mappingLine(r, context)), lines: 1 }),
   rightsText: () => ({ own: [sdk.rightsText({ user: true, writable: true, executable: true })] }),
   processesHead: () => ({ own: [sdk.processesHead()] }),
   processLine: () => ({
@@ -175,6 +197,17 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     hostile: [verdict, inconclusive].map((each) => sdk.verificationText(each, { source })),
   }),
   notMappedAdvice: () => ({ own: [sdk.notMappedAdvice(inconclusive.walk)], lines: 1 }),
+  vfioLine: () => ({ hostile: vfio.map((judgement) => sdk.vfioLine(judgement)!), lines: 1 }),
+  vfioRecord: () => exact(vfio.map(sdk.vfioRecord)),
+  vfioSummary: () => {
+    const tally = new sdk.VfioTally();
+    for (const judgement of vfio) tally.add(judgement);
+    for (const state of ["read", "unavailable"] as const) {
+      tally.add({ kind: "source", source: "log", state, reason: HOSTILE });
+    }
+    const [note, ...others] = sdk.vfioSummary(tally);
+    return { hostile: [note!], own: others, lines: 1 };
+  },
   escapeMarkup: () => ({ hostile: [svg.escapeMarkup(HOSTILE)], lines: 1 }),
   element: () => ({ hostile: [svg.element("a", { href: HOSTILE }, HOSTILE)], lines: 1 }),
   drawing: () => ({ hostile: [svg.drawing({ width: 1, height: 1 }, HOSTILE, [])], lines: 1 }),

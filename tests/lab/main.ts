@@ -22,6 +22,7 @@ await runCommand({
     la57: flag("five levels"),
     "high-memory": flag("4 GiB, half of it above the PCI hole"),
     huge: flag("a 1 GiB page"),
+    vsyscall: flag("a vsyscall page that can be read"),
     decoy: flag("another process maps the DMA address too"),
     kernel: value("PACKAGE", "boot this image package; append :i386 for 32-bit ones", kernelNamed),
     "debug-port": wholeNumber(

@@ -22,6 +22,8 @@ const FEATURES = {
   pti: { cpus: 2, append: "pti=on" },
   /** Five levels. */
   la57: { la57: true, append: "lab.wide=1" },
+  /** The vsyscall page, readable as before 5.2. */
+  vsyscall: { append: "vsyscall=emulate" },
   /** Memory above the PCI hole, where Linux takes user pages first. */
   "high-memory": { memoryMib: 4096 },
   /**
@@ -51,8 +53,8 @@ export const LAB_PRESETS = {
   "4-level": { kernel: LAB_KERNELS["cloud-amd64"], features: [] },
   /** Page-table isolation and two processors. */
   pti: { kernel: LAB_KERNELS["cloud-amd64"], features: ["pti"] },
-  /** Five levels. */
-  la57: { kernel: LAB_KERNELS["cloud-amd64"], features: ["la57"] },
+  /** Five levels, and a vsyscall page. */
+  la57: { kernel: LAB_KERNELS["cloud-amd64"], features: ["la57", "vsyscall"] },
   /** 4 GiB, half of it above the PCI hole. */
   "high-memory": { kernel: LAB_KERNELS["cloud-amd64"], features: ["high-memory"] },
   /** A 1 GiB page. */

@@ -139,10 +139,21 @@ export async function compareSymbols(guest: GuestShell, linux: LinuxGuest): Prom
   return comparison;
 }
 
+/** The guest's `dmesg` as it stands on a terminal: each tab of a record as blanks up to the next column. */
+export function withoutTabs(dmesg: string): string {
+  return dmesg.replaceAll(/^(\[ *\d+\.\d+\] )(.*)$/gm, (_, time: string, text: string) => {
+    let shown = "";
+    for (const character of text) {
+      shown += character === "\t" ? " ".repeat(8 - shown.length % 8) : character;
+    }
+    return time + shown;
+  });
+}
+
 /** Compares the kernel's log with `dmesg`, line by line. */
 export async function compareLog(guest: GuestShell, linux: LinuxGuest): Promise<Comparison> {
   const mine = (await linux.dmesg()).map(logText).join("\n").split("\n");
-  const theirs = (await guest.shell("dmesg")).split("\n");
+  const theirs = withoutTabs(await guest.shell("dmesg")).split("\n");
   const comparison: Comparison = { compared: theirs.length, differences: [] };
   addDifferences(comparison, mine, theirs);
   return comparison;

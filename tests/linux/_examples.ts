@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { formatAddress } from "../../mod.ts";
 import { netTo, runExample } from "../examples/_run.ts";
 import type { LabGuest } from "../lab/mod.ts";
+import { withoutTabs } from "./_compare.ts";
 
 /** Runs the scripts on a guest as users would, with nothing but the permission for its monitor. */
 export async function checkExamples(lab: LabGuest): Promise<void> {
@@ -69,7 +70,7 @@ export async function checkExamples(lab: LabGuest): Promise<void> {
   const [, memory] = await run("maps.ts", "--pid", `${pid}`);
   assertMatch(memory, /^7f1250020000-7f1250024000 +---p +PROT_NONE 16 KiB$/m);
   assertMatch(memory, /^7f1250040000-7f1250044000 +rw-p +swapped 16 KiB$/m);
-  const log = await lab.dmesg();
+  const log = withoutTabs(await lab.dmesg());
   assertEquals(await run("dmesg.ts"), [0, `${log}\n`]);
   const line = await lab.shell("grep ' init_task$' /proc/kallsyms");
   const [address, type] = line.split(" ");

@@ -16,6 +16,7 @@ import {
   compareSymbols,
   type Comparison,
   withMemory,
+  withoutTabs,
 } from "./_compare.ts";
 import { checkExamples } from "./_examples.ts";
 
@@ -92,7 +93,7 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
           const { compared } = none(await compareLog(lab, linux));
           assertGreater(compared, 50);
           console.log(`${compared} lines of the log: no difference`);
-          const log = await lab.dmesg();
+          const log = withoutTabs(await lab.dmesg());
           assertEquals(
             (await linux.dmesg({ last: 3 })).map(logText).join("\n"),
             log.split("\n").slice(-3).join("\n"),

@@ -110,3 +110,18 @@ Deno.test("every rule says why", () => {
     assertEquals(rule.reason.length > 10, true, rule.name);
   }
 });
+
+Deno.test("checkCommand() lets qom-get read phys-bits, and no other property", () => {
+  checkCommand("qom-get /machine/unattached/device[0] phys-bits", { endpoint });
+  for (
+    const line of [
+      "qom-get /machine/unattached/device[0] realized",
+      "qom-get /objects/secret0 data",
+      "qom-get /machine phys-bits phys-bits",
+      "qom-get x phys-bits",
+      "qom-get",
+      " qom-get /machine  phys-bits",
+      "qom-set /machine phys-bits",
+    ]
+  ) assertThrows(() => checkCommand(line, { endpoint }), CommandRefusedError, "Refused", line);
+});

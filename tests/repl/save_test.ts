@@ -4,20 +4,23 @@ import { commandContext } from "../../src/repl/load.ts";
 import { runCommandLine } from "../../src/repl/commands.ts";
 import { testPrompt } from "./_prompt.ts";
 
-async function scriptOf(...lines: string[]): Promise<string[]> {
+async function scriptOf(...lines: string[]): Promise<string[] | undefined> {
   await using prompt = testPrompt();
   for (const line of lines) await prompt.enter(line);
-  return toScript(prompt.repl.evaluator.done).text.split("\n");
+  return toScript(prompt.repl.evaluator.done)?.text.split("\n");
 }
 
-const LINES: readonly (readonly [entered: readonly string[], written: readonly string[]])[] = [
+/** What is entered, and what is written: undefined for what only a prompt can do. */
+const LINES: readonly (readonly [entered: readonly string[], written: string[] | undefined])[] = [
   [["walk(0xffffffff81000000)"], ["print(await walk(0xffffffff81000000n));"]],
   [["const w = walk(1)", "w.outcome"], ["const w = await walk(1);", "print(w.outcome);"]],
   [["const w = await walk(1)"], ["const w = await walk(1);"]],
   [["walk(1).outcome.length"], ["print((await walk(1)).outcome.length);"]],
-  [["[1, 2].map((va) => translate(va))"], [
-    "print(await Promise.all([1, 2].map((va) => translate(va))));",
-  ]],
+  [["[1, 2].map((va) => translate(va))"], undefined],
+  [["[1, 2].map(translate)"], undefined],
+  [["const f = (va) => walk(va).outcome", "f(1)"], undefined],
+  [["1 << 40"], undefined],
+  [["[1, 2].map((n) => Math.max(n, 1))"], ["print([1, 2].map((n) => Math.max(n, 1)));"]],
   [["let a = 0xffffffff81000000", "a += 8", "a - 1"], [
     "let a = 0xffffffff81000000n;",
     "print(a += 8n);",
@@ -40,7 +43,7 @@ const LINES: readonly (readonly [entered: readonly string[], written: readonly s
     "print(_ = (await cpus()).length);",
     "print(_ = _ + 1);",
   ]],
-  [["for (const w of [walk(1)]) w"], ["for await (const w of [walk(1)]) w"]],
+  [["for (const w of [walk(1)]) w"], ["for await (const w of [(await walk(1))]) w;"]],
   [["missing", "1 // one"], ["print(1); // one"]],
   [['import { join } from "node:path"', 'import { join } from "node:path"'], [
     'import { join } from "node:path"',

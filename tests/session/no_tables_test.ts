@@ -172,3 +172,14 @@ Deno.test("P is shown as set where reserved bits keep a page from being used", a
   assert(text.includes("Present: True"), text);
   assert(text.includes("reserved bit 63 (XD, which needs EFER.NXE=1)"), text);
 });
+
+Deno.test("in a dump, which has no EFER, a vCPU that is unlike the Linux beside it is suspect", async () => {
+  const dumped = { ...running, eferAssumed: true as const };
+  const host = { ...dumped, cpu: 1, ...LINUX };
+  const beside = await sessionOn(memory, () => [dumped, host]).verify(CLEARED);
+  assertEquals(beside.verdict, "inconclusive");
+  assertMatch(beside.reason, /nested guest \(other vCPUs run Linux.* tables: 1$/);
+  // No Linux, no suspicion.
+  const alone = await sessionOn(memory, () => [dumped, { ...dumped, cpu: 1 }]).verify(CLEARED);
+  assertEquals(alone.verdict, "pass");
+});

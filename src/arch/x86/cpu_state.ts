@@ -1,17 +1,6 @@
-import { PagewalkError } from "../../core/errors.ts";
+import type { NoTables } from "../../translate/no_tables.ts";
 import { CR0, CR4, EFER } from "./control_bits.ts";
 import type { CpuRegisters } from "./registers.ts";
-
-/** Why a vCPU's CR3 is no answer to what the guest's page tables say. */
-export type NoTablesCause =
-  /** CR0.PG is clear: linear addresses are physical ones. */
-  | "pagingOff"
-  /** Paging is off and the vCPU is halted: an application processor that no kernel has started. */
-  | "notStarted"
-  /** It is in system-management mode: the tables are the firmware's. */
-  | "smm"
-  /** It may be inside a guest of this guest: CR3 is then an address in that guest's memory. */
-  | "nested";
 
 /** Whether a vCPU translates by the guest's page tables, or why it does not. */
 export type CpuState =
@@ -20,49 +9,11 @@ export type CpuState =
   /** It is not, or nobody can tell. */
   | NoTables;
 
-/** Why there are no tables to read. */
-export interface NoTables {
-  /** Which kind of reason it is. */
-  readonly kind: NoTablesCause;
-  /** The reason in a few words, such as `paging is off on vCPU 0 (CR0.PG=0)`. */
-  readonly reason: string;
-  /** What to do about it, if more is known than that another vCPU or a root may be named. */
-  readonly next?: string;
-}
-
-/** Tables were to be read that are not there, or cannot be told from another guest's. */
-export class NoTablesError extends PagewalkError {
-  /** Why there are none. */
-  readonly why: NoTables;
-
-  /** Creates the error for one vCPU, or for a context without paging. */
-  constructor(why: NoTables) {
-    super(`There are no page tables to read: ${describeNoTables(why)}`);
-    this.why = why;
-  }
-}
-
 /** Paging is off in a context, and no vCPU is known: what there is to say then. */
 export const PAGING_OFF: NoTables = Object.freeze({
   kind: "pagingOff",
   reason: "paging is off (CR0.PG=0)",
 });
-
-/**
- * Says why there are no tables, and what to do about it.
- *
- * @example Usage
- * ```ts
- * import { describeNoTables, pagingContext } from "@pagewalk/pagewalk";
- * import { assertEquals } from "@std/assert";
- *
- * const { noTables } = pagingContext({ cpu: 1, cr0: 0x11n, cr3: 0n, cr4: 0n, efer: 0n });
- * assertEquals(describeNoTables(noTables!), "paging is off on vCPU 1 (CR0.PG=0)");
- * ```
- */
-export function describeNoTables({ reason, next }: NoTables): string {
-  return next === undefined ? reason : `${reason}; ${next}`;
-}
 
 const TRANSLATING: CpuState = Object.freeze({ kind: "translating" });
 
@@ -92,7 +43,7 @@ const LINUX_IDT = 0xffff_fe00_0000_0000n;
 export function cpuState(
   registers: Pick<CpuRegisters, "cpu" | "cr0" | "cr4" | "efer"> & Partial<CpuRegisters>,
 ): CpuState {
-  const { cpu, cr0, halted, smm, idtBase, trBase } = registers;
+  const { cpu, cr0, halted, smm, idtBase } = registers;
   if (smm === true) {
     const reason =
       `vCPU ${cpu} is in system-management mode (SMM=1): its tables are the firmware's, ` +
@@ -112,16 +63,22 @@ export function cpuState(
       "does not show its IDT";
     return { kind: "nested", reason };
   }
-  const isLinux = idtBase === LINUX_IDT &&
+  return runsLinux(registers)
+    ? TRANSLATING
+    : nestedState(cpu, `${by} is set, and its IDT or TR is not where Linux has them`);
+}
+
+/** Whether a vCPU's IDT and TR are where a Linux of 64 bits has its own. */
+export function runsLinux({ idtBase, trBase }: Partial<CpuRegisters>): boolean {
+  return idtBase === LINUX_IDT &&
     (trBase === undefined || (trBase >= ENTRY_AREA && trBase < ENTRY_AREA_END));
-  return isLinux ? TRANSLATING : nestedState(cpu, by, "its IDT or TR is not where Linux has them");
 }
 
 /** The state of a vCPU that seems to be in a guest of the guest. */
-export function nestedState(cpu: number, by: string, sign: string): NoTables {
+export function nestedState(cpu: number, signs: string): NoTables {
   const reason =
-    `vCPU ${cpu} seems to be inside a nested guest (${by} is set, and ${sign}): its CR3 ` +
-    "would be an address in that guest's memory";
+    `vCPU ${cpu} seems to be inside a nested guest (${signs}): its CR3 would be an address ` +
+    "in that guest's memory";
   return { kind: "nested", reason };
 }
 

@@ -20,6 +20,8 @@ export interface CpuRegisters {
   efer: bigint;
   /** True if the vCPU was halted (`HLT=1`) when it was asked; a dump does not tell, and says false. */
   halted: boolean;
+  /** True if EFER was not told but taken from what is: then nobody knows of EFER.SVME. As in a dump. */
+  eferAssumed?: true;
   /** True in system-management mode (`SMM=1`); undefined where it is not told, as in a dump. */
   smm?: boolean;
   /** The base of the interrupt descriptor table; undefined where it is not told. */

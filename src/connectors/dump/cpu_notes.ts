@@ -122,6 +122,7 @@ function registersFrom(
     cr3,
     cr4,
     efer: eferOf(cr0, cr4, core.longMode || code64),
+    eferAssumed: true,
     halted: false,
     idtBase: word(STATE.idtBase),
     trBase: word(STATE.trBase),

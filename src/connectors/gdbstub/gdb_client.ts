@@ -3,10 +3,12 @@ import type { CpuSource } from "../../arch/cpu_source.ts";
 import { formatError, InvalidArgumentError } from "../../core/errors.ts";
 import { atProcessEnd } from "../../core/process_end.ts";
 import type { MemoryRange } from "../../memory/memory_map.ts";
+import { MonitorMemory } from "../../memory/monitor_memory.ts";
 import type { PhysicalMemory } from "../../memory/physical_memory.ts";
 import type { CommandLimits } from "../../monitor/_command_queue.ts";
 import { runOnCpu } from "../../monitor/_run_on_cpu.ts";
 import { plainLines } from "../../monitor/_settle.ts";
+import { readAllRegisters } from "../../monitor/commands/registers.ts";
 import { readMemoryMap, readStatus } from "../../monitor/commands/read_state.ts";
 import { type GdbEndpoint, parseEndpoint } from "../../monitor/endpoint/mod.ts";
 import {
@@ -225,7 +227,7 @@ export class GdbClient implements Monitor, CpuSource {
 
   async #talk(timeoutMs: number): Promise<void> {
     await this.#connecting;
-    this.#registers = new GdbRegisters(this.#connection);
+    this.#registers = new GdbRegisters(this.#connection, () => readAllRegisters(this));
     const { endpoint } = this;
     let supported: string;
     try {
@@ -246,7 +248,13 @@ export class GdbClient implements Monitor, CpuSource {
     const version = await this.command("info version", { timeoutMs });
     this.#qemuVersion = /^\d+(?:\.\d+)*/.exec(version)?.[0] ?? "";
     this.#resumes = await this.#ranBefore();
-    this.#memory = new GdbMemory(this.#connection, parseInt(packetBytes, 16), () => this.#map());
+    this.#memory = new GdbMemory({
+      connection: this.#connection,
+      packetBytes: parseInt(packetBytes, 16),
+      ranges: () => this.#map(),
+      cutsAddresses: () => this.#registers.cutsAddresses(),
+      byMonitor: new MonitorMemory(this),
+    });
   }
 
   /**

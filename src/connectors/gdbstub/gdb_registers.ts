@@ -20,20 +20,26 @@ interface Thread {
   id: string;
 }
 
-/** The vCPUs of a guest at a gdbstub. Whether one is halted the stub does not tell: it says false. */
+/**
+ * The vCPUs of a guest at a gdbstub. What the stub does not tell, such as whether one is halted, is taken
+ * from what the monitor prints.
+ */
 export class GdbRegisters implements CpuSource {
   readonly #connection: GdbConnection;
+  readonly #printed: () => Promise<CpuRegisters[]>;
   #numbers: Promise<ReadonlyMap<string, number>> | null = null;
+  #description: Promise<string> | null = null;
   #threads: Promise<Thread[]> | null = null;
 
-  constructor(connection: GdbConnection) {
+  constructor(connection: GdbConnection, printed: () => Promise<CpuRegisters[]>) {
     this.#connection = connection;
+    this.#printed = printed;
   }
 
   async registers(cpu = 0): Promise<CpuRegisters> {
     const threads = await this.#allThreads();
     const thread = threads.find((candidate) => candidate.cpu === cpu);
-    if (thread !== undefined) return await this.#read(thread);
+    if (thread !== undefined) return await this.#read(thread, this.#printed());
     const { endpoint } = this.#connection;
     const known = threads.map((candidate) => candidate.cpu).join(", ");
     const message = `The guest at ${endpoint} has no vCPU ${cpu}, only ${known}`;
@@ -41,10 +47,12 @@ export class GdbRegisters implements CpuSource {
   }
 
   async allRegisters(): Promise<CpuRegisters[]> {
-    return await Promise.all((await this.#allThreads()).map((thread) => this.#read(thread)));
+    const threads = await this.#allThreads();
+    const printed = this.#printed();
+    return await Promise.all(threads.map((thread) => this.#read(thread, printed)));
   }
 
-  async #read({ cpu, id }: Thread): Promise<CpuRegisters> {
+  async #read({ cpu, id }: Thread, printed: Promise<CpuRegisters[]>): Promise<CpuRegisters> {
     const numbers = await this.#registerNumbers();
     // Queued in one go, so that another vCPU's requests come before or after all of them.
     const selected = this.#connection.request(`Hg${id}`);
@@ -59,16 +67,20 @@ export class GdbRegisters implements CpuSource {
       value("cr4"),
       value("efer"),
     ];
-    const [answer, rip, rflags, cs, cr0, cr2, cr3, cr4, efer] = await Promise.all([
+    const [all, answer, rip, rflags, cs, cr0, cr2, cr3, cr4, efer] = await Promise.all([
+      printed,
       selected,
       ...values,
-    ]) as [string, ...bigint[]];
+    ]) as [CpuRegisters[], string, ...bigint[]];
     if (answer !== "OK") throw this.#unexpected(`Hg${id}`, answer);
     // The CPL is the RPL of CS in protected mode (Intel SDM vol. 3, 5.5); in real mode it is 0.
     const cpl = cr0! & 1n ? Number(cs! & 3n) : 0;
+    const told = all.find((registers) => registers.cpu === cpu);
+    if (told === undefined) throw this.#unexpected("info registers -a", `no vCPU ${cpu}`);
     return {
+      ...told,
       ...{ cpu, rip: rip!, rflags: rflags!, cpl },
-      ...{ cr0: cr0!, cr2: cr2!, cr3: cr3!, cr4: cr4!, efer: efer!, halted: false },
+      ...{ cr0: cr0!, cr2: cr2!, cr3: cr3!, cr4: cr4!, efer: efer! },
     };
   }
 
@@ -88,6 +100,20 @@ export class GdbRegisters implements CpuSource {
     return bytes.reduceRight((value, byte) => value << 8n | BigInt(byte), 0n);
   }
 
+  /**
+   * True if the stub is that of a QEMU for 32-bit guests: up to 7.2 it keeps addresses in 32 bits and drops
+   * the others without a word, PAE or not.
+   */
+  async cutsAddresses(): Promise<boolean> {
+    return !/<architecture>[^<]*x86-64[^<]*<\/architecture>/.test(await this.#target());
+  }
+
+  #target(): Promise<string> {
+    this.#description ??= this.#file("target.xml");
+    this.#description.catch(() => this.#description = null); // A later read may ask again.
+    return this.#description;
+  }
+
   #registerNumbers(): Promise<ReadonlyMap<string, number>> {
     this.#numbers ??= this.#describe();
     this.#numbers.catch(() => this.#numbers = null); // A later read may ask again.
@@ -96,7 +122,7 @@ export class GdbRegisters implements CpuSource {
 
   /** QEMU up to 7.2 answers `p1d` only after the description was read. */
   async #describe(): Promise<ReadonlyMap<string, number>> {
-    const target = await this.#file("target.xml");
+    const target = await this.#target();
     const names = includedFiles(target);
     if (names.length > MAX_FILES) throw this.#endless("target description");
     const files = await Promise.all(names.map((name) => this.#file(name)));

@@ -1,19 +1,12 @@
 import { analyse, type Analysis } from "./analyse.ts";
-import { importFor } from "./import_for.ts";
-import { calculate, type ConvertedSide } from "./mixed_arithmetic.ts";
+import { type HexNames, isHexadecimal } from "./hexadecimal.ts";
 import { type IncompleteInput, type ParsedInput, parseInput } from "./parse.ts";
-import { toFunction } from "./render.ts";
+import { makeTools, type Observation } from "./runtime/tools.ts";
+import { type InterruptWatch, type RunningLine, Turns } from "./runtime/turns.ts";
 import { Scope } from "./scope.ts";
+import { keepLines } from "./typed_lines.ts";
 import { isAsyncIterable, isThenable, untilAborted } from "./until_aborted.ts";
-
-/** What was learned at one place of a line while it ran, which a script that replays it must know. */
-export type Observation =
-  /** A promise was awaited there. */
-  | "promise"
-  /** An array of promises was awaited there. */
-  | "promises"
-  /** A number was turned into a bigint. */
-  | ConvertedSide;
+import { toFunction } from "./write/to_function.ts";
 
 /** A line that ran without throwing. */
 export interface RunLine {
@@ -25,18 +18,8 @@ export interface RunLine {
   readonly result: "none" | "one" | "many";
 }
 
-/** What rewritten code calls. */
-interface Runtime {
-  calculate(site: number, operator: string, left: unknown, right: unknown): unknown;
-  settle(site: number, value: unknown): Promise<unknown>;
-  import(specifier: unknown, options?: ImportCallOptions): Promise<unknown>;
-}
-
 /** How long a cancelled line may take to end by itself before the prompt goes on without it. */
 const CANCEL_GRACE_MS = 250;
-
-/** How long a line may run from promise to promise before the event loop gets a turn: for Ctrl-C. */
-const PAUSE_AFTER_MS = 20;
 
 /** Runs lines of JavaScript one after the other in one {@linkcode Scope}. */
 export class Evaluator {
@@ -44,11 +27,20 @@ export class Evaluator {
   readonly scope: Scope;
   /** The lines that ran without throwing, in order. */
   readonly done: RunLine[] = [];
+  readonly #turns: Turns;
+  readonly #hexNames: HexNames = new Set();
+  #isHexadecimal = false;
   #lineNumber = 0;
 
   /** Starts with these globals, which are looked up when they are used. */
-  constructor(globals: object) {
+  constructor(globals: object, watch?: InterruptWatch) {
     this.scope = new Scope(globals);
+    this.#turns = new Turns(watch);
+  }
+
+  /** True if the last result came of numbers that were written in hexadecimal. */
+  get isHexadecimal(): boolean {
+    return this.#isHexadecimal;
   }
 
   /**
@@ -74,8 +66,9 @@ export class Evaluator {
       const implicit = analysis.assigned.filter((name) => !this.#isKnown(name));
       this.scope.announce(analysis.declared);
       this.scope.announce(implicit.map((name) => ({ name, kind: "let" })));
-      const value = await this.#execute(analysis, runtime(observations, signal), signal);
+      const value = await this.#execute(analysis, observations, signal);
       this.done.push({ analysis, observations, implicit, result: resultKind(value) });
+      this.#isHexadecimal = isHexadecimal(analysis, this.#hexNames);
       if (value !== undefined) this.scope.define("_", value);
       return value;
     } catch (error) {
@@ -86,11 +79,30 @@ export class Evaluator {
     }
   }
 
-  async #execute(analysis: Analysis, tools: Runtime, signal: AbortSignal): Promise<unknown> {
-    const code = toFunction(analysis, `repl:${++this.#lineNumber}`);
+  async #execute(
+    analysis: Analysis,
+    observations: Map<number, Observation>,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    const number = ++this.#lineNumber;
+    const { text, lines } = toFunction(analysis, `repl:${number}`);
+    keepLines(number, lines);
+    const line: RunningLine = { signal, isRunning: true };
+    const { waiting, immediate } = makeTools({
+      line,
+      turns: this.#turns,
+      observe: (site, seen) => observations.set(site, seen),
+      define: (name, value) => this.scope.define(name, value),
+      forget: (name) => this.scope.delete(name),
+    });
     // An indirect eval: global code, not strict, so that `with` can lend it the scope.
-    const run = (0, eval)(code) as (tools: Runtime, scope: object) => Promise<unknown>;
-    return await endedBy(signal, run(tools, this.scope.object));
+    const run = (0, eval)(text) as (...given: object[]) => Promise<unknown>;
+    this.#turns.begin(line);
+    try {
+      return await endedBy(signal, settleAll(run(this.scope.object, waiting, immediate)));
+    } finally {
+      line.isRunning = false;
+    }
   }
 
   /** `x = 1` declares x where nothing else does, rather than to leak it into JavaScript's globals. */
@@ -104,31 +116,15 @@ function resultKind(value: unknown): RunLine["result"] {
   return isAsyncIterable(value) ? "many" : "one";
 }
 
-function runtime(observations: Map<number, Observation>, signal: AbortSignal): Runtime {
-  let lastPause = performance.now();
-  return {
-    calculate: (site, operator, left, right) =>
-      calculate(operator, left, right, (side) => observations.set(site, side)),
-    settle: async (site, value) => {
-      signal.throwIfAborted();
-      if (isThenable(value)) observations.set(site, "promise");
-      const awaited = isThenable(value) ? await untilAborted(signal, value) : value;
-      if (performance.now() - lastPause > PAUSE_AFTER_MS) {
-        await new Promise((resolve) => setTimeout(resolve));
-        lastPause = performance.now();
-      }
-      signal.throwIfAborted();
-      if (!Array.isArray(awaited) || !awaited.some(isThenable)) return awaited;
-      observations.set(site, "promises");
-      return await untilAborted(signal, Promise.all(awaited));
-    },
-    import: importFor,
-  };
+/** Waits for a line, and for each of the promises that it returns in an array. */
+async function settleAll(line: Promise<unknown>): Promise<unknown> {
+  const value = await line;
+  return Array.isArray(value) && value.some(isThenable) ? await Promise.all(value) : value;
 }
 
 /**
  * Waits for a line, or, once it is cancelled, a moment longer: its own awaits end at once then. What
- * a function of the user's awaits cannot be ended from here, and is left behind.
+ * other code awaits cannot be ended from here, and is left behind.
  */
 async function endedBy(signal: AbortSignal, line: Promise<unknown>): Promise<unknown> {
   // What an abandoned line throws later concerns nobody any more.

@@ -1,7 +1,9 @@
 import type * as ast from "acorn";
-import type { Analysis, Finding } from "./analyse.ts";
-import { Edits } from "./_edits.ts";
-import type { Observation, RunLine } from "./evaluator.ts";
+import { assemble, type Code, code, join } from "./code.ts";
+import type { RunLine } from "./evaluator.ts";
+import { namesIn } from "./declared_names.ts";
+import { bigLiteral } from "./write/literals.ts";
+import { childrenOf, type Rule, type Rules, Writer } from "./write/writer.ts";
 
 /** A script's body, and what it needs around it. */
 export interface ScriptBody {
@@ -13,9 +15,11 @@ export interface ScriptBody {
 
 /**
  * Writes lines that ran as a module: what the prompt did for the user (awaiting, bigints) is spelled
- * out, by what was seen when they ran, and results are printed with `print`.
+ * out, by what was seen when they ran, and results are printed with `print`. Undefined if some line did
+ * what only a prompt can: to wait within a function, or to be exact where JavaScript is not.
  */
-export function toScript(lines: readonly RunLine[]): ScriptBody {
+export function toScript(lines: readonly RunLine[]): ScriptBody | undefined {
+  if (lines.some(needsPrompt)) return undefined;
   const identifiers = new Set(lines.flatMap(({ analysis }) => [...analysis.identifiers]));
   const plan: Plan = {
     repeated: repeatedNames(lines),
@@ -50,101 +54,148 @@ function repeatedNames(lines: readonly RunLine[]): Set<string> {
   return repeated;
 }
 
+function needsPrompt({ analysis, observations }: RunLine): boolean {
+  const functions = functionsIn(analysis.program);
+  return [...observations].some(([site, seen]) => {
+    const start = Math.floor(Math.abs(site) / 2 ** 20);
+    const isInside = functions.some((each) => each.start < start && start < each.end);
+    return seen === "loop" || seen === "exact" || isInside && site >= 0;
+  });
+}
+
+function functionsIn(node: ast.Node): ast.Node[] {
+  const own = /Function|ClassBody/.test(node.type) ? [node] : [];
+  return [...own, ...childrenOf(node).flatMap(functionsIn)];
+}
+
 function toStatements(line: RunLine, plan: Plan): string {
-  const edits = new Edits();
-  for (const finding of line.analysis.findings) spellOut(finding, line, plan, edits);
-  const { program, source } = line.analysis;
-  const last = program.body.at(-1);
-  if (last && NEEDS_SEMICOLON.has(last.type) && source[last.end - 1] !== ";") {
-    edits.after(last.end, ";");
-  }
-  return edits.apply(source).trim();
+  const rules = rulesFor(line, plan);
+  const to = new Writer(line.analysis, { outer: rules, inner: rules });
+  return assemble(to.emit(line.analysis.program), line.analysis.source).text.trim();
 }
 
-const NEEDS_SEMICOLON = new Set(["ExpressionStatement", "VariableDeclaration"]);
+/** What is awaited as a whole needs no parentheses. */
+const AWAITED = [
+  "CallExpression",
+  "ChainExpression",
+  "Identifier",
+  "ImportExpression",
+  "MemberExpression",
+  "NewExpression",
+  "TaggedTemplateExpression",
+];
 
-function spellOut(finding: Finding, line: RunLine, plan: Plan, edits: Edits): void {
-  const { node } = finding;
-  switch (finding.kind) {
-    case "bigLiteral":
-      return edits.after(node.end, "n");
-    case "arithmetic":
-      return convert(line.observations.get(finding.site), finding.node, edits);
-    case "arithmeticAssignment": {
-      const { left, right } = finding.node;
-      return convert(line.observations.get(finding.site), { left, right }, edits);
-    }
-    case "awaited":
-      return awaitIn(finding, line.observations.get(finding.site), edits);
-    case "forOf":
-      return edits.after(node.start + "for".length, " await");
-    case "variables":
-      if (repeats(finding.node.declarations.map(({ id }) => id), line.analysis, plan)) {
-        edits.replace(node.start, finding.node.declarations[0]!.id.start, "var ");
-      }
-      return;
-    case "function":
-    case "class": {
-      const { name } = finding.node.id;
-      if (plan.repeated.has(name)) edits.before(node.start, `var ${name} = `);
-      return;
-    }
-    case "import": {
-      const names = finding.node.specifiers.map(({ local }) => local.name);
+function rulesFor(line: RunLine, plan: Plan): Rules {
+  const { analysis, observations, implicit } = line;
+
+  const isAwaited = (node: ast.Node, to: Writer) =>
+    AWAITED.includes(node.type) && observations.get(to.site(node)) === "promise";
+  const whole = (node: ast.Node, to: Writer): Code =>
+    isAwaited(node, to) ? code`await ${to.copy(node)}` : to.emit(node);
+  const part: Rule = (node, to) =>
+    isAwaited(node, to) ? code`(await ${to.copy(node)})` : to.copy(node);
+  const inFunction: Rule = (node, to) => to.in("immediate").copy(node);
+
+  function converted(
+    node: ast.BinaryExpression | ast.AssignmentExpression,
+    to: Writer,
+  ): Code {
+    const seen = observations.get(to.site(node));
+    return to.around(node, [node.left, node.right], (side) => {
+      const isConverted = seen === "left" && side === node.left ||
+        seen === "right" && side === node.right;
+      if (!isConverted) return side === node.left ? to.emit(side) : whole(side, to);
+      return side.type === "Literal" ? code`${[side]}n` : code`BigInt(${to.emit(side)})`;
+    });
+  }
+
+  return {
+    ...Object.fromEntries(AWAITED.map((type) => [type, part])),
+    FunctionExpression: inFunction,
+    ArrowFunctionExpression: inFunction,
+    Literal: (node: ast.Literal) => {
+      const big = bigLiteral(node);
+      return big === undefined ? [node] : code`${big}n`;
+    },
+    BinaryExpression: (node: ast.BinaryExpression, to) =>
+      observations.has(to.site(node)) ? converted(node, to) : to.copy(node),
+    AssignmentExpression: converted,
+    VariableDeclarator: (node: ast.VariableDeclarator, to) =>
+      to.around(
+        node,
+        [node.id, ...node.init ? [node.init] : []],
+        (each) => each === node.init ? whole(each, to) : to.emit(each),
+      ),
+    ForOfStatement: (node: ast.ForOfStatement, to) =>
+      node.await || to.mode === "immediate"
+        ? to.copy(node)
+        : code`for await ${
+          [{ start: node.start + 3, end: node.left.start }].map(({ start, end }) => ({
+            start: start + (to.text({ start, end }).startsWith(" ") ? 1 : 0),
+            end,
+          }))
+        }${
+          to.around(
+            { start: node.left.start, end: node.end },
+            [node.left, node.right, node.body],
+            (each) => to.emit(each),
+          )
+        }`,
+    VariableDeclaration: (node: ast.VariableDeclaration, to) => {
+      const names = node.declarations.flatMap(({ id }) => namesIn(id));
+      const isRepeated = analysis.topLevel.has(node) &&
+        names.some((name) => plan.repeated.has(name));
+      if (!isRepeated) return terminated(node, to.copy(node), to);
+      const list = join(node.declarations.map((each) => to.emit(each)), ", ");
+      return terminated(node, code`var ${list}`, to);
+    },
+    FunctionDeclaration: (node: ast.FunctionDeclaration, to) => {
+      const isRepeated = analysis.topLevel.has(node) && plan.repeated.has(node.id.name);
+      return code`${isRepeated ? `var ${node.id.name} = ` : ""}${inFunction(node, to)}`;
+    },
+    ClassDeclaration: (node: ast.ClassDeclaration, to) => {
+      const isRepeated = analysis.topLevel.has(node) && plan.repeated.has(node.id.name);
+      return code`${isRepeated ? `var ${node.id.name} = ` : ""}${to.in("immediate").copy(node)}`;
+    },
+    ImportDeclaration: (node: ast.ImportDeclaration) => {
+      const names = node.specifiers.map(({ local }) => local.name);
       const isKnown = names.length > 0 && names.every((name) => plan.imported.has(name));
-      if (isKnown) edits.replace(node.start, node.end, "");
       for (const name of names) plan.imported.add(name);
-      return;
-    }
-    case "export":
-      return edits.replace(node.start, finding.node.declaration!.start, "");
-    case "implicit":
-      if (line.implicit.includes(finding.name)) edits.before(node.start, "var ");
-      return;
-    case "result":
-      return printResult(finding.node, line, plan, edits);
-    case "dynamicImport":
-      return;
+      return isKnown ? [] : [node];
+    },
+    ExportNamedDeclaration: (node: ast.ExportNamedDeclaration, to) => to.emit(node.declaration!),
+    ExpressionStatement: (node: ast.ExpressionStatement, to) => {
+      const { expression } = node;
+      const name =
+        expression.type === "AssignmentExpression" && expression.left.type === "Identifier"
+          ? expression.left.name
+          : undefined;
+      const declares = analysis.topLevel.has(node) && name !== undefined && implicit.includes(name);
+      const value = whole(expression, to);
+      if (declares) return terminated(node, code`var ${value}`, to);
+      if (analysis.result !== node || line.result === "none") {
+        return terminated(node, value, to, expression);
+      }
+      const kept = plan.keepsResult ? "_ = " : "";
+      const printed = line.result === "one"
+        ? code`print(${kept}${value})`
+        : code`for await (const item of ${value}) print(${kept}item)`;
+      return terminated(node, printed, to, expression);
+    },
+  };
+
+  /** A statement with its semicolon, which the next line may need. */
+  function terminated(node: ast.Node, written: Code, to: Writer, upTo?: ast.Node): Code {
+    const isHead = analysis.topLevel.get(node) === "head" || !isStatement(node, to);
+    if (isHead) return written;
+    const rest = upTo ? to.text({ start: upTo.end, end: node.end }).trim() : "";
+    const ends = to.text(node).endsWith(";") && !upTo;
+    return code`${written}${rest.startsWith(";") ? ";" : ends ? "" : ";"}`;
   }
-}
 
-function repeats(patterns: readonly ast.Pattern[], { declared, source }: Analysis, plan: Plan) {
-  const texts = patterns.map(({ start, end }) => source.slice(start, end));
-  return declared.some(({ name }) =>
-    plan.repeated.has(name) && texts.some((text) => text.includes(name))
-  );
-}
-
-/** An implicit declaration is a statement of its own, which prints nothing in a script. */
-function printResult(node: ast.ExpressionStatement, line: RunLine, plan: Plan, edits: Edits): void {
-  const declares = line.analysis.findings.some((finding) =>
-    finding.kind === "implicit" && finding.node === node && line.implicit.includes(finding.name)
-  );
-  if (line.result === "none" || declares) return;
-  const value = plan.keepsResult ? "_ = " : "";
-  if (line.result === "one") edits.around(node.expression, `print(${value}`, ")");
-  else edits.around(node.expression, "for await (const item of ", `) print(${value}item)`);
-}
-
-function awaitIn(
-  { node, place }: Finding & { kind: "awaited" },
-  seen: Observation | undefined,
-  edits: Edits,
-): void {
-  if (place === "explicit" || seen !== "promise" && seen !== "promises") return;
-  const before = seen === "promises" ? "await Promise.all(" : "await ";
-  const after = seen === "promises" ? ")" : "";
-  if (place === "whole") edits.around(node, before, after);
-  else edits.around(node, `(${before}`, `${after})`);
-}
-
-function convert(
-  seen: Observation | undefined,
-  operands: { left: ast.Node; right: ast.Node },
-  edits: Edits,
-): void {
-  if (seen !== "left" && seen !== "right") return;
-  const operand = operands[seen];
-  if (operand.type === "Literal") edits.after(operand.end, "n");
-  else edits.around(operand, "BigInt(", ")");
+  function isStatement(node: ast.Node, to: Writer): boolean {
+    return node.type !== "VariableDeclaration" ||
+      !/^\s*(?:of|in)\b/.test(to.analysis.source.slice(node.end)) &&
+        analysis.topLevel.get(node) !== "head" && to.mode === "waiting";
+  }
 }

@@ -24,7 +24,9 @@ export const DMESG: Helper = {
     const { signal } = repl;
     return await useLinux(repl.guest, async ({ linux }) => {
       const all = last === Infinity;
-      const records = await linux.dmesg({ signal, ...all ? {} : { last: Number(last) } });
+      const onPartial = (reason: string) => repl.print(`note: ${reason}`);
+      const limits = all ? {} : { last: Number(last) };
+      const records = await linux.dmesg({ signal, onPartial, ...limits });
       return asRows(records, { line: logText, shown: Infinity });
     });
   },

@@ -24,15 +24,17 @@ export const XP: Helper = {
 > xp(0x5109b38)[0] & 4
 0x0
 `,
-  create: (repl) => async (at: AddressLike, count = 1, size: number | string = 8) => {
-    const address = parseAddress(at);
-    const wordBytes = wordSize(size);
-    const bytes = await repl.guest.use((session) =>
-      session.memory.read(address, wholeNumber(count) * wordBytes, { signal: repl.signal })
-    );
-    const words = Array.from({ length: count }, (_, i) => word(bytes, i * wordBytes, wordBytes));
-    return showAs(words, (values, style) => wordsText(values, { address, wordBytes }, style));
-  },
+  create:
+    (repl) => async (at: AddressLike, many: number | bigint = 1, size: number | string = 8) => {
+      const address = parseAddress(at);
+      const wordBytes = wordSize(size);
+      const count = wholeNumber(many);
+      const bytes = await repl.guest.use((session) =>
+        session.memory.read(address, count * wordBytes, { signal: repl.signal })
+      );
+      const words = Array.from({ length: count }, (_, i) => word(bytes, i * wordBytes, wordBytes));
+      return showAs(words, (values, style) => wordsText(values, { address, wordBytes }, style));
+    },
 };
 
 function word(bytes: Uint8Array, offset: number, length: number): bigint {

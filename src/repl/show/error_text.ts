@@ -1,6 +1,7 @@
 import { PagewalkError } from "../../core/errors.ts";
 import { escapeLines, escapeMessage } from "../../core/escape.ts";
 import type { Style } from "../../report/style.ts";
+import { typedLine } from "../evaluate/typed_lines.ts";
 import { type ShowOptions, showValue } from "./inspect.ts";
 
 /** A frame of code that was typed: V8 writes `at name (repl:3, <anonymous>:1:2)`. */
@@ -19,7 +20,8 @@ export function errorText(error: unknown, options: ShowOptions): string {
     const [, name, input, line] = TYPED_FRAME.exec(frame) ?? [];
     // The line itself, and a timer's callback, are `eval` to V8.
     if (name && !name.includes("eval")) {
-      lines.push(style.faint(`    at ${escapeMessage(name)} (input ${input}, line ${line})`));
+      const typed = typedLine(Number(input), Number(line));
+      lines.push(style.faint(`    at ${escapeMessage(name)} (input ${input}, line ${typed})`));
     }
   }
   if (error.cause instanceof Error) {
