@@ -44,8 +44,10 @@ function mayUse(path: string): boolean {
   );
 }
 
-/** The lines of a history; what would act on the terminal that it is shown on is left out. */
-/** The last lines of a file, which is made if it is not there. */
+/**
+ * The last lines of a file, which is made if it is not there; what would act on the terminal that they are
+ * shown on is left out.
+ */
 function readLines(path: string): string[] {
   using file = openAppendableFileSync(path);
   const { size } = file.statSync();
@@ -59,7 +61,7 @@ function readLines(path: string): string[] {
   }
   const lines = new TextDecoder().decode(bytes.subarray(0, length)).split("\n");
   // Where the file is longer, the first line is the end of one.
-  return lines.slice(size > MAX_BYTES ? 1 : 0).filter((line) => line !== "");
+  return lines.slice(size > MAX_BYTES ? 1 : 0).filter((line) => line !== "" && !hasUnsafe(line));
 }
 
 /** More than a thousand lines have; of a longer file the end is read. */
