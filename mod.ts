@@ -274,6 +274,7 @@ export {
   type WalkOutcome,
   type WalkRecord,
 } from "./src/translate/walk.ts";
+export { walkMany, type WalkManyOptions } from "./src/translate/walk_many.ts";
 
 // Snapshots
 export {

@@ -6,6 +6,7 @@
  *     dmesg -x | deno run --allow-net=127.0.0.1:1334 verify_dmesg.ts 1334
  *     deno run --allow-net=127.0.0.1:1334 --allow-read=dmesg.txt verify_dmesg.ts 1334 dmesg.txt
  */
+import { judgeLogged, readVfioLog, walkMany } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -16,19 +17,16 @@ import {
   flag,
   formatAddress,
   FREEZE_OPTION,
-  judgeLogged,
   LimitedLines,
   MONITOR,
   PagewalkError,
   reading,
   readTextInput,
-  readVfioLog,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
   toJson,
   verdictRecord,
-  walk,
 } from "@pagewalk/pagewalk/cli";
 
 await runCommand({
@@ -66,8 +64,8 @@ await runCommand({
   return await reading(guest, options, check);
 
   async function check(): Promise<number> {
-    const first = records.find(({ address }) => address !== null)?.address ?? undefined;
-    const { context, source } = await guest.pageTable(tableChoice(options), first);
+    const addresses = records.flatMap(({ address }) => address === null ? [] : [address]);
+    const { context, source } = await guest.pageTable(tableChoice(options), addresses[0]);
     const whose = describeSource(source);
     if (!options.json) {
       console.log(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
@@ -80,11 +78,13 @@ await runCommand({
     const counts = { pass: 0, fail: 0, inconclusive: 0 };
     let firstFailure: bigint | null = null;
     const lines = new LimitedLines();
+    const walks = await walkMany(guest.memory, context, addresses, {
+      learnPhysicalBits: () => guest.physicalAddressBits(),
+    });
+    const walkTo = new Map(walks.map((walk) => [walk.address, walk]));
     for (const record of records) {
       const { address, problem } = record;
-      const verdict = address === null
-        ? null
-        : judgeLogged(await walk(guest.memory, context, address), record);
+      const verdict = address === null ? null : judgeLogged(walkTo.get(address)!, record);
       const { verdict: kind, reason } = verdict ?? { verdict: "inconclusive", reason: problem! };
       counts[kind]++;
       if (kind === "fail") firstFailure ??= address;
