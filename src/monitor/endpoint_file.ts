@@ -1,3 +1,4 @@
+import { FileRefusedError, openRegularFile } from "../core/regular_file.ts";
 import { howToRead } from "../core/file_permission.ts";
 import { permissionFlags } from "../core/permission_flags.ts";
 import { ConnectError, type ConnectFailure } from "./errors.ts";
@@ -18,9 +19,7 @@ export async function openEndpointFile(path: string, name: string): Promise<Deno
     throw failed("permission", `No permission to read ${path}: run deno with ${flag}`);
   }
   try {
-    // Opening a folder succeeds, opening a pipe waits for somebody to write to it, and neither that nor a
-    // device has bytes to seek to.
-    if ((await Deno.stat(path)).isFile) return await Deno.open(path);
+    return await openRegularFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) {
       throw failed("noSuchFile", `There is no file ${path}: check the path`, error);
@@ -30,7 +29,7 @@ export async function openEndpointFile(path: string, name: string): Promise<Deno
       throw failed("permission", message, error);
     }
     const detail = error instanceof Error ? error.message : String(error);
-    throw failed("failed", `Could not read ${path}: ${detail}`, error);
+    const isWhole = error instanceof FileRefusedError;
+    throw failed("failed", isWhole ? detail : `Could not read ${path}: ${detail}`, error);
   }
-  throw failed("failed", `Could not read ${path}: it is no regular file`);
 }
