@@ -30,12 +30,7 @@ await runCommand({
   name: "qemu_verify_pte_simple.ts",
   purpose: "Verify _PAGE_USER by hand: each monitor command, each step of the arithmetic",
   positionals: [MONITOR, ADDRESS],
-<<<<<<< HEAD
-  options: CONNECT_OPTIONS,
-=======
   options: { ...FREEZE_OPTION, ...CONNECT_OPTIONS },
-  permissions: "--allow-net=127.0.0.1:1334",
->>>>>>> main
   examples: ["1334 0x7f1234567000", "sim: 0x7f1234567000"],
   exits: { 1: "_PAGE_USER is set", 2: "no page is mapped there" },
 }, async ({ positionals: [monitor, virtualAddress], options }) => {
