@@ -81,7 +81,7 @@ export class SecondStageBuilder {
    *
    * @throws {InvalidArgumentError} if an address is not aligned to its size
    */
-  map(gpa: bigint, hpa: bigint, size: keyof typeof SIZES, rights: SecondStageRights = {}): this {
+  map(gpa: bigint, hpa: bigint, size: "4K" | "2M" | "1G", rights: SecondStageRights = {}): this {
     const [leaf, bytes] = SIZES[size];
     if (gpa % bytes !== 0n || hpa % bytes !== 0n) {
       throw new InvalidArgumentError(`A ${size} page must be aligned to its size`, gpa);
