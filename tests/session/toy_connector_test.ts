@@ -40,7 +40,6 @@ const TOY: Connector<ToyEndpoint> = {
     return {
       endpoint: TOY.describe(endpoint),
       qemuVersion: "",
-      // deno-lint-ignore require-await
       cpus: {
         registers: (cpu = 0) => Promise.resolve(guest.registers(cpu)),
         allRegisters: () => Promise.resolve([guest.registers(0), guest.registers(1)]),

@@ -1,7 +1,6 @@
 import {
   formatSocket,
   parseInnerSocket,
-  type ParseRest,
   type TcpEndpoint,
   type UnixEndpoint,
 } from "../../monitor/endpoint/mod.ts";
@@ -15,10 +14,9 @@ export interface GdbEndpoint {
 }
 
 /** Reads what follows `gdb:`. */
-export const parseGdb: ParseRest<GdbEndpoint> = (rest, text) => ({
-  scheme: "gdb",
-  socket: parseInnerSocket(rest, text),
-});
+export function parseGdb(rest: string, text: string): GdbEndpoint {
+  return { scheme: "gdb", socket: parseInnerSocket(rest, text) };
+}
 
 /** Writes a gdbstub's endpoint the way a user would type it. */
 export function formatGdb({ socket }: GdbEndpoint): string {

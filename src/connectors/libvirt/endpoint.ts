@@ -1,5 +1,4 @@
 import { InvalidArgumentError } from "../../core/errors.ts";
-import type { ParseRest } from "../../monitor/endpoint/mod.ts";
 
 /** One of a host's two libvirts: the `system`'s, or the `session`'s, which is a user's own. */
 export type LibvirtInstance = "system" | "session";
@@ -63,14 +62,14 @@ export const DOMAIN_PERMISSIONS: readonly Deno.PermissionDescriptor[] = [
 ];
 
 /** Reads a domain of this machine's libvirt: `libvirt:DOMAIN`, `libvirt:///session/DOMAIN`. */
-export const parseLibvirt: ParseRest<LibvirtEndpoint> = (rest, text) => {
+export function parseLibvirt(rest: string, text: string): LibvirtEndpoint {
   const [, instance, domain] = LOCAL.exec(rest) ?? [];
   if (instance === undefined) return { scheme: "libvirt", domain: parseDomain(rest, text) };
   return { scheme: "libvirt", ...parts(instance, domain!, text) };
-};
+}
 
 /** Reads a domain of another host's libvirt: `libvirt+ssh://HOST/DOMAIN`. */
-export const parseLibvirtSsh: ParseRest<LibvirtSshEndpoint> = (rest, text) => {
+export function parseLibvirtSsh(rest: string, text: string): LibvirtSshEndpoint {
   const [, host, instance, domain] = OVER_SSH.exec(rest) ?? [];
   if (host === undefined || host.startsWith("-")) {
     throw new InvalidArgumentError(
@@ -79,7 +78,7 @@ export const parseLibvirtSsh: ParseRest<LibvirtSshEndpoint> = (rest, text) => {
     );
   }
   return { scheme: "libvirt+ssh", host, ...parts(instance, domain!, text) };
-};
+}
 
 function parts(
   instance: string | undefined,
