@@ -18,6 +18,7 @@ export const HELP: Helper = {
   name: "help",
   usage: "help(name?)",
   purpose: "what there is, or how one helper is used",
+  takesText: true,
   example: `
 > help("hex")
 hex(x): write a number, or each of an array, in hexadecimal
