@@ -59,9 +59,7 @@ await runCommand({
 
   async function* findings(): AsyncGenerator<Finding> {
     if (isSnapshotFile(target!)) {
-      const taken = await readSnapshot(target!);
-      const { userRoot } = taken;
-      yield* audit(taken, { ...bounds, ...userRoot !== undefined && { userRoot } });
+      yield* audit(await readSnapshot(target!), bounds);
     } else {
       const guest = guests.use(await connectTo(target!, options));
       yield* guest.audit({ ...bounds, ...tableChoice(options) });

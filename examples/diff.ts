@@ -62,7 +62,7 @@ await runCommand({
     out.line(
       options.json
         ? toJson(differenceRecord(difference))
-        : differenceLine(difference, after.context.mode),
+        : differenceLine(difference, after.context),
     );
   }
   bar.stop();

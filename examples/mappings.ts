@@ -81,10 +81,10 @@ await runCommand({
     ? (record: Parameters<typeof mappingLine>[0]) => toJson(mappingRecord(record))
     : options.csv
     ? mappingCsv
-    : (record: Parameters<typeof mappingLine>[0]) => mappingLine(record, context.mode);
+    : (record: Parameters<typeof mappingLine>[0]) => mappingLine(record, context);
   using out = new LineWriter();
   if (options.csv) out.line(MAPPING_CSV_HEAD);
-  else if (!options.json) out.line(mappingsHead(context.mode));
+  else if (!options.json) out.line(mappingsHead(context));
 
   let isWhole = true;
   const { range = {}, ...bounds } = listingBounds(options);

@@ -81,7 +81,7 @@ await runCommand({
     }
     if (entry.reservedBits) {
       console.log(
-        `the ${name} entry ${describeReservedBits(entry, context.mode)}: it maps nothing`,
+        `the ${name} entry ${describeReservedBits(entry, context)}: it maps nothing`,
       );
       return EXIT.INCONCLUSIVE;
     }

@@ -66,8 +66,7 @@ await runCommand({
   async function take(): Promise<Snapshot> {
     if (isSnapshotFile(target!)) {
       const taken = await readSnapshot(target!);
-      const { userRoot } = taken;
-      await collect(audit(taken, userRoot === undefined ? {} : { userRoot }));
+      await collect(audit(taken));
       return taken;
     }
     const guest = guests.use(await connectTo(target!, options));

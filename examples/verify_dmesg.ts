@@ -6,6 +6,7 @@
  *     dmesg -x | deno run --allow-net=127.0.0.1:1334 verify_dmesg.ts 1334
  *     deno run --allow-net=127.0.0.1:1334 --allow-read=dmesg.txt verify_dmesg.ts 1334 dmesg.txt
  */
+import { judgeLogged, readVfioLog, walkMany } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -15,18 +16,15 @@ import {
   exitCodeOf,
   flag,
   formatAddress,
-  judgeLogged,
   LimitedLines,
   MONITOR,
   PagewalkError,
   readTextInput,
-  readVfioLog,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
   toJson,
   verdictRecord,
-  walk,
 } from "@pagewalk/pagewalk/cli";
 
 await runCommand({
@@ -60,8 +58,8 @@ await runCommand({
     );
   }
   await using guest = await connectTo(monitor!, options);
-  const first = records.find(({ address }) => address !== null)?.address ?? undefined;
-  const { context, source } = await guest.pageTable(tableChoice(options), first);
+  const addresses = records.flatMap(({ address }) => address === null ? [] : [address]);
+  const { context, source } = await guest.pageTable(tableChoice(options), addresses[0]);
   const whose = describeSource(source);
   if (!options.json) {
     console.log(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
@@ -72,11 +70,13 @@ await runCommand({
   const counts = { pass: 0, fail: 0, inconclusive: 0 };
   let firstFailure: bigint | null = null;
   const lines = new LimitedLines();
+  const walks = await walkMany(guest.memory, context, addresses, {
+    learnPhysicalBits: () => guest.physicalAddressBits(),
+  });
+  const walkTo = new Map(walks.map((walk) => [walk.address, walk]));
   for (const record of records) {
     const { address, problem } = record;
-    const verdict = address === null
-      ? null
-      : judgeLogged(await walk(guest.memory, context, address), record);
+    const verdict = address === null ? null : judgeLogged(walkTo.get(address)!, record);
     const { verdict: kind, reason } = verdict ?? { verdict: "inconclusive", reason: problem! };
     counts[kind]++;
     if (kind === "fail") firstFailure ??= address;

@@ -58,7 +58,10 @@ const COLOURS = /\x1b\[[0-9;?]{0,32}[A-Za-z]/g;
  * most. Colours and carriage returns go too. A line longer than any record is cut.
  */
 export function parseLogLine(line: string): LogLine {
-  const clean = line.slice(0, MAX_LINE_CHARACTERS).replace(COLOURS, "").replace(/^\r+|\r+$/g, "");
+  const cut = line.length > MAX_LINE_CHARACTERS
+    ? line.slice(0, MAX_LINE_CHARACTERS)
+    : line.trimEnd();
+  const clean = cut.replace(COLOURS, "").replace(/^\r+/, "");
   let at = 0;
   let origin: LogOrigin = "unknown";
   const take = (part: RegExp): RegExpMatchArray | null => {

@@ -1,11 +1,7 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
-import type { BtfBlob } from "./btf/btf_source.ts";
 import { Changed, untilWhole } from "./changed.ts";
 import { CapabilityError } from "./errors.ts";
-import { readModuleTypes } from "./module_types.ts";
-import { type OpenFile, readOpenFiles } from "./open_files.ts";
-import { readCString, type Reader, readU64 } from "./reader.ts";
-import { structOffsets } from "./struct_offsets.ts";
+import { readCString, type Reader } from "./reader.ts";
 import { type StructOffsets, StructReader } from "./struct_reader.ts";
 import {
   DMA_MEMBERS,
@@ -13,9 +9,25 @@ import {
   type DmaRange,
   readDmaRanges,
 } from "./vfio_container.ts";
+import { type FileOwner, VfioFiles } from "./vfio_files.ts";
+import { type VfioKernel, VfioLayouts } from "./vfio_layouts.ts";
 
-/** Memory of a process that it has mapped for DMA by VFIO: one `VFIO_IOMMU_MAP_DMA`. */
+/**
+ * Whose memory a mapping has pinned: that of the process that was asked about, of another one, of one
+ * that has ended, or of a program that the process ran before it became another (exec). Of the last two
+ * no page tables are left, and the frames stay pinned.
+ */
+export interface VfioMappingOwner {
+  /** Which of these. */
+  readonly kind: "self" | "other" | "ended" | "formerProgram";
+  /** The process id. */
+  readonly pid: number;
+}
+
+/** Memory that is mapped for DMA in a container that a process holds: one `VFIO_IOMMU_MAP_DMA`. */
 export interface VfioMapping {
+  /** Whose memory it is. */
+  readonly owner: VfioMappingOwner;
   /** The first address as devices use it. */
   readonly iova: bigint;
   /**
@@ -31,28 +43,8 @@ export interface VfioMapping {
   readonly writable: boolean;
 }
 
-/** What is known of the kernel. */
-export interface VfioKernel {
-  /** Reads memory as it is now. */
-  readonly live: Reader;
-  /** Where the members of what files are made of lie. */
-  offsets(group: "vfio"): Promise<StructOffsets>;
-  /** The kernel's own types; null if they are not known. */
-  types(): Promise<BtfBlob | null>;
-  /** The address of a symbol; null if there is none. */
-  address(name: string): Promise<bigint | null>;
-  /** A 64-bit variable; null if there is none. */
-  variable(name: string): Promise<bigint | null>;
-}
-
 /** Whose mappings are looked for. */
-export interface VfioOwner {
-  /** The process id. */
-  readonly pid: number;
-  /** The virtual address of its first thread's `task_struct`. */
-  readonly task: bigint;
-  /** The same of all its threads: read only where the first does not tell. */
-  threads(): Promise<readonly bigint[]>;
+export interface VfioOwner extends FileOwner {
   /** The virtual address of its `mm_struct`. */
   readonly mm: bigint;
 }
@@ -61,22 +53,11 @@ export interface VfioOwner {
 const IOMMU_READ = 1;
 const IOMMU_WRITE = 2;
 
-// Documentation/admin-guide/devices.txt: character device 10:196 is /dev/vfio/vfio; the others of
-// major 10 that matter here, such as /dev/iommu, have any number.
-const MISC_MAJOR = 10;
-const VFIO_MINOR = 196;
-const S_IFMT = 0xf000;
-const S_IFCHR = 0x2000;
-
 const MAX_ATTEMPTS = 20;
 const MAX_NAME_BYTES = 64;
-/** MODULE_NAME_LEN on 64 bits (include/linux/moduleparam.h). */
-const MODULE_NAME_BYTES = 56;
 
-/** What a file of a process is to VFIO. */
-type Door = { readonly kind: "container"; readonly module: bigint } | { readonly kind: "iommufd" };
-/** The driver behind a file: its module, or 0 if it is built into the kernel. */
-type Driver = { readonly name: "vfio" | "iommufd"; readonly module: bigint };
+/** The members of a task that tell whether a mapping's memory is still there. */
+const TASK_MEMBERS = { mm: 8, tgid: 4, exit_state: 4 } as const;
 
 /**
  * Reads from the books of the VFIO type 1 driver which memory processes have mapped for DMA. The layouts
@@ -84,17 +65,16 @@ type Driver = { readonly name: "vfio" | "iommufd"; readonly module: bigint };
  */
 export class VfioMappings {
   readonly #kernel: VfioKernel;
-  /** By what finds them: the address of the module and the struct's name. */
-  readonly #layouts = new Map<string, Promise<StructOffsets>>();
-  readonly #types = new Map<bigint, Promise<BtfBlob | null>>();
+  readonly #layouts: VfioLayouts;
 
   /** Prepares; nothing is read yet. */
   constructor(kernel: VfioKernel) {
     this.#kernel = kernel;
+    this.#layouts = new VfioLayouts(kernel);
   }
 
   /**
-   * The mappings of one process, in the order of the containers that it holds open and of their IOVAs.
+   * The mappings in the containers that one process holds, in the order of these and of the IOVAs.
    *
    * @throws {CapabilityError} if the kernel's or its modules' types are not known, or the process uses
    * another driver than VFIO's type 1, or has too many files open
@@ -115,81 +95,20 @@ export class VfioMappings {
     options: ReadOptions,
   ): Promise<VfioMapping[]> {
     const mappings: VfioMapping[] = [];
-    const seen = new Set<bigint>();
-    const doors = new Map<bigint, Promise<Driver | null>>();
-    for (const file of await this.#filesOf(owner, offsets, options)) {
-      let driver = doors.get(file.operations);
-      if (!driver) {
-        driver = this.#driverOf(file.operations, offsets, options);
-        doors.set(file.operations, driver);
-      }
-      const door = await this.#doorOf(file, await driver, offsets, options);
-      if (door?.kind === "iommufd") throw behindIommufd(owner);
-      if (!door || seen.has(file.privateData)) continue;
-      seen.add(file.privateData);
-      const ranges = await this.#rangesOf(file.privateData, door.module, options);
-      // Only what is open cannot have been freed meanwhile.
-      if (await readU64(this.#kernel.live, file.slot, options) !== file.file) {
-        throw new Changed("the container was closed");
-      }
-      for (const range of ranges) {
-        if (range.size > 0n && await isOf(range, owner)) mappings.push(mappingOf(range));
-      }
+    const files = new VfioFiles(this.#kernel, this.#layouts, offsets, options);
+    for (const { container, module, isHeld } of await files.containers(owner)) {
+      const ranges = await this.#rangesOf(container, module, options);
+      const owners = new OwnersOfMemory(this.#kernel.live, offsets, owner, options);
+      const all = await Promise.all(
+        ranges.filter(({ size }) => size > 0n).map(async (range) => ({
+          ...mappingOf(range),
+          owner: await owners.of(range),
+        })),
+      );
+      if (!await isHeld()) throw new Changed("the container was closed");
+      mappings.push(...all);
     }
     return mappings;
-  }
-
-  /** The files of the first thread that has some: the others share them, but one may have ended. */
-  async #filesOf(
-    owner: VfioOwner,
-    offsets: StructOffsets,
-    options: ReadOptions,
-  ): Promise<OpenFile[]> {
-    const read = (task: bigint) => readOpenFiles(this.#kernel.live, offsets, task, options);
-    const files = await read(owner.task);
-    if (files.length > 0) return files;
-    for (const task of await owner.threads()) {
-      const files = await read(task);
-      if (files.length > 0) return files;
-    }
-    return [];
-  }
-
-  /** The driver behind a file, if it is one of those that map memory for DMA. */
-  async #driverOf(
-    operations: bigint,
-    offsets: StructOffsets,
-    options: ReadOptions,
-  ): Promise<Driver | null> {
-    const { live } = this.#kernel;
-    const owners = new StructReader("file_operations", { owner: 8 }, offsets);
-    const module = (await owners.read(live, operations, options)).u64("owner");
-    if (module === 0n) {
-      if (operations === await this.#kernel.address("vfio_fops")) return { name: "vfio", module };
-      const isIommufd = operations === await this.#kernel.address("iommufd_fops");
-      return isIommufd ? { name: "iommufd", module } : null;
-    }
-    const names = new StructReader("module", { name: MODULE_NAME_BYTES }, offsets);
-    const name = (await names.read(live, module, options)).text("name");
-    return name === "vfio" || name === "iommufd" ? { name, module } : null;
-  }
-
-  /** Tells the container from the groups and devices of the same driver, by its device's number. */
-  async #doorOf(
-    { inode, privateData }: OpenFile,
-    driver: Driver | null,
-    offsets: StructOffsets,
-    options: ReadOptions,
-  ): Promise<Door | null> {
-    if (!driver) return null;
-    const inodes = new StructReader("inode", { i_mode: 2, i_rdev: 4 }, offsets);
-    const view = await inodes.read(this.#kernel.live, inode, options);
-    const device = view.u32("i_rdev");
-    const isMisc = (view.u32("i_mode") & S_IFMT) === S_IFCHR && device >>> 20 === MISC_MAJOR;
-    if (!isMisc) return null;
-    if (driver.name === "iommufd") return { kind: "iommufd" };
-    const isContainer = (device & 0xf_ffff) === VFIO_MINOR && privateData !== 0n;
-    return isContainer ? { kind: "container", module: driver.module } : null;
   }
 
   /** All that a `struct vfio_container` has mapped, whoever mapped it. */
@@ -199,7 +118,7 @@ export class VfioMappings {
     options: ReadOptions,
   ): Promise<readonly DmaRange[]> {
     const { live } = this.#kernel;
-    const own = await this.#layout(module, "vfio_container", ["iommu_driver", "iommu_data"]);
+    const own = await this.#layouts.of(module, "vfio_container", ["iommu_driver", "iommu_data"]);
     const containers = new StructReader("vfio_container", { iommu_driver: 8, iommu_data: 8 }, own);
     const view = await containers.read(live, container, options);
     const [driver, iommu] = [view.u64("iommu_driver"), view.u64("iommu_data")];
@@ -209,12 +128,12 @@ export class VfioMappings {
     const drivers = new StructReader(
       "vfio_iommu_driver",
       { ops: 8 },
-      await this.#layout(module, "vfio_iommu_driver", ["ops"]),
+      await this.#layouts.of(module, "vfio_iommu_driver", ["ops"]),
     );
     const operations = new StructReader(
       "vfio_iommu_driver_ops",
       { name: 8, owner: 8 },
-      await this.#layout(module, "vfio_iommu_driver_ops", ["name", "owner"]),
+      await this.#layouts.of(module, "vfio_iommu_driver_ops", ["name", "owner"]),
     );
     const ops = await operations.read(
       live,
@@ -251,66 +170,11 @@ export class VfioMappings {
   async #type1Layouts(module: bigint): Promise<StructOffsets> {
     const members = [...Object.keys(DMA_MEMBERS), ...Object.keys(DMA_OPTIONAL_MEMBERS)];
     const parts = [
-      await this.#layout(module, "vfio_iommu", ["dma_list"]),
-      await this.#layout(module, "vfio_dma", members),
-      await this.#layout(0n, "rb_node", ["__rb_parent_color", "rb_left", "rb_right"]),
+      await this.#layouts.of(module, "vfio_iommu", ["dma_list"]),
+      await this.#layouts.of(module, "vfio_dma", members),
+      await this.#layouts.of(0n, "rb_node", ["__rb_parent_color", "rb_left", "rb_right"]),
     ];
     return new Map(parts.flatMap((part) => [...part]));
-  }
-
-  #layout(module: bigint, struct: string, members: readonly string[]): Promise<StructOffsets> {
-    const key = `${module} ${struct}`;
-    let layout = this.#layouts.get(key);
-    if (!layout) {
-      layout = this.#findLayout(module, struct, members);
-      this.#layouts.set(key, layout);
-      // A failure may come from a module that was just being loaded.
-      layout.catch(() => this.#layouts.delete(key));
-    }
-    return layout;
-  }
-
-  /** From the kernel's own types, where the driver is built in, or else its module's. */
-  async #findLayout(
-    module: bigint,
-    struct: string,
-    members: readonly string[],
-  ): Promise<StructOffsets> {
-    const core = await this.#kernel.types();
-    const found = core && (await structOffsets([core], struct, members) ??
-      await this.#moduleLayout(core, module, struct, members));
-    if (!found) {
-      throw new CapabilityError(
-        "types",
-        `The types of this kernel's VFIO modules are not known (no struct ${struct}): they are kept ` +
-          "from 5.11 on, with CONFIG_DEBUG_INFO_BTF_MODULES",
-      );
-    }
-    return found;
-  }
-
-  async #moduleLayout(
-    core: BtfBlob,
-    module: bigint,
-    struct: string,
-    members: readonly string[],
-  ): Promise<StructOffsets | null> {
-    if (module === 0n) return null;
-    let types = this.#types.get(module);
-    if (!types) {
-      types = this.#readTypes(core, module);
-      this.#types.set(module, types);
-      types.catch(() => this.#types.delete(module));
-    }
-    const blob = await types;
-    return blob && await structOffsets([blob], struct, members);
-  }
-
-  async #readTypes(core: BtfBlob, module: bigint): Promise<BtfBlob | null> {
-    const list = await this.#kernel.address("btf_modules");
-    const coreBtf = await this.#kernel.variable("btf_vmlinux");
-    if (list === null || coreBtf === null) return null;
-    return await readModuleTypes({ reader: this.#kernel.live, core, coreBtf, list }, module);
   }
 }
 
@@ -320,13 +184,46 @@ function isSame({ size, ...range }: DmaRange, { size: later, ...again }: DmaRang
   return size <= later && names.every((name) => range[name] === again[name]);
 }
 
-/** A container may be inherited, or handed on: what another process mapped is not this one's memory. */
-async function isOf({ mm, task }: DmaRange, owner: VfioOwner): Promise<boolean> {
-  if (mm !== null) return mm === owner.mm;
-  return task === owner.task || (await owner.threads()).includes(task);
+/** Tells whose memory ranges are: a container may be inherited, handed on, or kept by another program. */
+class OwnersOfMemory {
+  readonly #reader: Reader;
+  readonly #tasks: StructReader<keyof typeof TASK_MEMBERS>;
+  readonly #asked: VfioOwner;
+  readonly #options: ReadOptions;
+  readonly #known = new Map<string, Promise<VfioMappingOwner>>();
+  #threads: Promise<readonly bigint[]> | null = null;
+
+  constructor(reader: Reader, offsets: StructOffsets, asked: VfioOwner, options: ReadOptions) {
+    this.#reader = reader;
+    this.#tasks = new StructReader("task_struct", TASK_MEMBERS, offsets);
+    this.#asked = asked;
+    this.#options = options;
+  }
+
+  of(range: DmaRange): Promise<VfioMappingOwner> {
+    const key = `${range.mm} ${range.task}`;
+    let owner = this.#known.get(key);
+    if (!owner) this.#known.set(key, owner = this.#find(range));
+    return owner;
+  }
+
+  async #find({ mm, task }: DmaRange): Promise<VfioMappingOwner> {
+    const { pid } = this.#asked;
+    const isOurs = task === this.#asked.task ||
+      mm !== this.#asked.mm && (await (this.#threads ??= this.#asked.threads())).includes(task);
+    if (mm === null ? isOurs : mm === this.#asked.mm) return { kind: "self", pid };
+    // The driver keeps the task from being freed.
+    const view = await this.#tasks.read(this.#reader, task, this.#options);
+    const isAlive = view.u64("mm") !== 0n && (mm === null || view.u64("mm") === mm);
+    if (isAlive) return { kind: "other", pid: view.u32("tgid") };
+    const hasEnded = view.u64("mm") === 0n && view.u32("exit_state") !== 0;
+    return { kind: hasEnded ? "ended" : "formerProgram", pid: isOurs ? pid : view.u32("tgid") };
+  }
 }
 
-function mappingOf({ iova, prot, size, vaddr, vaddrInvalid }: DmaRange): VfioMapping {
+function mappingOf(
+  { iova, prot, size, vaddr, vaddrInvalid }: DmaRange,
+): Omit<VfioMapping, "owner"> {
   return {
     iova,
     address: vaddrInvalid ? null : vaddr,
@@ -334,12 +231,4 @@ function mappingOf({ iova, prot, size, vaddr, vaddrInvalid }: DmaRange): VfioMap
     readable: Boolean(prot & IOMMU_READ),
     writable: Boolean(prot & IOMMU_WRITE),
   };
-}
-
-function behindIommufd({ pid }: VfioOwner): CapabilityError {
-  return new CapabilityError(
-    "vfio",
-    `Process ${pid} maps memory for DMA by iommufd (/dev/iommu), whose books pagewalk does not ` +
-      "read: only those of VFIO's type 1 driver",
-  );
 }

@@ -1,7 +1,8 @@
 import { formatAddress, parseAddress } from "../core/address.ts";
-import type { ConfidentialBit, PagingContext } from "../arch/x86/paging_context.ts";
+import type { Architecture } from "../arch/architecture.ts";
+import { ARCHITECTURES } from "../arch/architectures.ts";
+import type { Regime } from "../translate/regime.ts";
 import type { MemoryReadFailure } from "../memory/physical_memory.ts";
-import { PAGING_MODES } from "../arch/x86/modes.ts";
 import { SnapshotError } from "./errors.ts";
 import { type FailedRead, type MemoryPiece, PieceMemory } from "./piece_memory.ts";
 import type { Snapshot } from "./snapshot.ts";
@@ -22,8 +23,20 @@ interface Header {
   source: string;
   isWhole: boolean;
   userRoot?: string;
-  context: Omit<PagingContext, "root"> & { root: string };
+  /** The name of the architecture; the first one's if it is left out. */
+  architecture?: string;
+  context: { root: string; [name: string]: unknown };
   failures: { address: string; lengthBytes: number; failure: MemoryReadFailure }[];
+}
+
+/** Options of {@linkcode decodeSnapshot}. */
+export interface DecodeSnapshotOptions {
+  /**
+   * The architectures whose snapshots are read.
+   *
+   * @default {ARCHITECTURES}
+   */
+  readonly architectures?: readonly Architecture[];
 }
 
 /**
@@ -42,13 +55,17 @@ interface Header {
  * ```
  */
 export async function encodeSnapshot(snapshot: Snapshot): Promise<Uint8Array<ArrayBuffer>> {
-  const { context, memory, takenAt, source, isWhole, userRoot } = snapshot;
+  const { context, memory, takenAt, source, isWhole } = snapshot;
+  const { spans: _spans, rules, stage2: _stage2, userView, noTables: _none, ...data } = context;
+  const { assuredFrameBits: _bits, ...state } = data;
+  const { architecture } = rules;
   const header: Header = {
     takenAt: takenAt.toISOString(),
     source,
     isWhole,
-    ...userRoot !== undefined && { userRoot: formatAddress(userRoot) },
-    context: { ...context, root: formatAddress(context.root) },
+    ...userView !== undefined && { userRoot: formatAddress(userView) },
+    ...architecture !== ARCHITECTURES[0].name && { architecture },
+    context: { ...state, root: formatAddress(context.root) },
     failures: memory.failures.map((read) => ({ ...read, address: formatAddress(read.address) })),
   };
   const headerBytes = new TextEncoder().encode(JSON.stringify(header));
@@ -75,7 +92,10 @@ export async function encodeSnapshot(snapshot: Snapshot): Promise<Uint8Array<Arr
  * await assertRejects(() => decodeSnapshot(new Uint8Array(100)), SnapshotError);
  * ```
  */
-export async function decodeSnapshot(bytes: Uint8Array<ArrayBuffer>): Promise<Snapshot> {
+export async function decodeSnapshot(
+  bytes: Uint8Array<ArrayBuffer>,
+  options: DecodeSnapshotOptions = {},
+): Promise<Snapshot> {
   if (bytes.length < MAGIC.length || MAGIC.some((byte, i) => bytes[i] !== byte)) {
     throw new SnapshotError("Not a snapshot: the file does not start as one does");
   }
@@ -94,15 +114,30 @@ export async function decodeSnapshot(bytes: Uint8Array<ArrayBuffer>): Promise<Sn
   const bodyAt = HEAD_BYTES + view.getUint32(12, true);
   const header = readHeader(content.subarray(HEAD_BYTES, bodyAt));
   const unpacked = await unpackBody(content.subarray(bodyAt));
-  const { root, ...context } = header.context;
   return {
-    context: { ...context, root: parseAddress(root) },
+    context: regimeOf(header, options.architectures ?? ARCHITECTURES),
     memory: new PieceMemory(unpackPieces(unpacked), header.failures.map(readFailure)),
     takenAt: new Date(header.takenAt),
     source: header.source,
     isWhole: header.isWhole,
-    ...header.userRoot !== undefined && { userRoot: parseAddress(header.userRoot) },
   };
+}
+
+function regimeOf(header: Header, architectures: readonly Architecture[]): Regime {
+  const name = header.architecture ?? ARCHITECTURES[0].name;
+  const architecture = architectures.find((each) => each.name === name);
+  if (!architecture) {
+    throw new SnapshotError(
+      `The snapshot is of an architecture that this program does not know, ${
+        JSON.stringify(name)
+      }: ` +
+        "take a newer pagewalk",
+    );
+  }
+  const { context, userRoot } = header;
+  const regime = architecture.regimeFrom({ ...context, root: parseAddress(context.root) });
+  if (!regime) throw damaged("its header is not that of a snapshot");
+  return userRoot === undefined ? regime : { ...regime, userView: parseAddress(userRoot) };
 }
 
 function pack(pieces: readonly MemoryPiece[]): Uint8Array<ArrayBuffer> {
@@ -138,44 +173,22 @@ function readHeader(bytes: Uint8Array): Header {
   } catch (cause) {
     throw damaged("its header cannot be read", cause);
   }
-  const { takenAt, source, isWhole, context, failures, userRoot } = header ?? {};
+  const { takenAt, source, isWhole, context, failures, userRoot, architecture } = header ?? {};
   const isHeader = typeof takenAt === "string" && typeof source === "string" &&
     typeof isWhole === "boolean" && Array.isArray(failures) && !isNaN(Date.parse(takenAt)) &&
-    typeof context === "object" && isContext(context) &&
+    typeof context === "object" && isHex(context?.root) &&
+    (architecture === undefined || typeof architecture === "string") &&
     (userRoot === undefined || isHex(userRoot)) &&
     failures.every((read) =>
       isHex(read?.address) && Number.isSafeInteger(read.lengthBytes) &&
       ["outsideRam", "unreadable"].includes(read.failure)
     );
   if (!isHeader) throw damaged("its header is not that of a snapshot");
-  return { takenAt, source, isWhole, context, failures, ...userRoot !== undefined && { userRoot } };
-}
-
-const SWITCHES = [
-  "pageSizeExtension",
-  "executeDisable",
-  "writeProtect",
-  "smep",
-  "smap",
-  "userKeys",
-  "supervisorKeys",
-] as const satisfies (keyof PagingContext)[];
-
-function isContext(context: Header["context"] | null): boolean {
-  if (context === null) return false;
-  const { mode, root, physicalAddressBits, confidentialBit } = context;
-  return typeof mode === "string" && Object.hasOwn(PAGING_MODES, mode) && isHex(root) &&
-    SWITCHES.every((name) => typeof context[name] === "boolean") &&
-    isBitNumber(physicalAddressBits) &&
-    (confidentialBit === undefined || isConfidentialBit(confidentialBit));
-}
-
-function isConfidentialBit({ bit, whenSet }: ConfidentialBit): boolean {
-  return isBitNumber(bit) && ["private", "shared"].includes(whenSet);
-}
-
-function isBitNumber(value: unknown): boolean {
-  return Number.isInteger(value) && Number(value) >= 32 && Number(value) <= 52;
+  return {
+    ...{ takenAt, source, isWhole, context, failures },
+    ...userRoot !== undefined && { userRoot },
+    ...architecture !== undefined && { architecture },
+  };
 }
 
 function isHex(value: unknown): boolean {

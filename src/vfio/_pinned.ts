@@ -3,13 +3,14 @@ import { PagewalkError } from "../core/errors.ts";
 import { CapabilityError, NoSuchProcessError } from "../linux/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LinuxProcess } from "../linux/processes.ts";
-import { CachingMemory } from "../memory/caching_memory.ts";
+import type { VfioMapping, VfioMappingOwner } from "../linux/vfio_mappings.ts";
 import {
   MemoryReadError,
   type PhysicalMemory,
   type ReadOptions,
 } from "../memory/physical_memory.ts";
 import { PageFaultError } from "../translate/address_space.ts";
+import type { WalkManyOptions } from "../translate/walk_many.ts";
 import { verifyRange } from "../verify/range.ts";
 import type { RangeVerdict } from "../verify/range_verdict.ts";
 import type { VfioRangeJudgement, VfioUnreadPart } from "./judgement.ts";
@@ -35,16 +36,65 @@ export async function pinnedRanges(
 ): Promise<FoundRanges> {
   return await found("pinned", linux, process, options, async () => {
     const mappings = await linux.vfioMappings(process, options);
-    return mappings.map(({ address, ...rest }) => ({
-      kind: "pinned",
-      process,
-      address: address ??
-        `what it has pinned at IOVA ${
-          formatAddress(rest.iova)
-        } is being handed over to another process: try again`,
-      ...rest,
-    }));
+    const others = new HeldByOthers(linux, options);
+    const candidates: Candidate[] = [];
+    for (const { owner, ...mapping } of mappings) {
+      if (owner.kind === "other" && await others.holds(owner.pid, mapping.iova)) continue;
+      const address = owner.kind === "self" && mapping.address !== null
+        ? mapping.address
+        : whyNoAddress(owner, mapping);
+      candidates.push({ kind: "pinned", process, ...mapping, address });
+    }
+    return candidates;
   });
+}
+
+/** Why a mapping of a container has no address whose page tables can be judged. */
+function whyNoAddress(
+  { kind, pid }: VfioMappingOwner,
+  { iova, lengthBytes }: Pick<VfioMapping, "iova" | "lengthBytes">,
+): string {
+  const what = `${lengthBytes / 4096} pages pinned at IOVA ${formatAddress(iova)}`;
+  switch (kind) {
+    case "self":
+      return `${what} is being handed over to another process: try again`;
+    case "other":
+      return `${what} is memory of pid ${pid}, which holds no container: its own page tables say`;
+    case "ended":
+      return `${what} is memory of pid ${pid}, which has ended: it stays pinned, and no page table ` +
+        "is left to judge";
+    case "formerProgram":
+      return `${what} is memory of a program that pid ${pid} ran before it became another: it stays ` +
+        "pinned, and no page table is left to judge";
+  }
+}
+
+/** Which mappings other processes hold themselves, so that they are told with theirs. */
+class HeldByOthers {
+  readonly #known = new Map<number, Promise<ReadonlySet<bigint>>>();
+  readonly #linux: LinuxGuest;
+  readonly #options: ReadOptions;
+
+  constructor(linux: LinuxGuest, options: ReadOptions) {
+    this.#linux = linux;
+    this.#options = options;
+  }
+
+  async holds(pid: number, iova: bigint): Promise<boolean> {
+    let held = this.#known.get(pid);
+    if (!held) this.#known.set(pid, held = this.#read(pid));
+    return (await held).has(iova);
+  }
+
+  async #read(pid: number): Promise<ReadonlySet<bigint>> {
+    const process = await this.#linux.process(pid, this.#options).catch((error) => {
+      if (error instanceof NoSuchProcessError) return null;
+      throw error;
+    });
+    if (process === null || process.mm === null) return new Set();
+    const own = await this.#linux.vfioMappings(process, this.#options);
+    return new Set(own.filter(({ owner }) => owner.kind === "self").map(({ iova }) => iova));
+  }
 }
 
 /** What VFIO gave a process of devices. */
@@ -111,48 +161,34 @@ export async function isStillThere(
   return now !== null && now.mm === mm && now.root === root;
 }
 
-/** Judges a process's ranges, each in two looks that have to agree. A table is read once a look. */
+/** Judges a process's ranges. */
 export async function judgeRanges(
   memory: PhysicalMemory,
   linux: LinuxGuest,
   process: LinuxProcess,
   ranges: readonly VfioRange[],
-  options: ReadOptions,
+  options: WalkManyOptions,
 ): Promise<VfioRangeJudgement[]> {
-  const look = async () => {
-    const cached = new CachingMemory(memory);
-    const verdicts: RangeVerdict[] = [];
-    for (const { address: start, lengthBytes } of ranges) {
-      verdicts.push(
-        await verifyRange(cached, linux.contextOf(process), { start, lengthBytes }, {
-          user: false,
-        }, { ...options, ...process.userRoot !== null && { userRoot: process.userRoot } }),
-      );
-    }
-    return verdicts;
-  };
-  const [first, second] = [await look(), await look()];
-  return ranges.map((place, i) => {
-    const range = first[i]!;
-    return { ...place, range, ...judgementOf(range, second[i]!) };
-  });
+  const judged: VfioRangeJudgement[] = [];
+  for (const place of ranges) {
+    const { address: start, lengthBytes } = place;
+    const range = await verifyRange(
+      memory,
+      linux.contextOf(process),
+      { start, lengthBytes },
+      { user: false },
+      { ...options, ...process.userRoot !== null && { userRoot: process.userRoot } },
+    );
+    judged.push({ ...place, range, verdict: range.verdict, reason: reasonOf(range) });
+  }
+  return judged;
 }
 
-function judgementOf(
-  first: RangeVerdict,
-  second: RangeVerdict,
-): Pick<VfioRangeJudgement, "verdict" | "reason"> {
-  const figures = ({ passed, failed, inconclusive, firstFailure }: RangeVerdict) =>
-    [passed, failed, inconclusive, firstFailure].join();
-  if (figures(first) !== figures(second)) {
-    const reason = "the guest changed these tables between two looks: try again, or freeze it";
-    return { verdict: "inconclusive", reason };
-  }
-  const { verdict, pages, passed, failed, inconclusive, firstFailure } = first;
+function reasonOf({ pages, passed, failed, inconclusive, firstFailure }: RangeVerdict): string {
   const parts = [`${passed} of ${pages} pages pass`];
   if (failed > 0) {
     parts.push(`${failed} have _PAGE_USER, the first at ${formatAddress(firstFailure!)}`);
   }
   if (inconclusive > 0) parts.push(`${inconclusive} could not be judged`);
-  return { verdict, reason: parts.join("; ") };
+  return parts.join("; ");
 }

@@ -1,5 +1,6 @@
 import { CapabilityError, KernelFormatError } from "../linux/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { LogRecord } from "../linux/printk_ring.ts";
 import type { LinuxProcess } from "../linux/processes.ts";
 import { readVfioLog } from "../linux/vfio_log.ts";
 import type { VfioLogRecord } from "../linux/vfio_log_record.ts";
@@ -8,6 +9,7 @@ import {
   type PhysicalMemory,
   type ReadOptions,
 } from "../memory/physical_memory.ts";
+import type { WalkManyOptions } from "../translate/walk_many.ts";
 import { PageFaultError } from "../translate/address_space.ts";
 import { judgeAmongProcesses, judgeInProcess } from "./_judge_logged_page.ts";
 import { deviceRanges, isStillThere, judgeRanges, pinnedRanges } from "./_pinned.ts";
@@ -24,6 +26,8 @@ export interface VfioGuest {
   readonly memory: PhysicalMemory;
   /** The Linux that it runs. */
   linux(): Promise<LinuxGuest>;
+  /** MAXPHYADDR of its vCPUs; null if nobody tells it. */
+  physicalAddressBits(): Promise<number | null>;
 }
 
 /** What is looked at. */
@@ -79,10 +83,11 @@ export async function* verifyVfio(
   const linux = await guest.linux();
   const asked = wanted === undefined ? null : await linux.process(wanted, reads);
   if (asked) linux.contextOf(asked);
+  const learnPhysicalBits = () => guest.physicalAddressBits();
   for (const source of SOURCES) {
     if (!sources.includes(source)) yield state(source, "unasked");
-    else if (source === "log") yield* verifyLog(linux, asked, reads);
-    else yield* verifyRanges(guest.memory, linux, source, asked, reads);
+    else if (source === "log") yield* verifyLog(linux, asked, { ...reads, learnPhysicalBits });
+    else yield* verifyRanges(guest, linux, source, asked, reads);
   }
 }
 
@@ -93,13 +98,13 @@ function state(source: VfioSource, state: VfioSourceState["state"], reason = "")
 async function* verifyLog(
   linux: LinuxGuest,
   asked: LinuxProcess | null,
-  options: ReadOptions,
+  options: WalkManyOptions,
 ): AsyncGenerator<VfioJudgement, void> {
-  let partial: string | null = null;
-  let reading;
+  const { learnPhysicalBits: _, ...reads } = options;
+  const unread: string[] = [];
+  let log: LogRecord[];
   try {
-    const onPartial = (reason: string) => partial = reason;
-    reading = readVfioLog(await linux.dmesg({ ...options, onPartial }));
+    log = await linux.dmesg({ ...reads, onPartial: (reason) => unread.push(reason) });
   } catch (error) {
     if (error instanceof CapabilityError) return yield state("log", "unavailable", error.message);
     const isDamaged = error instanceof KernelFormatError || error instanceof MemoryReadError ||
@@ -108,27 +113,44 @@ async function* verifyLog(
     yield state("log", "read");
     return yield { kind: "unread", source: "log", verdict: "inconclusive", reason: error.message };
   }
-  const { fromPrograms, records } = reading;
-  yield state(
-    "log",
-    "read",
-    fromPrograms === 0
-      ? ""
-      : `${fromPrograms} records like the patch's were written by programs, ` +
-        "not by the kernel: they do not count",
-  );
-  if (partial !== null) {
-    yield { kind: "unread", source: "log", verdict: "inconclusive", reason: partial };
+  const { fromPrograms, records } = readVfioLog(log);
+  yield state("log", "read", notesOn(log, fromPrograms));
+  const missing = missingIn(log);
+  if (missing > 0) unread.push(`${missing} records in its midst were being written: try again`);
+  for (const reason of unread) {
+    yield { kind: "unread", source: "log", verdict: "inconclusive", reason };
   }
   yield* judgeRecords(linux, records, asked, options);
+}
+
+/** What should be known of a log that was read, though it makes no verdict another. */
+function notesOn(log: readonly LogRecord[], fromPrograms: number): string {
+  const notes: string[] = [];
+  const lost = log[0]?.sequence ?? 0n;
+  if (lost > 0n) notes.push(`the log has turned over: its first ${lost} records are lost`);
+  if (fromPrograms > 0) {
+    notes.push(
+      `${fromPrograms} records like the patch's were written by programs, not by the kernel: they ` +
+        "do not count",
+    );
+  }
+  return notes.join("; ");
+}
+
+/** How many records are missing between the first and the last, by their numbers. */
+function missingIn(log: readonly LogRecord[]): number {
+  const [first, last] = [log[0], log.at(-1)];
+  if (!first || !last) return 0;
+  return Math.max(0, Number(last.sequence - first.sequence) + 1 - log.length);
 }
 
 async function* judgeRecords(
   linux: LinuxGuest,
   records: readonly VfioLogRecord[],
   asked: LinuxProcess | null,
-  options: ReadOptions,
+  options: WalkManyOptions,
 ): AsyncGenerator<LoggedPageJudgement, void> {
+  const { learnPhysicalBits: _, ...reads } = options;
   if (records.length === 0) return;
   /** Whether a process still is what it was once its pages have been read. */
   const lasting = new Map<number, boolean>();
@@ -139,7 +161,7 @@ async function* judgeRecords(
       : judgeAmongProcesses(page);
     const { process } = judged;
     if (process && !lasting.has(process.pid)) {
-      lasting.set(process.pid, await isStillThere(linux, process, options));
+      lasting.set(process.pid, await isStillThere(linux, process, reads));
     }
     yield process === null || lasting.get(process.pid) ? judged : {
       ...judged,
@@ -150,7 +172,7 @@ async function* judgeRecords(
 }
 
 async function* verifyRanges(
-  memory: PhysicalMemory,
+  guest: VfioGuest,
   linux: LinuxGuest,
   source: "pinned" | "device",
   asked: LinuxProcess | null,
@@ -165,7 +187,10 @@ async function* verifyRanges(
       const { ranges, unread } = await find(linux, process, options);
       judgements.push(...unread);
       if (ranges.length === 0) continue;
-      const judged = await judgeRanges(memory, linux, process, ranges, options);
+      const judged = await judgeRanges(guest.memory, linux, process, ranges, {
+        ...options,
+        learnPhysicalBits: () => guest.physicalAddressBits(),
+      });
       const isThere = await isStillThere(linux, process, options);
       const gone = `pid ${process.pid} ${process.comm} has ended meanwhile`;
       judgements.push(

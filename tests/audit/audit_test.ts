@@ -26,18 +26,23 @@ function tables(mode: PageTableMode = "4-level"): PageTableBuilder {
   return new PageTableBuilder(mode, memory, { tablesAt: 0x10_0000n });
 }
 
-async function found(builder: PageTableBuilder, options: AuditOptions = {}): Promise<Finding[]> {
-  const context = pagingContext(registersFor(builder), { physicalAddressBits: 40 });
+type FoundOptions = AuditOptions & { userView?: bigint };
+
+async function found(builder: PageTableBuilder, how: FoundOptions = {}): Promise<Finding[]> {
+  const { userView, ...options } = how;
+  const context = {
+    ...pagingContext(registersFor(builder), { physicalAddressBits: 40 }),
+    ...userView !== undefined && { userView },
+  };
   const source = { memory: builder.memory, context };
   const findings = await Array.fromAsync(audit(source, { ranges: RAM, ...options }));
   // An audit of a snapshot finds the same.
-  const { userRoot } = options;
-  const taken = await snapshot(builder.memory, context, userRoot === undefined ? {} : { userRoot });
+  const taken = await snapshot(builder.memory, context);
   assertEquals(await Array.fromAsync(audit(taken, { ranges: RAM, ...options })), findings);
   return findings;
 }
 
-async function rules(builder: PageTableBuilder, options?: AuditOptions): Promise<string[]> {
+async function rules(builder: PageTableBuilder, options?: FoundOptions): Promise<string[]> {
   return (await found(builder, options)).map(({ rule, severity }) => `${severity} ${rule}`);
 }
 
@@ -281,16 +286,16 @@ Deno.test("audit() under KPTI looks into the user's root", async () => {
   copy(254);
   builder.setRights(USER, 4, { noExecute: true });
   for (const index of [508, 511]) copy(index);
-  assertEquals(await rules(builder, { userRoot }), []);
+  assertEquals(await rules(builder, { userView: userRoot }), []);
   // Each CPU's TSS stays where it is in the map of all memory.
   builder.map(KERNEL + (1n << 39n), 0x30_0000n, "4K", SAFE);
   copy(274);
-  assertEquals(await rules(builder, { userRoot }), []);
+  assertEquals(await rules(builder, { userView: userRoot }), []);
   copy(273);
-  const [exposed, ...more] = await found(builder, { userRoot });
+  const [exposed, ...more] = await found(builder, { userView: userRoot });
   assertEquals([exposed!.rule, exposed!.address, more], ["kpti-exposes-kernel", KERNEL, []]);
   builder.setRights(0xffff_ffff_8100_0000n, 2, { writable: true, noExecute: true });
-  assertEquals((await rules(builder, { userRoot })).length, 2);
+  assertEquals((await rules(builder, { userView: userRoot })).length, 2);
 });
 
 Deno.test("audit() looks only where it is told to, but knows all tables", async () => {

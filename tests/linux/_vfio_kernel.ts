@@ -1,7 +1,8 @@
 import { BtfBlob } from "../../src/linux/btf/btf_source.ts";
 import type { Reader } from "../../src/linux/reader.ts";
 import { MemoryReadError } from "../../src/memory/physical_memory.ts";
-import type { VfioKernel, VfioOwner } from "../../src/linux/vfio_mappings.ts";
+import type { VfioKernel } from "../../src/linux/vfio_layouts.ts";
+import type { VfioOwner } from "../../src/linux/vfio_mappings.ts";
 import { BASE } from "./_hostile.ts";
 
 /** Members of a struct and where they lie. */
@@ -45,6 +46,8 @@ export const VFIO = {
   vfio_container: { iommu_driver: 16, iommu_data: 24 },
   vfio_iommu_driver: { ops: 0 },
   vfio_iommu_driver_ops: { name: 0, owner: 8 },
+  vfio_group: { container: 8, cdev: 16 },
+  vfio_device: { group: 8 },
 } as const;
 /** Those of the module vfio_iommu_type1. */
 export const TYPE1 = {
@@ -63,6 +66,9 @@ export const TYPE1 = {
 
 const OFFSETS = new Map(Object.entries({
   "task_struct.files": 0,
+  "task_struct.mm": 8,
+  "task_struct.tgid": 16,
+  "task_struct.exit_state": 20,
   "files_struct.fdt": 0,
   "fdtable.max_fds": 0,
   "fdtable.fd": 8,
@@ -71,6 +77,7 @@ const OFFSETS = new Map(Object.entries({
   "file.private_data": 16,
   "inode.i_mode": 0,
   "inode.i_rdev": 4,
+  "inode.i_cdev": 8,
   "file_operations.owner": 0,
   "module.name": 8,
 }));
@@ -83,6 +90,8 @@ export interface FakeRange {
   prot?: number;
   vaddrInvalid?: boolean;
   mm?: bigint;
+  /** The process that mapped it, if not the one that holds the container. */
+  by?: { pid: number; mm: bigint; exitState?: number };
 }
 
 /** What differs from a process with one container of the type 1 driver. */
@@ -92,6 +101,8 @@ export interface FakeKernelOptions {
   module?: string;
   /** The device's number, major and minor. */
   device?: readonly [number, number];
+  /** What of VFIO the process holds open. */
+  holds?: "container" | "group" | "device" | "device by number";
   /** The name of the driver that maps memory. */
   driver?: string;
   /** Are the modules' types kept? */
@@ -135,10 +146,16 @@ export class FakeKernel implements VfioKernel {
     const iommu = this.allocate(64);
     this.root = iommu + BigInt(TYPE1.vfio_iommu.dma_list);
     const container = this.#words(0n, 0n, this.#words(type1), iommu);
-    const inode = this.#words(0x2000n | BigInt(device[0] << 20 | device[1]) << 32n);
-    const file = this.#words(this.#words(modules[0]), inode, container);
+    const group = this.#words(0n, container, 0n);
+    const [inode, held] = {
+      container: () => [this.#inode(0x2000n, device), container],
+      group: () => [this.#inode(0x2000n, [240, 2], group + 16n), group],
+      device: () => [this.#inode(0n, [0, 0]), this.#words(0n, group)],
+      "device by number": () => [this.#inode(0x2000n, [240, 3], BASE), this.#words(0n, group)],
+    }[options.holds ?? "container"]() as [bigint, bigint];
+    const file = this.#words(this.#words(modules[0]), inode, held);
     this.slot = this.#words(0n, file, 0n, file);
-    const task = this.#words(this.#words(this.#words(4n, this.slot)));
+    const task = this.#words(this.#words(this.#words(4n, this.slot)), OWN_MM, 84n);
     this.slot += 8n;
     this.owner = { pid: 84, task, mm: OWN_MM, threads: () => Promise.resolve([task]) };
     for (const range of ranges) this.nodes.push(this.#range(range, task));
@@ -203,6 +220,10 @@ export class FakeKernel implements VfioKernel {
     return this.#put(new TextEncoder().encode(`${text}\0`));
   }
 
+  #inode(mode: bigint, [major, minor]: readonly [number, number], cdev = 0n): bigint {
+    return this.#words(mode | BigInt(major << 20 | minor) << 32n, cdev);
+  }
+
   #module(name: string): bigint {
     const bytes = new Uint8Array(64);
     new TextEncoder().encodeInto(name, bytes.subarray(8));
@@ -225,9 +246,12 @@ export class FakeKernel implements VfioKernel {
   }
 
   #range(range: FakeRange, task: bigint): bigint {
-    const { iova, vaddr, size, prot = 3, vaddrInvalid = false, mm = OWN_MM } = range;
+    const { iova, vaddr, size, prot = 3, vaddrInvalid = false, mm = OWN_MM, by } = range;
+    const mapper = by
+      ? this.#words(0n, by.mm, BigInt(by.pid) | BigInt(by.exitState ?? 0) << 32n)
+      : task;
     const flags = BigInt(prot) | (vaddrInvalid ? 1n << 48n : 0n);
-    return this.#words(0n, 0n, 0n, 0n, iova, vaddr, size, flags, task, mm) + 8n;
+    return this.#words(0n, 0n, 0n, 0n, iova, vaddr, size, flags, mapper, mm) + 8n;
   }
 
   /** A balanced tree of some of the nodes; its root. The colour's bit is set here and there. */

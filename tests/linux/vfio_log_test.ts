@@ -51,7 +51,7 @@ const PREFIXES = [
 
 Deno.test("the two records of a page become one, whatever known prefix stands before them", () => {
   for (const prefix of PREFIXES) {
-    for (const end of ["\n", "\r\n", "\r\r\n"]) {
+    for (const end of ["\n", "\r\n", "\r\r\n", "  \n", "\x1b[0m\n"]) {
       const log = `${prefix}${CLEARING}${end}${prefix}${CLEARED}${end}`;
       assertEquals(parseVfioLog(log), [RECORD], JSON.stringify(prefix));
     }

@@ -27,7 +27,11 @@ function toldByTarget(lab: LabGuest): Line {
 
 async function mappedBy(linux: LinuxGuest, pid: number): Promise<Line[]> {
   const mappings = await linux.vfioMappings(await linux.process(pid));
-  assert(mappings.every(({ readable, writable }) => readable && writable));
+  assert(
+    mappings.every(({ readable, writable, owner }) =>
+      readable && writable && owner.kind === "self" && owner.pid === pid
+    ),
+  );
   return mappings.map(({ iova, address, lengthBytes }) => line(iova, address!, lengthBytes));
 }
 
@@ -135,6 +139,25 @@ Deno.test(
       await lab.request(`dma-map 0x${dma.address.toString(16)} 0x200000 ${dma.lengthBytes}`);
       assertEquals(await mappedBy(linux, pid), [line(0x20_0000n, dma.address, dma.lengthBytes)]);
     });
+
+    await t.step(
+      "memory whose process is gone, and a container that no file is left of",
+      async () => {
+        const at = formatAddress(lab.fact("zero").address);
+        const [ended, became] = [
+          await lab.request(`dma-child ${at} 0x40000000 4096 exit`),
+          await lab.request(`dma-child ${at} 0x40001000 4096 exec`),
+        ].map(([line]) => Number(line!.match(/^CHILD pid=(\d+)$/)![1]));
+        const owners = async (of: number) =>
+          (await linux.vfioMappings(await linux.process(of)))
+            .map(({ iova, owner }) => `${formatAddress(iova)} ${owner.kind} ${owner.pid}`);
+        const gone = [`0x40000000 ended ${ended}`, `0x40001000 formerProgram ${became}`];
+        assertEquals(await owners(pid), [`0x200000 self ${pid}`, ...gone]);
+        assertEquals(await owners(became!), [`0x200000 other ${pid}`, ...gone]);
+        await lab.request("dma-close");
+        assertEquals(await owners(pid), [`0x200000 self ${pid}`, ...gone]);
+      },
+    );
   }),
 );
 

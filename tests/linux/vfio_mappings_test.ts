@@ -77,9 +77,37 @@ Deno.test("mappings are found from a process's files, by IOVA", async () => {
         lengthBytes: Number(size),
         readable: true,
         writable: true,
+        owner: { kind: "self", pid: 84 } as const,
       })),
     );
   }
+});
+
+Deno.test("a container that is held by a group or a device alone is found", async () => {
+  const ranges = rangesOf(3);
+  for (const holds of ["group", "device"] as const) {
+    assertEquals((await mappingsOf(new FakeKernel({ ranges, holds }))).length, 3, holds);
+  }
+  // It belongs to iommufd, and to no container.
+  assertEquals(await mappingsOf(new FakeKernel({ ranges, holds: "device by number" })), []);
+});
+
+Deno.test("memory of another process, of one that has ended, and of a former program is told apart", async () => {
+  const OTHER_MM = BASE + 0x9_0000n;
+  const [a, b, c, d] = rangesOf(4) as [FakeRange, FakeRange, FakeRange, FakeRange];
+  const ranges = [
+    { ...a, mm: OTHER_MM },
+    { ...b, mm: OTHER_MM, by: { pid: 70, mm: OTHER_MM } },
+    { ...c, mm: OTHER_MM, by: { pid: 71, mm: 0n, exitState: 16 } },
+    { ...d, mm: OTHER_MM, by: { pid: 72, mm: BASE } },
+  ];
+  const found = await mappingsOf(new FakeKernel({ ranges }));
+  assertEquals(found.map(({ owner }) => `${owner.kind} ${owner.pid}`), [
+    "formerProgram 84",
+    "other 70",
+    "ended 71",
+    "formerProgram 72",
+  ]);
 });
 
 Deno.test("rights, what is handed over, being pinned, and what another process mapped", async () => {
@@ -96,8 +124,9 @@ Deno.test("rights, what is handed over, being pinned, and what another process m
     [true, false],
     [false, true],
     [true, true],
+    [true, true],
   ]);
-  assertEquals(found.map(({ address }) => address), [a.vaddr, b.vaddr, null]);
+  assertEquals(found.map(({ address }) => address), [a.vaddr, b.vaddr, null, e.vaddr]);
 });
 
 Deno.test("other files of the same driver, and of others, are no containers", async () => {

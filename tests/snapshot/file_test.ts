@@ -43,12 +43,12 @@ for (const mode of MODES) {
 async function taken(): Promise<Snapshot> {
   const { memory, context, builder } = buildTables("4-level", []);
   builder.map(0x7f12_3456_7000n, 0x9000n, "4K", { user: true });
-  return await snapshot(memory, context, { userRoot: 0x10_1000n });
+  return await snapshot(memory, { ...context, userView: 0x10_1000n });
 }
 
 Deno.test("a snapshot keeps the user's root under KPTI, and has nothing but tables", async () => {
   const again = await decodeSnapshot(await encodeSnapshot(await taken()));
-  assertEquals(again.userRoot, 0x10_1000n);
+  assertEquals(again.context.userView, 0x10_1000n);
   const error = await assertRejects(() => again.memory.read(0x20_0000n, 8), MemoryReadError);
   assertEquals(error.message, "Guest-physical memory at 0x200000 is not in the snapshot");
 });

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   CapabilityError,
   InconsistentListError,
@@ -64,7 +64,7 @@ async function check(
   options: VerifyVfioOptions = {},
 ): Promise<[string, string[]]> {
   const linux = linuxOf(world, answers);
-  const guest = { memory: world.memory, linux: () => Promise.resolve(linux) };
+  const guest = { memory: world.memory, linux: () => Promise.resolve(linux), physicalAddressBits };
   const tally = new VfioTally();
   for await (const judgement of verifyVfio(guest, options)) tally.add(judgement);
   return [tally.verdict, vfioSummary(tally)];
@@ -82,7 +82,8 @@ function target(world: World, pages: number, cleared: number): Living {
 
 function pinned(pages: number): VfioMapping {
   const rights = { readable: true, writable: true };
-  return { iova: 0n, address: ADDRESS, lengthBytes: pages * 4096, ...rights };
+  const owner = { kind: "self", pid: 0 } as const;
+  return { iova: 0n, address: ADDRESS, lengthBytes: pages * 4096, ...rights, owner };
 }
 
 /** Only the first process has pinned something. */
@@ -90,7 +91,21 @@ function pinnedBy(living: Living, pages: number): Answers {
   return { mappings: (asked) => asked === living ? [pinned(pages)] : [] };
 }
 
+const physicalAddressBits = () => Promise.resolve(40);
+
 const DEVICES = "not looked at: devices' memory";
+
+Deno.test("what stays pinned though its process is gone is told, and never passes", async () => {
+  for (const kind of ["ended", "formerProgram"] as const) {
+    const world = new World();
+    const living = target(world, 8, 8);
+    const gone = { ...pinned(8), iova: 0x10_0000n, owner: { kind, pid: 77 } };
+    const mappings = (asked: Living) => asked === living ? [pinned(8), gone] : [];
+    const [verdict, lines] = await check(world, { mappings });
+    assertEquals(verdict, "inconclusive");
+    assertStringIncludes(lines.join("\n"), "8 of 8 pinned pages pass");
+  }
+});
 
 Deno.test("what is pinned and still open fails, though all that the log names is cleared", async () => {
   const world = new World();
@@ -183,6 +198,22 @@ Deno.test("a part of a log, or one that cannot be read, is no pass", async () =>
   ]]);
 });
 
+Deno.test("a log that has turned over is said to have, and one with a gap is no pass", async () => {
+  const world = new World();
+  const living = target(world, 4, 4);
+  const answers = pinnedBy(living, 4);
+  for (const [i, record] of world.log.entries()) record.sequence = 70n + BigInt(i);
+  assertEquals(await check(world, answers), ["pass", [
+    "[!] the log has turned over: its first 70 records are lost",
+    "[+] Verification PASSED: 4 of 4 pages that the log names pass; 4 of 4 pinned pages pass; " +
+    DEVICES,
+  ]]);
+  world.log.at(-1)!.sequence += 3n;
+  const [verdict, lines] = await check(world, answers);
+  assertEquals(verdict, "inconclusive");
+  assertEquals(lines.at(-1)!.includes("the log could not be read as a whole"), true);
+});
+
 Deno.test("one process is asked for: every record is judged in it, and none left out", async () => {
   const world = new World();
   target(world, 4, 4);
@@ -205,7 +236,7 @@ Deno.test("a process that has ended when its pages had been read is not judged",
   const linux = linuxOf(world, answers);
   linux.process = () => Promise.reject(new NoSuchProcessError(100, "gone"));
   const tally = new VfioTally();
-  const guest = { memory: world.memory, linux: () => Promise.resolve(linux) };
+  const guest = { memory: world.memory, linux: () => Promise.resolve(linux), physicalAddressBits };
   for await (const judgement of verifyVfio(guest)) tally.add(judgement);
   assertEquals([tally.verdict, tally.sources.log.items.inconclusive], ["inconclusive", 4]);
 });

@@ -1,17 +1,6 @@
-import type { PagingModeName } from "./paging_context.ts";
+import type { NotPresentContent } from "../../translate/entry.ts";
+import type { PagingModeName } from "./paging_state.ts";
 import { PAGING_MODES } from "./modes.ts";
-
-/**
- * What Linux keeps in an entry whose present bit is clear. The processor ignores all other bits of
- * such an entry, so another kernel may mean something else by them.
- */
-export type NotPresentContent =
-  /** Nothing: never touched, or unmapped. */
-  | { readonly kind: "empty" }
-  /** `PROT_NONE`, or a page marked for NUMA balancing: it keeps its frame. */
-  | { readonly kind: "protNone"; readonly frame: bigint }
-  /** Swapped out, or one of Linux's special entries, which use the highest swap types. */
-  | { readonly kind: "swap"; readonly type: number; readonly offset: bigint };
 
 // _PAGE_PROTNONE is the global bit of an entry that is not present
 // (arch/x86/include/asm/pgtable_types.h).

@@ -51,7 +51,8 @@ export const DMESG: Helper = {
     const { signal } = repl;
     return await useLinux(repl.guest, async ({ linux }) => {
       const isAll = last === Infinity || grep !== undefined || level < 7;
-      const records = await linux.dmesg({ signal, ...isAll ? {} : { last } });
+      const onPartial = (reason: string) => repl.print(`note: ${reason}`);
+      const records = await linux.dmesg({ signal, onPartial, ...isAll ? {} : { last } });
       const fitting = records.filter((record) => record.level <= level && has(record.text, grep));
       return asRows(last === Infinity ? fitting : fitting.slice(-last), {
         line: logText,

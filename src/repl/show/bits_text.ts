@@ -1,4 +1,4 @@
-import type { EntryBits } from "../../arch/x86/bits.ts";
+import type { EntryBits } from "../../translate/entry_bits.ts";
 import type { Style } from "../../report/style.ts";
 import { type Cell, cell, columns, numberCell } from "./columns.ts";
 import { groupHex } from "./group_hex.ts";

@@ -1,4 +1,4 @@
-import type { NotPresentContent } from "../../arch/x86/not_present.ts";
+import type { NotPresentContent } from "../../translate/entry.ts";
 import { groupHex } from "./group_hex.ts";
 
 /** Says what Linux keeps in an entry that is not present. */

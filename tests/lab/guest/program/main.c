@@ -24,6 +24,9 @@
  *   protect ADDRESS LENGTH rwx
  *   pageout ADDRESS LENGTH        send pages to swap
  *   dma-map ADDRESS IOVA LENGTH   VFIO_IOMMU_MAP_DMA; dma-unmap IOVA LENGTH takes it away
+ *   dma-child ADDRESS IOVA LENGTH exit|exec
+ *                                 a child maps its own memory for DMA, then ends or becomes sleep
+ *   dma-close                     close the container: the group and the device still hold it
  *   busy on|off                   on: wake every 300 ms and spin for 30 ms
  *   exit                          end the process
  */
@@ -154,6 +157,37 @@ static long do_dma_unmap(char **rest)
 	return vfio_unmap_dma(iova, next_number(rest, PAGE));
 }
 
+/* The child has a copy of this process's memory, at the same addresses. */
+static long do_dma_child(char **rest)
+{
+	static char *arguments[] = { "sleep", "100000", NULL };
+	unsigned long address = where(rest);
+	uint64_t iova = next_number(rest, 0);
+	unsigned long length = next_number(rest, PAGE);
+	int becomes_sleep = same(next_word(rest) ?: "", "exec");
+	long child = sys_fork();
+
+	if (child == 0) {
+		long result = vfio_map_dma(address, iova, length);
+
+		if (becomes_sleep && result == 0)
+			CALL3(__NR_execve, "/bin/busybox", arguments, NULL);
+		sys_exit(result != 0);
+	}
+	if (child < 0)
+		return child;
+	say("CHILD pid=%u", (unsigned long)child);
+	if (!becomes_sleep)
+		system_call(__NR_wait4, child, 0, 0, 0, 0, 0);
+	return 0;
+}
+
+static long do_dma_close(char **rest)
+{
+	(void)rest;
+	return vfio_close_container();
+}
+
 static long do_busy(char **rest)
 {
 	busy = same(next_word(rest) ?: "", "on");
@@ -217,6 +251,8 @@ static const struct {
 	{ "pageout", do_page_out },
 	{ "dma-map", do_dma_map },
 	{ "dma-unmap", do_dma_unmap },
+	{ "dma-child", do_dma_child },
+	{ "dma-close", do_dma_close },
 	{ "busy", do_busy },
 };
 

@@ -77,6 +77,11 @@ long vfio_unmap_dma(uint64_t iova, unsigned long length)
 	return sys_ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap);
 }
 
+long vfio_close_container(void)
+{
+	return sys_close(container);
+}
+
 unsigned long vfio_map_bar(unsigned long address)
 {
 	struct vfio_region_info info = {

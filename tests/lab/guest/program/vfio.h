@@ -11,6 +11,9 @@ int vfio_open(const char *group, const char *device);
 long vfio_map_dma(unsigned long address, uint64_t iova, unsigned long length);
 long vfio_unmap_dma(uint64_t iova, unsigned long length);
 
+/* Closes the container; the group and the device stay open. */
+long vfio_close_container(void);
+
 /* Maps the device's BAR 0 at `address` and touches it; answers its length, 0 on failure. */
 unsigned long vfio_map_bar(unsigned long address);
 

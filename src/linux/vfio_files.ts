@@ -1,0 +1,174 @@
+import type { ReadOptions } from "../memory/physical_memory.ts";
+import { CapabilityError } from "./errors.ts";
+import { type OpenFile, readOpenFiles } from "./open_files.ts";
+import { readU64 } from "./reader.ts";
+import { type StructOffsets, StructReader } from "./struct_reader.ts";
+import type { VfioKernel, VfioLayouts } from "./vfio_layouts.ts";
+
+/** Whose files are looked at. */
+export interface FileOwner {
+  /** The process id. */
+  readonly pid: number;
+  /** The virtual address of its first thread's `task_struct`. */
+  readonly task: bigint;
+  /** The same of all its threads: read only where the first does not tell. */
+  threads(): Promise<readonly bigint[]>;
+}
+
+/** A container that a process holds, and how. */
+export interface HeldContainer {
+  /** The virtual address of its `struct vfio_container`. */
+  readonly container: bigint;
+  /** The module of the driver; 0 if it is built into the kernel. */
+  readonly module: bigint;
+  /** Is it still held by the same open file? */
+  isHeld(): Promise<boolean>;
+}
+
+// Documentation/admin-guide/devices.txt: character device 10:196 is /dev/vfio/vfio; the others of
+// major 10 that matter here, such as /dev/iommu, have any number.
+const MISC_MAJOR = 10;
+const VFIO_MINOR = 196;
+const S_IFMT = 0xf000;
+const S_IFCHR = 0x2000;
+/** MODULE_NAME_LEN on 64 bits (include/linux/moduleparam.h). */
+const MODULE_NAME_BYTES = 56;
+
+/** The driver behind a file: its module, or 0 if it is built into the kernel. */
+type Driver = { readonly name: "vfio" | "iommufd"; readonly module: bigint };
+
+/**
+ * Finds the VFIO containers that a process holds: by the container itself, by a group in it, or by a
+ * device of such a group. Each keeps what is mapped, when all others are closed.
+ */
+export class VfioFiles {
+  readonly #kernel: VfioKernel;
+  readonly #layouts: VfioLayouts;
+  readonly #offsets: StructOffsets;
+  readonly #options: ReadOptions;
+  readonly #inodes: StructReader<"i_mode" | "i_rdev" | "i_cdev">;
+
+  constructor(
+    kernel: VfioKernel,
+    layouts: VfioLayouts,
+    offsets: StructOffsets,
+    options: ReadOptions,
+  ) {
+    this.#kernel = kernel;
+    this.#layouts = layouts;
+    this.#offsets = offsets;
+    this.#options = options;
+    this.#inodes = new StructReader("inode", { i_mode: 2, i_rdev: 4, i_cdev: 8 }, offsets);
+  }
+
+  /**
+   * The containers of a process, each once, in the order of its files.
+   *
+   * @throws {CapabilityError} if it maps memory by iommufd, or has too many files open
+   */
+  async containers(owner: FileOwner): Promise<HeldContainer[]> {
+    const drivers = new Map<bigint, Promise<Driver | null>>();
+    const found = new Map<bigint, HeldContainer>();
+    for (const file of await this.#files(owner)) {
+      let driver = drivers.get(file.operations);
+      if (!driver) drivers.set(file.operations, driver = this.#driverOf(file.operations));
+      const read = await this.#containerBehind(owner, file, await driver);
+      const container = await read?.();
+      if (!container || found.has(container)) continue;
+      // Only what is open cannot have been freed meanwhile.
+      const isHeld = async () =>
+        await readU64(this.#kernel.live, file.slot, this.#options) === file.file &&
+        await read!() === container;
+      found.set(container, { container, module: (await driver)!.module, isHeld });
+    }
+    return [...found.values()];
+  }
+
+  /** How to come from a file to its container, now and again; null if it has none. */
+  async #containerBehind(
+    owner: FileOwner,
+    { inode, privateData }: OpenFile,
+    driver: Driver | null,
+  ): Promise<(() => Promise<bigint>) | null> {
+    if (!driver || privateData === 0n) return null;
+    const view = await this.#inodes.read(this.#kernel.live, inode, this.#options);
+    const device = view.u32("i_rdev");
+    const isDevice = (view.u32("i_mode") & S_IFMT) === S_IFCHR;
+    if (isDevice && device >>> 20 === MISC_MAJOR) {
+      if (driver.name === "iommufd") throw behindIommufd(owner);
+      return (device & 0xf_ffff) === VFIO_MINOR ? () => Promise.resolve(privateData) : null;
+    }
+    if (driver.name !== "vfio") return null;
+    // A device's file is an anonymous inode, a group's a character device.
+    if (!isDevice) return () => this.#ofDevice(driver.module, privateData);
+    const groups = await this.#layouts.of(driver.module, "vfio_group", ["container", "cdev"]);
+    const cdev = groups.get("vfio_group.cdev");
+    // A device that is opened by its own number belongs to iommufd.
+    const isGroup = cdev === undefined || view.u64("i_cdev") === privateData + BigInt(cdev);
+    return isGroup ? () => this.#ofGroup(driver.module, privateData) : null;
+  }
+
+  async #ofGroup(module: bigint, group: bigint): Promise<bigint> {
+    return await this.#pointer(module, "vfio_group", "container", group) ?? 0n;
+  }
+
+  async #ofDevice(module: bigint, privateData: bigint): Promise<bigint> {
+    // Since 6.5 a file has a structure of its own (b1a3b5c61da1 "vfio: Allocate per device file
+    // structure").
+    const own = await this.#layouts.find(module, "vfio_device_file", ["device"]);
+    const device = own
+      ? await this.#pointer(module, "vfio_device_file", "device", privateData) ?? 0n
+      : privateData;
+    const group = await this.#pointer(module, "vfio_device", "group", device);
+    return group ? await this.#ofGroup(module, group) : 0n;
+  }
+
+  /** A pointer in a structure of the driver's; null if this kernel has no such member. */
+  async #pointer(
+    module: bigint,
+    struct: string,
+    member: string,
+    address: bigint,
+  ): Promise<bigint | null> {
+    const layout = await this.#layouts.of(module, struct, [member]);
+    const at = layout.get(`${struct}.${member}`);
+    if (at === undefined) return null;
+    return await readU64(this.#kernel.live, address + BigInt(at), this.#options);
+  }
+
+  /** The files of the first thread that has some: the others share them, but one may have ended. */
+  async #files(owner: FileOwner): Promise<OpenFile[]> {
+    const read = (task: bigint) =>
+      readOpenFiles(this.#kernel.live, this.#offsets, task, this.#options);
+    const files = await read(owner.task);
+    if (files.length > 0) return files;
+    for (const task of await owner.threads()) {
+      const files = await read(task);
+      if (files.length > 0) return files;
+    }
+    return [];
+  }
+
+  /** The driver behind a file, if it is one of those that map memory for DMA. */
+  async #driverOf(operations: bigint): Promise<Driver | null> {
+    const { live } = this.#kernel;
+    const owners = new StructReader("file_operations", { owner: 8 }, this.#offsets);
+    const module = (await owners.read(live, operations, this.#options)).u64("owner");
+    if (module === 0n) {
+      if (operations === await this.#kernel.address("vfio_fops")) return { name: "vfio", module };
+      const isIommufd = operations === await this.#kernel.address("iommufd_fops");
+      return isIommufd ? { name: "iommufd", module } : null;
+    }
+    const names = new StructReader("module", { name: MODULE_NAME_BYTES }, this.#offsets);
+    const name = (await names.read(live, module, this.#options)).text("name");
+    return name === "vfio" || name === "iommufd" ? { name, module } : null;
+  }
+}
+
+function behindIommufd({ pid }: FileOwner): CapabilityError {
+  return new CapabilityError(
+    "vfio",
+    `Process ${pid} maps memory for DMA by iommufd (/dev/iommu), whose books pagewalk does not ` +
+      "read: only those of VFIO's type 1 driver",
+  );
+}
