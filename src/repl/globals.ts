@@ -39,7 +39,7 @@ function taking(helper: Helper, context: HelperContext): (...args: unknown[]) =>
   const { addresses, name, usage } = helper;
   if (!addresses) return made;
   return async (...args) => {
-    const given = await Promise.all(args);
+    const given = await Promise.all(calledBack(args) ? args.slice(0, 1) : args);
     if (given[addresses[0]!] === undefined) {
       throw new InvalidArgumentError(`${name} needs an address: ${usage}`, undefined);
     }
@@ -48,4 +48,9 @@ function taking(helper: Helper, context: HelperContext): (...args: unknown[]) =>
     }
     return await made(...given);
   };
+}
+
+/** `list.map(walk)` hands over an index and the list besides, which are no options. */
+function calledBack([value, index, list]: readonly unknown[]): boolean {
+  return Array.isArray(list) && typeof index === "number" && list[index] === value;
 }

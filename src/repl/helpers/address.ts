@@ -4,7 +4,7 @@ import type { Helper } from "../helper.ts";
 export const ADDRESS: Helper = {
   name: "address",
   usage: "address(text)",
-  purpose: "the address that a text names, in any form that tools print",
+  purpose: "the address that a text names, as any tool prints it",
   addresses: [0],
   notes: [
     'All helpers take these too: walk("ffffffff81000000 T _stext"), walk("_stext+0x40"), walk($rip).',

@@ -24,7 +24,7 @@ const SHAPE: OptionShape<DmesgOptions> = {
 /** `dmesg(n)`. */
 export const DMESG: Helper = {
   name: "dmesg",
-  usage: "dmesg(n?) or dmesg(text)",
+  usage: "dmesg(n?)",
   purpose: "the newest records of the kernel's log, or those with a text",
   takesText: true,
   on: "linux",

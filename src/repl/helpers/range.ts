@@ -9,9 +9,10 @@ import { showAs } from "../show/renderers.ts";
 /** `range(text)`, `range(start, end)`. */
 export const RANGE: Helper = {
   name: "range",
-  usage: "range(text) or range(start, end)",
+  usage: "range(text)",
   purpose: "a range of addresses, as maps, dmesg and others print it",
   notes: [
+    "range(start, end) makes one of two addresses.",
     "mappings(range) and verifyRange(range) take it, and the text itself; so does whatever takes an",
     "address, for its start. The end is the first address after the range, but not in [mem …-…].",
   ],

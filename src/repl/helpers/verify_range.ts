@@ -8,7 +8,7 @@ import { chosen } from "./walk.ts";
 /** `verifyRange(start, lengthBytes)`. */
 export const VERIFY_RANGE: Helper = {
   name: "verifyRange",
-  usage: "verifyRange(start, bytes, expectation?) or verifyRange(range, expectation?)",
+  usage: "verifyRange(start, bytes, expectation?)",
   purpose: "judge every page of a range, such as a DMA buffer",
   notes: [
     'range: as range() makes it, or a line of maps: verifyRange("7f1234567000-7f1234577000").',
