@@ -23,7 +23,13 @@
  */
 
 // Addresses and errors
-export { type AddressLike, formatAddress, parseAddress } from "./src/core/address.ts";
+export {
+  type AddressLike,
+  type AddressNotation,
+  addressNotation,
+  formatAddress,
+  parseAddress,
+} from "./src/core/address.ts";
 export { canonicalize, isCanonical, type LinearAddressBits } from "./src/core/canonical.ts";
 export { InvalidArgumentError, PagewalkError } from "./src/core/errors.ts";
 export { escapeLines, escapeMessage, escapeText } from "./src/core/escape.ts";

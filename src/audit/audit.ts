@@ -15,6 +15,7 @@ import { describeReservedBits } from "../translate/reserved_bits.ts";
 import { describeRootOutsideRam } from "../translate/address_space.ts";
 import { type Mapping, type MappingRecord, mappings } from "../translate/mappings.ts";
 import type { PageTableSource } from "../snapshot/snapshot.ts";
+import { FindingLimit } from "./_finding_limit.ts";
 import { evidenceOf, type Finding, finding, FindingJoiner } from "./finding.ts";
 import { FrameIndex } from "./frames.ts";
 import type { PageTableEntry } from "../translate/entry.ts";
@@ -42,6 +43,12 @@ export interface AuditOptions extends Pick<ListOptions, "signal" | "onProgress" 
    * @default {1_000_000}
    */
   maxFrameRuns?: number;
+  /**
+   * List so many findings of each rule at most, and say at the end how many there are.
+   *
+   * @default {2000}
+   */
+  maxFindings?: number;
 }
 
 /** The checks of {@linkcode AuditOptions}. */
@@ -54,6 +61,7 @@ export const AUDIT_SHAPE: OptionShape<AuditOptions> = {
   pat: LIST,
   kernelStart: ADDRESS,
   maxFrameRuns: wholeNumberFrom(0),
+  maxFindings: wholeNumberFrom(1),
 };
 
 /** A few dozen pages for each CPU; Linux runs on 8192 at most. */
@@ -87,6 +95,15 @@ export async function* audit(
   options: AuditOptions = {},
 ): AsyncGenerator<Finding> {
   checkOptions(options, "the options of an audit", AUDIT_SHAPE);
+  const limit = new FindingLimit(options.maxFindings ?? 2000);
+  for await (const found of allFindings(source, options)) if (limit.takes(found)) yield found;
+  yield* limit.leftOut();
+}
+
+async function* allFindings(
+  source: PageTableSource,
+  options: AuditOptions,
+): AsyncGenerator<Finding> {
   const { memory, context } = source;
   const { range = {}, pat, maxFrameRuns = 1_000_000 } = options;
   const list = pick(options);

@@ -8,7 +8,7 @@
  */
 
 // The part of the SDK that checking one page takes
-export { type AddressLike, formatAddress, parseAddress } from "../core/address.ts";
+export { type AddressLike, addressNotation, formatAddress, parseAddress } from "../core/address.ts";
 export { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
 export { escapeLines, escapeMessage, escapeText } from "../core/escape.ts";
 export { describeNoTables } from "../translate/no_tables.ts";
@@ -33,6 +33,13 @@ export { type Tally, tally } from "../verify/tally.ts";
 export { judge, type Verdict, type VerdictKind } from "../verify/verdict.ts";
 
 // Arguments, usage, exit codes
+export { addressArgument } from "./address_argument.ts";
+export {
+  FREEZE_OPTION,
+  type FreezeOptionSpecs,
+  type FreezeValues,
+  reading,
+} from "./freeze_option.ts";
 export type { CommandSpec, Positional } from "./command_spec.ts";
 export { type CommandArguments, EXIT, exitCodeOf, runCommand } from "./command.ts";
 export {

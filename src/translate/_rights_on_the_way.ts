@@ -29,7 +29,9 @@ export class RightsOnTheWay {
     const { rights } = this.#rules;
     const soFar = rights.restrict(visit.soFar, this.#asUserCodeSees(visit, entry));
     let key = "";
-    for (const right of rights.names) key += `${soFar.deniedAt[right] ?? ""},`;
+    for (const right of rights.names) {
+      key += `${soFar.effective[right]}${soFar.decidedAt[right] ?? ""},`;
+    }
     const known = this.#known.get(key);
     if (known === undefined) this.#known.set(key, soFar);
     return known ?? soFar;

@@ -22,7 +22,7 @@ import { extend, intervalIn } from "./address_span.ts";
 import type { PageTableEntry } from "./entry.ts";
 import type { Listed } from "./listing_records.ts";
 import { type Regime, whyNoTables } from "./regime.ts";
-import { ALL_RIGHTS, type RightsSoFar } from "./rights.ts";
+import type { RightsSoFar } from "./rights.ts";
 import { type TableEntries, TableReader } from "./table_reader.ts";
 
 /** How far a listing has come. */
@@ -203,7 +203,7 @@ class Listing {
       const top = await this.#rights.readUserView(this.#reader, { table: userView, ...part });
       if (top !== null) this.#used?.useUserView(userView, top);
     }
-    const visits = [this.#visit(0, table, extend(span, 0n), entries, ALL_RIGHTS)];
+    const visits = [this.#visit(0, table, extend(span, 0n), entries, rules.rights.start)];
     let batch: Listed[] = [];
     for (let visit = visits.at(-1); visit !== undefined; visit = visits.at(-1)) {
       signal?.throwIfAborted();

@@ -47,10 +47,10 @@ export interface DecidingLevels {
 
 /** What the levels walked so far leave, from the root down. */
 export interface RightsSoFar {
-  /** The rights that no level has taken away. */
+  /** The rights as the levels so far have them. */
   readonly effective: Rights;
-  /** For each right that is gone, the level that took it away. */
-  readonly deniedAt: Readonly<Partial<Record<Right, number>>>;
+  /** For each right that no level below can change any more, the level that decided it. */
+  readonly decidedAt: Readonly<Partial<Record<Right, number>>>;
 }
 
 /** What comes of all levels together. */
@@ -79,11 +79,13 @@ export interface RightsRule {
   readonly names: readonly Right[];
   /** The bit that each right stands in. */
   readonly bits: Readonly<Partial<Record<Right, RightBit>>>;
+  /** What holds before the first level. */
+  readonly start: RightsSoFar;
   /** What one entry allows by itself. An entry that has no say allows everything. */
   of(entry: PageTableEntry): Rights;
   /** What the last entry of a mapping says of its page. */
   leafOf(entry: PageTableEntry): LeafRights;
-  /** What is left after one more level; the same object if that level takes nothing away. */
+  /** What holds after one more level; the same object if that level changes nothing. */
   restrict(soFar: RightsSoFar, entry: PageTableEntry): RightsSoFar;
   /** What holds once all levels are through. */
   settle(soFar: RightsSoFar, leafLevel: number): SettledRights;
@@ -92,10 +94,10 @@ export interface RightsRule {
 /** Every right. */
 export const UNRESTRICTED: Rights = Object.freeze({ user: true, writable: true, executable: true });
 
-/** Before the first level: nothing is forbidden. */
-export const ALL_RIGHTS: RightsSoFar = Object.freeze({
+/** Nothing is forbidden. */
+const ALL_RIGHTS: RightsSoFar = Object.freeze({
   effective: UNRESTRICTED,
-  deniedAt: Object.freeze({}),
+  decidedAt: Object.freeze({}),
 });
 
 /**
@@ -119,7 +121,7 @@ export const ALL_RIGHTS: RightsSoFar = Object.freeze({
 export function everyLevelGrants(
   names: readonly Right[],
   of: (entry: PageTableEntry) => Rights,
-): Pick<RightsRule, "names" | "of" | "restrict" | "settle"> {
+): Pick<RightsRule, "names" | "start" | "of" | "restrict" | "settle"> {
   const hasReadable = names.includes("readable");
   function restrict(soFar: RightsSoFar, entry: PageTableEntry): RightsSoFar {
     const own = of(entry);
@@ -128,27 +130,27 @@ export function everyLevelGrants(
     );
     if (denied.length === 0) return soFar;
     const effective = { ...soFar.effective };
-    const deniedAt = { ...soFar.deniedAt };
+    const decidedAt = { ...soFar.decidedAt };
     for (const right of denied) {
       effective[right] = false;
-      deniedAt[right] = entry.level;
+      decidedAt[right] = entry.level;
     }
-    return { effective, deniedAt };
+    return { effective, decidedAt };
   }
-  function settle({ effective, deniedAt }: RightsSoFar, leafLevel: number): SettledRights {
+  function settle({ effective, decidedAt }: RightsSoFar, leafLevel: number): SettledRights {
     const decidedBy = {
       present: leafLevel,
-      user: deniedAt.user ?? leafLevel,
-      writable: deniedAt.writable ?? leafLevel,
-      executable: deniedAt.executable ?? leafLevel,
-      ...hasReadable && { readable: deniedAt.readable ?? leafLevel },
+      user: decidedAt.user ?? leafLevel,
+      writable: decidedAt.writable ?? leafLevel,
+      executable: decidedAt.executable ?? leafLevel,
+      ...hasReadable && { readable: decidedAt.readable ?? leafLevel },
     };
     return { effective, decidedBy };
   }
-  return { names, of, restrict, settle };
+  return { names, start: ALL_RIGHTS, of, restrict, settle };
 }
 
 /** What all levels of a walk allow together, by a regime's rule. */
 export function settledRights(rule: RightsRule, steps: readonly PageTableEntry[]): SettledRights {
-  return rule.settle(steps.reduce(rule.restrict, ALL_RIGHTS), steps.at(-1)!.level);
+  return rule.settle(steps.reduce(rule.restrict, rule.start), steps.at(-1)!.level);
 }

@@ -124,5 +124,5 @@ function describeRight(walk: JudgedPage, right: Right, scope: "leaf" | "effectiv
       : leaf;
   }
   const decider = entryNameOf(regime, decidedBy[right] ?? decidedBy.present);
-  return `${leaf}, but the ${decider} above it has it ${stateOf(false)}`;
+  return `${leaf}, but the ${decider} above it has it ${stateOf(walk.effective[right])}`;
 }

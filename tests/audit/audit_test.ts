@@ -376,7 +376,27 @@ Deno.test("audit() of malicious tables ends quickly, in little memory, and reads
     Object.fromEntries(kinds),
   );
   assertEquals(outside, 0);
+  // The joined runs of each rule are many more: 2000 of each are listed, and a word on the others.
+  assertLess(Math.max(...kinds.values()), 2500);
   assert(kinds.has("table-outside-ram") && kinds.has("not-audited"), [...kinds.keys()].join());
   assertLess(grownMib, 256);
   assertLess(tookMs, 30_000);
+});
+
+Deno.test("audit() lists so many findings of each rule, counts the others, and hides no other rule", async () => {
+  const builder = tables();
+  for (let i = 0n; i < 20n; i++) { // Gaps keep them apart.
+    builder.map(KERNEL + (i << 13n), 0x20_0000n + (i << 13n), "4K", { writable: true });
+  }
+  builder.map(KERNEL + (1n << 30n), 0x80_0000n, "4K", { ...SAFE, user: true });
+  const findings = await found(builder, { maxFindings: 5 });
+  const counts = Map.groupBy(findings, ({ rule }) => rule);
+  assertEquals(counts.get("writable-executable")!.length, 5);
+  assertEquals(counts.get("user-accessible-kernel-range")!.length, 1);
+  const [partial] = counts.get("not-audited")!;
+  assertEquals([partial!.severity, partial!.message.slice(0, 61)], [
+    "high",
+    "Only the first 5 of 20 findings of writable-executable are li",
+  ]);
+  assertEquals((await rules(builder)).includes("medium not-audited"), false);
 });
