@@ -1,18 +1,12 @@
-import { EFER } from "../../arch/x86/control_bits.ts";
-import type { CpuRegisters } from "../../arch/x86/registers.ts";
-import { ReplyParseError } from "../errors.ts";
-
-/**
- * One vCPU's registers as printed: the number is null where QEMU printed no header.
- */
-export type PrintedRegisters = Omit<CpuRegisters, "cpu"> & { cpu: number | null };
+import { DamagedRegistersError, type PrintedRegisters } from "../architecture.ts";
+import { EFER } from "./control_bits.ts";
 
 /**
  * Reads `info registers` or `info registers -a`. A `CPU#0` header stands before each vCPU, but not in
  * 5.2 unless `-a` was given. Outside of 64-bit code the names are EIP and EFL; CR2 and CR3 have 16
  * digits once long mode is active, else 8 (`x86_cpu_dump_state`, 5.2 to 11.1).
  *
- * @throws {ReplyParseError} if a register is missing
+ * @throws {DamagedRegistersError} if a register is missing
  */
 export function parseRegisters(reply: string): PrintedRegisters[] {
   const [unnumbered = "", ...numbered] = reply.split(/^CPU#(\d+)$/m);
@@ -21,7 +15,7 @@ export function parseRegisters(reply: string): PrintedRegisters[] {
   for (let i = 0; i + 1 < numbered.length; i += 2) {
     all.push(parseOne(Number(numbered[i]), numbered[i + 1]!));
   }
-  if (all.length === 0) throw new ReplyParseError("info registers", reply, "registers");
+  if (all.length === 0) throw new DamagedRegistersError(reply, "registers");
   return all;
 }
 
@@ -72,5 +66,5 @@ function hex(block: string, pattern: RegExp, name: string): bigint {
 }
 
 function missing(block: string, name: string): never {
-  throw new ReplyParseError("info registers", block.trim(), name);
+  throw new DamagedRegistersError(block.trim(), name);
 }
