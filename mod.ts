@@ -226,7 +226,13 @@ export {
   type PagingMode,
   tableIndex,
 } from "./src/arch/x86/modes.ts";
-export { decodeNotPresent, type NotPresentContent } from "./src/arch/x86/not_present.ts";
+export {
+  decodeNotPresent,
+  describeNotPresent,
+  type EntryMarker,
+  type NotPresentContent,
+  type SwapMark,
+} from "./src/arch/x86/not_present.ts";
 export {
   type DecidingLevels,
   effectiveRights,

@@ -1,4 +1,5 @@
 import { formatAddress } from "../core/address.ts";
+import { describeNotPresent } from "../arch/x86/not_present.ts";
 import type { PagingModeName } from "../arch/x86/paging_context.ts";
 import { describeReservedBits } from "../arch/x86/reserved_bits.ts";
 import { describeRootOutsideRam } from "../translate/address_space.ts";
@@ -103,12 +104,7 @@ function noteOf(record: Exclude<MappingRecord, Mapping>, mode: PagingModeName): 
     }
     case "notPresent": {
       const { content, entry } = record;
-      const what = content.kind === "protNone"
-        ? `PROT_NONE, frame ${formatAddress(content.frame)}`
-        : content.kind === "swap"
-        ? `swap type ${content.type}, offset ${formatAddress(content.offset)}`
-        : "empty";
-      return `not present: ${what} (entry ${formatAddress(entry.raw)})`;
+      return `not present: ${describeNotPresent(content)} (entry ${formatAddress(entry.raw)})`;
     }
     case "changed":
       return "the guest changed these tables while they were read";

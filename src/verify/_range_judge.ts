@@ -1,5 +1,6 @@
 import { isCanonical } from "../core/canonical.ts";
 import { describeNoTables, type NoTables } from "../arch/x86/cpu_state.ts";
+import type { NotPresentContent } from "../arch/x86/not_present.ts";
 import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import type { PageTableEntry } from "../arch/x86/entry.ts";
@@ -208,13 +209,17 @@ export class RangeJudge {
   }
 }
 
-function contentReason(content: { kind: "empty" | "protNone" | "swap" }): string {
+function contentReason(content: NotPresentContent): string {
   switch (content.kind) {
     case "empty":
       return "no page is mapped";
     case "protNone":
       return "the page is not present: PROT_NONE, or marked for NUMA balancing";
     case "swap":
-      return "the page is not present: swapped out, or on its way";
+      return "the page is not present: swapped out";
+    case "marker":
+      return `there is no page, but a marker: ${content.markers.join(", ")}`;
+    case "special":
+      return "the page is not present: it is being moved, poisoned, or in a device's memory";
   }
 }

@@ -2,7 +2,7 @@ import { escapeText } from "../../core/escape.ts";
 import { describeFault } from "../../translate/address_space.ts";
 import type { PageTableEntry } from "../../arch/x86/entry.ts";
 import { PAGING_MODES } from "../../arch/x86/modes.ts";
-import { decodeNotPresent } from "../../arch/x86/not_present.ts";
+import { decodeNotPresent, describeNotPresent } from "../../arch/x86/not_present.ts";
 import { type Right, RIGHTS } from "../../arch/x86/rights.ts";
 import type { MappedWalk, Walk } from "../../translate/walk.ts";
 import { formatSize } from "../../report/size.ts";
@@ -12,7 +12,6 @@ import { describeSource } from "../../session/table_choice.ts";
 import { type Cell, cell, columns, numberCell } from "./columns.ts";
 import { flagsText } from "./flags_text.ts";
 import { groupHex } from "./group_hex.ts";
-import { notPresentText } from "./not_present_text.ts";
 
 const RIGHT_LETTERS: Record<Right, string> = { user: "U", writable: "W", executable: "X" };
 const PROCESS_HINT =
@@ -76,7 +75,7 @@ function outcomeLines(walk: Walk, style: Style): string[] {
   const fault = `${style.bad("not mapped")}: ${describeFault(walk)}`;
   if (walk.outcome !== "notPresent") return [fault];
   const content = decodeNotPresent(walk.entry.raw, walk.mode);
-  const lines = [`${fault} (${notPresentText(content)})`];
+  const lines = [`${fault} (${describeNotPresent(content, groupHex)})`];
   if (content.kind === "empty") lines.push(style.faint(PROCESS_HINT));
   return lines;
 }
