@@ -17,6 +17,8 @@ export interface ValueOption<T> {
   readonly placeholder: string;
   /** What it does, in a few words. */
   readonly purpose: string;
+  /** May the value be empty, as the name of a process may be? */
+  readonly mayBeEmpty?: true;
   /** Turns the text into the value; throws an {@linkcode InvalidArgumentError} if it is none. */
   parse(text: string): T;
 }
@@ -96,14 +98,26 @@ export function parseCommandLine<S extends OptionSpecs>(
   for (const name of names) {
     const spec = specs[name]!;
     const given = parsed[name];
-    options[name] = spec.kind === "flag" ? given === true : valueOf(name, spec, given);
+    options[name] = spec.kind === "flag"
+      ? given === true
+      : valueOf(name, spec, given, isGivenEmpty(args, name));
   }
   return { positionals: parsed._.map(String), options: options as OptionValues<S> };
 }
 
-function valueOf(name: string, spec: ValueOption<unknown>, given: unknown): unknown {
+/** Whether the value is there and empty, as of `--comm ""`: a missing one is read as empty, too. */
+function isGivenEmpty(args: readonly string[], name: string): boolean {
+  return args.some((arg, i) => arg === `--${name}=` || arg === `--${name}` && args[i + 1] === "");
+}
+
+function valueOf(
+  name: string,
+  spec: ValueOption<unknown>,
+  given: unknown,
+  isEmpty: boolean,
+): unknown {
   if (given === undefined) return undefined;
-  if (given === "") {
+  if (given === "" && !(isEmpty && spec.mayBeEmpty)) {
     throw new InvalidArgumentError(`--${name} needs a value: ${spec.placeholder}`, given);
   }
   try {

@@ -149,6 +149,11 @@ function entryName(walk: Walk, entry: PageTableEntry): string {
   return PAGING_MODES[walk.mode].levels.find(({ level }) => level === entry.level)!.entryName;
 }
 
+/** Whose tables were walked, as far as advice takes it. */
+type TableOfAdvice =
+  | { readonly kind: "process"; readonly pid: number }
+  | { readonly kind: "root" | "cpu" | "sample" | "sampleMissed" };
+
 /**
  * Advice for a page that was not found: most often the table is another process's. Names the options
  * that choose another one.
@@ -161,7 +166,23 @@ function entryName(walk: Walk, entry: PageTableEntry): string {
  * console.log(notMappedAdvice(await guest.walk(0x7f2000003000n)));
  * ```
  */
-export function notMappedAdvice(walk: Walk): string {
+export function notMappedAdvice(walk: Walk & { readonly source?: TableOfAdvice }): string {
+  const { source } = walk;
+  if (source?.kind === "process") {
+    const { pid } = source;
+    return `${
+      describeFault(walk)
+    }. These are the page tables of pid ${pid} itself, whatever runs ` +
+      `now: maps.ts --pid ${pid} lists which memory it has. A page that was never touched is in no ` +
+      "table at all.";
+  }
+  if (source?.kind === "root") {
+    return `${
+      describeFault(walk)
+    }. These are the page tables at the root that was named: is it the ` +
+      "process's still? --pid N or --comm NAME finds that of a Linux guest. A page that was never " +
+      "touched is in no table at all.";
+  }
   return `${
     describeFault(walk)
   }. Page tables are private to each process, and CR3 is that of whatever ` +

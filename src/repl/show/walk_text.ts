@@ -64,7 +64,7 @@ function decidesText(walk: Walk, entry: PageTableEntry): string {
     .join(" ");
 }
 
-function outcomeLines(walk: Walk, style: Style): string[] {
+function outcomeLines(walk: Walk & Partial<GuestWalk>, style: Style): string[] {
   if (walk.outcome === "mapped") {
     const page = `${formatSize(walk.pageSizeBytes)} page`;
     return [
@@ -76,7 +76,10 @@ function outcomeLines(walk: Walk, style: Style): string[] {
   if (walk.outcome !== "notPresent") return [fault];
   const content = decodeNotPresent(walk.entry.raw, walk.mode);
   const lines = [`${fault} (${describeNotPresent(content, groupHex)})`];
-  if (content.kind === "empty") lines.push(style.faint(PROCESS_HINT));
+  // A process that was chosen has no other tables.
+  if (content.kind === "empty" && walk.source?.kind !== "process") {
+    lines.push(style.faint(PROCESS_HINT));
+  }
   return lines;
 }
 
