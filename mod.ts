@@ -23,7 +23,13 @@
  */
 
 // Addresses and errors
-export { type AddressLike, formatAddress, parseAddress } from "./src/core/address.ts";
+export {
+  type AddressLike,
+  type AddressNotation,
+  addressNotation,
+  formatAddress,
+  parseAddress,
+} from "./src/core/address.ts";
 export { canonicalize, isCanonical, type LinearAddressBits } from "./src/core/canonical.ts";
 export { InvalidArgumentError, PagewalkError } from "./src/core/errors.ts";
 export { escapeLines, escapeMessage, escapeText } from "./src/core/escape.ts";
@@ -37,19 +43,18 @@ export {
   type PagingContextOptions,
   pagingMode,
   type PagingModeName,
-  withRoot,
+  type PagingState,
 } from "./src/arch/x86/paging_context.ts";
 export type { CpuSource } from "./src/arch/cpu_source.ts";
 export type { CpuRegisters } from "./src/arch/x86/registers.ts";
+export { type CpuState, cpuState } from "./src/arch/x86/cpu_state.ts";
 export {
-  type CpuState,
-  cpuState,
   describeNoTables,
   type NoTables,
   type NoTablesCause,
   NoTablesError,
-} from "./src/arch/x86/cpu_state.ts";
-export { describeReservedBits } from "./src/arch/x86/reserved_bits.ts";
+} from "./src/translate/no_tables.ts";
+export { describeReservedBits } from "./src/translate/reserved_bits.ts";
 
 // Guest-physical memory
 export { bufferMemory, type MemorySegment } from "./src/memory/buffer_memory.ts";
@@ -156,6 +161,43 @@ export {
   type GdbClientOptions,
 } from "./src/connectors/gdbstub/gdb_client.ts";
 
+// Regimes: what a translation knows of its tables
+export type { Architecture } from "./src/arch/architecture.ts";
+export { ARCHITECTURES } from "./src/arch/architectures.ts";
+export type { AddressSpan } from "./src/translate/address_span.ts";
+export {
+  type BitField,
+  type EntryFlags,
+  type EntryKind,
+  type EntryMarker,
+  type LevelDecoder,
+  type LevelFormat,
+  type NotPresentContent,
+  type PageTableEntry,
+  type SwapMark,
+  tableIndex,
+} from "./src/translate/entry.ts";
+export { fieldDecoder, type FieldDecoderOptions } from "./src/translate/field_decoder.ts";
+export type { KernelLayout, KernelRegion } from "./src/translate/kernel_layout.ts";
+export { levelDecoders, type Regime, type RegimeRules, withRoot } from "./src/translate/regime.ts";
+export {
+  type DecidingLevels,
+  everyLevelGrants,
+  type LeafRights,
+  type Right,
+  type RightBit,
+  type Rights,
+  type RightsRule,
+  type RightsSoFar,
+  type SettledRights,
+} from "./src/translate/rights.ts";
+export type {
+  SecondStage,
+  SecondStageMemory,
+  SecondStageRecord,
+} from "./src/translate/second_stage_rule.ts";
+export type { TableViews, ViewsRule } from "./src/translate/views_rule.ts";
+
 // Page tables
 export {
   type Access,
@@ -177,8 +219,9 @@ export {
   type AliasesOptions,
   type AliasRecord,
 } from "./src/translate/aliases.ts";
-export type { BitField, EntryFlag } from "./src/arch/x86/bit_fields.ts";
-export { type BitReading, bits, type BitsOptions, type EntryBits } from "./src/arch/x86/bits.ts";
+export type { EntryFlag } from "./src/arch/x86/bit_fields.ts";
+export { bits, type BitsOptions } from "./src/arch/x86/bits.ts";
+export { type BitReading, type EntryBits, entryBits } from "./src/translate/entry_bits.ts";
 export {
   type CacheType,
   type PageAttributeTable,
@@ -186,13 +229,6 @@ export {
   PAT_OF_LINUX,
 } from "./src/arch/x86/cache_type.ts";
 export { diffEntries, type FieldChange } from "./src/translate/entry_diff.ts";
-export {
-  type EntryFlags,
-  type EntryKind,
-  type LevelDecoder,
-  levelDecoders,
-  type PageTableEntry,
-} from "./src/arch/x86/entry.ts";
 export { type ListOptions, type ListProgress, listTables } from "./src/translate/listing.ts";
 export type {
   Listed,
@@ -219,31 +255,15 @@ export {
   type RunRights,
 } from "./src/translate/mappings.ts";
 export {
-  type LevelFormat,
   type LevelName,
   PAGING_MODES,
   type PagingLevel,
+  type PagingLevelFormat,
   type PagingMode,
-  tableIndex,
 } from "./src/arch/x86/modes.ts";
-export {
-  decodeNotPresent,
-  describeNotPresent,
-  type EntryMarker,
-  type NotPresentContent,
-  type SwapMark,
-} from "./src/arch/x86/not_present.ts";
-export {
-  type DecidingLevels,
-  effectiveRights,
-  type LeafRights,
-  leafRightsOf,
-  type Right,
-  RIGHTS,
-  type Rights,
-  rightsOf,
-  type RightsSoFar,
-} from "./src/arch/x86/rights.ts";
+export { decodeNotPresent } from "./src/arch/x86/not_present.ts";
+export { describeNotPresent } from "./src/translate/describe_not_present.ts";
+export { effectiveRights, leafRightsOf, RIGHTS, rightsOf } from "./src/arch/x86/rights.ts";
 export {
   type MappedWalk,
   type NonCanonicalWalk,
@@ -257,6 +277,7 @@ export {
   type WalkOutcome,
   type WalkRecord,
 } from "./src/translate/walk.ts";
+export { walkMany, type WalkManyOptions } from "./src/translate/walk_many.ts";
 
 // Snapshots
 export {
@@ -268,7 +289,7 @@ export {
   type NotCompared,
 } from "./src/snapshot/diff.ts";
 export { SnapshotError } from "./src/snapshot/errors.ts";
-export { decodeSnapshot, encodeSnapshot } from "./src/snapshot/file.ts";
+export { decodeSnapshot, type DecodeSnapshotOptions, encodeSnapshot } from "./src/snapshot/file.ts";
 export {
   type FailedRead,
   type MemoryPiece,
@@ -294,7 +315,7 @@ export {
 } from "./src/audit/rules.ts";
 
 // Linux
-export { findKptiPair, type KptiPair } from "./src/linux/kpti_pair.ts";
+export { findKptiPair } from "./src/arch/x86/kpti_pair.ts";
 
 export type { VfioMapping, VfioMappingOwner } from "./src/linux/vfio_mappings.ts";
 export { parseVfioLog, readVfioLog, type VfioLogReading } from "./src/linux/vfio_log.ts";

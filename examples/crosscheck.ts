@@ -6,15 +6,17 @@
  */
 import { crosscheck, crosscheckTables, listTables } from "@pagewalk/pagewalk";
 import {
+  addressArgument,
   CONNECT_OPTIONS,
   connectTo,
   escapeText,
   EXIT,
   flag,
   formatAddress,
+  FREEZE_OPTION,
   MONITOR,
   PagewalkError,
-  parseAddress,
+  reading,
   readListInput,
   runCommand,
   type Session,
@@ -46,7 +48,7 @@ await runCommand({
       String,
     ),
     every: wholeNumber("N", "of the listing, take every N-th page (default 1)", 1),
-    freeze: flag("pause the guest meanwhile, so that all answers fit together"),
+    ...FREEZE_OPTION,
     ...TABLE_OPTIONS,
     json: flag("print one JSON object a difference"),
     ...CONNECT_OPTIONS,
@@ -107,8 +109,10 @@ await runCommand({
     return counts.different > 0 ? EXIT.FAIL : EXIT.PASS;
 
     async function addressesOf(): Promise<Iterable<bigint> | AsyncIterable<bigint>> {
-      if (options.file !== undefined) return (await readListInput(options.file)).map(parseAddress);
-      if (given.length > 0) return given.map(parseAddress);
+      if (options.file !== undefined) {
+        return (await readListInput(options.file)).map(addressArgument);
+      }
+      if (given.length > 0) return given.map(addressArgument);
       return everyPage(first, options.every ?? 1);
     }
 
@@ -121,7 +125,7 @@ await runCommand({
       }
     }
   };
-  return options.freeze ? await first.frozen(check) : await check();
+  return await reading(first, options, check);
 });
 
 function text(walk: Walk): string {

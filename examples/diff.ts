@@ -4,19 +4,25 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 --allow-read=. diff.ts before.pwsnap 1334
  */
-import { diff, differenceLine, differenceRecord } from "@pagewalk/pagewalk";
+import { diff, differenceLine, differenceRecord, type PageTableSource } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
+  describeSource,
+  escapeText,
   EXIT,
   flag,
+  formatAddress,
+  FREEZE_OPTION,
   isSnapshotFile,
   LineWriter,
   LISTING_OPTIONS,
   listingBounds,
   ProgressBar,
+  reading,
   readSnapshot,
   runCommand,
+  type Session,
   TABLE_OPTIONS,
   tableChoice,
   toJson,
@@ -33,6 +39,7 @@ await runCommand({
     ...LISTING_OPTIONS,
     "accessed-and-dirty": flag("report entries of which only these bits changed, too"),
     ...TABLE_OPTIONS,
+    ...FREEZE_OPTION,
     json: flag("print one JSON object a line"),
     ...CONNECT_OPTIONS,
   },
@@ -42,32 +49,59 @@ await runCommand({
 }, async ({ positionals, options }) => {
   await using guests = new AsyncDisposableStack();
 
-  async function open(side: string) {
-    if (isSnapshotFile(side)) return await readSnapshot(side);
+  const live: Session[] = [];
+  async function open(side: string): Promise<() => Promise<Side>> {
+    if (isSnapshotFile(side)) {
+      const taken = await readSnapshot(side);
+      const of = `${side}, taken of ${taken.source} at ${taken.takenAt.toISOString()}`;
+      return () => Promise.resolve({ ...taken, whose: of });
+    }
     const guest = guests.use(await connectTo(side, options));
-    const { context } = await guest.pageTable(tableChoice(options), options.range?.start);
-    return { memory: guest.memory, context };
+    live.push(guest);
+    return async () => {
+      const { context, source } = await guest.pageTable(tableChoice(options), options.range?.start);
+      return { memory: guest.memory, context, whose: `${side}, ${describeSource(source)}` };
+    };
   }
 
   using bar = new ProgressBar();
   using out = new LineWriter();
-  const [before, after] = [await open(positionals[0]!), await open(positionals[1]!)];
+  const [findBefore, findAfter] = [await open(positionals[0]!), await open(positionals[1]!)];
   const count = { appeared: 0, vanished: 0, changed: 0, notCompared: 0 };
-  const differences = diff(before, after, {
-    ...listingBounds(options, bar),
-    accessedAndDirty: options["accessed-and-dirty"],
+  await frozen(live, async () => {
+    const [before, after] = [await findBefore(), await findAfter()];
+    for (const [name, { whose, context }] of Object.entries({ before, after })) {
+      const root = formatAddress(context.root);
+      const line = `[+] ${name}: root ${root} (${escapeText(whose)})`;
+      // JSON's lines are differences alone.
+      if (options.json) console.error(line);
+      else out.line(line);
+    }
+    const differences = diff(before, after, {
+      ...listingBounds(options, bar),
+      accessedAndDirty: options["accessed-and-dirty"],
+    });
+    for await (const difference of differences) {
+      count[difference.kind]++;
+      out.line(
+        options.json
+          ? toJson(differenceRecord(difference))
+          : differenceLine(difference, after.context),
+      );
+    }
   });
-  for await (const difference of differences) {
-    count[difference.kind]++;
-    out.line(
-      options.json
-        ? toJson(differenceRecord(difference))
-        : differenceLine(difference, after.context.mode),
-    );
-  }
   bar.stop();
   const { appeared, vanished, changed, notCompared } = count;
   if (!options.json) out.line(`${appeared} appeared, ${vanished} vanished, ${changed} changed`);
   if (appeared + vanished + changed > 0) return EXIT.FAIL;
   return notCompared > 0 ? EXIT.INCONCLUSIVE : EXIT.PASS;
+
+  /** Compares while all guests are paused, if they are to be. */
+  async function frozen([guest, ...others]: Session[], block: () => Promise<void>): Promise<void> {
+    if (guest === undefined) return await block();
+    await reading(guest, options, () => frozen(others, block));
+  }
 });
+
+/** One side, and where its tables come from. */
+type Side = PageTableSource & { whose: string };

@@ -7,6 +7,7 @@
 import { checkFleet } from "@pagewalk/pagewalk";
 import {
   ADDRESS,
+  addressArgument,
   CONNECT_OPTIONS,
   ConnectError,
   connectOptions,
@@ -20,10 +21,11 @@ import {
   expectationOf,
   flag,
   formatAddress,
+  FREEZE_OPTION,
   InvalidArgumentError,
-  parseAddress,
   parseEndpoint,
   permissionFor,
+  reading,
   readListInput,
   runCommand,
   TABLE_OPTIONS,
@@ -57,6 +59,7 @@ await runCommand({
     jobs: wholeNumber("N", "ask so many guests at a time (default 8)", 1),
     ...EXPECT_OPTIONS,
     ...TABLE_OPTIONS,
+    ...FREEZE_OPTION,
     json: flag("print one JSON object a guest"),
     ...GUEST_OPTIONS,
   },
@@ -67,7 +70,7 @@ await runCommand({
   ],
   exits: { 1: "a guest is not as expected", 2: "in a guest, no page is mapped there" },
 }, async ({ positionals: [virtualAddress, ...given], options }) => {
-  const address = parseAddress(virtualAddress!);
+  const address = addressArgument(virtualAddress!);
   const listed = options.file === undefined ? [] : await readListInput(options.file);
   const endpoints = [...given, ...listed].filter((endpoint) => endpoint !== "");
   if (endpoints.length === 0) {
@@ -80,7 +83,8 @@ await runCommand({
   let [worst, permission] = [EXIT.PASS as number, false];
   const check = checkFleet(
     endpoints,
-    (guest) => guest.verify(address, expectation, tableChoice(options)),
+    (guest) =>
+      reading(guest, options, () => guest.verify(address, expectation, tableChoice(options))),
     {
       ...connectOptions({ ...options, "debug-port": undefined, record: undefined }),
       ...options.jobs !== undefined && { limit: options.jobs },

@@ -10,6 +10,7 @@ import {
   mappingCsv,
   mappingLine,
   mappingRecord,
+  mappings,
   mappingsHead,
 } from "@pagewalk/pagewalk";
 import {
@@ -65,7 +66,8 @@ await runCommand({
 }, async ({ positionals: [monitor], options }) => {
   using bar = new ProgressBar();
   await using guest = await connectTo(monitor!, options);
-  const { context } = await guest.pageTable(tableChoice(options), options.range?.start);
+  // Looked up once: a running vCPU is on other tables the next moment.
+  const { context } = await guest.tables(tableChoice(options), options.range?.start);
   const { filter, physical, "page-size": pageSize } = options;
 
   function isWanted(page: ListedPage): boolean {
@@ -81,15 +83,14 @@ await runCommand({
     ? (record: Parameters<typeof mappingLine>[0]) => toJson(mappingRecord(record))
     : options.csv
     ? mappingCsv
-    : (record: Parameters<typeof mappingLine>[0]) => mappingLine(record, context.mode);
+    : (record: Parameters<typeof mappingLine>[0]) => mappingLine(record, context);
   using out = new LineWriter();
   if (options.csv) out.line(MAPPING_CSV_HEAD);
-  else if (!options.json) out.line(mappingsHead(context.mode));
+  else if (!options.json) out.line(mappingsHead(context));
 
   let isWhole = true;
   const { range = {}, ...bounds } = listingBounds(options);
-  const records = guest.mappings(range, {
-    ...tableChoice(options),
+  const records = mappings(guest.memory, context, range, {
     ...bounds,
     filter: isWanted,
     pages: options.pages,

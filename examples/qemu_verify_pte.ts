@@ -5,6 +5,7 @@
  */
 import {
   ADDRESS,
+  addressArgument,
   CONNECT_OPTIONS,
   connectTo,
   describeSource,
@@ -13,9 +14,10 @@ import {
   EXPECT_OPTIONS,
   expectationOf,
   flag,
+  FREEZE_OPTION,
   MONITOR,
   notMappedAdvice,
-  parseAddress,
+  reading,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
@@ -31,6 +33,7 @@ await runCommand({
   options: {
     ...EXPECT_OPTIONS,
     ...TABLE_OPTIONS,
+    ...FREEZE_OPTION,
     json: flag("print one JSON object"),
     ...CONNECT_OPTIONS,
   },
@@ -38,11 +41,15 @@ await runCommand({
   examples: ["1334 0x7f1234567000", "1334 0x7f1234567000 --sample 5000", "sim: 0x7f1234567000"],
   exits: { 1: "not as expected", 2: "no page is mapped there" },
 }, async ({ positionals: [monitor, virtualAddress], options }) => {
-  const address = parseAddress(virtualAddress!);
+  const address = addressArgument(virtualAddress!);
   await using guest = await connectTo(monitor!, options);
   if (!options.json) console.log(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
 
-  const verdict = await guest.verify(address, expectationOf(options), tableChoice(options));
+  const verdict = await reading(
+    guest,
+    options,
+    () => guest.verify(address, expectationOf(options), tableChoice(options)),
+  );
 
   const source = describeSource(verdict.walk.source);
   if (options.json) {

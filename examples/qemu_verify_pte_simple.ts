@@ -6,6 +6,7 @@
  */
 import {
   ADDRESS,
+  addressArgument,
   CONNECT_OPTIONS,
   connectTo,
   describeNoTables,
@@ -13,12 +14,15 @@ import {
   escapeLines,
   EXIT,
   formatAddress,
+  FREEZE_OPTION,
   levelDecoders,
   MONITOR,
   PagewalkError,
   PAGING_MODES,
   parseAddress,
+  reading,
   runCommand,
+  type Session,
   tableIndex,
 } from "@pagewalk/pagewalk/cli";
 
@@ -26,20 +30,28 @@ await runCommand({
   name: "qemu_verify_pte_simple.ts",
   purpose: "Verify _PAGE_USER by hand: each monitor command, each step of the arithmetic",
   positionals: [MONITOR, ADDRESS],
-  options: CONNECT_OPTIONS,
+  options: { ...FREEZE_OPTION, ...CONNECT_OPTIONS },
   permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334 0x7f1234567000", "sim: 0x7f1234567000"],
   exits: { 1: "_PAGE_USER is set", 2: "no page is mapped there" },
 }, async ({ positionals: [monitor, virtualAddress], options }) => {
-  const address = parseAddress(virtualAddress!);
+  const address = addressArgument(virtualAddress!);
   await using guest = await connectTo(monitor!, options);
 
-  // Step 1: the page-table root.
-  console.log("(qemu) info registers");
-  const text = await guest.monitor.command("info registers");
-  const shown = text.split("\n").filter((line) => /\b(?:CR3|EFER)=/.test(line));
-  console.log(escapeLines(shown.join("\n")));
+  return await reading(guest, options, () => verify(guest, address));
+});
+
+async function verify(guest: Session, address: bigint): Promise<number> {
+  // Step 1: the page-table root, shown as it is asked for: the next moment the vCPU is on other tables.
+  const { monitor } = guest;
+  const ask = monitor.command.bind(monitor);
+  monitor.command = async (line, options) => {
+    const text = await ask(line, options);
+    if (line === "info registers") show(line, text, /\b(?:CR3|EFER)=/);
+    return text;
+  };
   const { context } = await guest.pageTable();
+  monitor.command = ask;
   if (context.noTables) {
     console.log(`\nThere is no entry to look at: ${describeNoTables(context.noTables)}`);
     return EXIT.INCONCLUSIVE;
@@ -81,7 +93,7 @@ await runCommand({
     }
     if (entry.reservedBits) {
       console.log(
-        `the ${name} entry ${describeReservedBits(entry, context.mode)}: it maps nothing`,
+        `the ${name} entry ${describeReservedBits(entry, context)}: it maps nothing`,
       );
       return EXIT.INCONCLUSIVE;
     }
@@ -108,4 +120,10 @@ await runCommand({
   async function requireRam(entryAddress: bigint): Promise<void> {
     await guest.memory.read(entryAddress, 1);
   }
-});
+}
+
+/** Prints a command and the lines of its reply that matter. */
+function show(command: string, text: string, what: RegExp): void {
+  const shown = text.split("\n").filter((line) => what.test(line));
+  console.log(`(qemu) ${command}\n${escapeLines(shown.join("\n"))}`);
+}

@@ -10,9 +10,11 @@ import {
   type Finding,
   findingLine,
   htmlReport,
+  MonitorMemory,
   PLAIN,
   type ReportSide,
   type Snapshot,
+  snapshot,
   toBase64,
 } from "@pagewalk/pagewalk";
 import {
@@ -22,8 +24,10 @@ import {
   EXIT,
   formatAddress,
   formatSize,
+  FREEZE_OPTION,
   GUEST_OR_SNAPSHOT,
   isSnapshotFile,
+  reading,
   readSnapshot,
   runCommand,
   TABLE_OPTIONS,
@@ -44,6 +48,7 @@ await runCommand({
     before: value("FILE", "an earlier snapshot, to compare with", (text) => text),
     title: value("TEXT", "the page's title", (text) => text),
     ...TABLE_OPTIONS,
+    ...FREEZE_OPTION,
     ...CONNECT_OPTIONS,
   },
   permissions: "--allow-net=127.0.0.1:1334 --allow-read=. --allow-write=.",
@@ -59,21 +64,28 @@ await runCommand({
   async function collect(found: AsyncIterable<Finding>): Promise<void> {
     for await (const one of found) {
       findings.push(one);
-      if (findings.length >= MAX_FINDINGS) break;
+      if (findings.length < MAX_FINDINGS) continue;
+      console.error(`note: the page has the first ${MAX_FINDINGS} findings: audit.ts lists more`);
+      break;
     }
   }
 
   async function take(): Promise<Snapshot> {
     if (isSnapshotFile(target!)) {
       const taken = await readSnapshot(target!);
-      const { userRoot } = taken;
-      await collect(audit(taken, userRoot === undefined ? {} : { userRoot }));
+      await collect(audit(taken));
       return taken;
     }
     const guest = guests.use(await connectTo(target!, options));
-    const taken = await guest.snapshot(tableChoice(options));
-    await collect(guest.audit(tableChoice(options)));
-    return taken;
+    return await reading(guest, options, async () => {
+      // Looked up once, and read once: the findings are about the tables that the page shows.
+      const { context } = await guest.tables(tableChoice(options));
+      const { endpoint: source, memory } = guest;
+      const taken = await snapshot(memory, context, { source });
+      const ranges = memory instanceof MonitorMemory ? { ranges: await memory.ranges() } : {};
+      await collect(audit(taken, ranges));
+      return taken;
+    });
   }
 
   async function side(name: string, taken: Snapshot): Promise<ReportSide> {

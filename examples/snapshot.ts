@@ -9,12 +9,13 @@ import {
   connectTo,
   escapeText,
   EXIT,
-  flag,
   formatSize,
+  FREEZE_OPTION,
   LISTING_OPTIONS,
   listingBounds,
   MONITOR,
   ProgressBar,
+  reading,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
@@ -26,7 +27,7 @@ await runCommand({
   positionals: [MONITOR, { name: "file", purpose: "the file to write, such as before.pwsnap" }],
   options: {
     ...LISTING_OPTIONS,
-    freeze: flag("stop the guest meanwhile, so that all tables are of one moment"),
+    ...FREEZE_OPTION,
     ...TABLE_OPTIONS,
     ...CONNECT_OPTIONS,
   },
@@ -37,7 +38,7 @@ await runCommand({
   using bar = new ProgressBar();
   await using guest = await connectTo(monitor!, options);
   const take = () => guest.snapshot({ ...tableChoice(options), ...listingBounds(options, bar) });
-  const taken = options.freeze ? await guest.frozen(take) : await take();
+  const taken = await reading(guest, options, take);
   bar.stop();
   const bytes = await encodeSnapshot(taken);
   await Deno.writeFile(file!, bytes);

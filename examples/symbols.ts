@@ -5,6 +5,8 @@
  */
 import { layoutText, symbolLine, symbolName } from "@pagewalk/pagewalk";
 import {
+  addressArgument,
+  addressNotation,
   CONNECT_OPTIONS,
   connectTo,
   escapeText,
@@ -12,7 +14,6 @@ import {
   formatAddress,
   MONITOR,
   PagewalkError,
-  parseAddress,
   runCommand,
   toJson,
 } from "@pagewalk/pagewalk/cli";
@@ -43,12 +44,12 @@ await runCommand({
     if (!layout) throw new PagewalkError(`The kernel has no ${wanted.replace(":", " ")}`);
     return console.log(options.json ? toJson(layout) : layoutText(layout));
   }
-  const at = /^[0-9]/.test(wanted) ? await linux.symbolAt(parseAddress(wanted)) : null;
-  const found = at ?? await linux.symbol(wanted);
+  const named = await linux.symbol(wanted);
+  const address = named || addressNotation(wanted) === null ? null : addressArgument(wanted);
+  const at = address === null ? null : await linux.symbolAt(address);
+  const found = named ?? at;
   if (!found) throw new PagewalkError(`The kernel's image has no symbol for ${wanted}`);
   if (options.json) return console.log(toJson(found));
-  const distance = at && at.offset !== 0
-    ? ` ${formatAddress(parseAddress(wanted))} = ${symbolName(at)}`
-    : "";
+  const distance = at && at.offset !== 0 ? ` ${formatAddress(address!)} = ${symbolName(at)}` : "";
   console.log(`${symbolLine({ ...found, offset: 0 })}${distance}`);
 });

@@ -6,6 +6,7 @@
  *     dmesg -x | deno run --allow-net=127.0.0.1:1334 verify_dmesg.ts 1334
  *     deno run --allow-net=127.0.0.1:1334 --allow-read=dmesg.txt verify_dmesg.ts 1334 dmesg.txt
  */
+import { judgeLogged, readVfioLog, walkMany } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -15,18 +16,17 @@ import {
   exitCodeOf,
   flag,
   formatAddress,
-  judgeLogged,
+  FREEZE_OPTION,
   LimitedLines,
   MONITOR,
   PagewalkError,
+  reading,
   readTextInput,
-  readVfioLog,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
   toJson,
   verdictRecord,
-  walk,
 } from "@pagewalk/pagewalk/cli";
 
 await runCommand({
@@ -39,6 +39,7 @@ await runCommand({
   }],
   options: {
     ...TABLE_OPTIONS,
+    ...FREEZE_OPTION,
     json: flag("print one JSON object a page"),
     ...CONNECT_OPTIONS,
   },
@@ -60,40 +61,48 @@ await runCommand({
     );
   }
   await using guest = await connectTo(monitor!, options);
-  const first = records.find(({ address }) => address !== null)?.address ?? undefined;
-  const { context, source } = await guest.pageTable(tableChoice(options), first);
-  const whose = describeSource(source);
-  if (!options.json) {
-    console.log(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
-    console.log(`[+] CR3 (Page Table Base): ${formatAddress(context.root)} (${escapeText(whose)})`);
-    if (fromPrograms > 0) console.log(`[!] ${refused}: they do not count`);
-  }
+  return await reading(guest, options, check);
 
-  const counts = { pass: 0, fail: 0, inconclusive: 0 };
-  let firstFailure: bigint | null = null;
-  const lines = new LimitedLines();
-  for (const record of records) {
-    const { address, problem } = record;
-    const verdict = address === null
-      ? null
-      : judgeLogged(await walk(guest.memory, context, address), record);
-    const { verdict: kind, reason } = verdict ?? { verdict: "inconclusive", reason: problem! };
-    counts[kind]++;
-    if (kind === "fail") firstFailure ??= address;
-    if (options.json) {
-      console.log(toJson(verdict ? verdictRecord(verdict, whose) : { verdict: kind, reason }));
-    } else if (kind !== "pass") {
-      const where = address === null ? "a record" : formatAddress(address);
-      lines.line(`[-] ${where}: ${kind}: ${escapeMessage(reason)}`);
+  async function check(): Promise<number> {
+    const addresses = records.flatMap(({ address }) => address === null ? [] : [address]);
+    const { context, source } = await guest.pageTable(tableChoice(options), addresses[0]);
+    const whose = describeSource(source);
+    if (!options.json) {
+      console.log(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
+      console.log(
+        `[+] CR3 (Page Table Base): ${formatAddress(context.root)} (${escapeText(whose)})`,
+      );
+      if (fromPrograms > 0) console.log(`[!] ${refused}: they do not count`);
     }
-  }
-  lines[Symbol.dispose]();
 
-  const { pass, fail, inconclusive } = counts;
-  const parts = [`${pass} of ${records.length} pages pass`];
-  if (firstFailure !== null) parts.push(`first failure ${formatAddress(firstFailure)}`);
-  if (inconclusive > 0) parts.push(`${inconclusive} could not be judged`);
-  const isPass = pass === records.length;
-  if (!options.json) console.log(`[${isPass ? "+" : "-"}] ${parts.join("; ")}`);
-  return exitCodeOf(fail > 0 ? "fail" : isPass ? "pass" : "inconclusive");
+    const counts = { pass: 0, fail: 0, inconclusive: 0 };
+    let firstFailure: bigint | null = null;
+    const lines = new LimitedLines();
+    const walks = await walkMany(guest.memory, context, addresses, {
+      learnPhysicalBits: () => guest.physicalAddressBits(),
+    });
+    const walkTo = new Map(walks.map((walk) => [walk.address, walk]));
+    for (const record of records) {
+      const { address, problem } = record;
+      const verdict = address === null ? null : judgeLogged(walkTo.get(address)!, record);
+      const { verdict: kind, reason } = verdict ?? { verdict: "inconclusive", reason: problem! };
+      counts[kind]++;
+      if (kind === "fail") firstFailure ??= address;
+      if (options.json) {
+        console.log(toJson(verdict ? verdictRecord(verdict, whose) : { verdict: kind, reason }));
+      } else if (kind !== "pass") {
+        const where = address === null ? "a record" : formatAddress(address);
+        lines.line(`[-] ${where}: ${kind}: ${escapeMessage(reason)}`);
+      }
+    }
+    lines[Symbol.dispose]();
+
+    const { pass, fail, inconclusive } = counts;
+    const parts = [`${pass} of ${records.length} pages pass`];
+    if (firstFailure !== null) parts.push(`first failure ${formatAddress(firstFailure)}`);
+    if (inconclusive > 0) parts.push(`${inconclusive} could not be judged`);
+    const isPass = pass === records.length;
+    if (!options.json) console.log(`[${isPass ? "+" : "-"}] ${parts.join("; ")}`);
+    return exitCodeOf(fail > 0 ? "fail" : isPass ? "pass" : "inconclusive");
+  }
 });

@@ -5,6 +5,7 @@
  */
 import { rangeRecord, rangeText, TapWriter } from "@pagewalk/pagewalk";
 import {
+  addressArgument,
   CONNECT_OPTIONS,
   connectTo,
   describeSource,
@@ -12,10 +13,11 @@ import {
   EXPECT_OPTIONS,
   expectationOf,
   flag,
+  FREEZE_OPTION,
   MONITOR,
-  parseAddress,
   parseSize,
   ProgressBar,
+  reading,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
@@ -34,6 +36,7 @@ await runCommand({
   options: {
     ...EXPECT_OPTIONS,
     ...TABLE_OPTIONS,
+    ...FREEZE_OPTION,
     list: wholeNumber("N", "list so many failures, and as many gaps (default 100)"),
     json: flag("print one JSON object"),
     tap: flag("print TAP, one line for each page"),
@@ -47,19 +50,21 @@ await runCommand({
   ],
   exits: { 1: "a page is not as expected", 2: "a page is not mapped or could not be judged" },
 }, async ({ positionals: [monitor, start, length], options }) => {
-  const address = parseAddress(start!);
+  const address = addressArgument(start!);
   const lengthBytes = parseSize(length!);
   const tap = options.tap ? new TapWriter() : null;
   using bar = new ProgressBar();
   await using guest = await connectTo(monitor!, options);
   if (tap) console.log(tap.head());
 
-  const verdict = await guest.verifyRange(address, lengthBytes, expectationOf(options), {
-    ...tableChoice(options),
-    ...options.list !== undefined && { keep: options.list },
-    ...tap && { onParts: (parts) => console.log(parts.map((part) => tap.line(part)).join("\n")) },
-    onProgress: bar.counting("pages"),
-  });
+  const verify = () =>
+    guest.verifyRange(address, lengthBytes, expectationOf(options), {
+      ...tableChoice(options),
+      ...options.list !== undefined && { keep: options.list },
+      ...tap && { onParts: (parts) => console.log(parts.map((part) => tap.line(part)).join("\n")) },
+      onProgress: bar.counting("pages"),
+    });
+  const verdict = await reading(guest, options, verify);
   bar.stop();
 
   const source = describeSource(verdict.source);

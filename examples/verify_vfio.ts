@@ -20,9 +20,11 @@ import {
   exitCodeOf,
   flag,
   formatAddress,
+  FREEZE_OPTION,
   InvalidArgumentError,
   LimitedLines,
   MONITOR,
+  reading,
   runCommand,
   TABLE_OPTIONS,
   toJson,
@@ -39,6 +41,7 @@ await runCommand({
     pid: TABLE_OPTIONS.pid,
     comm: TABLE_OPTIONS.comm,
     json: flag("print one JSON object a page or range, and one that sums them up"),
+    ...FREEZE_OPTION,
     ...CONNECT_OPTIONS,
   },
   permissions: "--allow-net=127.0.0.1:1334",
@@ -56,14 +59,14 @@ await runCommand({
   say(`[+] Linux ${escapeText((await guest.linux()).version)}`);
   const tally = new VfioTally();
   const roots = new Set<bigint>();
-  {
+  await reading(guest, options, async () => {
     using lines = new LimitedLines();
     for await (const judgement of verifyVfio(guest, { sources, ...process })) {
       tally.add(judgement);
       if (options.json) console.log(toJson(vfioRecord(judgement)));
       else tell(judgement, roots, lines);
     }
-  }
+  });
   const { verdict } = tally;
   if (options.json) console.log(toJson({ kind: "summary", verdict, sources: tally.sources }));
   else console.log(vfioSummary(tally).join("\n"));

@@ -6,6 +6,7 @@
  */
 import {
   ADDRESS,
+  addressArgument,
   CONNECT_OPTIONS,
   connectTo,
   describeSource,
@@ -14,7 +15,6 @@ import {
   formatAddress,
   MONITOR,
   oneOf,
-  parseAddress,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
@@ -37,7 +37,7 @@ await runCommand({
   examples: ["1334 0x7f1234567000", "1334 0x7f1234567000 --until cleared --for 60000"],
   exits: { 2: "the time was over before the bit was so" },
 }, async ({ positionals: [monitor, virtualAddress], options }) => {
-  const address = parseAddress(virtualAddress!);
+  const address = addressArgument(virtualAddress!);
   await using guest = await connectTo(monitor!, options);
   const end = new AbortController();
   const timer = options.for === undefined ? undefined : setTimeout(() => end.abort(), options.for);

@@ -1,4 +1,4 @@
-import { type PagingContext, withRoot } from "../arch/x86/paging_context.ts";
+import { entryNameOf, levelOf, type Regime, withRoot } from "../translate/regime.ts";
 import {
   ADDRESS,
   checkOptions,
@@ -10,21 +10,16 @@ import {
 import type { MemoryRange } from "../memory/memory_map.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
-import type { PageAttributeTable } from "../arch/x86/cache_type.ts";
 import { LIST_SHAPE, type ListOptions, listTables } from "../translate/listing.ts";
-import { describeReservedBits } from "../arch/x86/reserved_bits.ts";
+import { describeReservedBits } from "../translate/reserved_bits.ts";
 import { describeRootOutsideRam } from "../translate/address_space.ts";
 import { type Mapping, type MappingRecord, mappings } from "../translate/mappings.ts";
-import { PAGING_MODES } from "../arch/x86/modes.ts";
 import type { PageTableSource } from "../snapshot/snapshot.ts";
+import { FindingLimit } from "./_finding_limit.ts";
 import { evidenceOf, type Finding, finding, FindingJoiner } from "./finding.ts";
 import { FrameIndex } from "./frames.ts";
-import {
-  CPU_ENTRY_AREA,
-  kernelRangeStart,
-  mayStayUnderKpti,
-  VSYSCALL_PAGE,
-} from "./kernel_ranges.ts";
+import type { PageTableEntry } from "../translate/entry.ts";
+import { isSharedWithUser } from "./kernel_ranges.ts";
 import { pagesOutsideRam } from "./outside_ram.ts";
 import { TableFrames } from "./table_frames.ts";
 
@@ -34,10 +29,8 @@ export interface AuditOptions extends Pick<ListOptions, "signal" | "onProgress" 
   range?: AddressRange;
   /** Where the guest has RAM and ROM; without it, frames outside RAM are not looked for. */
   ranges?: readonly MemoryRange[];
-  /** Under KPTI, the root that user code runs on; it is audited too. */
-  userRoot?: bigint;
-  /** What the PAT of the guest holds. @default {PAT_OF_LINUX} */
-  pat?: PageAttributeTable;
+  /** What the guest's table of cache types holds (x86: the PAT). @default what Linux puts there */
+  pat?: readonly string[];
   /**
    * Where the kernel's range starts.
    *
@@ -50,6 +43,12 @@ export interface AuditOptions extends Pick<ListOptions, "signal" | "onProgress" 
    * @default {1_000_000}
    */
   maxFrameRuns?: number;
+  /**
+   * List so many findings of each rule at most, and say at the end how many there are.
+   *
+   * @default {2000}
+   */
+  maxFindings?: number;
 }
 
 /** The checks of {@linkcode AuditOptions}. */
@@ -59,10 +58,10 @@ export const AUDIT_SHAPE: OptionShape<AuditOptions> = {
   maxTables: LIST_SHAPE.maxTables,
   range: OBJECT,
   ranges: LIST,
-  userRoot: ADDRESS,
   pat: LIST,
   kernelStart: ADDRESS,
   maxFrameRuns: wholeNumberFrom(0),
+  maxFindings: wholeNumberFrom(1),
 };
 
 /** A few dozen pages for each CPU; Linux runs on 8192 at most. */
@@ -96,8 +95,17 @@ export async function* audit(
   options: AuditOptions = {},
 ): AsyncGenerator<Finding> {
   checkOptions(options, "the options of an audit", AUDIT_SHAPE);
+  const limit = new FindingLimit(options.maxFindings ?? 2000);
+  for await (const found of allFindings(source, options)) if (limit.takes(found)) yield found;
+  yield* limit.leftOut();
+}
+
+async function* allFindings(
+  source: PageTableSource,
+  options: AuditOptions,
+): AsyncGenerator<Finding> {
   const { memory, context } = source;
-  const { range = {}, userRoot, pat, maxFrameRuns = 1_000_000 } = options;
+  const { range = {}, pat, maxFrameRuns = 1_000_000 } = options;
   const list = pick(options);
   const tables = await tablesOf(memory, context, options);
   const frames = new FrameIndex(maxFrameRuns);
@@ -107,7 +115,6 @@ export async function* audit(
     ...list,
     contiguous: true,
     ...pat && { pat },
-    ...userRoot !== undefined && { userRoot },
   });
   for await (const record of runs) {
     for (const found of rules.judge(record)) yield* joiner.add(found);
@@ -119,27 +126,30 @@ export async function* audit(
     const message = `Only the first ${maxFrameRuns} runs of frames were compared with each other`;
     yield finding("not-audited", { address: 0n, lengthBytes: 0 }, { message });
   }
-  if (userRoot !== undefined) yield* auditUserRoot(memory, withRoot(context, userRoot), options);
+  const { userView } = context;
+  if (userView !== undefined) yield* auditUserView(memory, withRoot(context, userView), options);
 }
 
 /** What the user's root maps of the kernel's range. */
-async function* auditUserRoot(
+async function* auditUserView(
   memory: PhysicalMemory,
-  context: PagingContext,
+  context: Regime,
   options: AuditOptions,
 ): AsyncGenerator<Finding> {
-  if (!context.mode.endsWith("-level")) return;
-  const { start: entryStart, end: entryEnd } = CPU_ENTRY_AREA;
-  const entryArea = { start: entryStart, lengthBytes: Number(entryEnd - entryStart) };
+  const { start, entryArea } = context.rules.kernel;
+  if (!entryArea) return;
+  const entryRange = {
+    start: entryArea.start,
+    lengthBytes: Number(entryArea.end - entryArea.start),
+  };
   const shared = new FrameIndex(MAX_ENTRY_AREA_RUNS);
-  for await (const run of runsOf(memory, context, entryArea, options)) shared.add(run);
+  for await (const run of runsOf(memory, context, entryRange, options)) shared.add(run);
 
   const joiner = new FindingJoiner();
-  const kernelRange = { start: kernelRangeStart(context.mode) };
-  for await (const run of runsOf(memory, context, kernelRange, options)) {
+  for await (const run of runsOf(memory, context, { start }, options)) {
     // Linux also leaves each CPU's TSS, which is in the entry area, where it is in the map of all
     // memory: the entry code spills a register there (pti_clone_user_shared).
-    if (mayStayUnderKpti(run, context.mode) || shared.holds(run)) continue;
+    if (isSharedWithUser(run, context.rules.kernel) || shared.holds(run)) continue;
     yield* joiner.add(finding("kpti-exposes-kernel", run, { evidence: evidenceOf(run) }));
   }
   yield* joiner.end();
@@ -148,7 +158,7 @@ async function* auditUserRoot(
 /** Runs of pages whose frames are one after the other. */
 async function* runsOf(
   memory: PhysicalMemory,
-  context: PagingContext,
+  context: Regime,
   range: AddressRange,
   options: AuditOptions,
 ): AsyncGenerator<Mapping> {
@@ -159,17 +169,18 @@ async function* runsOf(
 /** The frames that hold tables: of the whole address space, whatever range is audited. */
 async function tablesOf(
   memory: PhysicalMemory,
-  context: PagingContext,
+  context: Regime,
   options: AuditOptions,
 ): Promise<TableFrames> {
-  const { signal, maxTables, userRoot } = options;
+  const { signal, maxTables } = options;
+  const { userView } = context;
   const list = {
     tables: true,
     ...signal && { signal },
     ...maxTables !== undefined && { maxTables },
   };
   const frames = new Set<bigint>();
-  for (const root of [context.root, ...userRoot === undefined ? [] : [userRoot]]) {
+  for (const root of [context.root, ...userView === undefined ? [] : [userView]]) {
     frames.add(root);
     for await (const batch of listTables(memory, withRoot(context, root), {}, list)) {
       for (const record of batch) if (record.kind === "table") frames.add(record.entry.frame);
@@ -180,16 +191,18 @@ async function tablesOf(
 
 /** The rules that need to see no more than one run of like pages, or one broken entry. */
 class RunRules {
-  readonly #context: PagingContext;
+  readonly #context: Regime;
   readonly #tables: TableFrames;
   readonly #ranges: readonly MemoryRange[] | undefined;
   readonly #kernelStart: bigint;
+  readonly #userBit: string;
 
-  constructor(context: PagingContext, tables: TableFrames, options: AuditOptions) {
+  constructor(context: Regime, tables: TableFrames, options: AuditOptions) {
     this.#context = context;
     this.#tables = tables;
     this.#ranges = options.ranges;
-    this.#kernelStart = options.kernelStart ?? kernelRangeStart(context.mode);
+    this.#userBit = context.rules.rights.bits.user?.field ?? "the user bit";
+    this.#kernelStart = options.kernelStart ?? context.rules.kernel.start;
   }
 
   *judge(record: MappingRecord): Generator<Finding> {
@@ -199,10 +212,8 @@ class RunRules {
         return;
       case "reservedBits": {
         const { entry } = record;
-        // Bits of the address field are reserved only as they are at MAXPHYADDR or above.
-        const beyond = (1n << 52n) - (1n << BigInt(this.#context.physicalAddressBits));
-        const rule = entry.reservedBits & beyond ? "beyond-physical-addresses" : "reserved-bits";
-        const is = describeReservedBits(entry, this.#context.mode);
+        const rule = this.#isBeyond(entry) ? "beyond-physical-addresses" : "reserved-bits";
+        const is = describeReservedBits(entry, this.#context);
         const message = record.entries === 1
           ? `The ${entry.name} entry ${is}`
           : `${record.entries} ${entry.name} entries: each ${is}`;
@@ -237,10 +248,13 @@ class RunRules {
       yield finding("writable-executable", run, { evidence, severity, message });
     }
     if (effective.user && isKernelRange) {
-      const isVsyscall = run.address === VSYSCALL_PAGE && run.pages === 1 && !effective.writable;
+      const { userPage } = this.#context.rules.kernel;
+      const isVsyscall = run.address === userPage?.address && run.pages === 1 &&
+        !effective.writable;
       yield finding("user-accessible-kernel-range", run, {
         evidence,
-        ...isVsyscall && { severity: "low", message: "User mode may touch the vsyscall page" },
+        ...isVsyscall &&
+          { severity: "low", message: `User mode may touch the ${userPage!.name} page` },
       });
     }
     if (effective.user && effective.writable) {
@@ -255,18 +269,27 @@ class RunRules {
     }
     yield* this.#outsideRam(run);
     if (leaf.user && !effective.user) {
-      const { levels } = PAGING_MODES[this.#context.mode];
-      const decider = levels.find(({ level }) => level === decidedBy.user)!;
-      const message = `Entries set U/S below a ${decider.entryName} that clears it`;
+      const decider = entryNameOf(this.#context, decidedBy.user);
+      const message = `Entries set ${this.#userBit} below a ${decider} that clears it`;
       yield finding("user-leaf-below-supervisor", run, { evidence, message });
     }
     if (!leaf.user && !isKernelRange && decidedBy.user === decidedBy.present) {
-      yield finding("supervisor-leaf-in-user-range", run, { evidence });
+      const message =
+        `Entries clear ${this.#userBit} in the user's range, below levels that all set it`;
+      yield finding("supervisor-leaf-in-user-range", run, { evidence, message });
     }
   }
 
+  /** Bits of an address are reserved only as they are above those that physical addresses have. */
+  #isBeyond({ level, raw, reservedBits }: PageTableEntry): boolean {
+    const fields = levelOf(this.#context, level)?.fieldsOf(raw) ?? [];
+    return fields.some(({ addressBit, low, width }) =>
+      addressBit !== undefined && (reservedBits >> BigInt(low)) & ((1n << BigInt(width)) - 1n)
+    );
+  }
+
   *#outsideRam(run: Mapping): Generator<Finding> {
-    if (!this.#ranges || ["UC", "UC-", "WC"].includes(run.cacheType)) return;
+    if (!this.#ranges || this.#context.rules.deviceCacheTypes.includes(run.cacheType)) return;
     const start = run.physicalAddress!;
     const span = { start, end: start + BigInt(run.lengthBytes) };
     for (const outside of pagesOutsideRam(this.#ranges, span, BigInt(run.pageSizeBytes))) {

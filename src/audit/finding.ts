@@ -1,8 +1,7 @@
 import type { Mapping } from "../translate/mappings.ts";
 import type { ListedSpan } from "../translate/listing_records.ts";
-import type { PageTableEntry } from "../arch/x86/entry.ts";
-import type { Rights } from "../arch/x86/rights.ts";
-import type { CacheType } from "../arch/x86/cache_type.ts";
+import type { PageTableEntry } from "../translate/entry.ts";
+import type { Rights } from "../translate/rights.ts";
 import { AUDIT_RULES, type AuditRuleName, type Severity } from "./rules.ts";
 
 /** What a finding rests on. */
@@ -14,7 +13,7 @@ export interface Evidence {
   /** What all levels allow together. */
   readonly effective?: Rights;
   /** How the pages may be cached. */
-  readonly cacheType?: CacheType;
+  readonly cacheType?: string;
   /** For a frame: one address for each way in which it is mapped. */
   readonly mappings?: readonly FrameMapping[];
 }
@@ -26,7 +25,7 @@ export interface FrameMapping {
   /** What all levels allow there. */
   readonly effective: Rights;
   /** How it may be cached there. */
-  readonly cacheType: CacheType;
+  readonly cacheType: string;
 }
 
 /** Something that an audit found. */

@@ -1,16 +1,8 @@
-import type { CacheType } from "../arch/x86/cache_type.ts";
 import type { Mapping } from "../translate/mappings.ts";
 import { type Finding, finding, type FrameMapping } from "./finding.ts";
 
-const CACHE_TYPES: readonly CacheType[] = ["WB", "WT", "WC", "WP", "UC-", "UC"];
 /** Where pages are numbers: addresses without their low 12 bits fit a double exactly. */
 const PAGE_SHIFT = 12n;
-
-/** A way to map a frame, as a small number: three bits of rights, and the cache type above them. */
-function codeOf({ effective: { user, writable, executable }, cacheType }: Mapping): number {
-  const rights = (user ? 1 : 0) | (writable ? 2 : 0) | (executable ? 4 : 0);
-  return rights | (CACHE_TYPES.indexOf(cacheType) << 3);
-}
 
 function isUser(code: number): boolean {
   return (code & 1) !== 0;
@@ -41,6 +33,8 @@ export class FrameIndex {
   readonly #linear: number[] = [];
   readonly #code: number[] = [];
   readonly #maxRuns: number;
+  /** The cache types met so far. */
+  readonly #cacheTypes: string[] = [];
   #isWhole = true;
 
   /** Keeps so many runs at most. */
@@ -64,7 +58,7 @@ export class FrameIndex {
     this.#first.push(first);
     this.#end.push(first + run.lengthBytes / 4096);
     this.#linear.push(Number(run.address >> PAGE_SHIFT));
-    this.#code.push(codeOf(run));
+    this.#code.push(this.#codeOf(run));
   }
 
   /** Says whether one of the runs taken so far has all frames of another run. */
@@ -139,13 +133,21 @@ export class FrameIndex {
     }
   }
 
+  /** A way to map a frame, as a small number: three bits of rights, and the cache type above them. */
+  #codeOf({ effective: { user, writable, executable }, cacheType }: Mapping): number {
+    const rights = (user ? 1 : 0) | (writable ? 2 : 0) | (executable ? 4 : 0);
+    let type = this.#cacheTypes.indexOf(cacheType);
+    if (type < 0) type = this.#cacheTypes.push(cacheType) - 1;
+    return rights | (type << 3);
+  }
+
   #mapping(code: number, runs: Set<number>, frame: number): FrameMapping {
     const [run] = runs;
     const linear = this.#linear[run!]! + (frame - this.#first[run!]!);
     return {
       address: BigInt(linear) << PAGE_SHIFT,
       effective: { user: isUser(code), writable: isWritable(code), executable: isExecutable(code) },
-      cacheType: CACHE_TYPES[code >> 3]!,
+      cacheType: this.#cacheTypes[code >> 3]!,
     };
   }
 }

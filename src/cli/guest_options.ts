@@ -1,4 +1,3 @@
-import { parseAddress } from "../core/address.ts";
 import { escapeMessage } from "../core/escape.ts";
 import type { PagingModeName } from "../arch/x86/paging_context.ts";
 import { parseRamLayout, type RamLayout } from "../connectors/dump/ram_layout.ts";
@@ -6,6 +5,7 @@ import { monitorPortFor } from "../monitor/endpoint/mod.ts";
 import type { ConnectOptions } from "../session/connect.ts";
 import type { Session } from "../session/session.ts";
 import type { TableChoice } from "../session/table_choice.ts";
+import { addressArgument } from "./address_argument.ts";
 import type { Positional } from "./command_spec.ts";
 import { oneOf, type OptionValues, value, type ValueOption, wholeNumber } from "./options.ts";
 
@@ -106,7 +106,7 @@ export const TABLE_OPTIONS: TableOptionSpecs = {
   root: value(
     "ADDR",
     "read the tables at this physical address: a process's root or CR3 value",
-    parseAddress,
+    addressArgument,
   ),
   sample: wholeNumber(
     "MS",

@@ -8,19 +8,18 @@
  */
 
 // The part of the SDK that checking one page takes
-export { type AddressLike, formatAddress, parseAddress } from "../core/address.ts";
+export { type AddressLike, addressNotation, formatAddress, parseAddress } from "../core/address.ts";
 export { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
 export { escapeLines, escapeMessage, escapeText } from "../core/escape.ts";
-export { describeNoTables } from "../arch/x86/cpu_state.ts";
-export { pagingContext, withRoot } from "../arch/x86/paging_context.ts";
-export { describeReservedBits } from "../arch/x86/reserved_bits.ts";
-export { parseVfioLog, readVfioLog, type VfioLogReading } from "../linux/vfio_log.ts";
-export type { VfioLogEntry, VfioLogRecord } from "../linux/vfio_log_record.ts";
+export { describeNoTables } from "../translate/no_tables.ts";
+export { pagingContext } from "../arch/x86/paging_context.ts";
+export { describeReservedBits } from "../translate/reserved_bits.ts";
+export { levelDecoders, withRoot } from "../translate/regime.ts";
+export { type PageTableEntry, tableIndex } from "../translate/entry.ts";
 export { readRegisters } from "../monitor/commands/registers.ts";
 export { type Endpoint, parseEndpoint, permissionFor } from "../monitor/endpoint/mod.ts";
 export { ConnectError, MonitorError } from "../monitor/errors.ts";
-export { levelDecoders, type PageTableEntry } from "../arch/x86/entry.ts";
-export { PAGING_MODES, tableIndex } from "../arch/x86/modes.ts";
+export { PAGING_MODES } from "../arch/x86/modes.ts";
 export { type MappedWalk, type Walk, walk } from "../translate/walk.ts";
 export { toJson, verdictRecord, walkRecord } from "../report/json.ts";
 export { formatSize } from "../report/size.ts";
@@ -30,11 +29,17 @@ export type { GuestWalk } from "../session/guest_walk.ts";
 export type { GuestVerdict, Session } from "../session/session.ts";
 export { describeSource, type TableChoice } from "../session/table_choice.ts";
 export type { WatchEvent } from "../session/watch.ts";
-export { judgeLogged, type LoggedEntry } from "../verify/logged_entry.ts";
 export { type Tally, tally } from "../verify/tally.ts";
 export { judge, type Verdict, type VerdictKind } from "../verify/verdict.ts";
 
 // Arguments, usage, exit codes
+export { addressArgument } from "./address_argument.ts";
+export {
+  FREEZE_OPTION,
+  type FreezeOptionSpecs,
+  type FreezeValues,
+  reading,
+} from "./freeze_option.ts";
 export type { CommandSpec, Positional } from "./command_spec.ts";
 export { type CommandArguments, EXIT, exitCodeOf, runCommand } from "./command.ts";
 export {
@@ -72,8 +77,7 @@ export {
 export { GUEST_OR_SNAPSHOT, isSnapshotFile, readSnapshot } from "./snapshot_input.ts";
 export { readListInput, readTextInput } from "./text_input.ts";
 export { usageText } from "./usage.ts";
-export { LimitedLines } from "./limited_lines.ts";
-export { LineWriter } from "./line_writer.ts";
+export { LimitedLines, LineWriter } from "./line_writer.ts";
 export { mappingFilters } from "./mapping_filters.ts";
 export { parseRangeText } from "./parse_range.ts";
 export { parseSize } from "./parse_size.ts";

@@ -1,10 +1,12 @@
-import { parseAddress } from "../core/address.ts";
+import { type AddressNotation, addressNotation, parseAddress } from "../core/address.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
+import { addressArgument } from "./address_argument.ts";
 import { parseSize } from "./parse_size.ts";
 
 /**
  * Turns a range as users write it into its first address and its length: `0x1000-0x1fff` with the last
- * address, as listings print it, or `0x1000+4K` with a length.
+ * address, as listings print it, or `0x1000+4K` with a length. Without `0x`, as `/proc/PID/maps` and
+ * `info mem` print `00001000-00002000`, the second is the first address behind it.
  *
  * @throws {InvalidArgumentError} if the text is no range
  *
@@ -15,6 +17,7 @@ import { parseSize } from "./parse_size.ts";
  *
  * assertEquals(parseRangeText("0x1000-0x1fff"), { start: 0x1000n, lengthBytes: 4096 });
  * assertEquals(parseRangeText("0x1000+4K"), { start: 0x1000n, lengthBytes: 4096 });
+ * assertEquals(parseRangeText("00001000-00002000"), { start: 0x1000n, lengthBytes: 4096 });
  * ```
  */
 export function parseRangeText(text: string): { start: bigint; lengthBytes: number } {
@@ -25,11 +28,16 @@ export function parseRangeText(text: string): { start: bigint; lengthBytes: numb
       text,
     );
   }
-  const start = parseAddress(first);
+  const start = addressArgument(first);
   if (sign === "+") return { start, lengthBytes: parseSize(second) };
-  const last = parseAddress(second);
+  const isAsInMaps = [first, second].every((each) => isBareHex(addressNotation(each)));
+  const last = isAsInMaps ? parseAddress(second) - 1n : addressArgument(second);
   if (last < start) {
     throw new InvalidArgumentError(`Not a range: "${text}" ends before it starts`, text);
   }
   return { start, lengthBytes: Number(last - start + 1n) };
+}
+
+function isBareHex(notation: AddressNotation | null): boolean {
+  return notation === "leadingZeros" || notation === "hexDigits";
 }

@@ -1,4 +1,4 @@
-import { parseAddress } from "../core/address.ts";
+import { addressNotation, parseAddress } from "../core/address.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 
 const UNITS: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
@@ -30,6 +30,8 @@ export function parseSize(text: string): number {
 }
 
 function fromNumber(text: string): number {
+  // "16B" are bytes to some, and hexadecimal to nobody.
+  if (addressNotation(text) === "hexDigits") return NaN;
   try {
     return Number(parseAddress(text));
   } catch (error) {

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../core/errors.ts";
-import { readFileInput } from "./file_input.ts";
+import { MAX_INPUT_BYTES, readFileInput } from "./file_input.ts";
 
 /**
  * Reads a text from a file, or from standard input for `-` or no file at all.
@@ -13,7 +13,17 @@ export async function readTextInput(file: string | undefined): Promise<string> {
   if (Deno.stdin.isTerminal()) {
     throw new InvalidArgumentError("Nothing is piped in: name a file, or pipe a text in", file);
   }
-  return await new Response(Deno.stdin.readable).text();
+  const decoder = new TextDecoder();
+  let [text, length] = ["", 0];
+  for await (const chunk of Deno.stdin.readable) {
+    length += chunk.length;
+    if (length > MAX_INPUT_BYTES) {
+      const message = `More than ${MAX_INPUT_BYTES} bytes are piped in: pipe the lines that matter`;
+      throw new InvalidArgumentError(message, file);
+    }
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 /**

@@ -1,18 +1,52 @@
 import { InvalidArgumentError } from "./errors.ts";
 
 /**
- * What every function takes for an address: a bigint, a string such as `"0x7f12_3456_7000"` or
- * `"4096"`, or a number up to 2^53 - 1. A larger number is refused, since it was already rounded.
+ * What every function takes for an address: a bigint, a string as {@linkcode addressNotation} tells them
+ * apart, or a number up to 2^53 - 1. A larger number is refused, since it was already rounded.
  */
 export type AddressLike = bigint | number | string;
 
 const MAX_ADDRESS = 0xffff_ffff_ffff_ffffn;
-const HEX_DIGITS_SEPARATED = /^0[xX][0-9a-fA-F]+(?:[_`][0-9a-fA-F]+)*$/;
-const DECIMAL_SEPARATED = /^[0-9]+(?:_[0-9]+)*$/;
+/** Digits of an address, grouped or not, without a prefix. */
+const DIGITS = /^[0-9a-fA-F]+(?:[_`][0-9a-fA-F]+)*$/;
+
+/**
+ * How the text of an address is read: `0x…` by its `prefix`; with `leadingZeros` in hexadecimal, as
+ * `info mem`, `info tlb` and `/proc/PID/maps` print addresses; with `hexDigits` among its digits, or
+ * grouped by a backquote as WinDbg does, in hexadecimal too; and with nothing that tells, as a `decimal`
+ * number.
+ */
+export type AddressNotation = "prefix" | "leadingZeros" | "hexDigits" | "decimal";
+
+/**
+ * Says how a text is read as an address; null if it is none. A short word of the letters a to f alone is
+ * none, as it is more likely a name.
+ *
+ * @example Usage
+ * ```ts
+ * import { addressNotation } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(addressNotation("0x400000"), "prefix");
+ * assertEquals(addressNotation("0000000000400000"), "leadingZeros");
+ * assertEquals(addressNotation("7f1234567000"), "hexDigits");
+ * assertEquals(addressNotation("400000"), "decimal");
+ * assertEquals(addressNotation("beef"), null);
+ * ```
+ */
+export function addressNotation(text: string): AddressNotation | null {
+  const typed = text.trim();
+  if (/^0x/i.test(typed)) return DIGITS.test(typed.slice(2)) ? "prefix" : null;
+  if (!DIGITS.test(typed)) return null;
+  if (/^0[0-9a-f_`]/i.test(typed)) return "leadingZeros";
+  if (/^[0-9_]+$/.test(typed)) return "decimal";
+  return /[0-9]/.test(typed) || typed.length >= 8 ? "hexDigits" : null;
+}
 
 /**
  * Turns an {@linkcode AddressLike} into a bigint between 0 and 2^64 - 1. Digits may be grouped with
- * `_`, or with a backquote as WinDbg prints them.
+ * `_`, or with a backquote as WinDbg prints them. Text is read as {@linkcode addressNotation} says:
+ * leading zeros and the digits a to f mean hexadecimal.
  *
  * @throws {InvalidArgumentError} if the text is no number, the number was rounded or is out of range
  *
@@ -22,6 +56,7 @@ const DECIMAL_SEPARATED = /^[0-9]+(?:_[0-9]+)*$/;
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(parseAddress("0x7f12_3456_7000"), 0x7f1234567000n);
+ * assertEquals(parseAddress("0000000000400000"), 0x400000n);
  * assertEquals(parseAddress(4096), 0x1000n);
  * ```
  */
@@ -42,10 +77,16 @@ export function parseAddress(input: AddressLike): bigint {
 
 function fromText(input: string): bigint {
   const text = input.trim();
-  if (HEX_DIGITS_SEPARATED.test(text) || DECIMAL_SEPARATED.test(text)) {
-    return BigInt(text.replaceAll(/[_`]/g, ""));
+  const digits = text.replaceAll(/[_`]/g, "");
+  switch (addressNotation(text)) {
+    case "prefix":
+    case "decimal":
+      return BigInt(digits);
+    case "leadingZeros":
+    case "hexDigits":
+      return BigInt(`0x${digits}`);
   }
-  const hint = /^[0-9a-fA-F]+$/.test(text) ? `; hexadecimal needs a prefix: 0x${text}` : "";
+  const hint = DIGITS.test(text) ? `; hexadecimal needs a prefix: 0x${text}` : "";
   throw new InvalidArgumentError(`Not an address: "${input}"${hint}`, input);
 }
 

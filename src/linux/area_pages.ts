@@ -1,8 +1,8 @@
-import type { NotPresentContent } from "../arch/x86/not_present.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
+import type { NotPresentContent } from "../translate/entry.ts";
 import { mappings } from "../translate/mappings.ts";
+import type { Regime } from "../translate/regime.ts";
 import type { MemoryArea } from "./memory_area.ts";
 
 /** What the page tables say about a memory area. All fields but the last count bytes. */
@@ -35,12 +35,6 @@ export interface AreaPages {
   readonly unknownBytes: number;
 }
 
-/** Options of {@linkcode readAreaPages}. */
-export interface AreaPagesOptions extends ReadOptions {
-  /** Under KPTI, the root that user code runs on. */
-  userRoot?: bigint;
-}
-
 /**
  * Sums up what a process's page tables say about each of its memory areas. Tables that several areas
  * share are read once.
@@ -49,9 +43,9 @@ export interface AreaPagesOptions extends ReadOptions {
  */
 export async function* readAreaPages(
   memory: PhysicalMemory,
-  context: PagingContext,
+  context: Regime,
   areas: readonly MemoryArea[],
-  options: AreaPagesOptions = {},
+  options: ReadOptions = {},
 ): AsyncGenerator<AreaPages, void> {
   const cached = new CachingMemory(memory, { granuleBytes: 4096 });
   for (const area of areas) yield await pagesOf(cached, context, area, options);
@@ -59,9 +53,9 @@ export async function* readAreaPages(
 
 async function pagesOf(
   memory: PhysicalMemory,
-  context: PagingContext,
+  context: Regime,
   { start, end, permissions }: MemoryArea,
-  options: AreaPagesOptions,
+  options: ReadOptions,
 ): Promise<AreaPages> {
   const mappedBytes = new Map<number, number>();
   const sums = {

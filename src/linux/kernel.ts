@@ -1,5 +1,6 @@
 import { type AddressLike, formatAddress } from "../core/address.ts";
-import { type PagingContext, withRoot } from "../arch/x86/paging_context.ts";
+import { type PagingContext } from "../arch/x86/paging_context.ts";
+import { withRoot } from "../translate/regime.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
 import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
 import { AddressSpace, PageFaultError } from "../translate/address_space.ts";

@@ -1,3 +1,4 @@
+import { FileRefusedError, readRegularFile } from "../core/regular_file.ts";
 import type { KernelCache, KernelKnowledge } from "./kernel_knowledge.ts";
 
 /** The form of the files; another one is not read. */
@@ -25,8 +26,7 @@ export class DirectoryKernelCache implements KernelCache {
     const found: KernelKnowledge[] = [];
     for (const name of await this.#names(`.${shape}.json`)) {
       const path = `${this.#folder}/${name}`;
-      if ((await Deno.stat(path)).size > MAX_FILE_BYTES) continue;
-      const knowledge = parseKnowledge(await Deno.readTextFile(path));
+      const knowledge = parseKnowledge(await this.#read(path));
       if (knowledge?.shape === shape) found.push(knowledge);
       if (found.length === MAX_CANDIDATES) break;
     }
@@ -42,6 +42,16 @@ export class DirectoryKernelCache implements KernelCache {
     const temporary = `${path}.${crypto.randomUUID()}`;
     await Deno.writeTextFile(temporary, JSON.stringify({ version: VERSION, ...knowledge }));
     await Deno.rename(temporary, path);
+  }
+
+  /** A file's text; empty if it is no file of ours. */
+  async #read(path: string): Promise<string> {
+    try {
+      return new TextDecoder().decode(await readRegularFile(path, MAX_FILE_BYTES));
+    } catch (error) {
+      if (error instanceof FileRefusedError) return "";
+      throw error;
+    }
   }
 
   async #names(ending: string): Promise<string[]> {

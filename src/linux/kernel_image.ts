@@ -1,12 +1,10 @@
 import { formatAddress } from "../core/address.ts";
-import { type PagingContext, withRoot } from "../arch/x86/paging_context.ts";
-import {
-  MemoryReadError,
-  type PhysicalMemory,
-  type ReadOptions,
-} from "../memory/physical_memory.ts";
-import { type LevelDecoder, levelDecoders } from "../arch/x86/entry.ts";
+import type { PagingContext } from "../arch/x86/paging_context.ts";
+import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
+import { listTables } from "../translate/listing.ts";
 import { walk } from "../translate/walk.ts";
+import type { ListedPage } from "../translate/listing_records.ts";
+import { withRoot } from "../translate/regime.ts";
 import { LinuxNotFoundError } from "./errors.ts";
 
 /** A run of the kernel's image with like rights, in adjacent frames. */
@@ -37,22 +35,14 @@ export interface KernelImage {
   readonly runs: readonly ImageRun[];
 }
 
-// Documentation/arch/x86/x86_64/mm.rst: the kernel's text mapping. KASLR moves the image in the
-// first GiB; modules follow after that.
-const WINDOW = 0xffff_ffff_8000_0000n;
 const TWO_MIB = 0x20_0000n;
 /** A user root under KPTI maps only the entry code: far less than this. */
 const LEAST_IMAGE_BYTES = 8n << 20n;
-const USER_HALF = 0x1000n;
-
-const WRITABLE = 1n << 1n;
-const EXECUTE_DISABLE = 1n << 63n;
-const ACCESSED_AND_DIRTY = 0x60n;
 
 /**
  * Finds the kernel's image from the paging contexts of the vCPUs: any one will do. A root may be the
- * user half of a KPTI pair, which lacks the image: then the other half is tried. Bit 12 is never just
- * masked off, since without KPTI it is an ordinary address bit.
+ * user half of a KPTI pair, which lacks the image: then the other half is tried. Which half a root is
+ * is never just taken from its number, since without KPTI that is an ordinary address bit.
  *
  * @throws {LinuxNotFoundError} if no root maps a kernel's image
  */
@@ -61,7 +51,7 @@ export async function findKernelImage(
   contexts: readonly PagingContext[],
   options: ReadOptions = {},
 ): Promise<KernelImage> {
-  const long = contexts.filter(({ mode, root }) => mode.endsWith("-level") && root !== 0n);
+  const long = contexts.filter(({ rules, root }) => rules.kernel.image && root !== 0n);
   if (long.length === 0) {
     throw new LinuxNotFoundError(
       "No vCPU runs in 4-level or 5-level paging: a Linux kernel is found on x86-64 guests only, " +
@@ -71,7 +61,9 @@ export async function findKernelImage(
     );
   }
   const roots = new Set(long.map(({ root }) => root));
-  for (const root of new Set([...roots, ...[...roots].map((root) => root ^ USER_HALF)])) {
+  const { views } = long[0]!.rules;
+  const partners = views ? [...roots].map((root) => views.partnerOf(root)) : [];
+  for (const root of new Set([...roots, ...partners])) {
     const context = withRoot(long[0]!, root);
     const image = imageFrom(context, await imageRuns(memory, context, options));
     if (image) return image;
@@ -89,14 +81,16 @@ export async function mapsImage(
   { rodata }: KernelImage,
   options: ReadOptions = {},
 ): Promise<boolean> {
-  const long = contexts.filter(({ mode, root }) => mode.endsWith("-level") && root !== 0n);
-  for (const half of [0n, USER_HALF]) {
-    for (const context of new Map(long.map((each) => [each.root, each])).values()) {
-      const tables = withRoot(context, context.root ^ half);
-      // Read-only data: of code, user tables have some, too.
-      const found = await walk(memory, tables, rodata.start, { ...options, recheck: false });
-      if (found.outcome === "mapped" && found.physicalAddress === rodata.physical) return true;
-    }
+  const long = contexts.filter(({ rules, root }) => rules.kernel.image && root !== 0n);
+  const own = [...new Map(long.map((each) => [each.root, each])).values()];
+  const partners = own.flatMap((context) => {
+    const { views } = context.rules;
+    return views ? [withRoot(context, views.partnerOf(context.root))] : [];
+  });
+  for (const tables of [...own, ...partners]) {
+    // Read-only data: of code, user tables have some, too.
+    const found = await walk(memory, tables, rodata.start, { ...options, recheck: false });
+    if (found.outcome === "mapped" && found.physicalAddress === rodata.physical) return true;
   }
   return false;
 }
@@ -117,71 +111,34 @@ function largest(runs: readonly ImageRun[]): ImageRun {
   return runs.reduce((best, run) => run.end - run.start > best.end - best.start ? run : best);
 }
 
-/** The runs in the GiB where the kernel's image lies; none if a table on the way is not there. */
+/** The runs in the window where the kernel's image lies; none if a table on the way is not there. */
 async function imageRuns(
   memory: PhysicalMemory,
   context: PagingContext,
   options: ReadOptions,
 ): Promise<ImageRun[]> {
-  const top = await walk(memory, context, WINDOW, { ...options, recheck: false });
-  // The step at level 3 is the entry for this GiB; what follows belongs to its first 2 MiB.
-  const gib = top.steps.find(({ level }) => level === 3);
-  if (gib?.kind !== "table" || gib.reservedBits) return [];
-  const decoders = levelDecoders(context);
-  const large = decoders.find(({ format }) => format.level === 2)!;
-  const small = decoders.find(({ format }) => format.level === 1)!;
-
+  const { image } = context.rules.kernel;
+  if (!image) return [];
   const runs: ImageRun[] = [];
-  const entries = await readTable(memory, gib.frame, options) ?? new BigUint64Array(0);
-  for (const [i, raw] of entries.entries()) {
-    const start = WINDOW + BigInt(i) * TWO_MIB;
-    const kind = large.kindOf(raw);
-    if (kind === "page") {
-      extend(runs, large, raw, start, TWO_MIB);
-    } else if (kind === "table") {
-      const table = await readTable(memory, large.decode(raw, 0n, i).frame, options);
-      table?.forEach((leaf, j) => {
-        if (small.kindOf(leaf) !== "page") return;
-        const limited = (leaf & ~(~raw & WRITABLE)) | raw & EXECUTE_DISABLE;
-        extend(runs, small, limited, start + BigInt(j) * 0x1000n, 0x1000n);
-      });
-    }
+  const listing = listTables(memory, context, image, { ...options, expandShared: true });
+  for await (const batch of listing) {
+    for (const record of batch) if (record.kind === "page") extend(runs, record);
   }
   return runs;
 }
 
 /** Adds a page to the last run if it continues it, else begins another. */
-function extend(
-  runs: ImageRun[],
-  decoder: LevelDecoder,
-  raw: bigint,
-  start: bigint,
-  size: bigint,
-): void {
-  const physical = decoder.decode(raw & ~ACCESSED_AND_DIRTY, 0n, 0).frame;
-  const writable = Boolean(raw & WRITABLE);
-  const executable = !(raw & EXECUTE_DISABLE);
+function extend(runs: ImageRun[], page: ListedPage): void {
+  const { address: start, physicalAddress: physical, effective } = page;
+  const { writable, executable } = effective;
+  const end = start + BigInt(page.lengthBytes);
   const last = runs.at(-1);
   if (
     last && last.end === start && last.writable === writable && last.executable === executable &&
     last.physical + (last.end - last.start) === physical
   ) {
-    runs[runs.length - 1] = { ...last, end: start + size };
+    runs[runs.length - 1] = { ...last, end };
   } else {
-    runs.push({ start, end: start + size, physical, writable, executable });
-  }
-}
-
-async function readTable(
-  memory: PhysicalMemory,
-  address: bigint,
-  options: ReadOptions,
-): Promise<BigUint64Array | null> {
-  try {
-    // Copied, since 64-bit arrays must start at a multiple of 8.
-    return new BigUint64Array((await memory.read(address, 4096, options)).slice().buffer);
-  } catch (error) {
-    if (error instanceof MemoryReadError) return null;
-    throw error;
+    runs.push({ start, end, physical, writable, executable });
   }
 }

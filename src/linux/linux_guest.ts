@@ -1,5 +1,7 @@
 import type { AddressLike } from "../core/address.ts";
-import { type PagingContext, withRoot } from "../arch/x86/paging_context.ts";
+import { type PagingContext } from "../arch/x86/paging_context.ts";
+import { withRoot } from "../translate/regime.ts";
+import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
@@ -13,6 +15,7 @@ import type { LogRecord } from "./printk_ring.ts";
 import type { LinuxThread } from "./task_record.ts";
 import { type LinuxProcess, Processes } from "./processes.ts";
 import type { VfioLogRecord } from "./vfio_log_record.ts";
+import type { WalkManyOptions } from "../translate/walk_many.ts";
 import { type VfioMapping, VfioMappings } from "./vfio_mappings.ts";
 import { findLoggedPages, type LoggedPage } from "./vfio_pages.ts";
 
@@ -201,10 +204,10 @@ export class LinuxGuest {
     areas: readonly MemoryArea[],
     options: ReadOptions = {},
   ): AsyncGenerator<AreaPages, void> {
-    return readAreaPages(this.#memory, this.contextOf(process), areas, {
-      ...options,
-      ...process.userRoot !== null && { userRoot: process.userRoot },
-    });
+    const { root, userRoot } = process;
+    const views = root === null || userRoot === null ? null : { kernelRoot: root, userRoot };
+    const context = withUserView(this.contextOf(process), views);
+    return readAreaPages(this.#memory, context, areas, options);
   }
 
   /**
@@ -229,18 +232,19 @@ export class LinuxGuest {
 
   /**
    * Finds for each record of a log the processes that map its address, all or those given. Each page
-   * table is read twice for all records together.
+   * table is read for all records together.
    *
    * @throws {InconsistentListError} if the list of processes changes faster than it can be read
    * @throws {NoSuchProcessError} if a process that was given has no memory
    */
   async *loggedPages(
     records: readonly VfioLogRecord[],
-    options: ReadOptions & { among?: readonly LinuxProcess[] } = {},
+    options: WalkManyOptions & { among?: readonly LinuxProcess[] } = {},
   ): AsyncGenerator<LoggedPage<LinuxProcess>, void> {
     const { among, ...reads } = options;
+    const { signal } = reads;
     const processes = among ??
-      (await this.processes(reads)).filter(({ root }) => root !== null);
+      (await this.processes(signal ? { signal } : {})).filter(({ root }) => root !== null);
     const owners = processes.map((process) => ({ process, context: this.contextOf(process) }));
     yield* findLoggedPages(this.#memory, owners, records, reads);
   }

@@ -1,6 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { escapeText } from "../core/escape.ts";
-import { withRoot } from "../arch/x86/paging_context.ts";
+import { withRoot } from "../translate/regime.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { Changed, untilWhole } from "./changed.ts";
 import {
@@ -10,7 +10,7 @@ import {
   NoSuchProcessError,
 } from "./errors.ts";
 import type { Kernel } from "./kernel.ts";
-import { findKptiPairOfRoot } from "./kpti_root.ts";
+import { findViews } from "../translate/views.ts";
 import { canLookUpPids, findPid, type PidSource } from "./pid_lookup.ts";
 import { readTaskList, type TaskListSource } from "./task_list.ts";
 import { type LinuxThread, TaskReader, type TaskRecord, threadOf } from "./task_record.ts";
@@ -37,9 +37,6 @@ export interface LinuxProcess {
   /** The virtual address of its `mm_struct`; null for one without memory. */
   readonly mm: bigint | null;
 }
-
-/** The user half of a KPTI pair follows the kernel's (arch/x86/include/asm/pgtable.h). */
-const USER_HALF = 0x1000n;
 const MAX_LISTED = 20;
 const MAX_ATTEMPTS = 20;
 
@@ -134,7 +131,7 @@ export class Processes {
     const { pgd, ...rest } = record;
     const root = pgd === null ? null : await this.#physical(pgd, record.pid, options);
     const isPair = root !== null && await this.#hasKpti(root, options);
-    return { ...rest, root, userRoot: isPair ? root | USER_HALF : null };
+    return { ...rest, root, userRoot: isPair ? this.#userRoot(root) : null };
   }
 
   async #physical(pgd: bigint, pid: number, options: ReadOptions): Promise<bigint> {
@@ -155,11 +152,15 @@ export class Processes {
     return physical;
   }
 
+  #userRoot(root: bigint): bigint | null {
+    return this.#kernel.context.rules.views?.partnerOf(root) ?? null;
+  }
+
   /** Whether page tables come in pairs: told from those of one process, for all of them. */
   #hasKpti(root: bigint, options: ReadOptions): Promise<boolean> {
     if (this.#kpti) return this.#kpti;
     const context = withRoot(this.#kernel.context, root);
-    const found = findKptiPairOfRoot(this.#memory, context, options).then((pair) => pair !== null);
+    const found = findViews(this.#memory, context, options).then((views) => views !== null);
     // Called off, it says nothing about the next time.
     found.catch(() => this.#kpti = null);
     return this.#kpti = found;

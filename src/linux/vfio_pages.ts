@@ -1,8 +1,7 @@
-import type { PagingContext } from "../arch/x86/paging_context.ts";
-import { PAGING_MODES } from "../arch/x86/modes.ts";
-import { CachingMemory } from "../memory/caching_memory.ts";
-import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
-import { type Walk, walk } from "../translate/walk.ts";
+import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import type { Regime } from "../translate/regime.ts";
+import type { Walk } from "../translate/walk.ts";
+import { walkMany, type WalkManyOptions } from "../translate/walk_many.ts";
 import type { VfioLogRecord } from "./vfio_log_record.ts";
 
 /** A process, and how its tables are walked. */
@@ -10,7 +9,7 @@ export interface PageOwner<P> {
   /** The process. */
   readonly process: P;
   /** The mode and root of its tables. */
-  readonly context: PagingContext;
+  readonly context: Regime;
 }
 
 /** What one process has at an address. */
@@ -32,15 +31,13 @@ export interface LoggedPage<P> {
   readonly candidates: readonly OwnedPage<P>[];
 }
 
-const ACCESSED_AND_DIRTY = 0x60n;
-
 /** So many records are looked for at once in all processes: each has a few walks to remember. */
 const BATCH = 1 << 14;
 
 /**
  * Finds for each record of a log the processes that map its address: the log names an address only, and
- * each process has its own memory there. A table is read once for all records, and once more to see
- * whether it held still: what it costs grows with the tables, not with pages times processes.
+ * each process has its own memory there. What it costs grows with the tables, not with pages times
+ * processes.
  *
  * @throws whatever the memory throws but a `MemoryReadError`
  */
@@ -48,7 +45,7 @@ export async function* findLoggedPages<P>(
   memory: PhysicalMemory,
   owners: readonly PageOwner<P>[],
   records: readonly VfioLogRecord[],
-  options: ReadOptions = {},
+  options: WalkManyOptions = {},
 ): AsyncGenerator<LoggedPage<P>, void> {
   const spaces = [...new Map(owners.map((owner) => [owner.context.root, owner])).values()];
   for (let start = 0; start < records.length; start += BATCH) {
@@ -57,9 +54,8 @@ export async function* findLoggedPages<P>(
       address === null || problem !== undefined ? [] : [address]
     );
     const found = new Map<bigint, OwnedPage<P>[]>(addresses.map((address) => [address, []]));
-    const sorted = [...found.keys()].sort((a, b) => a < b ? -1 : a > b ? 1 : 0);
     for (const { process, context } of spaces) {
-      for (const page of await walkAll(memory, context, sorted, options)) {
+      for (const page of await walkMany(memory, context, [...found.keys()], options)) {
         const isAbsent = page.outcome === "notPresent" || page.outcome === "nonCanonical";
         // Of one process alone it is told, too, how a walk ends that finds no page.
         if (!isAbsent || spaces.length === 1) {
@@ -71,47 +67,4 @@ export async function* findLoggedPages<P>(
       yield { record, candidates: found.get(record.address ?? -1n) ?? [] };
     }
   }
-}
-
-/**
- * Walks one process's tables for addresses in ascending order, in two looks: `changedDuringWalk` says
- * whether they agree. An absent entry answers for all addresses below it.
- */
-export async function walkAll(
-  memory: PhysicalMemory,
-  context: PagingContext,
-  addresses: readonly bigint[],
-  options: ReadOptions = {},
-): Promise<Walk[]> {
-  const once = { ...options, recheck: false };
-  const first = new CachingMemory(memory);
-  const walks: Walk[] = [];
-  let absent: { readonly end: bigint; readonly walk: Walk } | null = null;
-  for (const address of addresses) {
-    if (absent && address < absent.end) {
-      walks.push({ ...absent.walk, address });
-      continue;
-    }
-    const found = await walk(first, context, address, once);
-    walks.push(found);
-    absent = found.outcome === "notPresent" ? { end: endOf(found), walk: found } : null;
-  }
-  const second = new CachingMemory(memory);
-  for (const [i, found] of walks.entries()) {
-    if (found.outcome === "notPresent" || found.outcome === "nonCanonical") continue;
-    const again = await walk(second, context, found.address, once);
-    if (!isSame(found, again)) walks[i] = { ...found, changedDuringWalk: true };
-  }
-  return walks;
-}
-
-/** The first address beyond those that an absent entry answers for. */
-function endOf({ address, level, mode }: Walk & { outcome: "notPresent" }): bigint {
-  const shift = BigInt(PAGING_MODES[mode].levels.find((format) => format.level === level)!.shift);
-  return (address >> shift) + 1n << shift;
-}
-
-function isSame(one: Walk, other: Walk): boolean {
-  return one.outcome === other.outcome && one.steps.length === other.steps.length &&
-    one.steps.every(({ raw }, i) => ((raw ^ other.steps[i]!.raw) & ~ACCESSED_AND_DIRTY) === 0n);
 }

@@ -1,5 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { formatError, PagewalkError } from "../core/errors.ts";
+import { FileRefusedError, openRegularFile } from "../core/regular_file.ts";
 import { howToRead } from "../core/file_permission.ts";
 import { readByBoth } from "./_agreement.ts";
 import { FileMemory, readFully } from "./file_memory.ts";
@@ -208,9 +209,13 @@ async function openFile(path: string): Promise<Deno.FsFile> {
   const { state } = await Deno.permissions.query({ name: "read", path });
   if (state !== "granted") throw notPermitted(path);
   try {
-    // Asked first, as opening a pipe would wait for somebody to write to it.
-    if ((await Deno.stat(path)).isFile) return await Deno.open(path);
+    return await openRegularFile(path);
   } catch (cause) {
+    if (cause instanceof FileRefusedError) {
+      throw new RamFileError("unreadable", path, `${cause.message}, the mem-path itself`, {
+        cause,
+      });
+    }
     if (cause instanceof Deno.errors.NotFound) {
       throw new RamFileError("noSuchFile", path, `There is no file ${path}: check --ram`, {
         cause,
@@ -220,11 +225,6 @@ async function openFile(path: string): Promise<Deno.FsFile> {
     const message = `The RAM file ${path} cannot be read: ${formatError(cause)}`;
     throw new RamFileError("unreadable", path, message, { cause });
   }
-  throw new RamFileError(
-    "unreadable",
-    path,
-    `${path} is no regular file: give the mem-path itself`,
-  );
 }
 
 function notPermitted(path: string, cause?: unknown): RamFileError {

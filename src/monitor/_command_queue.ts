@@ -99,12 +99,16 @@ export class CommandQueue {
   async enqueue(line: string, options: CommandOptions, wire?: string): Promise<string> {
     options.signal?.throwIfAborted();
     if (this.#ended || this.#leaving) throw this.lost(line);
-    return await this.enqueueLast(line, options, wire);
+    return await this.#add(line, options, wire);
   }
 
   /** As {@linkcode enqueue}, and also after {@linkcode leave}: for what ends a connection in good order. */
   async enqueueLast(line: string, options: CommandOptions, wire?: string): Promise<string> {
     if (this.#ended) throw this.lost(line);
+    return await this.#add(line, options, wire);
+  }
+
+  #add(line: string, options: CommandOptions, wire?: string): Promise<string> {
     const job = new CommandJob(line, {
       ...options,
       ...wire !== undefined && { wire },
@@ -114,7 +118,7 @@ export class CommandQueue {
     this.#waiting.push(job);
     this.#onWaiting();
     this.#startNextClock();
-    return await job.promise;
+    return job.promise;
   }
 
   /** Has a command that is late told so now, where timers may get no turn. */

@@ -34,7 +34,7 @@ export class CommandSender {
 
   /** Begins to send what waits, unless that goes on already. */
   send(): void {
-    this.#sending ??= this.#sendAll().finally(() => this.#sending = null);
+    this.#sending ??= this.#sendAll();
   }
 
   async #sendAll(): Promise<void> {
@@ -45,6 +45,9 @@ export class CommandSender {
       }
     } catch (cause) {
       await this.#options.onFailed(cause);
+    } finally {
+      // At once: a command that comes before the promise is settled would wait for ever.
+      this.#sending = null;
     }
   }
 

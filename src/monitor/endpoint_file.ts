@@ -1,3 +1,4 @@
+import { FileRefusedError, openRegularFile } from "../core/regular_file.ts";
 import { howToRead } from "../core/file_permission.ts";
 import { type Endpoint, formatEndpoint, permissionFor } from "./endpoint/mod.ts";
 import { ConnectError, type ConnectFailure } from "./errors.ts";
@@ -15,15 +16,12 @@ export async function openEndpointFile(
   const permission = await Deno.permissions.query({ name: "read", path });
   if (permission.state !== "granted") throw failed("permission", endpoint);
   try {
-    // Opening a folder succeeds, opening a pipe waits for somebody to write to it, and neither that nor a
-    // device has bytes to seek to.
-    if ((await Deno.stat(path)).isFile) return await Deno.open(path);
+    return await openRegularFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) throw failed("noSuchFile", endpoint, error);
     if (error instanceof Deno.errors.NotCapable) throw failed("permission", endpoint, error);
     throw failed("failed", endpoint, error);
   }
-  throw failed("failed", endpoint, new Error("it is no regular file"));
 }
 
 function failed(
@@ -41,6 +39,8 @@ function failed(
     ? `No permission to read ${path}: ${advice}`
     : failure === "noSuchFile"
     ? `There is no file ${endpoint.path}: check the path`
+    : cause instanceof FileRefusedError
+    ? detail
     : `Could not read ${endpoint.path}: ${detail}`;
   return new ConnectError(failure, message, { endpoint: name, cause });
 }

@@ -61,7 +61,7 @@ export class HmpClient implements Monitor {
     this.qemuVersion = qemuVersion;
     this.#wire = wire;
     this.#queue = new CommandQueue(wire.endpoint, options, () => {
-      this.#pumping ??= this.#pump().finally(() => this.#pumping = null);
+      this.#pumping ??= this.#pump();
     });
   }
 
@@ -113,6 +113,8 @@ export class HmpClient implements Monitor {
       if (first!.cpu === undefined) await this.#performAll(batch);
       else await this.#performOnCpu(first!, first!.cpu);
     }
+    // At once: a command that comes before the promise is settled would wait for ever.
+    this.#pumping = null;
   }
 
   /** The commands to send next, in one packet; one that needs a vCPU goes alone. */

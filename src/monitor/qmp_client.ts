@@ -162,13 +162,21 @@ export class QmpClient implements Monitor {
   }
 
   #read(): void {
-    this.#reading ??= this.#readAll().finally(() => this.#reading = null);
+    this.#reading ??= this.#readAll().finally(() => {
+      this.#reading = null;
+      // Somebody may have come before the promise was settled.
+      if (this.#hasReaders) this.#read();
+    });
+  }
+
+  get #hasReaders(): boolean {
+    return !this.#queue.ended && (this.#queue.underWay > 0 || this.#eventReaders > 0);
   }
 
   /** Reads as long as there is somebody to read for. Never rejects: each job gets its own outcome. */
   async #readAll(): Promise<void> {
     try {
-      while (!this.#queue.ended && (this.#queue.underWay > 0 || this.#eventReaders > 0)) {
+      while (this.#hasReaders) {
         const bytes = await this.#transport.read();
         if (bytes === null) return void this.#end(this.#whyEnded(null));
         for (const line of this.#framer.push(bytes)) this.#take(line);

@@ -54,7 +54,7 @@ export const COMMANDS: readonly Command[] = [
     async run(context, file) {
       if (file === "") throw new InvalidArgumentError("Missing file: .load FILE", file);
       requirePermission("read", file);
-      await context.runText(await Deno.readTextFile(file));
+      await context.runText(await readScript(file));
     },
   },
 ];
@@ -87,3 +87,11 @@ function requirePermission(name: "read" | "write", path: string): void {
     path,
   );
 }
+
+async function readScript(file: string): Promise<string> {
+  const { readRegularFile } = await import("../core/regular_file.ts");
+  return new TextDecoder().decode(await readRegularFile(file, MAX_SCRIPT_BYTES));
+}
+
+/** More than anybody types. */
+const MAX_SCRIPT_BYTES = 2 ** 24;

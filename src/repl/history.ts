@@ -1,3 +1,5 @@
+import { openAppendableFileSync } from "../core/regular_file.ts";
+
 import { hasUnsafe } from "../core/escape.ts";
 
 /** The lines that were entered, kept in a file if there is one that may be used. */
@@ -28,7 +30,8 @@ export class History {
   /** Adds a line. */
   add(line: string): void {
     if (this.#path === null || line.trim() === "") return;
-    Deno.writeTextFileSync(this.#path, `${line}\n`, { append: true, mode: 0o600 });
+    using file = openAppendableFileSync(this.#path);
+    file.writeSync(new TextEncoder().encode(`${line}\n`));
   }
 }
 
@@ -41,14 +44,25 @@ function mayUse(path: string): boolean {
   );
 }
 
-/** The lines of a history; what would act on the terminal that it is shown on is left out. */
+/**
+ * The last lines of a file, which is made if it is not there; what would act on the terminal that they are
+ * shown on is left out.
+ */
 function readLines(path: string): string[] {
-  try {
-    return Deno.readTextFileSync(path).split("\n").filter((line) =>
-      line !== "" && !hasUnsafe(line)
-    );
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
+  using file = openAppendableFileSync(path);
+  const { size } = file.statSync();
+  const bytes = new Uint8Array(Math.min(size, MAX_BYTES));
+  file.seekSync(size - bytes.length, Deno.SeekMode.Start);
+  let length = 0;
+  while (length < bytes.length) {
+    const read = file.readSync(bytes.subarray(length));
+    if (read === null) break;
+    length += read;
   }
+  const lines = new TextDecoder().decode(bytes.subarray(0, length)).split("\n");
+  // Where the file is longer, the first line is the end of one.
+  return lines.slice(size > MAX_BYTES ? 1 : 0).filter((line) => line !== "" && !hasUnsafe(line));
 }
+
+/** More than a thousand lines have; of a longer file the end is read. */
+const MAX_BYTES = 2 ** 20;

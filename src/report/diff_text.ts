@@ -1,7 +1,6 @@
 import { formatAddress } from "../core/address.ts";
-import type { PagingModeName } from "../arch/x86/paging_context.ts";
-import type { PageTableEntry } from "../arch/x86/entry.ts";
-import { PAGING_MODES } from "../arch/x86/modes.ts";
+import type { PageTableEntry } from "../translate/entry.ts";
+import { addressDigits, entryNameOf, type Regime } from "../translate/regime.ts";
 import type { EntryDifference } from "../snapshot/diff.ts";
 import { formatSize } from "./size.ts";
 
@@ -21,15 +20,15 @@ import { formatSize } from "./size.ts";
  * }
  * ```
  */
-export function differenceLine(difference: EntryDifference, mode: PagingModeName): string {
+export function differenceLine(difference: EntryDifference, regime: Regime): string {
   const { address, lengthBytes } = difference;
-  const digits = PAGING_MODES[mode].linearAddressBits === 32 ? 8 : 16;
+  const digits = addressDigits(regime);
   const where = `${formatAddress(address, digits)} ${formatSize(lengthBytes).padStart(7)}`;
   switch (difference.kind) {
     case "appeared":
-      return `+ ${where} ${entryText(difference.entry, mode)}`;
+      return `+ ${where} ${entryText(difference.entry, regime)}`;
     case "vanished":
-      return `- ${where} ${entryText(difference.entry, mode)}`;
+      return `- ${where} ${entryText(difference.entry, regime)}`;
     case "changed": {
       const { before, after, fields } = difference;
       const flips = fields.map((field) => {
@@ -37,7 +36,7 @@ export function differenceLine(difference: EntryDifference, mode: PagingModeName
         const write = (value: bigint) => isBit ? String(value) : formatAddress(value);
         return `${field.linuxName ?? field.name} ${write(field.before)} -> ${write(field.after)}`;
       });
-      return `~ ${where} ${entryText(before, mode)} -> ${formatAddress(after.raw)}: ${
+      return `~ ${where} ${entryText(before, regime)} -> ${formatAddress(after.raw)}: ${
         flips.join(", ")
       }`;
     }
@@ -87,7 +86,6 @@ export function differenceRecord(difference: EntryDifference): Record<string, un
   }
 }
 
-function entryText(entry: PageTableEntry, mode: PagingModeName): string {
-  const format = PAGING_MODES[mode].levels.find(({ level }) => level === entry.level)!;
-  return `${format.entryName} ${formatAddress(entry.raw)}`;
+function entryText(entry: PageTableEntry, regime: Regime): string {
+  return `${entryNameOf(regime, entry.level)} ${formatAddress(entry.raw)}`;
 }

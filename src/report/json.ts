@@ -1,6 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { escapeForJson } from "../core/escape.ts";
-import type { PageTableEntry } from "../arch/x86/entry.ts";
+import type { PageTableEntry } from "../translate/entry.ts";
 import type { Walk } from "../translate/walk.ts";
 import type { Verdict } from "../verify/verdict.ts";
 

@@ -1,11 +1,10 @@
 import { formatAddress } from "../core/address.ts";
-import { describeNotPresent } from "../arch/x86/not_present.ts";
-import type { PagingModeName } from "../arch/x86/paging_context.ts";
-import { describeReservedBits } from "../arch/x86/reserved_bits.ts";
 import { describeRootOutsideRam } from "../translate/address_space.ts";
+import { describeNotPresent } from "../translate/describe_not_present.ts";
+import { describeReservedBits } from "../translate/reserved_bits.ts";
+import type { Rights } from "../translate/rights.ts";
 import type { Mapping, MappingRecord } from "../translate/mappings.ts";
-import { PAGING_MODES } from "../arch/x86/modes.ts";
-import { RIGHTS, type Rights } from "../arch/x86/rights.ts";
+import { addressDigits, entryNameOf, type Regime } from "../translate/regime.ts";
 import { formatSize } from "./size.ts";
 
 /**
@@ -19,10 +18,11 @@ import { formatSize } from "./size.ts";
  * assert(mappingsHead("4-level").startsWith("linear addresses"));
  * ```
  */
-export function mappingsHead(mode: PagingModeName): string {
-  const width = 2 * digitsOf(mode) + 5;
+export function mappingsHead(regime: Regime): string {
+  const digits = addressDigits(regime);
+  const width = 2 * digits + 5;
   return `${"linear addresses".padEnd(width)} ${"length".padStart(9)} ${"page".padStart(6)} ` +
-    `rights cache ${"physical".padEnd(digitsOf(mode) + 2)} note`;
+    `rights cache ${"physical".padEnd(digits + 2)} note`;
 }
 
 /**
@@ -39,12 +39,12 @@ export function mappingsHead(mode: PagingModeName): string {
  * }
  * ```
  */
-export function mappingLine(record: MappingRecord, mode: PagingModeName): string {
-  const digits = digitsOf(mode);
+export function mappingLine(record: MappingRecord, regime: Regime): string {
+  const digits = addressDigits(regime);
   const last = record.address + BigInt(record.lengthBytes) - 1n;
   const where = `${formatAddress(record.address, digits)}-${formatAddress(last, digits)}`;
   const length = formatSize(record.lengthBytes).padStart(9);
-  if (record.kind !== "mapping") return `${where} ${length} ${noteOf(record, mode)}`;
+  if (record.kind !== "mapping") return `${where} ${length} ${noteOf(record, regime)}`;
   const physical = record.physicalAddress === null
     ? "scattered"
     : formatAddress(record.physicalAddress, digits);
@@ -55,7 +55,7 @@ export function mappingLine(record: MappingRecord, mode: PagingModeName): string
     rightsText(record.effective).padEnd(6),
     record.cacheType.padEnd(5),
     physical.padEnd(digits + 2),
-    leafNote(record, mode),
+    leafNote(record, regime),
   ].join(" ").trimEnd();
 }
 
@@ -70,22 +70,23 @@ export function mappingLine(record: MappingRecord, mode: PagingModeName): string
  * assertEquals(rightsText({ user: false, writable: true, executable: false }), "-rw-");
  * ```
  */
-export function rightsText({ user, writable, executable }: Rights): string {
-  return `${user ? "u" : "-"}r${writable ? "w" : "-"}${executable ? "x" : "-"}`;
+export function rightsText({ user, writable, executable, readable = true }: Rights): string {
+  return `${user ? "u" : "-"}${readable ? "r" : "-"}${writable ? "w" : "-"}${
+    executable ? "x" : "-"
+  }`;
 }
 
-function leafNote({ leaf, effective, decidedBy }: Mapping, mode: PagingModeName): string {
-  const taken = RIGHTS.filter((right) => leaf[right] && !effective[right]);
+function leafNote({ leaf, effective, decidedBy }: Mapping, regime: Regime): string {
+  const taken = regime.rules.rights.names.filter((right) => leaf[right] && !effective[right]);
   if (taken.length === 0) return "";
-  const { levels } = PAGING_MODES[mode];
   const deciders = taken.map((right) => {
-    const decider = levels.find(({ level }) => level === decidedBy[right])!;
-    return `${decider.entryName} decides ${right}`;
+    const decider = entryNameOf(regime, decidedBy[right] ?? decidedBy.present);
+    return `${decider} decides ${right}`;
   });
   return `leaf ${rightsText(leaf)}, ${deciders.join(", ")}`;
 }
 
-function noteOf(record: Exclude<MappingRecord, Mapping>, mode: PagingModeName): string {
+function noteOf(record: Exclude<MappingRecord, Mapping>, regime: Regime): string {
   switch (record.kind) {
     case "shared":
       return `same tables as at ${formatAddress(record.sharedWith)}`;
@@ -100,7 +101,7 @@ function noteOf(record: Exclude<MappingRecord, Mapping>, mode: PagingModeName): 
       const { entry, entries } = record;
       const which = `${entry.name} entry ${formatAddress(entry.raw)}`;
       const others = entries === 1 ? "" : ` and ${entries - 1} more like it: each`;
-      return `${which}${others} ${describeReservedBits(entry, mode)}`;
+      return `${which}${others} ${describeReservedBits(entry, regime)}`;
     }
     case "notPresent": {
       const { content, entry } = record;
@@ -111,8 +112,4 @@ function noteOf(record: Exclude<MappingRecord, Mapping>, mode: PagingModeName): 
     case "truncated":
       return `the listing ended here after ${record.tables} tables: --max-tables allows more`;
   }
-}
-
-function digitsOf(mode: PagingModeName): number {
-  return PAGING_MODES[mode].linearAddressBits === 32 ? 8 : 16;
 }

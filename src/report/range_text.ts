@@ -1,6 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { escapeMessage, escapeText } from "../core/escape.ts";
-import { PAGING_MODES } from "../arch/x86/modes.ts";
+import { entryNameOf } from "../translate/regime.ts";
 import type { JudgedGap, JudgedPageOfRange, RangeVerdict } from "../verify/range_verdict.ts";
 import { formatSize } from "./size.ts";
 
@@ -25,10 +25,12 @@ export interface RangeTextOptions {
  * ```
  */
 export function rangeText(verdict: RangeVerdict, options: RangeTextOptions): string {
-  const { address, lengthBytes, root, failures, failed, gaps, gapCount } = verdict;
+  const { address, lengthBytes, regime, root, failures, failed, gaps, gapCount } = verdict;
   const last = address + BigInt(lengthBytes) - 1n;
   return [
-    `[+] CR3 (Page Table Base): ${formatAddress(root)} (${escapeText(options.source)})`,
+    `[+] ${regime.rules.rootName} (Page Table Base): ${formatAddress(root)} (${
+      escapeText(options.source)
+    })`,
     `[+] Range ${formatAddress(address)}-${formatAddress(last)}: ${formatSize(lengthBytes)}, ` +
     `${verdict.tables} tables read`,
     ...failures.map((page) => `[-] ${pageLine(verdict, page)}`),
@@ -77,10 +79,10 @@ function pageLine(verdict: RangeVerdict, page: JudgedPageOfRange): string {
   const { address, entry, reason, pageSizeBytes } = page;
   const why = escapeMessage(reason);
   if (!entry) return `${formatAddress(address)}: ${why}`;
-  const format = PAGING_MODES[verdict.mode].levels.find(({ level }) => level === entry.level)!;
+  const name = entryNameOf(verdict.regime, entry.level);
   const size = pageSizeBytes === 4096 ? "" : ` (${formatSize(pageSizeBytes)})`;
   return `${formatAddress(address)}${size}: ${why}; ` +
-    `${format.entryName} ${formatAddress(entry.raw)} at ${formatAddress(entry.address)}`;
+    `${name} ${formatAddress(entry.raw)} at ${formatAddress(entry.address)}`;
 }
 
 function gapLine({ address, lengthBytes, reason, entry }: JudgedGap): string {

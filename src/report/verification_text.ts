@@ -1,8 +1,8 @@
 import { formatAddress } from "../core/address.ts";
 import { escapeMessage, escapeText } from "../core/escape.ts";
 import { describeFault } from "../translate/address_space.ts";
-import type { PageTableEntry } from "../arch/x86/entry.ts";
-import { PAGING_MODES } from "../arch/x86/modes.ts";
+import type { PageTableEntry } from "../translate/entry.ts";
+import { entryNameOf } from "../translate/regime.ts";
 import type { MappedWalk, Walk } from "../translate/walk.ts";
 import type { Verdict } from "../verify/verdict.ts";
 import { formatSize } from "./size.ts";
@@ -12,8 +12,6 @@ export interface VerificationTextOptions {
   /** Whose table it is, such as `vCPU 0`. */
   readonly source: string;
 }
-
-const USER = 0x4n;
 
 /**
  * Writes a verification as the lines that users of the original script know: the root, the indexes,
@@ -32,8 +30,13 @@ const USER = 0x4n;
  */
 export function verificationText(verdict: Verdict, options: VerificationTextOptions): string {
   const { walk } = verdict;
+  const { rootName } = walk.regime.rules;
   const sections = [
-    [`[+] CR3 (Page Table Base): ${formatAddress(walk.root)} (${escapeText(options.source)})`],
+    [
+      `[+] ${rootName} (Page Table Base): ${formatAddress(walk.root)} (${
+        escapeText(options.source)
+      })`,
+    ],
     [
       `[+] Resolving PTE for virtual address ${formatAddress(walk.address)}`,
       ...indexLines(walk),
@@ -45,13 +48,11 @@ export function verificationText(verdict: Verdict, options: VerificationTextOpti
   return sections.map((lines) => lines.join("\n")).join("\n\n");
 }
 
+/** Where a page is not marked as the user's by a bit. */
+const NO_USER_BIT = { name: "user", mask: 0n };
+
 function indexLines(walk: Walk): string[] {
-  if (walk.outcome === "nonCanonical") return [];
-  return PAGING_MODES[walk.mode].levels
-    .slice(0, Math.max(walk.steps.length, 1))
-    .map(({ name }, i) => [name, walk.steps[i]?.index] as const)
-    .filter(([, index]) => index !== undefined)
-    .map(([name, index]) => `    ${name} index: ${index}`);
+  return walk.steps.map(({ name, index }) => `    ${name} index: ${index}`);
 }
 
 function entryLines(walk: Walk): string[] {
@@ -85,11 +86,12 @@ function analysisLines(walk: Walk): string[] {
     return [title, `    Present: ${walk.outcome === "unreadable" ? "Unknown" : "False"}`];
   }
   const user = walk.leaf.user;
+  const { name: bit, mask } = walk.regime.rules.rights.bits.user ?? NO_USER_BIT;
   return [
     title,
     "    Present: True",
-    `    _PAGE_USER bit: ${user ? "SET (user page)" : "CLEARED (kernel page)"}`,
-    `    _PAGE_USER value: ${formatAddress((last?.raw ?? 0n) & USER)}`,
+    `    ${bit} bit: ${user ? "SET (user page)" : "CLEARED (kernel page)"}`,
+    `    ${bit} value: ${formatAddress((last?.raw ?? 0n) & mask)}`,
     `    Page: ${formatAddress(walk.physicalAddress)}, ${formatSize(walk.pageSizeBytes)}`,
     `    Effective rights: ${effectiveText(walk)}`,
   ];
@@ -97,13 +99,11 @@ function analysisLines(walk: Walk): string[] {
 
 function effectiveText(walk: MappedWalk): string {
   const { effective, leaf, decidedBy } = walk;
-  const levels = PAGING_MODES[walk.mode].levels;
   return ([["user", "user"], ["writable", "write"], ["executable", "execute"]] as const)
     .map(([right, word]) => {
       const yes = effective[right] ? "yes" : "no";
       if (leaf[right] === effective[right]) return `${word} ${yes}`;
-      const decider = levels.find(({ level }) => level === decidedBy[right]);
-      return `${word} ${yes} (${decider?.entryName} decides)`;
+      return `${word} ${yes} (${entryNameOf(walk.regime, decidedBy[right])} decides)`;
     })
     .join(", ");
 }
@@ -133,20 +133,21 @@ function userResultLines(verdict: string, reason: string, walk: MappedWalk): str
   if (verdict === "inconclusive") return [`[-] Verification INCONCLUSIVE: ${reason}`];
   const passed = verdict === "pass";
   const state = walk.leaf.user ? "set" : "cleared";
-  const detail = walk.leaf.user ? "set (0x4)" : "cleared (kernel page)";
+  const { name: bit, mask } = walk.regime.rules.rights.bits.user ?? NO_USER_BIT;
+  const detail = walk.leaf.user ? `set (${formatAddress(mask)})` : "cleared (kernel page)";
   const still = passed ? "" : "still ";
   const note = walk.leaf.user && !walk.effective.user ? [`[!] Note: ${reason}`] : [];
   return [
-    `${passed ? "[+] SUCCESS" : "[-] FAIL"}: _PAGE_USER bit is ${still}${detail}`,
+    `${passed ? "[+] SUCCESS" : "[-] FAIL"}: ${bit} bit is ${still}${detail}`,
     ...note,
     passed
-      ? `[+] Verification PASSED: _PAGE_USER bit is ${state}`
-      : `[-] Verification FAILED: _PAGE_USER bit is ${still}${state}`,
+      ? `[+] Verification PASSED: ${bit} bit is ${state}`
+      : `[-] Verification FAILED: ${bit} bit is ${still}${state}`,
   ];
 }
 
 function entryName(walk: Walk, entry: PageTableEntry): string {
-  return PAGING_MODES[walk.mode].levels.find(({ level }) => level === entry.level)!.entryName;
+  return entryNameOf(walk.regime, entry.level);
 }
 
 /** Whose tables were walked, as far as advice takes it. */
@@ -185,7 +186,7 @@ export function notMappedAdvice(walk: Walk & { readonly source?: TableOfAdvice }
   }
   return `${
     describeFault(walk)
-  }. Page tables are private to each process, and CR3 is that of whatever ` +
+  }. Page tables are private to each process, and ${walk.regime.rules.rootName} is that of whatever ` +
     "ran last: choose the table with --cpu N, with --root 0x… if you know the process's root, or with " +
     "--sample 5000 to wait until a vCPU runs on tables that map the address. A page that was never " +
     "touched is in no table at all.";

@@ -1,8 +1,8 @@
 import type { AddressLike } from "../core/address.ts";
 import { parseAddress } from "../core/address.ts";
-import { NoTablesError } from "../arch/x86/cpu_state.ts";
+import { NoTablesError } from "../translate/no_tables.ts";
 import { checkOptions, SIGNAL } from "../core/options.ts";
-import { type PagingContext, type PagingModeName, withRoot } from "../arch/x86/paging_context.ts";
+import { addressDigits, type Regime, withRoot } from "../translate/regime.ts";
 import { translateByQemu } from "../monitor/commands/translate_by_qemu.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
 import { type Walk, walk } from "../translate/walk.ts";
@@ -30,9 +30,9 @@ export interface CrosscheckResult {
 /** Two doors do not even agree on the kind of page tables. */
 export interface CrosscheckTables {
   /** The tables by the first door. */
-  readonly first: PagingContext;
+  readonly first: Regime;
   /** The tables by the second door, at the first one's root. */
-  readonly second: PagingContext;
+  readonly second: Regime;
   /** The second door's own root: on a running guest another process's may have come in between. */
   readonly secondRoot: bigint;
   /** Whether `gva2gpa` can be asked about these tables. */
@@ -44,10 +44,6 @@ export interface CrosscheckOptions extends TableChoice, ReadOptions {}
 
 /** A difference is looked at so often before it counts: a running guest may have changed the tables. */
 const LOOKS = 3;
-const ADDRESS_MASK: Partial<Record<PagingModeName, bigint>> = {
-  "32-bit": 0xffff_ffffn,
-  "pae": 0xffff_ffffn,
-};
 
 /**
  * Finds the tables to compare by two doors to one guest.
@@ -138,7 +134,8 @@ async function look(
   if (!tables.askQemu || monitor === null || !comparable) {
     return { address, first, second, agree: same };
   }
-  const at = address & (ADDRESS_MASK[first.mode] ?? ~0n);
+  const digits = addressDigits(first.regime);
+  const at = BigInt.asUintN(digits * 4, address);
   const command = { ...cpu !== undefined && { cpu }, ...options };
   const qemu = await translateByQemu(monitor.monitor, at, command);
   const own = first.outcome === "mapped" ? first.physicalAddress : null;

@@ -1,8 +1,9 @@
 import type { AddressLike } from "../core/address.ts";
-import { withPhysicalBits, withRoot } from "../arch/x86/paging_context.ts";
-import { findKptiPair, type KptiPair } from "../linux/kpti_pair.ts";
+import { withPhysicalBits } from "../arch/x86/paging_context.ts";
 import { checkOptions } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import { withUserView } from "../translate/views.ts";
+import type { TableViews } from "../translate/views_rule.ts";
 import { type Walk, walk, WALK_SHAPE, type WalkOptions } from "../translate/walk.ts";
 import {
   CHOICE_INSTEAD,
@@ -18,7 +19,7 @@ export type GuestWalk = Walk & {
   /** Where the root came from. */
   readonly source: TableSource;
   /** Under KPTI, the pair of roots; whether user code may execute is then the user root's word. */
-  readonly kpti?: KptiPair;
+  readonly kpti?: TableViews;
 };
 
 /** Which tables to walk, and how. */
@@ -60,20 +61,12 @@ export async function walkGuest(
       return await walkGuest(guest, { context: known, source }, address, options);
     }
   }
-  const kpti = await findKptiPair(memory, context, found, options);
+  const [top] = found.steps;
+  const kpti = top && await context.rules.views?.find(memory, context.root, top, options);
   if (!kpti) return { ...found, source };
-  if (found.outcome !== "mapped" || context.root === kpti.userRoot) {
-    return { ...found, source, kpti };
-  }
-  const userContext = withRoot(context, kpti.userRoot);
-  const user = await walk(memory, userContext, found.address, options);
-  if (user.outcome !== "mapped") return { ...found, source, kpti };
-  return {
-    ...found,
-    changedDuringWalk: found.changedDuringWalk || user.changedDuringWalk,
-    source,
-    kpti,
-    effective: { ...found.effective, executable: user.effective.executable },
-    decidedBy: { ...found.decidedBy, executable: user.decidedBy.executable },
-  };
+  const regime = withUserView(context, kpti);
+  if (found.outcome !== "mapped" || regime === context) return { ...found, source, kpti };
+  const seen = await walk(memory, regime, found.address, options);
+  const changedDuringWalk = found.changedDuringWalk || seen.changedDuringWalk;
+  return { ...seen, changedDuringWalk, source, kpti };
 }

@@ -1,11 +1,9 @@
 import { audit, AUDIT_SHAPE, type AuditOptions } from "../audit/audit.ts";
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
-import { NoTablesError } from "../arch/x86/cpu_state.ts";
+import { NoTablesError } from "../translate/no_tables.ts";
 import { checkOptions, type OptionCheck, SIGNAL } from "../core/options.ts";
-import { type PagingContext, withPhysicalBits } from "../arch/x86/paging_context.ts";
-import type { KptiPair } from "../linux/kpti_pair.ts";
-import { findKptiPairOfRoot } from "../linux/kpti_root.ts";
+import { withPhysicalBits } from "../arch/x86/paging_context.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AddressRange, parseRange } from "../translate/address_range.ts";
@@ -21,6 +19,8 @@ import {
   MAPPINGS_SHAPE,
   type MappingsOptions,
 } from "../translate/mappings.ts";
+import { findViews, withUserView } from "../translate/views.ts";
+import type { TableViews } from "../translate/views_rule.ts";
 import { completeExpectation, type Expectation, USER_CLEARED } from "../verify/expectation.ts";
 import { VERIFY_RANGE_SHAPE, verifyRange, type VerifyRangeOptions } from "../verify/range.ts";
 import type { RangeVerdict } from "../verify/range_verdict.ts";
@@ -58,11 +58,11 @@ export type GuestRangeVerdict = RangeVerdict & {
   /** Where the root came from. */
   readonly source: TableSource;
   /** Under KPTI, the pair of roots; whether user code may execute is then the user root's word. */
-  readonly kpti?: KptiPair;
+  readonly kpti?: TableViews;
 };
 
 /** Which tables to judge a range by, and how. */
-export interface GuestRangeOptions extends TableChoice, Omit<VerifyRangeOptions, "userRoot"> {}
+export interface GuestRangeOptions extends TableChoice, VerifyRangeOptions {}
 
 /** Judges every page of a range by the tables that the options choose. */
 export async function verifyGuestRange(
@@ -74,19 +74,19 @@ export async function verifyGuestRange(
   const [choice, rangeOptions] = split(options, "the options of a check", VERIFY_RANGE_SHAPE);
   parseRange(range);
   completeExpectation(expectation);
-  const { context, source, kpti, userRoot } = await guestTables(session, choice, range.start);
+  const { context, source, kpti } = await guestTables(session, choice, range.start);
   const verdict = await verifyRange(session.memory, context, range, expectation, {
-    ...withUserRoot(rangeOptions, userRoot),
+    ...rangeOptions,
     learnPhysicalBits: () => session.physicalAddressBits(),
   });
   return { ...verdict, source, ...kpti && { kpti } };
 }
 
 /** Which tables to list, and how. */
-export interface GuestMappingsOptions extends TableChoice, Omit<MappingsOptions, "userRoot"> {}
+export interface GuestMappingsOptions extends TableChoice, MappingsOptions {}
 
 /** Which tables to search, and how. */
-export interface GuestAliasesOptions extends TableChoice, Omit<AliasesOptions, "userRoot"> {}
+export interface GuestAliasesOptions extends TableChoice, AliasesOptions {}
 
 /** Lists the tables that the options choose; see {@linkcode mappings}. */
 export async function* guestMappings(
@@ -96,8 +96,8 @@ export async function* guestMappings(
 ): AsyncGenerator<MappingRecord> {
   const [choice, list] = split(options, "the options of a listing", MAPPINGS_SHAPE);
   parseRange(range);
-  const { context, userRoot } = await listedTables(session, choice, range.start);
-  yield* mappings(session.memory, context, range, withUserRoot(list, userRoot));
+  const { context } = await listedTables(session, choice, range.start);
+  yield* mappings(session.memory, context, range, list);
 }
 
 /** Searches the tables that the options choose; see {@linkcode aliases}. */
@@ -107,12 +107,12 @@ export async function* guestAliases(
   options: GuestAliasesOptions,
 ): AsyncGenerator<AliasRecord> {
   const [choice, search] = split(options, "the options of a search", ALIASES_SHAPE);
-  const { context, userRoot } = await listedTables(session, choice, options.range?.start);
-  yield* aliases(session.memory, context, physicalAddress, withUserRoot(search, userRoot));
+  const { context } = await listedTables(session, choice, options.range?.start);
+  yield* aliases(session.memory, context, physicalAddress, search);
 }
 
 /** Which tables to audit, and how. */
-export interface GuestAuditOptions extends TableChoice, Omit<AuditOptions, "userRoot"> {}
+export interface GuestAuditOptions extends TableChoice, AuditOptions {}
 
 /** Audits the tables that the options choose; see {@linkcode audit}. */
 export async function* guestAudit(
@@ -120,18 +120,17 @@ export async function* guestAudit(
   options: GuestAuditOptions,
 ): AsyncGenerator<Finding> {
   const [choice, audited] = split(options, "the options of an audit", AUDIT_SHAPE);
-  const { context, userRoot } = await listedTables(session, choice, options.range?.start);
+  const { context } = await listedTables(session, choice, options.range?.start);
   const { memory } = session;
   const ranges = options.ranges ?? (memory instanceof MonitorMemory ? await memory.ranges() : null);
   yield* audit({ memory, context }, {
     ...audited,
     ...ranges && { ranges },
-    ...userRoot !== undefined && { userRoot },
   });
 }
 
 /** Which tables to take a snapshot of, and how. */
-export interface GuestSnapshotOptions extends TableChoice, Omit<SnapshotOptions, "userRoot"> {}
+export interface GuestSnapshotOptions extends TableChoice, SnapshotOptions {}
 
 /** Takes a snapshot of the tables that the options choose; see {@linkcode snapshot}. */
 export async function guestSnapshot(
@@ -139,21 +138,18 @@ export async function guestSnapshot(
   options: GuestSnapshotOptions,
 ): Promise<Snapshot> {
   const [choice, taken] = split(options, "the options of a snapshot", SNAPSHOT_SHAPE);
-  const { context, userRoot } = await listedTables(session, choice, options.range?.start);
+  const { context } = await listedTables(session, choice, options.range?.start);
   const source = options.source ?? session.endpoint;
   return await snapshot(session.memory, context, {
     ...taken,
     source,
-    ...userRoot !== undefined && { userRoot },
   });
 }
 
 /** A page table of the guest, with its KPTI pair. */
 export interface GuestTables extends PageTable {
   /** Under KPTI, the pair of roots. */
-  readonly kpti?: KptiPair;
-  /** The user's root, if the table is the kernel's: execute rights of user pages are taken from it. */
-  readonly userRoot?: bigint;
+  readonly kpti?: TableViews;
 }
 
 /** Finds the tables that a choice means, and whether KPTI gives them a partner. */
@@ -172,7 +168,8 @@ export async function guestTables(
   const readOptions = signal ? { signal } : {};
   const table = await session.pageTable(choice, address, readOptions);
   if (table.context.noTables !== undefined) return table;
-  return { ...table, ...await kptiOf(session.memory, table.context, readOptions) };
+  const kpti = await findViews(session.memory, table.context, readOptions);
+  return { ...table, context: withUserView(table.context, kpti), ...kpti && { kpti } };
 }
 
 /** The tables for a listing: a listing shows whatever is mapped, so MAXPHYADDR is learnt beforehand. */
@@ -190,30 +187,14 @@ async function listedTables(
   };
 }
 
-/** The KPTI pair of a root and, if it is the kernel's, where execute rights are to be taken from. */
-async function kptiOf(
-  memory: PhysicalMemory,
-  context: PagingContext,
-  { signal }: ReadOptions,
-): Promise<{ kpti?: KptiPair; userRoot?: bigint }> {
-  const kpti = await findKptiPairOfRoot(memory, context, signal ? { signal } : {});
-  if (!kpti) return {};
-  return { kpti, ...kpti.kernelRoot === context.root && { userRoot: kpti.userRoot } };
-}
-
 /** Checks options and takes the choice of a table out of them, with the signal. */
 function split<T extends TableChoice & ReadOptions>(
   options: T,
   what: string,
   shape: Readonly<Record<string, OptionCheck>>,
 ): [choice: TableChoice & ReadOptions, others: Omit<T, keyof TableChoice>] {
-  const { userRoot: _, ...checks } = shape;
-  checkOptions<object>(options, what, { ...CHOICE_SHAPE, ...checks }, CHOICE_INSTEAD);
+  checkOptions<object>(options, what, { ...CHOICE_SHAPE, ...shape }, CHOICE_INSTEAD);
   const [choice, others] = splitTableChoice(options);
   const { signal } = options;
   return [signal ? { ...choice, signal } : choice, others];
-}
-
-function withUserRoot<T extends object>(options: T, userRoot: bigint | undefined): T {
-  return userRoot === undefined ? options : { ...options, userRoot };
 }

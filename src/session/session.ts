@@ -1,6 +1,6 @@
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
-import { NoTablesError } from "../arch/x86/cpu_state.ts";
+import { NoTablesError } from "../translate/no_tables.ts";
 import type {
   PagingContext,
   PagingContextOptions,
@@ -176,7 +176,10 @@ export class Session implements AsyncDisposable {
    *
    * @throws {NoTablesError} if the vCPU does not translate by the guest's tables
    */
-  async addressSpace(choice: TableChoice = {}, address?: AddressLike): Promise<AddressSpace> {
+  async addressSpace(
+    choice: TableChoice = {},
+    address?: AddressLike,
+  ): Promise<AddressSpace<PagingContext>> {
     const { context } = await this.pageTable(choice, address);
     requireTablesOrIdentity(context);
     return new AddressSpace(this.memory, context);

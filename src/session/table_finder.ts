@@ -1,6 +1,6 @@
 import type { AddressLike } from "../core/address.ts";
 import { assumedRegisters } from "../arch/x86/assumed_registers.ts";
-import { NoTablesError } from "../arch/x86/cpu_state.ts";
+import { NoTablesError } from "../translate/no_tables.ts";
 import type { CpuSource } from "../arch/cpu_source.ts";
 import {
   checkRoot,
@@ -8,8 +8,8 @@ import {
   pagingContext,
   type PagingContextOptions,
   type PagingModeName,
-  withRoot,
 } from "../arch/x86/paging_context.ts";
+import { withRoot } from "../translate/regime.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { checkTableChoice, type PageTable, type TableChoice } from "./table_choice.ts";

@@ -1,11 +1,6 @@
 import type { CpuSource } from "../arch/cpu_source.ts";
-import {
-  describeNoTables,
-  nestedState,
-  type NoTables,
-  runsLinux,
-  virtualizationOf,
-} from "../arch/x86/cpu_state.ts";
+import { nestedState, runsLinux, virtualizationOf } from "../arch/x86/cpu_state.ts";
+import { describeNoTables, type NoTables } from "../translate/no_tables.ts";
 import {
   type PagingContext,
   pagingContext,

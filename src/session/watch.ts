@@ -1,7 +1,6 @@
 import { checkOptions, MILLISECONDS, type OptionShape, SIGNAL } from "../core/options.ts";
-import type { PagingModeName } from "../arch/x86/paging_context.ts";
 import { diffEntries, type FieldChange } from "../translate/entry_diff.ts";
-import type { LevelName, PagingLevel } from "../arch/x86/modes.ts";
+import type { Regime } from "../translate/regime.ts";
 import type { Walk } from "../translate/walk.ts";
 import {
   CHOICE_INSTEAD,
@@ -13,9 +12,9 @@ import {
 /** One entry on the way to a page that is not what it was. */
 export interface EntryChange {
   /** The level of the table that holds it, 5 to 1; level 1 is the PT. */
-  readonly level: PagingLevel;
+  readonly level: number;
   /** The table's name. */
-  readonly name: LevelName;
+  readonly name: string;
   /** The guest-physical address of the entry. */
   readonly address: bigint;
   /** The entry before. */
@@ -87,14 +86,14 @@ function changesBetween(before: Walk, after: Walk): EntryChange[] {
   const changes: EntryChange[] = [];
   for (const [i, entry] of after.steps.entries()) {
     const was = before.steps[i];
-    if (was && was.raw !== entry.raw) changes.push(changeOf(was.raw, entry, after.mode));
+    if (was && was.raw !== entry.raw) changes.push(changeOf(was.raw, entry, after.regime));
     // Below an entry that leads elsewhere all is new, and says nothing of what was changed.
     if (was && was.frame !== entry.frame && entry.kind === "table") break;
   }
   return changes;
 }
 
-function changeOf(before: bigint, entry: Walk["steps"][number], mode: PagingModeName): EntryChange {
+function changeOf(before: bigint, entry: Walk["steps"][number], regime: Regime): EntryChange {
   const { level, name, address, raw } = entry;
   return {
     level,
@@ -102,7 +101,7 @@ function changeOf(before: bigint, entry: Walk["steps"][number], mode: PagingMode
     address,
     before,
     after: raw,
-    fields: diffEntries(before, raw, level, mode),
+    fields: diffEntries(before, raw, level, regime),
   };
 }
 

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "../core/errors.ts";
 import { BOOLEAN, checkOptions, OBJECT, type OptionShape } from "../core/options.ts";
 import type { AddressRange } from "../translate/address_range.ts";
-import type { PageTableEntry } from "../arch/x86/entry.ts";
+import type { PageTableEntry } from "../translate/entry.ts";
 import { diffEntries, type FieldChange } from "../translate/entry_diff.ts";
 import {
   LIST_SHAPE,
@@ -74,9 +74,6 @@ const DIFF_SHAPE: OptionShape<DiffOptions> = {
   accessedAndDirty: BOOLEAN,
 };
 
-const ACCESSED_AND_DIRTY = 0x60n;
-const PRESENT = 1n;
-
 /**
  * Compares two states of an address space entry by entry, in address order: which entries appeared,
  * vanished or changed, and which of their bits flipped. Either side may be a snapshot or a running guest.
@@ -109,14 +106,15 @@ export async function* diff(
   options: DiffOptions = {},
 ): AsyncGenerator<EntryDifference> {
   checkOptions(options, "the options of a comparison", DIFF_SHAPE);
-  const { mode } = after.context;
+  const { context } = after;
+  const { mode, spans } = context;
   if (before.context.mode !== mode) {
     throw new InvalidArgumentError(
       `Cannot compare ${before.context.mode} with ${mode} paging: their entries mean different things`,
       [before.context, after.context],
     );
   }
-  const ignored = options.accessedAndDirty ? 0n : ACCESSED_AND_DIRTY;
+  const ignored = options.accessedAndDirty ? 0n : spans[0]?.hardwareBits ?? 0n;
   const old = new RecordStream(before, options);
   const now = new RecordStream(after, options);
   /** Up to here one side is not known, so what the other has is no difference. */
@@ -160,9 +158,10 @@ export async function* diff(
       return;
     }
     const flipped = was.raw ^ is.raw;
-    const counts = was.raw & is.raw & PRESENT ? flipped & ~ignored : flipped;
+    const isThere = was.kind !== "notPresent" && is.kind !== "notPresent";
+    const counts = isThere ? flipped & ~ignored : flipped;
     if (counts === 0n) return;
-    const fields = diffEntries(was.raw, is.raw, is.level, mode);
+    const fields = diffEntries(was.raw, is.raw, is.level, context);
     yield { kind: "changed", address, lengthBytes, before: was, after: is, flipped, fields };
   }
 }

@@ -1,29 +1,42 @@
 import { formatAddress, parseAddress } from "../core/address.ts";
-import type { ConfidentialBit, PagingContext } from "../arch/x86/paging_context.ts";
+import type { Architecture } from "../arch/architecture.ts";
+import { ARCHITECTURES } from "../arch/architectures.ts";
+import type { Regime } from "../translate/regime.ts";
 import type { MemoryReadFailure } from "../memory/physical_memory.ts";
-import { PAGING_MODES } from "../arch/x86/modes.ts";
+import { damaged, packPieces, PieceReader } from "./_pieces.ts";
 import { SnapshotError } from "./errors.ts";
 import { type FailedRead, type MemoryPiece, PieceMemory } from "./piece_memory.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 // The file: magic, version (u32), length of the header (u32), the header as JSON, the pieces compressed
-// by gzip (each: address u64, length u32, bytes), and the SHA-256 of all that. Numbers are little-endian.
+// by gzip (each as in _pieces.ts), and the SHA-256 of all that. Numbers are little-endian.
 // The line end in the magic shows whether a transfer as text has changed the file.
 const MAGIC = new TextEncoder().encode("PWSNAP\r\n");
 const VERSION = 1;
 const HEAD_BYTES = 16;
 const CHECKSUM_BYTES = 32;
-const PIECE_HEAD_BYTES = 12;
-/** More than any listing reads: a small file that unpacks to more was made to fill the memory. */
-const MAX_UNPACKED_BYTES = 2 ** 30;
+/** More than the failed reads of a whole listing take: JSON of more was made to fill the memory. */
+const MAX_HEADER_BYTES = 2 ** 24;
 
 interface Header {
   takenAt: string;
   source: string;
   isWhole: boolean;
   userRoot?: string;
-  context: Omit<PagingContext, "root"> & { root: string };
+  /** The name of the architecture; the first one's if it is left out. */
+  architecture?: string;
+  context: { root: string; [name: string]: unknown };
   failures: { address: string; lengthBytes: number; failure: MemoryReadFailure }[];
+}
+
+/** Options of {@linkcode decodeSnapshot}. */
+export interface DecodeSnapshotOptions {
+  /**
+   * The architectures whose snapshots are read.
+   *
+   * @default {ARCHITECTURES}
+   */
+  readonly architectures?: readonly Architecture[];
 }
 
 /**
@@ -42,13 +55,17 @@ interface Header {
  * ```
  */
 export async function encodeSnapshot(snapshot: Snapshot): Promise<Uint8Array<ArrayBuffer>> {
-  const { context, memory, takenAt, source, isWhole, userRoot } = snapshot;
+  const { context, memory, takenAt, source, isWhole } = snapshot;
+  const { spans: _spans, rules, stage2: _stage2, userView, noTables: _none, ...data } = context;
+  const { assuredFrameBits: _bits, ...state } = data;
+  const { architecture } = rules;
   const header: Header = {
     takenAt: takenAt.toISOString(),
     source,
     isWhole,
-    ...userRoot !== undefined && { userRoot: formatAddress(userRoot) },
-    context: { ...context, root: formatAddress(context.root) },
+    ...userView !== undefined && { userRoot: formatAddress(userView) },
+    ...architecture !== ARCHITECTURES[0].name && { architecture },
+    context: { ...state, root: formatAddress(context.root) },
     failures: memory.failures.map((read) => ({ ...read, address: formatAddress(read.address) })),
   };
   const headerBytes = new TextEncoder().encode(JSON.stringify(header));
@@ -57,7 +74,7 @@ export async function encodeSnapshot(snapshot: Snapshot): Promise<Uint8Array<Arr
   const view = new DataView(head.buffer);
   view.setUint32(8, VERSION, true);
   view.setUint32(12, headerBytes.length, true);
-  const body = await through(pack(memory.pieces), new CompressionStream("gzip"));
+  const body = await compress(packPieces(memory.pieces));
   const content = join([head, headerBytes, body]);
   return join([content, await checksum(content)]);
 }
@@ -75,7 +92,10 @@ export async function encodeSnapshot(snapshot: Snapshot): Promise<Uint8Array<Arr
  * await assertRejects(() => decodeSnapshot(new Uint8Array(100)), SnapshotError);
  * ```
  */
-export async function decodeSnapshot(bytes: Uint8Array<ArrayBuffer>): Promise<Snapshot> {
+export async function decodeSnapshot(
+  bytes: Uint8Array<ArrayBuffer>,
+  options: DecodeSnapshotOptions = {},
+): Promise<Snapshot> {
   if (bytes.length < MAGIC.length || MAGIC.some((byte, i) => bytes[i] !== byte)) {
     throw new SnapshotError("Not a snapshot: the file does not start as one does");
   }
@@ -91,43 +111,35 @@ export async function decodeSnapshot(bytes: Uint8Array<ArrayBuffer>): Promise<Sn
   const expected = bytes.subarray(-CHECKSUM_BYTES);
   const actual = await checksum(content);
   if (actual.some((byte, i) => byte !== expected[i])) throw damaged("its checksum is wrong");
-  const bodyAt = HEAD_BYTES + view.getUint32(12, true);
+  const headerBytes = view.getUint32(12, true);
+  if (headerBytes > MAX_HEADER_BYTES) throw damaged("its header is longer than any");
+  const bodyAt = HEAD_BYTES + headerBytes;
   const header = readHeader(content.subarray(HEAD_BYTES, bodyAt));
-  const unpacked = await unpackBody(content.subarray(bodyAt));
-  const { root, ...context } = header.context;
+  const pieces = await unpackBody(content.subarray(bodyAt));
   return {
-    context: { ...context, root: parseAddress(root) },
-    memory: new PieceMemory(unpackPieces(unpacked), header.failures.map(readFailure)),
+    context: regimeOf(header, options.architectures ?? ARCHITECTURES),
+    memory: new PieceMemory(pieces, header.failures.map(readFailure)),
     takenAt: new Date(header.takenAt),
     source: header.source,
     isWhole: header.isWhole,
-    ...header.userRoot !== undefined && { userRoot: parseAddress(header.userRoot) },
   };
 }
 
-function pack(pieces: readonly MemoryPiece[]): Uint8Array<ArrayBuffer> {
-  return join(pieces.flatMap(({ address, bytes }) => {
-    const head = new Uint8Array(PIECE_HEAD_BYTES);
-    const view = new DataView(head.buffer);
-    view.setBigUint64(0, address, true);
-    view.setUint32(8, bytes.length, true);
-    return [head, bytes];
-  }));
-}
-
-function unpackPieces(bytes: Uint8Array<ArrayBuffer>): MemoryPiece[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const pieces: MemoryPiece[] = [];
-  for (let at = 0; at < bytes.length;) {
-    if (at + PIECE_HEAD_BYTES > bytes.length) throw damaged("a piece of memory is cut short");
-    const address = view.getBigUint64(at, true);
-    const length = view.getUint32(at + 8, true);
-    at += PIECE_HEAD_BYTES;
-    if (at + length > bytes.length) throw damaged("a piece of memory is cut short");
-    pieces.push({ address, bytes: bytes.slice(at, at + length) });
-    at += length;
+function regimeOf(header: Header, architectures: readonly Architecture[]): Regime {
+  const name = header.architecture ?? ARCHITECTURES[0].name;
+  const architecture = architectures.find((each) => each.name === name);
+  if (!architecture) {
+    throw new SnapshotError(
+      `The snapshot is of an architecture that this program does not know, ${
+        JSON.stringify(name)
+      }: ` +
+        "take a newer pagewalk",
+    );
   }
-  return pieces;
+  const { context, userRoot } = header;
+  const regime = architecture.regimeFrom({ ...context, root: parseAddress(context.root) });
+  if (!regime) throw damaged("its header is not that of a snapshot");
+  return userRoot === undefined ? regime : { ...regime, userView: parseAddress(userRoot) };
 }
 
 /** The checksum says that the header is what was written; this says that it was written by pagewalk. */
@@ -138,44 +150,22 @@ function readHeader(bytes: Uint8Array): Header {
   } catch (cause) {
     throw damaged("its header cannot be read", cause);
   }
-  const { takenAt, source, isWhole, context, failures, userRoot } = header ?? {};
+  const { takenAt, source, isWhole, context, failures, userRoot, architecture } = header ?? {};
   const isHeader = typeof takenAt === "string" && typeof source === "string" &&
     typeof isWhole === "boolean" && Array.isArray(failures) && !isNaN(Date.parse(takenAt)) &&
-    typeof context === "object" && isContext(context) &&
+    typeof context === "object" && isHex(context?.root) &&
+    (architecture === undefined || typeof architecture === "string") &&
     (userRoot === undefined || isHex(userRoot)) &&
     failures.every((read) =>
       isHex(read?.address) && Number.isSafeInteger(read.lengthBytes) &&
       ["outsideRam", "unreadable"].includes(read.failure)
     );
   if (!isHeader) throw damaged("its header is not that of a snapshot");
-  return { takenAt, source, isWhole, context, failures, ...userRoot !== undefined && { userRoot } };
-}
-
-const SWITCHES = [
-  "pageSizeExtension",
-  "executeDisable",
-  "writeProtect",
-  "smep",
-  "smap",
-  "userKeys",
-  "supervisorKeys",
-] as const satisfies (keyof PagingContext)[];
-
-function isContext(context: Header["context"] | null): boolean {
-  if (context === null) return false;
-  const { mode, root, physicalAddressBits, confidentialBit } = context;
-  return typeof mode === "string" && Object.hasOwn(PAGING_MODES, mode) && isHex(root) &&
-    SWITCHES.every((name) => typeof context[name] === "boolean") &&
-    isBitNumber(physicalAddressBits) &&
-    (confidentialBit === undefined || isConfidentialBit(confidentialBit));
-}
-
-function isConfidentialBit({ bit, whenSet }: ConfidentialBit): boolean {
-  return isBitNumber(bit) && ["private", "shared"].includes(whenSet);
-}
-
-function isBitNumber(value: unknown): boolean {
-  return Number.isInteger(value) && Number(value) >= 32 && Number(value) <= 52;
+  return {
+    ...{ takenAt, source, isWhole, context, failures },
+    ...userRoot !== undefined && { userRoot },
+    ...architecture !== undefined && { architecture },
+  };
 }
 
 function isHex(value: unknown): boolean {
@@ -186,27 +176,35 @@ function readFailure({ address, ...rest }: Header["failures"][number]): FailedRe
   return { ...rest, address: parseAddress(address) };
 }
 
-async function unpackBody(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+async function unpackBody(bytes: Uint8Array<ArrayBuffer>): Promise<MemoryPiece[]> {
+  const reader = new PieceReader();
   try {
-    return await through(bytes, new DecompressionStream("gzip"));
+    const unpacked = slices(bytes).pipeThrough(new DecompressionStream("gzip"));
+    for await (const chunk of unpacked) reader.take(chunk);
   } catch (cause) {
     if (cause instanceof SnapshotError) throw cause;
     throw damaged("its tables cannot be unpacked", cause);
   }
+  reader.end();
+  return reader.pieces;
 }
 
-async function through(
-  bytes: Uint8Array<ArrayBuffer>,
-  transform: CompressionStream | DecompressionStream,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of new Blob([bytes]).stream().pipeThrough(transform)) {
-    length += chunk.length;
-    if (length > MAX_UNPACKED_BYTES) throw damaged("it unpacks to more than any snapshot has");
-    chunks.push(chunk);
-  }
-  return join(chunks);
+/** All that a slice unpacks to is in memory at once, up to a thousand times its length. */
+const SLICE_BYTES = 4096;
+
+function slices(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (at >= bytes.length) return controller.close();
+      controller.enqueue(bytes.subarray(at, at += SLICE_BYTES));
+    },
+  }, { highWaterMark: 0 });
+}
+
+async function compress(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const packed = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
+  return new Uint8Array(await new Response(packed).arrayBuffer());
 }
 
 async function checksum(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
@@ -221,8 +219,4 @@ function join(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
     at += chunk.length;
   }
   return joined;
-}
-
-function damaged(how: string, cause?: unknown): SnapshotError {
-  return new SnapshotError(`The snapshot is damaged: ${how}; take it again`, { cause });
 }

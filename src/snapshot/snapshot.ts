@@ -1,5 +1,5 @@
-import { type PagingContext, withRoot } from "../arch/x86/paging_context.ts";
 import { checkOptions, OBJECT, type OptionCheck, type OptionShape } from "../core/options.ts";
+import { type Regime, withRoot } from "../translate/regime.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import { LIST_SHAPE, type ListOptions, listTables } from "../translate/listing.ts";
@@ -10,7 +10,7 @@ export interface PageTableSource {
   /** Where the tables are read. */
   readonly memory: PhysicalMemory;
   /** Their mode and root. */
-  readonly context: PagingContext;
+  readonly context: Regime;
 }
 
 /**
@@ -24,15 +24,12 @@ export interface Snapshot extends PageTableSource {
   readonly takenAt: Date;
   /** What it was taken of, for people: an endpoint, a process. */
   readonly source: string;
-  /** Under KPTI, the root that user code runs on, if the snapshot holds it. */
-  readonly userRoot?: bigint;
   /** False if the listing ended before all tables were read. */
   readonly isWhole: boolean;
 }
 
 /** Options of {@linkcode snapshot}. */
-export interface SnapshotOptions
-  extends Pick<ListOptions, "signal" | "onProgress" | "maxTables" | "userRoot"> {
+export interface SnapshotOptions extends Pick<ListOptions, "signal" | "onProgress" | "maxTables"> {
   /** Take only the tables of these addresses. */
   range?: AddressRange;
   /**
@@ -50,14 +47,13 @@ export const SNAPSHOT_SHAPE: OptionShape<SnapshotOptions> = {
   signal: LIST_SHAPE.signal,
   onProgress: LIST_SHAPE.onProgress,
   maxTables: LIST_SHAPE.maxTables,
-  userRoot: LIST_SHAPE.userRoot,
   range: OBJECT,
   source: ANY_TEXT,
 };
 
 /**
- * Takes a snapshot of an address space, and of its user half's root if there is one: every table is read once. A guest that runs meanwhile may change
- * tables that were read already; `frozen` stops it for the time.
+ * Takes a snapshot of an address space, in both views if the kernel keeps two: every table is read
+ * once. A guest that runs meanwhile may change tables that were read already; `frozen` stops it for the time.
  *
  * @throws {InvalidArgumentError} if the range cannot be used
  *
@@ -75,15 +71,15 @@ export const SNAPSHOT_SHAPE: OptionShape<SnapshotOptions> = {
  */
 export async function snapshot(
   memory: PhysicalMemory,
-  context: PagingContext,
+  context: Regime,
   options: SnapshotOptions = {},
 ): Promise<Snapshot> {
   checkOptions(options, "the options of a snapshot", SNAPSHOT_SHAPE);
   const { range = {}, source = "", ...list } = options;
   const recording = new RecordingMemory(memory);
   const takenAt = new Date();
-  const { userRoot } = list;
-  const contexts = [context, ...userRoot === undefined ? [] : [withRoot(context, userRoot)]];
+  const { userView } = context;
+  const contexts = [context, ...userView === undefined ? [] : [withRoot(context, userView)]];
   let isWhole = true;
   for (const each of contexts) {
     for await (const batch of listTables(recording, each, range, list)) {
@@ -93,6 +89,5 @@ export async function snapshot(
   return {
     memory: recording.recorded(),
     ...{ context, takenAt, source, isWhole },
-    ...userRoot !== undefined && { userRoot },
   };
 }

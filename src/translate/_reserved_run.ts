@@ -1,14 +1,13 @@
-import type { PagingModeName } from "../arch/x86/paging_context.ts";
-import { reservedCauses } from "../arch/x86/reserved_bits.ts";
 import type { ListedReservedBits } from "./listing_records.ts";
+import type { RegimeRules } from "./regime.ts";
 
 /** Joins neighbouring entries of one level that set bits which are reserved for the same causes. */
 export class ReservedRun {
-  readonly #mode: PagingModeName;
+  readonly #rules: RegimeRules;
   #run: ListedReservedBits | null = null;
 
-  constructor(mode: PagingModeName) {
-    this.#mode = mode;
+  constructor(rules: RegimeRules) {
+    this.#rules = rules;
   }
 
   /** Takes the next entry, and returns the run that it ends, if it does. */
@@ -32,7 +31,7 @@ export class ReservedRun {
   #continues(run: ListedReservedBits, next: ListedReservedBits): boolean {
     return next.address === run.address + BigInt(run.lengthBytes) &&
       next.entry.level === run.entry.level && next.entry.kind === run.entry.kind &&
-      reservedCauses(next.entry, this.#mode).join() ===
-        reservedCauses(run.entry, this.#mode).join();
+      this.#rules.reservedCauses(next.entry).join() ===
+        this.#rules.reservedCauses(run.entry).join();
   }
 }

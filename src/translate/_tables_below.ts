@@ -1,8 +1,8 @@
 import type { MemoryReadError } from "../memory/physical_memory.ts";
 import type { RightsOnTheWay } from "./_rights_on_the_way.ts";
-import { entryAt, type ListedSpace, partOf, spanOf, type Visit } from "./_visit.ts";
-import type { PageTableEntry } from "../arch/x86/entry.ts";
-import type { RightsSoFar } from "../arch/x86/rights.ts";
+import { depthBelow, entryAt, type ListedSpace, partOf, spanOf, type Visit } from "./_visit.ts";
+import type { PageTableEntry } from "./entry.ts";
+import type { RightsSoFar } from "./rights.ts";
 import type { TableEntries, TableReader } from "./table_reader.ts";
 
 /** What becomes of an entry that points to a table. */
@@ -20,6 +20,8 @@ export interface TablesBelowOptions {
   readonly maxTables: number;
   /** Whether a table is visited each time that it is reached. */
   readonly expandShared: boolean;
+  /** How many were visited before, in other ranges of the regime's addresses. */
+  readonly visited: number;
 }
 
 /** Reads under way at once for one table's children: enough to hide a monitor's round trips. */
@@ -41,8 +43,7 @@ export class TablesBelow {
   readonly #listedAt = new Map<bigint, bigint>();
   /** What was looked at below the table that is being listed and those above it, by depth. */
   readonly #ahead: Ahead[] = [];
-  /** The root is one. */
-  #count = 1;
+  #count: number;
 
   constructor(
     space: ListedSpace,
@@ -54,6 +55,7 @@ export class TablesBelow {
     this.#reader = reader;
     this.#rights = rights;
     this.#options = options;
+    this.#count = options.visited + 1; // The root is one.
   }
 
   /** How many tables are visited so far, those being read among them. */
@@ -84,14 +86,14 @@ export class TablesBelow {
     const soFar = this.#rights.behind(visit, entry);
     if (entry.reservedBits) return { is: "broken", entry, soFar };
     const { maxTables, expandShared } = this.#options;
-    const { address: base } = spanOf(visit, entry, this.#space.mode);
-    const { first, last } = partOf(this.#space, visit.depth + 1, base);
-    const { format } = this.#space.decoders[visit.depth + 1]!;
+    const { address: base } = spanOf(visit, entry);
+    const depth = depthBelow(visit, entry);
+    const { first, last } = partOf(this.#space, depth, base);
+    const { format } = this.#space.span.levels[depth]!;
     const isWhole = last - first + 1 === 2 ** format.indexBits;
     if (isWhole && !expandShared) {
-      const { user, writable, executable } = soFar.effective;
-      const rights = (user ? 1 : 0) + (writable ? 2 : 0) + (executable ? 4 : 0);
-      const key = entry.frame | BigInt(format.level * 8 + rights);
+      const rights = this.#rights.numberOf(soFar.effective);
+      const key = (entry.frame << 8n) | BigInt(depth * 16 + rights);
       const sharedWith = this.#listedAt.get(key);
       if (sharedWith !== undefined) return { is: "shared", sharedWith, entry, soFar };
       if (this.#count < maxTables) this.#listedAt.set(key, base);

@@ -1,6 +1,6 @@
 import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
 import { entryAt, spanOf, type Visit } from "./_visit.ts";
-import type { PagingMode } from "../arch/x86/modes.ts";
+import type { AddressSpan } from "./address_span.ts";
 import type { Listed, ListedChanged } from "./listing_records.ts";
 import { REREADINGS, shuffled } from "./reread.ts";
 import { type TableEntries, TableReader } from "./table_reader.ts";
@@ -11,7 +11,7 @@ const MAX_TABLES = 64;
 /** Entries of a table that records rest on. */
 interface UsedEntries {
   readonly visit: Visit;
-  /** The table, and what was read of it: the listed one, or KPTI's other root. */
+  /** The table, and what was read of it: the listed one, or the view of user code. */
   readonly table: bigint;
   readonly entries: TableEntries;
   /** The first and the last index. */
@@ -26,20 +26,20 @@ interface UsedEntries {
  */
 export class UsedTables {
   readonly #memory: PhysicalMemory;
-  readonly #mode: PagingMode;
+  readonly #span: AddressSpan;
   readonly #signal: AbortSignal | undefined;
   /** The tables that were listed since the last check or still are, and from which index on. */
   readonly #used = new Map<Visit, number>();
   /** Those of them, with all below, that are done. */
   readonly #ended = new Set<Visit>();
-  /** The user's root under KPTI, of which each entry goes with the same one of the kernel's root. */
-  #userRoot: { table: bigint; entries: TableEntries } | null = null;
+  /** The top table that user code sees, of which each entry goes with the same one of the kernel's. */
+  #userView: { table: bigint; entries: TableEntries } | null = null;
   /** Everything below was handed over. */
   #checkedTo = 0n;
 
-  constructor(memory: PhysicalMemory, mode: PagingMode, signal: AbortSignal | undefined) {
+  constructor(memory: PhysicalMemory, span: AddressSpan, signal: AbortSignal | undefined) {
     this.#memory = memory;
-    this.#mode = mode;
+    this.#span = span;
     this.#signal = signal;
   }
 
@@ -58,9 +58,9 @@ export class UsedTables {
     this.#ended.add(visit);
   }
 
-  /** Takes the user's root, if execute rights come from it. */
-  useUserRoot(table: bigint, entries: TableEntries): void {
-    this.#userRoot = { table, entries };
+  /** Takes the top table that user code sees, if rights come from it. */
+  useUserView(table: bigint, entries: TableEntries): void {
+    this.#userView = { table, entries };
   }
 
   /**
@@ -69,7 +69,7 @@ export class UsedTables {
    */
   async checked(batch: Listed[], end: bigint): Promise<Listed[]> {
     const changed = (await this.#changed()).flatMap(([visit, index]) => {
-      const { address, lengthBytes } = spanOf(visit, entryAt(visit, index), this.#mode);
+      const { address, lengthBytes } = spanOf(visit, entryAt(visit, index));
       const start = address > this.#checkedTo ? address : this.#checkedTo;
       const spanEnd = address + BigInt(lengthBytes);
       const last = spanEnd < end ? spanEnd : end;
@@ -89,7 +89,7 @@ export class UsedTables {
     const changed: [Visit, number][] = [];
     for (let readings = 0; readings < REREADINGS; readings++) {
       // A new reader each time: one keeps what it has read.
-      const reader = new TableReader(this.#memory, this.#mode.entryBytes, this.#signal);
+      const reader = new TableReader(this.#memory, this.#span, this.#signal);
       const found = await Promise.all(
         shuffled(used).map(async (part) => [part, await reader.read(part)] as const),
       );
@@ -108,8 +108,8 @@ export class UsedTables {
     const last = visit.next - 1;
     if (last < first) return [];
     const used = { visit, table: visit.table, entries: visit.entries, first, last };
-    if (visit.depth > 0 || this.#userRoot === null) return [used];
-    return [used, { ...used, ...this.#userRoot }];
+    if (visit.depth > 0 || this.#userView === null) return [used];
+    return [used, { ...used, ...this.#userView }];
   }
 }
 

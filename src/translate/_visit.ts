@@ -1,22 +1,20 @@
-import { canonicalize } from "../core/canonical.ts";
-import type { LinearInterval } from "./address_range.ts";
-import type { LevelDecoder, PageTableEntry } from "../arch/x86/entry.ts";
-import { type PagingMode, tableIndex } from "../arch/x86/modes.ts";
-import type { RightsSoFar } from "../arch/x86/rights.ts";
+import { type AddressInterval, type AddressSpan, extend } from "./address_span.ts";
+import { type LevelDecoder, type PageTableEntry, tableIndex } from "./entry.ts";
+import type { RightsSoFar } from "./rights.ts";
 import type { TableEntries } from "./table_reader.ts";
 
 /** Where a listing takes place: the tables' shape, and the part of the address space. */
 export interface ListedSpace {
-  readonly mode: PagingMode;
-  /** The decoder of each depth, the top table's first. */
-  readonly decoders: readonly LevelDecoder[];
-  readonly interval: LinearInterval;
+  readonly span: AddressSpan;
+  /** The translated bits of the first and the last address. */
+  readonly interval: AddressInterval;
 }
 
 /** A table being listed, between two of its entries. */
 export interface Visit {
-  /** How many tables lie above. */
+  /** How many levels lie above. */
   readonly depth: number;
+  readonly span: AddressSpan;
   readonly decoder: LevelDecoder;
   /** The table's physical address. */
   readonly table: bigint;
@@ -34,12 +32,12 @@ export interface Visit {
 
 /** The indexes of the table at a depth and a linear address that lie in the range. */
 export function partOf(
-  { mode, decoders, interval }: ListedSpace,
+  { span, interval }: ListedSpace,
   depth: number,
   base: bigint,
 ): { first: number; last: number } {
-  const { format } = decoders[depth]!;
-  const start = BigInt.asUintN(mode.linearAddressBits, base);
+  const { format } = span.levels[depth]!;
+  const start = BigInt.asUintN(span.addressBits, base);
   const end = start + (1n << BigInt(format.shift + format.indexBits));
   const { first, last } = interval;
   return {
@@ -54,16 +52,20 @@ export function entryAt({ decoder, entries, first, table }: Visit, index: number
   return decoder.decode(entries.raw(index - first), address, index);
 }
 
-/** The addresses that an entry covers. Only those of the root need their sign extended. */
+/** How deep the table lies that an entry points to. */
+export function depthBelow(visit: Visit, entry: PageTableEntry): number {
+  return visit.depth + 1 + (entry.skippedLevels ?? 0);
+}
+
+/** The addresses that an entry covers. Only those of the root need the bits above the translated ones. */
 export function spanOf(
   visit: Visit,
   entry: PageTableEntry,
-  { linearAddressBits }: PagingMode,
 ): { address: bigint; lengthBytes: number } {
   const { shift } = visit.decoder.format;
   const address = visit.base + (BigInt(entry.index) << BigInt(shift));
   return {
-    address: visit.depth === 0 ? canonicalize(address, linearAddressBits) : address,
+    address: visit.depth === 0 ? extend(visit.span, address) : address,
     lengthBytes: 2 ** shift,
   };
 }

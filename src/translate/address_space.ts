@@ -1,10 +1,10 @@
 import { type AddressLike, formatAddress, parseAddress } from "../core/address.ts";
 import { PagewalkError } from "../core/errors.ts";
-import { describeNoTables } from "../arch/x86/cpu_state.ts";
 import { checkOptions, type OptionShape, wholeNumberFrom } from "../core/options.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
-import { describeReservedBits } from "../arch/x86/reserved_bits.ts";
+import { describeNoTables } from "./no_tables.ts";
+import { describeReservedBits } from "./reserved_bits.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
+import { type Regime, spanAt } from "./regime.ts";
 import { type Walk, walk, type WalkOptions } from "./walk.ts";
 
 /** A read by linear address met a page that is not mapped, or whose tables could not be read. */
@@ -52,16 +52,16 @@ const SPACE_SHAPE: OptionShape<AddressSpaceOptions> = { keepTranslations: wholeN
  * assertEquals(text, "DMA page 0");
  * ```
  */
-export class AddressSpace {
+export class AddressSpace<R extends Regime = Regime> {
   /** The guest's physical memory. */
   readonly memory: PhysicalMemory;
   /** The mode and root of the tables. */
-  readonly context: PagingContext;
+  readonly context: R;
   readonly #limit: number;
   readonly #kept = new Map<bigint, bigint>();
 
   /** Creates the view; nothing is read yet. */
-  constructor(memory: PhysicalMemory, context: PagingContext, options: AddressSpaceOptions = {}) {
+  constructor(memory: PhysicalMemory, context: R, options: AddressSpaceOptions = {}) {
     checkOptions(options, "the options of an address space", SPACE_SHAPE);
     this.memory = memory;
     this.context = context;
@@ -134,9 +134,9 @@ export class AddressSpace {
   }
 }
 
-/** With paging off a linear address is the physical one, and has 32 bits (Intel SDM vol. 3, 3.3). */
-function withoutPaging({ address, mode }: Walk): bigint | null {
-  return mode === "none" && address < 1n << 32n ? address : null;
+/** Where addresses are not translated a linear one is the physical one, if it is one. */
+function withoutPaging({ address, regime }: Walk): bigint | null {
+  return spanAt(regime, address)?.levels.length === 0 ? address : null;
 }
 
 /**
@@ -160,7 +160,7 @@ export function describeFault(walk: Walk): string {
     case "notPresent":
       return `the ${walk.entry.name} entry is not present`;
     case "reservedBits":
-      return `the ${walk.entry.name} entry ${describeReservedBits(walk.entry, walk.mode)}: ` +
+      return `the ${walk.entry.name} entry ${describeReservedBits(walk.entry, walk.regime)}: ` +
         formatAddress(walk.entry.reservedBits);
     case "noTables":
       return describeNoTables(walk.why);

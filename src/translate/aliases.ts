@@ -1,12 +1,12 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
 import { checkOptions, OBJECT, type OptionShape, wholeNumberFrom } from "../core/options.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "./address_range.ts";
-import type { PageTableEntry } from "../arch/x86/entry.ts";
+import type { PageTableEntry } from "./entry.ts";
 import { LIST_SHAPE, type ListOptions, listTables } from "./listing.ts";
 import type { Listed, ListedSpan } from "./listing_records.ts";
-import { type DecidingLevels, type LeafRights, type Rights } from "../arch/x86/rights.ts";
+import type { Regime } from "./regime.ts";
+import type { DecidingLevels, LeafRights, Rights } from "./rights.ts";
 
 /** A linear address that reaches a physical one. */
 export interface Alias {
@@ -30,8 +30,7 @@ export interface Alias {
 export type AliasRecord = Alias | Extract<Listed, { kind: "unreadable" | "truncated" }>;
 
 /** Options of {@linkcode aliases}. */
-export interface AliasesOptions
-  extends Pick<ListOptions, "signal" | "onProgress" | "maxTables" | "userRoot"> {
+export interface AliasesOptions extends Pick<ListOptions, "signal" | "onProgress" | "maxTables"> {
   /** Look only here. */
   range?: AddressRange;
   /**
@@ -47,7 +46,6 @@ export const ALIASES_SHAPE: OptionShape<AliasesOptions> = {
   signal: LIST_SHAPE.signal,
   onProgress: LIST_SHAPE.onProgress,
   maxTables: LIST_SHAPE.maxTables,
-  userRoot: LIST_SHAPE.userRoot,
   range: OBJECT,
   maxAliases: wholeNumberFrom(0),
 };
@@ -78,7 +76,7 @@ export const ALIASES_SHAPE: OptionShape<AliasesOptions> = {
  */
 export async function* aliases(
   memory: PhysicalMemory,
-  context: PagingContext,
+  regime: Regime,
   physicalAddress: AddressLike,
   options: AliasesOptions = {},
 ): AsyncGenerator<AliasRecord> {
@@ -86,7 +84,7 @@ export async function* aliases(
   const target = parseAddress(physicalAddress);
   const { range = {}, maxAliases = 10_000, ...list } = options;
   const found: Alias[] = [];
-  for await (const batch of listTables(memory, context, range, list)) {
+  for await (const batch of listTables(memory, regime, range, list)) {
     for (const record of batch) {
       for (const alias of aliasesIn(record, target, found)) {
         if (found.length >= maxAliases) {
@@ -102,13 +100,17 @@ export async function* aliases(
   }
 }
 
-function* aliasesIn(record: Listed, target: bigint, found: readonly Alias[]): Generator<Alias> {
+function* aliasesIn(
+  record: Listed,
+  target: bigint,
+  found: readonly Alias[],
+): Generator<Alias> {
   switch (record.kind) {
     case "page": {
       const { leaf, effective, decidedBy, entry } = record;
       const address = addressIn(record, record.physicalAddress, target);
       if (address === null) return;
-      const pageSizeBytes = record.lengthBytes;
+      const pageSizeBytes = record.pageSizeBytes ?? record.lengthBytes;
       yield { kind: "alias", address, pageSizeBytes, entry, leaf, effective, decidedBy };
       return;
     }

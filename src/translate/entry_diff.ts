@@ -1,5 +1,6 @@
-import type { PagingModeName } from "../arch/x86/paging_context.ts";
-import { fieldsOf, fieldValue, levelFormat } from "../arch/x86/fields_of.ts";
+import { InvalidArgumentError } from "../core/errors.ts";
+import { fieldValue } from "./field_decoder.ts";
+import { levelOf, type Regime } from "./regime.ts";
 
 /** One field of an entry that is not what it was. */
 export interface FieldChange {
@@ -21,15 +22,16 @@ export interface FieldChange {
  * Says which fields of an entry changed. Where the entry changed its kind (a page became a table, or
  * absent) the fields are those of what it is now or, if it is absent now, of what it was.
  *
- * @param level the level of the table that holds the entry, 5 to 1; level 1 is the PT
- * @throws {InvalidArgumentError} if the mode has no such level
+ * @param level the level of the table that holds the entry, by the architecture's count
+ * @throws {InvalidArgumentError} if the regime has no such level
  *
  * @example Usage
  * ```ts
- * import { diffEntries } from "@pagewalk/pagewalk";
+ * import { diffEntries, pagingContext } from "@pagewalk/pagewalk";
  * import { assertEquals } from "@std/assert";
  *
- * const changes = diffEntries(0x800000003ff0a867n, 0x800000003ff0a863n, 1, "4-level");
+ * const context = pagingContext({ cr0: 0x80050033n, cr3: 0x1000n, cr4: 0x20n, efer: 0xd01n });
+ * const changes = diffEntries(0x800000003ff0a867n, 0x800000003ff0a863n, 1, context);
  * assertEquals(changes.map((c) => `${c.linuxName} ${c.before} -> ${c.after}`), ["_PAGE_USER 1 -> 0"]);
  * ```
  */
@@ -37,11 +39,13 @@ export function diffEntries(
   before: bigint,
   after: bigint,
   level: number,
-  mode: PagingModeName,
+  regime: Regime,
 ): FieldChange[] {
-  const shape = after & 1n || !(before & 1n) ? after : before;
-  const { fields } = fieldsOf(shape, levelFormat(level, mode), mode);
-  return fields.flatMap((field) => {
+  const decoder = levelOf(regime, level);
+  if (!decoder) throw new InvalidArgumentError(`No level ${level} in ${regime.mode} paging`, level);
+  const isGone = decoder.kindOf(after) === "notPresent";
+  const shape = isGone && decoder.kindOf(before) !== "notPresent" ? before : after;
+  return decoder.fieldsOf(shape).flatMap((field) => {
     const [was, is] = [fieldValue(before, field), fieldValue(after, field)];
     if (was === is) return [];
     const { low, width, name, linuxName } = field;

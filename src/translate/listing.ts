@@ -1,7 +1,5 @@
-import { canonicalize } from "../core/canonical.ts";
-import { NoTablesError, PAGING_OFF } from "../arch/x86/cpu_state.ts";
+import { NoTablesError } from "./no_tables.ts";
 import {
-  ADDRESS,
   BOOLEAN,
   checkOptions,
   FUNCTION,
@@ -9,7 +7,6 @@ import {
   SIGNAL,
   wholeNumberFrom,
 } from "../core/options.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
 import {
   MemoryReadError,
   type MemoryReadFailure,
@@ -19,13 +16,13 @@ import { PageRecords } from "./_page_records.ts";
 import { RightsOnTheWay } from "./_rights_on_the_way.ts";
 import { type Below, TablesBelow } from "./_tables_below.ts";
 import { UsedTables } from "./_used_tables.ts";
-import { entryAt, type ListedSpace, partOf, spanOf, type Visit } from "./_visit.ts";
-import { type AddressRange, linearInterval, parseRange } from "./address_range.ts";
-import { levelDecoders, type PageTableEntry } from "../arch/x86/entry.ts";
+import { depthBelow, entryAt, type ListedSpace, partOf, spanOf, type Visit } from "./_visit.ts";
+import { type AddressRange, parseRange } from "./address_range.ts";
+import { extend, intervalIn } from "./address_span.ts";
+import type { PageTableEntry } from "./entry.ts";
 import type { Listed } from "./listing_records.ts";
-import { PAGING_MODES } from "../arch/x86/modes.ts";
-import { decodeNotPresent } from "../arch/x86/not_present.ts";
-import { ALL_RIGHTS, type RightsSoFar } from "../arch/x86/rights.ts";
+import { type Regime, whyNoTables } from "./regime.ts";
+import type { RightsSoFar } from "./rights.ts";
 import { type TableEntries, TableReader } from "./table_reader.ts";
 
 /** How far a listing has come. */
@@ -69,11 +66,6 @@ export interface ListOptions {
    */
   maxTables?: number;
   /**
-   * Under kernel page-table isolation, the root that user code runs on: the kernel's root forbids
-   * execution of every user page, so that right is taken from there.
-   */
-  userRoot?: bigint;
-  /**
    * Read each table again, twice, before its records are handed over, and list what changed meanwhile as
    * that. Takes three times as long.
    *
@@ -92,7 +84,6 @@ export const LIST_SHAPE: OptionShape<ListOptions> = {
   tables: BOOLEAN,
   expandShared: BOOLEAN,
   maxTables: wholeNumberFrom(0),
-  userRoot: ADDRESS,
   recheck: BOOLEAN,
   signal: SIGNAL,
   onProgress: FUNCTION,
@@ -128,69 +119,91 @@ const BATCH = 512;
  */
 export async function* listTables(
   memory: PhysicalMemory,
-  context: PagingContext,
+  regime: Regime,
   range: AddressRange,
   options: ListOptions = {},
 ): AsyncGenerator<Listed[]> {
   checkOptions(options, "the options of a listing", LIST_SHAPE);
-  const mode = PAGING_MODES[context.mode];
-  const why = context.noTables ?? (mode.levels.length === 0 ? PAGING_OFF : undefined);
+  const why = whyNoTables(regime);
   if (why !== undefined) throw new NoTablesError(why);
-  const interval = linearInterval(parseRange(range), mode.linearAddressBits);
-  if (interval === null) return;
-  const space = { mode, interval, decoders: levelDecoders(context) };
-  yield* new Listing(memory, context, space, options).batches();
+  const whole = parseRange(range);
+  const tables = regime.stage2?.over(memory) ?? memory;
+  let visited = 0;
+  for (const span of regime.spans) {
+    const interval = intervalIn(whole, span);
+    if (interval === null) continue;
+    const listing = new Listing(tables, regime, { span, interval }, options, visited);
+    yield* listing.batches();
+    if (listing.isTruncated) return;
+    visited = listing.tables;
+  }
 }
 
 class Listing {
-  readonly #root: bigint;
+  readonly #regime: Regime;
   readonly #space: ListedSpace;
   readonly #options: ListOptions;
   readonly #reader: TableReader;
-  readonly #rights = new RightsOnTheWay();
+  readonly #rights: RightsOnTheWay;
   readonly #below: TablesBelow;
   readonly #pages: PageRecords;
   readonly #used: UsedTables | null;
   /** The tables that could not be read. */
   readonly #failures = new Map<bigint, MemoryReadFailure>();
+  #isTruncated = false;
 
   constructor(
     memory: PhysicalMemory,
-    context: PagingContext,
+    regime: Regime,
     space: ListedSpace,
     options: ListOptions,
+    visited: number,
   ) {
-    this.#root = context.root;
+    this.#regime = regime;
     this.#space = space;
     this.#options = options;
-    this.#reader = new TableReader(memory, space.mode.entryBytes, options.signal);
+    this.#reader = new TableReader(memory, space.span, options.signal);
+    this.#rights = new RightsOnTheWay(regime.rules);
     this.#below = new TablesBelow(space, this.#reader, this.#rights, {
       maxTables: options.maxTables ?? 131_072,
       expandShared: options.expandShared ?? false,
+      visited,
     });
-    this.#pages = new PageRecords(context);
+    this.#pages = new PageRecords(regime.rules.rights);
     const { recheck = false, signal } = options;
-    this.#used = recheck ? new UsedTables(memory, space.mode, signal) : null;
+    this.#used = recheck ? new UsedTables(memory, space.span, signal) : null;
+  }
+
+  /** Whether it ended early, as it had visited as many tables as it may. */
+  get isTruncated(): boolean {
+    return this.#isTruncated;
+  }
+
+  /** How many tables were visited so far, those of the spans before among them. */
+  get tables(): number {
+    return this.#below.count;
   }
 
   async *batches(): AsyncGenerator<Listed[]> {
     const part = partOf(this.#space, 0, 0n);
-    const { mode, decoders } = this.#space;
-    const table = this.#root;
+    const { span } = this.#space;
+    const table = span.table ?? this.#regime.root;
     const entries = await this.#reader.read({ table, ...part });
     if (entries instanceof MemoryReadError) {
-      const { level } = decoders[0]!.format;
-      const lengthBytes = 2 ** mode.linearAddressBits;
+      const { level } = span.levels[0]!.format;
+      const address = span.extension === "ones" ? extend(span, 0n) : 0n;
+      const lengthBytes = 2 ** span.addressBits;
       const { failure } = entries;
-      yield [{ kind: "unreadable", address: 0n, lengthBytes, level, table, failure }];
+      yield [{ kind: "unreadable", address, lengthBytes, level, table, failure }];
       return;
     }
-    const { userRoot, signal } = this.#options;
-    if (userRoot !== undefined && mode.entryBytes === 8) {
-      const top = await this.#rights.readUserRoot(this.#reader, { table: userRoot, ...part });
-      if (top !== null) this.#used?.useUserRoot(userRoot, top);
+    const { signal } = this.#options;
+    const { userView, rules } = this.#regime;
+    if (userView !== undefined && rules.views) {
+      const top = await this.#rights.readUserView(this.#reader, { table: userView, ...part });
+      if (top !== null) this.#used?.useUserView(userView, top);
     }
-    const visits = [this.#visit(0, table, 0n, entries, ALL_RIGHTS)];
+    const visits = [this.#visit(0, table, extend(span, 0n), entries, rules.rights.start)];
     let batch: Listed[] = [];
     for (let visit = visits.at(-1); visit !== undefined; visit = visits.at(-1)) {
       signal?.throwIfAborted();
@@ -198,7 +211,7 @@ class Listing {
       if (below === null) this.#used?.end(visit);
       if (batch.length >= BATCH || this.#used?.isDue) {
         const entry = below?.entry ?? entryAt(visit, visit.last);
-        const { address, lengthBytes } = spanOf(visit, entry, mode);
+        const { address, lengthBytes } = spanOf(visit, entry);
         yield await this.#checked(batch, below ? address : address + BigInt(lengthBytes));
         batch = [];
       }
@@ -210,7 +223,8 @@ class Listing {
         if (inside !== null) visits.push(inside);
       } else if (below.is === "tooMany") {
         const tables = this.#below.count;
-        batch.push({ kind: "truncated", ...spanOf(visit, below.entry, mode), tables });
+        batch.push({ kind: "truncated", ...spanOf(visit, below.entry), tables });
+        this.#isTruncated = true;
         break;
       }
     }
@@ -226,24 +240,24 @@ class Listing {
   /** Lists a table's entries up to the next one that points to a table; null if there is none. */
   #listUntilTable(visit: Visit, batch: Listed[]): Below | null {
     const { decoder, entries, first, last } = visit;
-    const { mode } = this.#space;
+    const mayPoint = visit.depth + 1 < visit.span.levels.length;
     while (visit.next <= last) {
       const index = visit.next++;
       const at = index - first;
       if (!entries.isPresent(at)) {
         if (this.#options.notPresent && !entries.isZero(at)) {
           const entry = entryAt(visit, index);
-          const content = decodeNotPresent(entry.raw, mode.name);
-          batch.push({ kind: "notPresent", ...spanOf(visit, entry, mode), entry, content });
+          const content = this.#regime.rules.absentContent(entry.raw);
+          batch.push({ kind: "notPresent", ...spanOf(visit, entry), entry, content });
         }
         continue;
       }
-      if (decoder.format.level > 1 && decoder.kindOf(entries.raw(at)) === "table") {
+      if (mayPoint && decoder.kindOf(entries.raw(at)) === "table") {
         const below = this.#below.next(visit);
         if (below.is === "tooMany") return below;
         if (this.#options.tables && below.is !== "broken") {
           const { entry, soFar } = below;
-          batch.push({ kind: "table", ...spanOf(visit, entry, mode), entry, rights: soFar });
+          batch.push({ kind: "table", ...spanOf(visit, entry), entry, rights: soFar });
         }
         if (below.is === "toVisit") return below;
         batch.push(this.#closed(visit, below));
@@ -252,7 +266,7 @@ class Listing {
       const entry = entryAt(visit, index);
       batch.push(
         entry.reservedBits
-          ? { kind: "reservedBits", ...spanOf(visit, entry, mode), entry, entries: 1 }
+          ? { kind: "reservedBits", ...spanOf(visit, entry), entry, entries: 1 }
           : this.#pages.page(visit, entry),
       );
     }
@@ -262,19 +276,18 @@ class Listing {
   /** What there is to say of an entry whose table is not visited. */
   #closed(visit: Visit, below: Below): Listed {
     const { entry } = below;
-    const span = spanOf(visit, entry, this.#space.mode);
+    const span = spanOf(visit, entry);
     if (below.is !== "shared") return { kind: "reservedBits", ...span, entry, entries: 1 };
     const failure = this.#failures.get(entry.frame);
     if (failure) return this.#unreadable(visit, entry, failure);
-    const { level } = this.#space.decoders[visit.depth + 1]!.format;
+    const { level } = visit.span.levels[depthBelow(visit, entry)]!.format;
     const { sharedWith } = below;
     return { kind: "shared", ...span, level, table: entry.frame, sharedWith, entry };
   }
 
   #unreadable(visit: Visit, entry: PageTableEntry, failure: MemoryReadFailure): Listed {
-    const { mode, decoders } = this.#space;
-    const { level } = decoders[visit.depth + 1]!.format;
-    const span = spanOf(visit, entry, mode);
+    const { level } = visit.span.levels[depthBelow(visit, entry)]!.format;
+    const span = spanOf(visit, entry);
     return { kind: "unreadable", ...span, level, table: entry.frame, failure, entry };
   }
 
@@ -286,8 +299,8 @@ class Listing {
   ): Promise<Visit | null> {
     const entries = await reading;
     if (!(entries instanceof MemoryReadError)) {
-      const { address } = spanOf(visit, entry, this.#space.mode);
-      return this.#visit(visit.depth + 1, entry.frame, address, entries, soFar);
+      const { address } = spanOf(visit, entry);
+      return this.#visit(depthBelow(visit, entry), entry.frame, address, entries, soFar);
     }
     this.#failures.set(entry.frame, entries.failure);
     batch.push(this.#unreadable(visit, entry, entries.failure));
@@ -302,8 +315,9 @@ class Listing {
     soFar: RightsSoFar,
   ): Visit {
     const { first, last } = partOf(this.#space, depth, base);
-    const decoder = this.#space.decoders[depth]!;
-    const visit = { depth, decoder, table, base, first, last, entries, soFar, next: first };
+    const { span } = this.#space;
+    const decoder = span.levels[depth]!;
+    const visit = { depth, span, decoder, table, base, first, last, entries, soFar, next: first };
     this.#below.begin(visit);
     this.#used?.begin(visit);
     return visit;
@@ -312,13 +326,12 @@ class Listing {
   #report(visit: Visit): void {
     const { onProgress } = this.#options;
     if (!onProgress) return;
-    const { first, last } = this.#space.interval;
-    const bits = this.#space.mode.linearAddressBits;
+    const { span, interval: { first, last } } = this.#space;
     const { shift, indexBits } = visit.decoder.format;
-    const done = BigInt.asUintN(bits, visit.base) + (1n << BigInt(shift + indexBits));
+    const done = BigInt.asUintN(span.addressBits, visit.base) + (1n << BigInt(shift + indexBits));
     const end = done > last ? last + 1n : done;
     onProgress({
-      address: canonicalize(BigInt.asUintN(bits, end - 1n), bits) + 1n,
+      address: extend(span, end - 1n) + 1n,
       fraction: Number(end - first) / Number(last - first + 1n),
       tables: this.#below.count,
       pages: this.#pages.count,

@@ -1,8 +1,6 @@
 import type { MemoryReadFailure } from "../memory/physical_memory.ts";
-import type { PageTableEntry } from "../arch/x86/entry.ts";
-import type { PagingLevel } from "../arch/x86/modes.ts";
-import type { NotPresentContent } from "../arch/x86/not_present.ts";
-import type { DecidingLevels, LeafRights, Rights, RightsSoFar } from "../arch/x86/rights.ts";
+import type { NotPresentContent, PageTableEntry } from "./entry.ts";
+import type { DecidingLevels, LeafRights, Rights, RightsSoFar } from "./rights.ts";
 
 /** The addresses that a record of a listing is about. They may reach past the range asked for. */
 export interface ListedSpan {
@@ -16,8 +14,10 @@ export interface ListedSpan {
 export interface ListedPage extends ListedSpan {
   /** Which kind of record this is. */
   readonly kind: "page";
-  /** The guest-physical address of the page; `lengthBytes` is its size. */
+  /** The guest-physical address of the page, or of its part that the entry maps. */
   readonly physicalAddress: bigint;
+  /** The size of the page in bytes, where it is not `lengthBytes`: several entries map it. */
+  readonly pageSizeBytes?: number;
   /** The entry that maps it. */
   readonly entry: PageTableEntry;
   /** What that entry says. Pages that are alike share this object, and the next two. */
@@ -52,8 +52,8 @@ export interface ListedReservedBits extends ListedSpan {
 export interface ListedUnreadable extends ListedSpan {
   /** Which kind of record this is. */
   readonly kind: "unreadable";
-  /** The table's level, 5 to 1. */
-  readonly level: PagingLevel;
+  /** The table's level. */
+  readonly level: number;
   /** The guest-physical address of the table. */
   readonly table: bigint;
   /** `outsideRam` if there is no RAM or ROM: the tables are corrupt. */
@@ -66,8 +66,8 @@ export interface ListedUnreadable extends ListedSpan {
 export interface ListedShared extends ListedSpan {
   /** Which kind of record this is. */
   readonly kind: "shared";
-  /** The table's level, 5 to 1. */
-  readonly level: PagingLevel;
+  /** The table's level. */
+  readonly level: number;
   /** The guest-physical address of the table. */
   readonly table: bigint;
   /** The linear address at which its contents were listed: each offset there holds here too. */

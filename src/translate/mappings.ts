@@ -1,13 +1,12 @@
-import type { PagingContext } from "../arch/x86/paging_context.ts";
 import { BOOLEAN, checkOptions, FUNCTION, LIST, type OptionShape } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "./address_range.ts";
-import { type CacheType, type PageAttributeTable, PAT_OF_LINUX } from "../arch/x86/cache_type.ts";
-import type { PageTableEntry } from "../arch/x86/entry.ts";
+import type { PageTableEntry } from "./entry.ts";
 import { LIST_SHAPE, type ListOptions, listTables } from "./listing.ts";
 import type { Listed, ListedPage, ListedSpan, ListedTable } from "./listing_records.ts";
 import { ReservedRun } from "./_reserved_run.ts";
-import { type DecidingLevels, type LeafRights, type Rights } from "../arch/x86/rights.ts";
+import type { Regime } from "./regime.ts";
+import type { DecidingLevels, LeafRights, Rights } from "./rights.ts";
 
 /** What the pages of a run have in common. Whether one was accessed or written is its own matter. */
 export type RunRights = Omit<LeafRights, "accessed" | "dirty">;
@@ -28,8 +27,8 @@ export interface Mapping extends ListedSpan {
   readonly effective: Rights;
   /** The level that decides each right. */
   readonly decidedBy: DecidingLevels;
-  /** How the processor may cache the pages, by the PAT that the options name. */
-  readonly cacheType: CacheType;
+  /** How the processor may cache the pages, by the table of cache types that the options name. */
+  readonly cacheType: string;
   /** The entry that maps the first page. */
   readonly entry: PageTableEntry;
 }
@@ -60,11 +59,11 @@ export interface MappingsOptions extends Omit<ListOptions, "tables"> {
    */
   filter?: (page: ListedPage) => boolean;
   /**
-   * What the PAT of the guest holds, which no monitor tells.
+   * What the guest's table of cache types holds (x86: the PAT), which no monitor tells.
    *
-   * @default {PAT_OF_LINUX}
+   * @default what Linux puts there (x86: `PAT_OF_LINUX`)
    */
-  pat?: PageAttributeTable;
+  pat?: readonly string[];
 }
 
 const { tables: _, ...LIST_CHECKS } = LIST_SHAPE;
@@ -100,15 +99,18 @@ export const MAPPINGS_SHAPE: OptionShape<MappingsOptions> = {
  */
 export async function* mappings(
   memory: PhysicalMemory,
-  context: PagingContext,
+  regime: Regime,
   range: AddressRange = {},
   options: MappingsOptions = {},
 ): AsyncGenerator<MappingRecord> {
   checkOptions(options, "the options of a listing", MAPPINGS_SHAPE);
-  const { pages = false, contiguous = false, filter, pat = PAT_OF_LINUX, ...list } = options;
-  const runs = new RunBuilder(pat, contiguous);
-  const reserved = new ReservedRun(context.mode);
-  for await (const batch of listTables(memory, context, range, list)) {
+  const { pages = false, contiguous = false, filter, pat, ...list } = options;
+  const { rules } = regime;
+  const types = pat ?? rules.cacheTypes;
+  const cacheTypeOf: CacheTypeOf = (leaf) => types[rules.cacheIndexOf(leaf)] ?? "unknown";
+  const runs = new RunBuilder(cacheTypeOf, contiguous);
+  const reserved = new ReservedRun(rules);
+  for await (const batch of listTables(memory, regime, range, list)) {
     for (const record of batch) {
       list.signal?.throwIfAborted();
       if (record.kind === "table") continue;
@@ -124,7 +126,7 @@ export async function* mappings(
       } else if (filter && !filter(record)) {
         yield* runs.end();
       } else if (pages) {
-        yield pageMapping(record, pat);
+        yield pageMapping(record, cacheTypeOf);
       } else {
         yield* runs.add(record);
       }
@@ -134,11 +136,13 @@ export async function* mappings(
   yield* reserved.end();
 }
 
+/** How the processor may cache a page, by what its entry says. */
+type CacheTypeOf = (leaf: RunRights | LeafRights) => string;
+
 /** A run that is still growing. */
 interface OpenRun {
   readonly first: ListedPage;
   readonly rights: RunRights;
-  pages: number;
   /** The linear and the guest-physical address after the last page. */
   end: bigint;
   physicalEnd: bigint;
@@ -149,12 +153,12 @@ interface OpenRun {
 
 /** Joins like pages. */
 class RunBuilder {
-  readonly #pat: PageAttributeTable;
+  readonly #cacheTypeOf: CacheTypeOf;
   readonly #contiguous: boolean;
   #run: OpenRun | null = null;
 
-  constructor(pat: PageAttributeTable, contiguous: boolean) {
-    this.#pat = pat;
+  constructor(cacheTypeOf: CacheTypeOf, contiguous: boolean) {
+    this.#cacheTypeOf = cacheTypeOf;
     this.#contiguous = contiguous;
   }
 
@@ -163,7 +167,6 @@ class RunBuilder {
     const run = this.#run;
     if (run !== null && this.#continues(run, page)) {
       run.isContiguous &&= page.physicalAddress === run.physicalEnd;
-      run.pages++;
       run.end += BigInt(page.lengthBytes);
       run.physicalEnd = page.physicalAddress + BigInt(page.lengthBytes);
       run.lastLeaf = page.leaf;
@@ -174,7 +177,6 @@ class RunBuilder {
     this.#run = {
       first: page,
       rights,
-      pages: 1,
       end: page.address + BigInt(page.lengthBytes),
       physicalEnd: page.physicalAddress + BigInt(page.lengthBytes),
       isContiguous: true,
@@ -187,18 +189,20 @@ class RunBuilder {
     const run = this.#run;
     if (run === null) return;
     this.#run = null;
-    const { first, pages, rights } = run;
+    const { first, rights } = run;
+    const lengthBytes = Number(run.end - first.address);
+    const pageSizeBytes = first.pageSizeBytes ?? first.lengthBytes;
     yield {
       kind: "mapping",
       address: first.address,
-      lengthBytes: pages * first.lengthBytes,
+      lengthBytes,
       physicalAddress: run.isContiguous ? first.physicalAddress : null,
-      pageSizeBytes: first.lengthBytes,
-      pages,
+      pageSizeBytes,
+      pages: Math.ceil(lengthBytes / pageSizeBytes),
       leaf: rights,
       effective: first.effective,
       decidedBy: first.decidedBy,
-      cacheType: this.#pat[rights.patIndex]!,
+      cacheType: this.#cacheTypeOf(rights),
       entry: first.entry,
     };
   }
@@ -206,6 +210,7 @@ class RunBuilder {
   #continues(run: OpenRun, page: ListedPage): boolean {
     const { first } = run;
     if (page.address !== run.end || page.lengthBytes !== first.lengthBytes) return false;
+    if (page.pageSizeBytes !== first.pageSizeBytes) return false;
     if (this.#contiguous && page.physicalAddress !== run.physicalEnd) return false;
     if (page.leaf === run.lastLeaf) return true;
     return sameFields(run.rights, page.leaf) && sameFields(first.effective, page.effective) &&
@@ -219,19 +224,19 @@ function sameFields<T extends object>(first: T, second: T): boolean {
   return true;
 }
 
-function pageMapping(page: ListedPage, pat: PageAttributeTable): Mapping {
+function pageMapping(page: ListedPage, cacheTypeOf: CacheTypeOf): Mapping {
   const { address, lengthBytes, physicalAddress, leaf, effective, decidedBy, entry } = page;
   return {
     kind: "mapping",
     address,
     lengthBytes,
     physicalAddress,
-    pageSizeBytes: lengthBytes,
+    pageSizeBytes: page.pageSizeBytes ?? lengthBytes,
     pages: 1,
     leaf,
     effective,
     decidedBy,
-    cacheType: pat[leaf.patIndex]!,
+    cacheType: cacheTypeOf(leaf),
     entry,
   };
 }

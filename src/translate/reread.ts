@@ -5,12 +5,9 @@
  */
 export const REREADINGS = 2;
 
-/** The accessed and dirty bits: the processor sets them whenever it likes (SDM volume 3, 4.8). */
-export const SET_BY_PROCESSOR = 0x60n;
-
-/** Whether an entry still says what it said, apart from accessed and dirty bits. */
-export function saysTheSame(before: bigint, now: bigint): boolean {
-  return ((before ^ now) & ~SET_BY_PROCESSOR) === 0n;
+/** Whether an entry still says what it said, apart from the bits that hardware sets whenever it likes. */
+export function saysTheSame(before: bigint, now: bigint, hardwareBits: bigint): boolean {
+  return ((before ^ now) & ~hardwareBits) === 0n;
 }
 
 /**

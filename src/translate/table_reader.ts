@@ -1,5 +1,8 @@
 import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
-import { SET_BY_PROCESSOR } from "./reread.ts";
+import type { AddressSpan } from "./address_span.ts";
+
+/** What of a span reading its tables takes. */
+export type EntryLayout = Pick<AddressSpan, "entryBytes" | "presentBits" | "hardwareBits">;
 
 /** The entries of a table, or of a part of it, as they stood in memory. */
 export class TableEntries {
@@ -8,9 +11,13 @@ export class TableEntries {
   readonly #low: Uint32Array;
   readonly #wide: BigUint64Array | null;
   readonly #stride: 1 | 2;
+  readonly #presentBits: number;
+  readonly #hardwareBits: number;
 
-  /** Takes the bytes of whole entries. */
-  constructor(bytes: Uint8Array, entryBytes: 4 | 8) {
+  /** Takes the bytes of whole entries of a span's tables. */
+  constructor(bytes: Uint8Array, { entryBytes, presentBits, hardwareBits }: EntryLayout) {
+    this.#presentBits = presentBits;
+    this.#hardwareBits = Number(hardwareBits);
     // Typed arrays are little-endian on every machine that Deno runs on, as entries are; they need
     // an aligned start, which a slice of a larger read may not have.
     const aligned = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
@@ -23,7 +30,7 @@ export class TableEntries {
 
   /** Says whether an entry is present. Making a bigint of each entry first takes three times as long. */
   isPresent(index: number): boolean {
-    return (this.#low[index * this.#stride]! & 1) !== 0;
+    return (this.#low[index * this.#stride]! & this.#presentBits) !== 0;
   }
 
   /** Says whether all bits of an entry are clear. */
@@ -33,12 +40,12 @@ export class TableEntries {
   }
 
   /**
-   * Whether an entry says what one of a later reading says, apart from accessed and dirty bits. Comparing
+   * Whether an entry says what one of a later reading says, apart from what hardware sets. Comparing
    * bigints takes four times as long.
    */
   saysTheSame(index: number, later: TableEntries, laterIndex: number): boolean {
     const [at, other] = [index * this.#stride, laterIndex * this.#stride];
-    return ((this.#low[at]! ^ later.#low[other]!) & ~Number(SET_BY_PROCESSOR)) === 0 &&
+    return ((this.#low[at]! ^ later.#low[other]!) & ~this.#hardwareBits) === 0 &&
       (this.#wide === null || this.#low[at + 1] === later.#low[other + 1]);
   }
 
@@ -67,15 +74,15 @@ const MAX_KEPT = 512;
  */
 export class TableReader {
   readonly #memory: PhysicalMemory;
-  readonly #entryBytes: 4 | 8;
+  readonly #layout: EntryLayout;
   readonly #signal: AbortSignal | undefined;
   readonly #kept = new Map<string, Promise<TableEntries | MemoryReadError>>();
   #reads = 0;
 
   /** Reads from a memory; the signal ends the reads that are under way. */
-  constructor(memory: PhysicalMemory, entryBytes: 4 | 8, signal?: AbortSignal) {
+  constructor(memory: PhysicalMemory, layout: EntryLayout, signal?: AbortSignal) {
     this.#memory = memory;
-    this.#entryBytes = entryBytes;
+    this.#layout = layout;
     this.#signal = signal;
   }
 
@@ -107,12 +114,13 @@ export class TableReader {
 
   async #ask({ table, first, last }: TablePart): Promise<TableEntries | MemoryReadError> {
     this.#reads++;
-    const address = table + BigInt(first * this.#entryBytes);
+    const { entryBytes } = this.#layout;
+    const address = table + BigInt(first * entryBytes);
     const options = this.#signal ? { signal: this.#signal } : {};
     try {
-      const lengthBytes = (last - first + 1) * this.#entryBytes;
+      const lengthBytes = (last - first + 1) * entryBytes;
       const bytes = await this.#memory.read(address, lengthBytes, options);
-      return new TableEntries(bytes, this.#entryBytes);
+      return new TableEntries(bytes, this.#layout);
     } catch (error) {
       if (error instanceof MemoryReadError) return error;
       throw error;

@@ -1,31 +1,27 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
-import { isCanonical } from "../core/canonical.ts";
-import { type NoTables, PAGING_OFF } from "../arch/x86/cpu_state.ts";
+import { mayBeBeyond } from "./frame_bits.ts";
+import type { NoTables } from "./no_tables.ts";
 import { BOOLEAN, checkOptions, type OptionShape, SIGNAL } from "../core/options.ts";
-import type { PagingContext, PagingModeName } from "../arch/x86/paging_context.ts";
 import {
   MemoryReadError,
   type MemoryReadFailure,
   type PhysicalMemory,
 } from "../memory/physical_memory.ts";
-import { mayBeBeyond } from "../arch/x86/physical_bits.ts";
-import { type LevelDecoder, levelDecoders, type PageTableEntry } from "../arch/x86/entry.ts";
-import { PAGING_MODES, type PagingLevel, tableIndex } from "../arch/x86/modes.ts";
-import {
-  type DecidingLevels,
-  effectiveRights,
-  type LeafRights,
-  leafRightsOf,
-  type Rights,
-} from "../arch/x86/rights.ts";
+import type { AddressSpan } from "./address_span.ts";
+import { type PageTableEntry, tableIndex } from "./entry.ts";
+import { type Regime, spanAt, whyNoTables } from "./regime.ts";
+import { type DecidingLevels, type LeafRights, type Rights, settledRights } from "./rights.ts";
 import { REREADINGS, saysTheSame, shuffled } from "./reread.ts";
+import type { SecondStageMemory, SecondStageRecord } from "./second_stage_rule.ts";
 
 /** What every walk tells, however it ended. */
 export interface WalkRecord {
   /** The linear (virtual) address that was looked up. */
   readonly address: bigint;
-  /** The paging mode. */
-  readonly mode: PagingModeName;
+  /** The regime by which it was looked up. */
+  readonly regime: Regime;
+  /** The regime's name, such as `4-level`. */
+  readonly mode: string;
   /** The guest-physical address of the top table. */
   readonly root: bigint;
   /** Every entry that was read, from the root down. */
@@ -35,6 +31,11 @@ export interface WalkRecord {
    * from accessed and dirty bits: the guest was changing its tables, so walk again.
    */
   readonly changedDuringWalk: boolean;
+  /**
+   * In a guest within a guest, every translation by the second stage, in order: of each table's
+   * address, and of the result.
+   */
+  readonly secondStage?: readonly SecondStageRecord[];
 }
 
 /** The address maps to a page. */
@@ -43,6 +44,8 @@ export interface MappedWalk extends WalkRecord {
   readonly outcome: "mapped";
   /** The guest-physical address that the linear address translates to. */
   readonly physicalAddress: bigint;
+  /** With a second stage: what the linear address translates to before it. */
+  readonly intermediateAddress?: bigint;
   /** The size of the page in bytes. */
   readonly pageSizeBytes: number;
   /** What the last entry says. */
@@ -60,7 +63,7 @@ export interface NotPresentWalk extends WalkRecord {
   /** The walk ended at an entry whose present bit is clear. */
   readonly outcome: "notPresent";
   /** The level of the entry that is not present. */
-  readonly level: PagingLevel;
+  readonly level: number;
   /** The entry that is not present. */
   readonly entry: PageTableEntry;
 }
@@ -70,7 +73,7 @@ export interface ReservedBitsWalk extends WalkRecord {
   /** The walk ended at an entry that sets reserved bits. */
   readonly outcome: "reservedBits";
   /** The level of that entry. */
-  readonly level: PagingLevel;
+  readonly level: number;
   /** That entry; its `reservedBits` tells which. */
   readonly entry: PageTableEntry;
 }
@@ -86,7 +89,7 @@ export interface UnreadableWalk extends WalkRecord {
   /** The walk could not go on. */
   readonly outcome: "unreadable";
   /** The level of the entry that could not be read. */
-  readonly level: PagingLevel;
+  readonly level: number;
   /** The guest-physical address of the entry that could not be read. */
   readonly entryAddress: bigint;
   /** `outsideRam` if the table pointer leads outside RAM and ROM: the tables are corrupt. */
@@ -150,69 +153,131 @@ export const WALK_SHAPE: OptionShape<WalkOptions> = { signal: SIGNAL, recheck: B
  */
 export async function walk(
   memory: PhysicalMemory,
-  context: PagingContext,
+  regime: Regime,
   address: AddressLike,
   options: WalkOptions = {},
 ): Promise<Walk> {
   checkOptions(options, "the options of a walk", WALK_SHAPE);
   const target = parseAddress(address);
-  const mode = PAGING_MODES[context.mode];
+  const { mode, root } = regime;
   const steps: PageTableEntry[] = [];
-  const record = {
-    address: target,
-    mode: mode.name,
-    root: context.root,
-    steps,
-    changedDuringWalk: false,
-  };
-  const decoders = levelDecoders(context);
-  const why = context.noTables ?? (decoders.length === 0 ? PAGING_OFF : undefined);
+  const record = { address: target, regime, mode, root, steps, changedDuringWalk: false };
+  const why = whyNoTables(regime);
   if (why !== undefined) return { ...record, outcome: "noTables", why };
-  if (!isCanonical(target, mode.linearAddressBits)) return { ...record, outcome: "nonCanonical" };
-
-  const ended = await descend(memory, context, decoders, record, options.signal);
+  const span = spanAt(regime, target);
+  if (span === undefined) return { ...record, outcome: "nonCanonical" };
+  const { signal } = options;
+  /** What was read beside the steps. */
+  const others: EntryRead[] = [];
+  const stage2 = regime.stage2?.over(memory);
+  const tables = stage2 ?? memory;
+  let ended = await descend(tables, span, record, others, signal);
+  if (stage2) ended = await throughSecondStage(stage2, ended, signal);
   if (options.recheck === false) return ended;
   return {
     ...ended,
-    changedDuringWalk: await changed(memory, mode.entryBytes, steps, options.signal),
+    changedDuringWalk: await changed(tables, span, [...steps, ...others], signal),
   };
 }
 
-async function descend(
-  memory: PhysicalMemory,
-  context: PagingContext,
-  decoders: readonly LevelDecoder[],
-  record: WalkRecord & { steps: PageTableEntry[] },
+/** What a walk comes to once its result is translated by the second stage too. */
+async function throughSecondStage(
+  memory: SecondStageMemory,
+  walk: Walk,
   signal: AbortSignal | undefined,
 ): Promise<Walk> {
-  let table = context.root;
-  for (const decoder of decoders) {
+  if (walk.outcome !== "mapped") return { ...walk, secondStage: memory.records };
+  const { physicalAddress: intermediateAddress, decidedBy: { present: level } } = walk;
+  const found = await memory.translate(intermediateAddress, signal ? { signal } : {});
+  const secondStage = memory.records;
+  if (typeof found === "bigint") {
+    return { ...walk, physicalAddress: found, intermediateAddress, secondStage };
+  }
+  const { address, regime, mode, root, steps, changedDuringWalk } = walk;
+  return {
+    ...{ address, regime, mode, root, steps, changedDuringWalk, secondStage },
+    ...{ outcome: "unreadable", level, entryAddress: intermediateAddress, failure: found.failure },
+  };
+}
+
+/** An entry as it was read. */
+type EntryRead = Pick<PageTableEntry, "address" | "raw">;
+
+async function descend(
+  memory: PhysicalMemory,
+  span: AddressSpan,
+  record: WalkRecord & { steps: PageTableEntry[] },
+  others: EntryRead[],
+  signal: AbortSignal | undefined,
+): Promise<Walk> {
+  const { address, regime, steps } = record;
+  const { entryBytes, levels } = span;
+  const { rights } = regime.rules;
+  let table = span.table ?? regime.root;
+  for (let depth = 0; depth < levels.length; depth++) {
+    const decoder = levels[depth]!;
     const { level, shift } = decoder.format;
-    const index = tableIndex(record.address, decoder.format);
-    const entryAddress = table + BigInt(index * decoder.entryBytes);
-    const raw = await readEntry(memory, entryAddress, decoder.entryBytes, signal);
+    const index = tableIndex(address, decoder.format);
+    const entryAddress = table + BigInt(index * entryBytes);
+    const raw = await readEntry(memory, entryAddress, entryBytes, signal);
     if (typeof raw !== "bigint") {
       return { ...record, outcome: "unreadable", level, entryAddress, failure: raw.failure };
     }
     const entry = decoder.decode(raw, entryAddress, index);
-    record.steps.push(entry);
+    steps.push(entry);
     if (entry.kind === "notPresent") return { ...record, outcome: "notPresent", level, entry };
     if (entry.reservedBits) return { ...record, outcome: "reservedBits", level, entry };
     if (entry.kind === "page") {
-      const offset = record.address & ((1n << BigInt(shift)) - 1n);
+      const pageShift = entry.pageShift ?? shift;
+      const offset = address & ((1n << BigInt(pageShift)) - 1n);
+      const [first, ...below] = steps;
+      const seen = await topSeen(memory, span, regime, first!, signal);
+      if (seen.counterpart) others.push(seen.counterpart);
       return {
         ...record,
         outcome: "mapped",
         physicalAddress: entry.frame | offset,
-        pageSizeBytes: 2 ** shift,
-        ...mayBeBeyond(context, entry.frame) && { mayBeBeyond: true },
-        leaf: leafRightsOf(entry, context.userKeys || context.supervisorKeys),
-        ...effectiveRights(record.steps),
+        pageSizeBytes: 2 ** pageShift,
+        ...mayBeBeyond(regime, entry.frame) && { mayBeBeyond: true },
+        leaf: rights.leafOf(entry),
+        ...settledRights(rights, [seen.top, ...below]),
       };
+    }
+    depth += entry.skippedLevels ?? 0;
+    // The bits that the levels left out would index must be 0: the table below covers no more.
+    if (entry.skippedLevels && skippedBits(address, shift, levels[depth + 1]!.format) !== 0n) {
+      return { ...record, outcome: "notPresent", level, entry };
     }
     table = entry.frame;
   }
-  throw new Error("A paging mode's last level must map pages");
+  throw new Error("A regime's last level must map pages");
+}
+
+/** The bits of an address between those that index a table and those below an entry. */
+function skippedBits(
+  address: bigint,
+  shift: number,
+  below: { shift: number; indexBits: number },
+): bigint {
+  return (address & ((1n << BigInt(shift)) - 1n)) >> BigInt(below.shift + below.indexBits);
+}
+
+/** The top entry as user code sees it, where the kernel keeps two views; and its entry in the other. */
+async function topSeen(
+  memory: PhysicalMemory,
+  span: AddressSpan,
+  regime: Regime,
+  top: PageTableEntry,
+  signal: AbortSignal | undefined,
+): Promise<{ top: PageTableEntry; counterpart?: EntryRead }> {
+  const { rules: { views }, userView } = regime;
+  if (userView === undefined || !views) return { top };
+  const address = userView + BigInt(top.index * span.entryBytes);
+  const raw = await readEntry(memory, address, span.entryBytes, signal);
+  // A view that cannot be read is none: the rights then stay as the walked tables have them.
+  if (typeof raw !== "bigint") return { top };
+  const seen = span.levels[0]!.decode(views.asUserSees(top.raw, raw), top.address, top.index);
+  return { top: seen, counterpart: { address, raw } };
 }
 
 /** Reads one entry; a read that fails is returned, since it is an answer of the walk. */
@@ -234,15 +299,15 @@ async function readEntry(
 
 async function changed(
   memory: PhysicalMemory,
-  entryBytes: 4 | 8,
-  steps: readonly PageTableEntry[],
+  { entryBytes, hardwareBits }: AddressSpan,
+  steps: readonly EntryRead[],
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   for (let readings = 0; readings < REREADINGS; readings++) {
     const same = await Promise.all(
       shuffled(steps).map(async (step) => {
         const raw = await readEntry(memory, step.address, entryBytes, signal);
-        return typeof raw === "bigint" && saysTheSame(step.raw, raw);
+        return typeof raw === "bigint" && saysTheSame(step.raw, raw, hardwareBits);
       }),
     );
     if (same.includes(false)) return true;

@@ -1,15 +1,13 @@
-import { isCanonical } from "../core/canonical.ts";
-import { describeNoTables, type NoTables } from "../arch/x86/cpu_state.ts";
-import type { NotPresentContent } from "../arch/x86/not_present.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
-import type { AddressRange } from "../translate/address_range.ts";
-import type { PageTableEntry } from "../arch/x86/entry.ts";
-import type { Listed, ListedPage } from "../translate/listing_records.ts";
-import { PAGING_MODES } from "../arch/x86/modes.ts";
-import { describeMayBeBeyond, mayBeBeyond } from "../arch/x86/physical_bits.ts";
-import { describeReservedBits } from "../arch/x86/reserved_bits.ts";
 import { describeRootOutsideRam } from "../translate/address_space.ts";
-import type { LeafRights } from "../arch/x86/rights.ts";
+import type { AddressRange } from "../translate/address_range.ts";
+import { intervalsOf } from "../translate/address_span.ts";
+import type { NotPresentContent, PageTableEntry } from "../translate/entry.ts";
+import { describeMayBeBeyond, mayBeBeyond } from "../translate/frame_bits.ts";
+import type { Listed, ListedPage } from "../translate/listing_records.ts";
+import { describeNoTables, type NoTables } from "../translate/no_tables.ts";
+import type { Regime } from "../translate/regime.ts";
+import { describeReservedBits } from "../translate/reserved_bits.ts";
+import type { LeafRights } from "../translate/rights.ts";
 import { wholePages } from "./_whole_pages.ts";
 import { completeExpectation, type Expectation } from "./expectation.ts";
 import type { GapCause, JudgedGap, JudgedPart } from "./range_verdict.ts";
@@ -20,7 +18,7 @@ export class RangeJudge {
   /** The first address of the range, and the first behind it. */
   readonly start: bigint;
   readonly end: bigint;
-  readonly #context: PagingContext;
+  readonly #regime: Regime;
   readonly #expectation: ReturnType<typeof completeExpectation>;
   /** Pages that are alike share their rights' object, so each kind is judged once. */
   readonly #judged = new Map<LeafRights, ReturnType<typeof judgePage>>();
@@ -29,17 +27,18 @@ export class RangeJudge {
   #gap: JudgedGap | null = null;
   #knownBits: bigint | null = null;
 
-  constructor(context: PagingContext, range: Required<AddressRange>, expectation: Expectation) {
+  constructor(regime: Regime, range: Required<AddressRange>, expectation: Expectation) {
     ({ start: this.start, end: this.end } = wholePages(range));
-    this.#context = context;
+    this.#regime = regime;
     this.#expectation = completeExpectation(expectation);
     this.#at = this.start;
   }
 
   /** Whether it takes MAXPHYADDR to judge one of these records. */
   needsPhysicalBits(records: readonly Listed[]): boolean {
-    if (!this.#context.physicalAddressBitsAssumed || this.#knownBits !== null) return false;
-    return records.some((r) => r.kind === "page" && mayBeBeyond(this.#context, r.entry.frame));
+    const { assuredFrameBits } = this.#regime;
+    if (assuredFrameBits === undefined || this.#knownBits !== null) return false;
+    return records.some((r) => r.kind === "page" && mayBeBeyond(this.#regime, r.entry.frame));
   }
 
   /** Takes MAXPHYADDR. */
@@ -61,9 +60,7 @@ export class RangeJudge {
       case "reservedBits":
         return this.#noPage(
           "reservedBits",
-          `the ${record.entry.name} entry ${
-            describeReservedBits(record.entry, this.#context.mode)
-          }`,
+          `the ${record.entry.name} entry ${describeReservedBits(record.entry, this.#regime)}`,
           end,
           parts,
           record.entry,
@@ -115,7 +112,7 @@ export class RangeJudge {
       kind: "page",
       address,
       lengthBytes: Number(end - address),
-      pageSizeBytes: page.lengthBytes,
+      pageSizeBytes: page.pageSizeBytes ?? page.lengthBytes,
       physicalAddress: page.physicalAddress + (address - page.address),
       entry,
       leaf,
@@ -128,26 +125,27 @@ export class RangeJudge {
   /** Why a page that lies too high is not judged, or null. */
   #beyond({ entry }: ListedPage): [GapCause, string] | null {
     const { frame } = entry;
+    const { assuredFrameBits, rules: { frameLimitName } } = this.#regime;
     if (this.#knownBits !== null) {
       if (frame >> this.#knownBits === 0n) return null;
       return [
         "reservedBits",
-        `the ${entry.name} entry is present but sets address bits at or above MAXPHYADDR ` +
+        `the ${entry.name} entry is present but sets address bits at or above ${frameLimitName} ` +
         `(${this.#knownBits})`,
       ];
     }
-    if (!mayBeBeyond(this.#context, frame)) return null;
-    return ["beyondKnown", describeMayBeBeyond(frame & -(1n << 36n))];
+    if (assuredFrameBits === undefined || !mayBeBeyond(this.#regime, frame)) return null;
+    return [
+      "beyondKnown",
+      describeMayBeBeyond(this.#regime, frame & -(1n << BigInt(assuredFrameBits))),
+    ];
   }
 
   #judge(page: Pick<ListedPage, "leaf" | "effective" | "decidedBy">): ReturnType<typeof judgePage> {
     let judged = this.#judged.get(page.leaf);
     if (!judged) {
       const { leaf, effective, decidedBy } = page;
-      judged = judgePage(
-        { mode: this.#context.mode, leaf, effective, decidedBy },
-        this.#expectation,
-      );
+      judged = judgePage({ regime: this.#regime, leaf, effective, decidedBy }, this.#expectation);
       if (this.#judged.size >= 4096) this.#judged.clear();
       this.#judged.set(leaf, judged);
     }
@@ -156,21 +154,21 @@ export class RangeJudge {
 
   /** Between records nothing is mapped, and in the middle of the address space nothing can be. */
   #nothingUntil(address: bigint, parts: JudgedPart[]): void {
-    const bits = PAGING_MODES[this.#context.mode].linearAddressBits;
+    const intervals = this.#regime.spans.flatMap(intervalsOf);
     while (this.#at < address) {
-      const valid = isCanonical(this.#at, bits);
-      // Addresses stop being valid at the end of the lower half, and are again in the upper half.
-      const lowerEnd = bits === 32 ? 1n << 32n : 1n << BigInt(bits - 1);
-      const upperStart = bits === 32 ? 1n << 64n : (1n << 64n) - lowerEnd;
-      const border = valid ? (this.#at < lowerEnd ? lowerEnd : 1n << 64n) : upperStart;
+      const inside = intervals.find(({ first, last }) => first <= this.#at && this.#at <= last);
+      const next = intervals.find(({ first }) => first > this.#at);
+      const border = inside ? inside.last + 1n : next?.first ?? 1n << 64n;
       const end = border < address ? border : address;
-      if (valid) this.#noPage("notPresent", "no page is mapped", end, parts);
-      else {this.#noPage(
+      if (inside) this.#noPage("notPresent", "no page is mapped", end, parts);
+      else {
+        this.#noPage(
           "nonCanonical",
-          `not an address of ${this.#context.mode} paging`,
+          `not an address of ${this.#regime.mode} paging`,
           end,
           parts,
-        );}
+        );
+      }
     }
   }
 

@@ -1,5 +1,5 @@
-import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { AddressRange } from "../translate/address_range.ts";
+import type { Regime } from "../translate/regime.ts";
 import { wholePages } from "./_whole_pages.ts";
 import type { Expectation } from "./expectation.ts";
 import type { JudgedGap, JudgedPageOfRange, JudgedPart, RangeVerdict } from "./range_verdict.ts";
@@ -8,7 +8,10 @@ import type { JudgedGap, JudgedPageOfRange, JudgedPart, RangeVerdict } from "./r
 export class RangeTally {
   /** How many tables were visited. */
   tables = 0;
-  readonly #about: Pick<RangeVerdict, "address" | "lengthBytes" | "mode" | "root" | "expectation">;
+  readonly #about: Pick<
+    RangeVerdict,
+    "address" | "lengthBytes" | "regime" | "mode" | "root" | "expectation"
+  >;
   readonly #keep: number;
   readonly #count = { pass: 0, fail: 0, inconclusive: 0 };
   readonly #failures: JudgedPageOfRange[] = [];
@@ -17,14 +20,15 @@ export class RangeTally {
   #firstFailure: bigint | null = null;
 
   constructor(
-    context: PagingContext,
+    regime: Regime,
     range: Required<AddressRange>,
     expectation: Expectation,
     keep: number,
   ) {
     const { start, end } = wholePages(range);
-    const { mode, root } = context;
-    this.#about = { address: start, lengthBytes: Number(end - start), mode, root, expectation };
+    const { mode, root } = regime;
+    const lengthBytes = Number(end - start);
+    this.#about = { address: start, lengthBytes, regime, mode, root, expectation };
     this.#keep = keep;
   }
 

@@ -1,6 +1,9 @@
 import { InvalidArgumentError } from "../core/errors.ts";
 import { BOOLEAN, checkOptions, oneOfWords, type OptionShape } from "../core/options.ts";
-import { type Right, RIGHTS } from "../arch/x86/rights.ts";
+import type { Right } from "../translate/rights.ts";
+
+/** The rights that an expectation can name. */
+const RIGHTS = ["user", "writable", "executable"] as const satisfies readonly Right[];
 
 /** What a mapping is expected to be. What is not named may be either way. */
 export interface Expectation {

@@ -1,5 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { diffEntries } from "../translate/entry_diff.ts";
+import { spanAt } from "../translate/regime.ts";
 import type { Walk } from "../translate/walk.ts";
 import { type Expectation, USER_CLEARED } from "./expectation.ts";
 import { judge, type Verdict } from "./verdict.ts";
@@ -15,9 +16,6 @@ export interface LoggedEntry {
   /** Why the record says nothing: it cannot be read, or contradicts another. */
   readonly problem?: string;
 }
-
-/** The processor sets these whenever it likes, so a log's entry may differ in them. */
-const ACCESSED_AND_DIRTY = 0x60n;
 
 /**
  * Judges a walk against an expectation and against the entry that a kernel log says was left there.
@@ -49,6 +47,9 @@ export function judgeLogged(
   }
   const found = walk.steps.at(-1);
   if (walk.outcome !== "mapped" || verdict.verdict === "inconclusive") return verdict;
+  // The processor sets these whenever it likes, so a log's entry may differ in them.
+  const hardwareBits = spanAt(walk.regime, walk.address)?.hardwareBits ?? 0n;
+  const isSame = (a: bigint, b: bigint) => ((a ^ b) & ~hardwareBits) === 0n;
   if (!found || logged.newEntry === undefined || isSame(found.raw, logged.newEntry)) return verdict;
   const differs = `the entry is ${formatAddress(found.raw)}, but the log left ` +
     formatAddress(logged.newEntry);
@@ -62,14 +63,10 @@ export function judgeLogged(
       reason: `${differs} there last, and this one before: it may have been another process's page`,
     };
   }
-  const fields = diffEntries(logged.newEntry, found.raw, found.level, walk.mode)
-    .filter(({ low }) => !(ACCESSED_AND_DIRTY >> BigInt(low) & 1n))
+  const fields = diffEntries(logged.newEntry, found.raw, found.level, walk.regime)
+    .filter(({ low }) => !(hardwareBits >> BigInt(low) & 1n))
     .map(({ linuxName, name }) => linuxName ?? name);
   const changed = `${differs}: ${[...new Set(fields)].join(", ")} changed since`;
   const reason = verdict.verdict === "fail" ? `${verdict.reason}; ${changed}` : changed;
   return { ...verdict, verdict: "fail", reason };
-}
-
-function isSame(found: bigint, logged: bigint): boolean {
-  return ((found ^ logged) & ~ACCESSED_AND_DIRTY) === 0n;
 }

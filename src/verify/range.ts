@@ -1,9 +1,8 @@
-import { PAGING_OFF } from "../arch/x86/cpu_state.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
 import { checkOptions, FUNCTION, type OptionShape, wholeNumberFrom } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import { LIST_SHAPE, type ListOptions, listTables } from "../translate/listing.ts";
+import { type Regime, whyNoTables } from "../translate/regime.ts";
 import { RangeJudge } from "./_range_judge.ts";
 import { RangeTally } from "./_range_tally.ts";
 import { type Expectation, USER_CLEARED } from "./expectation.ts";
@@ -11,7 +10,7 @@ import type { JudgedPart, RangeVerdict } from "./range_verdict.ts";
 
 /** Options of {@linkcode verifyRange} and {@linkcode judgeRange}. */
 export interface VerifyRangeOptions
-  extends Pick<ListOptions, "signal" | "onProgress" | "maxTables" | "userRoot"> {
+  extends Pick<ListOptions, "signal" | "onProgress" | "maxTables"> {
   /**
    * Keep at most so many failures, and as many gaps. All are counted.
    *
@@ -29,7 +28,6 @@ export const VERIFY_RANGE_SHAPE: OptionShape<VerifyRangeOptions> = {
   signal: LIST_SHAPE.signal,
   onProgress: LIST_SHAPE.onProgress,
   maxTables: LIST_SHAPE.maxTables,
-  userRoot: LIST_SHAPE.userRoot,
   keep: wholeNumberFrom(0),
   learnPhysicalBits: FUNCTION,
   onParts: FUNCTION,
@@ -56,14 +54,14 @@ export const VERIFY_RANGE_SHAPE: OptionShape<VerifyRangeOptions> = {
  */
 export async function verifyRange(
   memory: PhysicalMemory,
-  context: PagingContext,
+  regime: Regime,
   range: Required<AddressRange>,
   expectation: Expectation = USER_CLEARED,
   options: VerifyRangeOptions = {},
 ): Promise<RangeVerdict> {
   checkOptions(options, "the options of a check", VERIFY_RANGE_SHAPE);
-  const tally = new RangeTally(context, range, expectation, options.keep ?? 100);
-  const parts = judgeRange(memory, context, range, expectation, {
+  const tally = new RangeTally(regime, range, expectation, options.keep ?? 100);
+  const parts = judgeRange(memory, regime, range, expectation, {
     ...options,
     onProgress(progress) {
       tally.tables = progress.tables;
@@ -98,16 +96,16 @@ export async function verifyRange(
  */
 export async function* judgeRange(
   memory: PhysicalMemory,
-  context: PagingContext,
+  regime: Regime,
   range: Required<AddressRange>,
   expectation: Expectation = USER_CLEARED,
   options: VerifyRangeOptions = {},
 ): AsyncGenerator<JudgedPart[]> {
   checkOptions(options, "the options of a check", VERIFY_RANGE_SHAPE);
-  const judge = new RangeJudge(context, range, expectation);
+  const judge = new RangeJudge(regime, range, expectation);
   const { keep: _keep, onParts: _onParts, learnPhysicalBits, ...listOptions } = options;
   const { start, end } = judge;
-  const why = context.noTables ?? (context.mode === "none" ? PAGING_OFF : undefined);
+  const why = whyNoTables(regime);
   if (why !== undefined) {
     const parts: JudgedPart[] = [];
     judge.noTables(why, parts);
@@ -116,7 +114,7 @@ export async function* judgeRange(
   }
   let isAsked = learnPhysicalBits === undefined;
   const whole = { start, lengthBytes: Number(end - start) };
-  const listing = listTables(memory, context, whole, {
+  const listing = listTables(memory, regime, whole, {
     ...listOptions,
     notPresent: true,
     expandShared: true,

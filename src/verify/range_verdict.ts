@@ -1,6 +1,6 @@
-import type { PagingModeName } from "../arch/x86/paging_context.ts";
-import type { PageTableEntry } from "../arch/x86/entry.ts";
-import type { DecidingLevels, LeafRights, Rights } from "../arch/x86/rights.ts";
+import type { PageTableEntry } from "../translate/entry.ts";
+import type { DecidingLevels, LeafRights, Rights } from "../translate/rights.ts";
+import type { Regime } from "../translate/regime.ts";
 import type { Expectation } from "./expectation.ts";
 import type { Mismatch, VerdictKind } from "./verdict.ts";
 
@@ -80,8 +80,10 @@ export interface RangeVerdict {
   readonly address: bigint;
   /** The length in bytes, rounded up to a page. */
   readonly lengthBytes: number;
+  /** The regime by which they were looked up. */
+  readonly regime: Regime;
   /** The paging mode. */
-  readonly mode: PagingModeName;
+  readonly mode: string;
   /** The guest-physical address of the top table. */
   readonly root: bigint;
   /** What was expected of each page. */

@@ -1,7 +1,7 @@
 import { describeFault } from "../translate/address_space.ts";
-import { PAGING_MODES } from "../arch/x86/modes.ts";
-import { describeMayBeBeyond } from "../arch/x86/physical_bits.ts";
-import type { Right } from "../arch/x86/rights.ts";
+import { describeMayBeBeyond } from "../translate/frame_bits.ts";
+import { entryNameOf } from "../translate/regime.ts";
+import type { Right } from "../translate/rights.ts";
 import type { MappedWalk, Walk } from "../translate/walk.ts";
 import { completeExpectation, type Expectation, USER_CLEARED } from "./expectation.ts";
 
@@ -38,13 +38,6 @@ export interface Verdict {
 export const CHANGED =
   "the guest changed these tables while they were read: try again, or freeze the guest";
 
-/** Linux's name of the bit behind each right, and the value of the bit when the right is given. */
-const BIT_OF: Record<Right, { bit: string; setWhenGranted: boolean }> = {
-  user: { bit: "_PAGE_USER", setWhenGranted: true },
-  writable: { bit: "_PAGE_RW", setWhenGranted: true },
-  executable: { bit: "_PAGE_NX", setWhenGranted: false },
-};
-
 /**
  * Judges a walk against an expectation. Pure: nothing is read.
  *
@@ -74,14 +67,14 @@ export function judge(walk: Walk, expectation: Expectation = USER_CLEARED): Verd
     return { ...about, verdict, reason: describeFault(walk), mismatches: [] };
   }
   if (walk.mayBeBeyond) {
-    const reason = describeMayBeBeyond(walk.physicalAddress);
+    const reason = describeMayBeBeyond(walk.regime, walk.physicalAddress);
     return { ...about, verdict: "inconclusive", reason, mismatches: [] };
   }
   return { ...about, ...judgePage(walk, { present, rights, scope }) };
 }
 
 /** What a verdict needs to know of a page that is mapped. */
-export type JudgedPage = Pick<MappedWalk, "mode" | "leaf" | "effective" | "decidedBy">;
+export type JudgedPage = Pick<MappedWalk, "regime" | "leaf" | "effective" | "decidedBy">;
 
 /** Judges a page that is mapped against a complete expectation: the one rule for walks and ranges. */
 export function judgePage(
@@ -112,22 +105,24 @@ function mismatchesOf(
       right,
       expected,
       actual: !expected,
-      level: scope === "leaf" ? leafLevel : walk.decidedBy[right],
+      level: scope === "leaf" ? leafLevel : walk.decidedBy[right] ?? leafLevel,
     }));
 }
 
 /** Tells "the leaf says so" from "the leaf says otherwise, but a level above takes it away". */
 function describeRight(walk: JudgedPage, right: Right, scope: "leaf" | "effective"): string {
-  const { bit, setWhenGranted } = BIT_OF[right];
-  const stateOf = (granted: boolean) => granted === setWhenGranted ? "set" : "cleared";
-  const levels = PAGING_MODES[walk.mode].levels;
-  const nameOf = (level: number) => levels.find((l) => l.level === level)?.entryName ?? "page";
-  const leafName = nameOf(walk.decidedBy.present);
+  const { regime, decidedBy } = walk;
+  const { name: bit, setWhenGranted } = regime.rules.rights.bits[right] ??
+    { name: right, setWhenGranted: true };
+  const stateOf = (granted: boolean | undefined) =>
+    (granted ?? true) === setWhenGranted ? "set" : "cleared";
+  const leafName = entryNameOf(regime, decidedBy.present);
   const leaf = `${bit} is ${stateOf(walk.leaf[right])} in the ${leafName}`;
   if (walk.leaf[right] === walk.effective[right]) {
     return scope === "effective" && walk.effective[right]
       ? `${leaf} and on every level above`
       : leaf;
   }
-  return `${leaf}, but the ${nameOf(walk.decidedBy[right])} above it has it ${stateOf(false)}`;
+  const decider = entryNameOf(regime, decidedBy[right] ?? decidedBy.present);
+  return `${leaf}, but the ${decider} above it has it ${stateOf(walk.effective[right])}`;
 }

@@ -4,13 +4,13 @@ import { CapabilityError, NoSuchProcessError } from "../linux/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LinuxProcess } from "../linux/processes.ts";
 import type { VfioMapping, VfioMappingOwner } from "../linux/vfio_mappings.ts";
-import { CachingMemory } from "../memory/caching_memory.ts";
 import {
   MemoryReadError,
   type PhysicalMemory,
   type ReadOptions,
 } from "../memory/physical_memory.ts";
 import { PageFaultError } from "../translate/address_space.ts";
+import type { WalkManyOptions } from "../translate/walk_many.ts";
 import { verifyRange } from "../verify/range.ts";
 import type { RangeVerdict } from "../verify/range_verdict.ts";
 import type { VfioRangeJudgement, VfioUnreadPart } from "./judgement.ts";
@@ -161,48 +161,34 @@ export async function isStillThere(
   return now !== null && now.mm === mm && now.root === root;
 }
 
-/** Judges a process's ranges, each in two looks that have to agree. A table is read once a look. */
+/** Judges a process's ranges. */
 export async function judgeRanges(
   memory: PhysicalMemory,
   linux: LinuxGuest,
   process: LinuxProcess,
   ranges: readonly VfioRange[],
-  options: ReadOptions,
+  options: WalkManyOptions,
 ): Promise<VfioRangeJudgement[]> {
-  const look = async () => {
-    const cached = new CachingMemory(memory);
-    const verdicts: RangeVerdict[] = [];
-    for (const { address: start, lengthBytes } of ranges) {
-      verdicts.push(
-        await verifyRange(cached, linux.contextOf(process), { start, lengthBytes }, {
-          user: false,
-        }, { ...options, ...process.userRoot !== null && { userRoot: process.userRoot } }),
-      );
-    }
-    return verdicts;
-  };
-  const [first, second] = [await look(), await look()];
-  return ranges.map((place, i) => {
-    const range = first[i]!;
-    return { ...place, range, ...judgementOf(range, second[i]!) };
-  });
+  const judged: VfioRangeJudgement[] = [];
+  for (const place of ranges) {
+    const { address: start, lengthBytes } = place;
+    const range = await verifyRange(
+      memory,
+      linux.contextOf(process),
+      { start, lengthBytes },
+      { user: false },
+      { ...options, ...process.userRoot !== null && { userRoot: process.userRoot } },
+    );
+    judged.push({ ...place, range, verdict: range.verdict, reason: reasonOf(range) });
+  }
+  return judged;
 }
 
-function judgementOf(
-  first: RangeVerdict,
-  second: RangeVerdict,
-): Pick<VfioRangeJudgement, "verdict" | "reason"> {
-  const figures = ({ passed, failed, inconclusive, firstFailure }: RangeVerdict) =>
-    [passed, failed, inconclusive, firstFailure].join();
-  if (figures(first) !== figures(second)) {
-    const reason = "the guest changed these tables between two looks: try again, or freeze it";
-    return { verdict: "inconclusive", reason };
-  }
-  const { verdict, pages, passed, failed, inconclusive, firstFailure } = first;
+function reasonOf({ pages, passed, failed, inconclusive, firstFailure }: RangeVerdict): string {
   const parts = [`${passed} of ${pages} pages pass`];
   if (failed > 0) {
     parts.push(`${failed} have _PAGE_USER, the first at ${formatAddress(firstFailure!)}`);
   }
   if (inconclusive > 0) parts.push(`${inconclusive} could not be judged`);
-  return { verdict, reason: parts.join("; ") };
+  return parts.join("; ");
 }

@@ -9,6 +9,7 @@ import {
   type PhysicalMemory,
   type ReadOptions,
 } from "../memory/physical_memory.ts";
+import type { WalkManyOptions } from "../translate/walk_many.ts";
 import { PageFaultError } from "../translate/address_space.ts";
 import { judgeAmongProcesses, judgeInProcess } from "./_judge_logged_page.ts";
 import { deviceRanges, isStillThere, judgeRanges, pinnedRanges } from "./_pinned.ts";
@@ -25,6 +26,8 @@ export interface VfioGuest {
   readonly memory: PhysicalMemory;
   /** The Linux that it runs. */
   linux(): Promise<LinuxGuest>;
+  /** MAXPHYADDR of its vCPUs; null if nobody tells it. */
+  physicalAddressBits(): Promise<number | null>;
 }
 
 /** What is looked at. */
@@ -80,10 +83,11 @@ export async function* verifyVfio(
   const linux = await guest.linux();
   const asked = wanted === undefined ? null : await linux.process(wanted, reads);
   if (asked) linux.contextOf(asked);
+  const learnPhysicalBits = () => guest.physicalAddressBits();
   for (const source of SOURCES) {
     if (!sources.includes(source)) yield state(source, "unasked");
-    else if (source === "log") yield* verifyLog(linux, asked, reads);
-    else yield* verifyRanges(guest.memory, linux, source, asked, reads);
+    else if (source === "log") yield* verifyLog(linux, asked, { ...reads, learnPhysicalBits });
+    else yield* verifyRanges(guest, linux, source, asked, reads);
   }
 }
 
@@ -94,12 +98,13 @@ function state(source: VfioSource, state: VfioSourceState["state"], reason = "")
 async function* verifyLog(
   linux: LinuxGuest,
   asked: LinuxProcess | null,
-  options: ReadOptions,
+  options: WalkManyOptions,
 ): AsyncGenerator<VfioJudgement, void> {
+  const { learnPhysicalBits: _, ...reads } = options;
   const unread: string[] = [];
   let log: LogRecord[];
   try {
-    log = await linux.dmesg({ ...options, onPartial: (reason) => unread.push(reason) });
+    log = await linux.dmesg({ ...reads, onPartial: (reason) => unread.push(reason) });
   } catch (error) {
     if (error instanceof CapabilityError) return yield state("log", "unavailable", error.message);
     const isDamaged = error instanceof KernelFormatError || error instanceof MemoryReadError ||
@@ -143,8 +148,9 @@ async function* judgeRecords(
   linux: LinuxGuest,
   records: readonly VfioLogRecord[],
   asked: LinuxProcess | null,
-  options: ReadOptions,
+  options: WalkManyOptions,
 ): AsyncGenerator<LoggedPageJudgement, void> {
+  const { learnPhysicalBits: _, ...reads } = options;
   if (records.length === 0) return;
   /** Whether a process still is what it was once its pages have been read. */
   const lasting = new Map<number, boolean>();
@@ -155,7 +161,7 @@ async function* judgeRecords(
       : judgeAmongProcesses(page);
     const { process } = judged;
     if (process && !lasting.has(process.pid)) {
-      lasting.set(process.pid, await isStillThere(linux, process, options));
+      lasting.set(process.pid, await isStillThere(linux, process, reads));
     }
     yield process === null || lasting.get(process.pid) ? judged : {
       ...judged,
@@ -166,7 +172,7 @@ async function* judgeRecords(
 }
 
 async function* verifyRanges(
-  memory: PhysicalMemory,
+  guest: VfioGuest,
   linux: LinuxGuest,
   source: "pinned" | "device",
   asked: LinuxProcess | null,
@@ -181,7 +187,10 @@ async function* verifyRanges(
       const { ranges, unread } = await find(linux, process, options);
       judgements.push(...unread);
       if (ranges.length === 0) continue;
-      const judged = await judgeRanges(memory, linux, process, ranges, options);
+      const judged = await judgeRanges(guest.memory, linux, process, ranges, {
+        ...options,
+        learnPhysicalBits: () => guest.physicalAddressBits(),
+      });
       const isThere = await isStillThere(linux, process, options);
       const gone = `pid ${process.pid} ${process.comm} has ended meanwhile`;
       judgements.push(

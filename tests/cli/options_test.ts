@@ -26,7 +26,7 @@ Deno.test("parseCommandLine() takes an empty value where one may be empty, and n
   for (const args of [["--comm", ""], ["--comm="], ["--json", "--comm", ""]]) {
     assertEquals(parseCommandLine(args, specs).options.comm, "");
   }
-  for (const args of [["--comm"], ["--comm", "--json"]]) {
+  for (const args of [["--comm"], ["--json", "--comm"]]) {
     assertThrows(() => parseCommandLine(args, specs), InvalidArgumentError, "--comm needs a value");
   }
 });

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { formatAddress, parseAddress } from "../../src/core/address.ts";
+import { addressNotation, formatAddress, parseAddress } from "../../src/core/address.ts";
 import { canonicalize, isCanonical } from "../../src/core/canonical.ts";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
 
@@ -11,6 +11,33 @@ Deno.test("parseAddress() takes bigints, numbers, and text with grouped digits",
   assertEquals(parseAddress("4096"), 0x1000n);
 });
 
+Deno.test("parseAddress() reads digits as whoever printed them meant them", () => {
+  for (
+    const [text, address, notation] of [
+      ["0000000000400000", 0x400000n, "leadingZeros"], // info mem, info tlb
+      ["00400000", 0x400000n, "leadingZeros"], // /proc/PID/maps
+      ["0777", 0x777n, "leadingZeros"],
+      ["00", 0n, "leadingZeros"],
+      ["0", 0n, "decimal"],
+      ["7f1234567000", 0x7f1234567000n, "hexDigits"], // /proc/PID/maps
+      ["ffffffff81000000", 0xffffffff81000000n, "hexDigits"], // /proc/kallsyms
+      ["FFFF8000`00000010", 0xffff800000000010n, "hexDigits"], // WinDbg
+      ["00007ff6`12340000", 0x7ff612340000n, "leadingZeros"],
+      ["10000000`00000000", 0x1000000000000000n, "hexDigits"],
+      ["deadbeef", 0xdeadbeefn, "hexDigits"],
+      ["7f12_3456_7000", 0x7f1234567000n, "hexDigits"],
+      ["400000", 400000n, "decimal"],
+      ["1_000_000", 1_000_000n, "decimal"],
+      ["0x10", 0x10n, "prefix"],
+      [" 0X00ff ", 0xffn, "prefix"],
+    ] as const
+  ) assertEquals([parseAddress(text), addressNotation(text)], [address, notation], text);
+  for (const text of ["", "x", "0x", "add", "face", "-1", "1.5", "12 34", "0xg", "_1", "1__2"]) {
+    assertEquals(addressNotation(text), null, text);
+    assertThrows(() => parseAddress(text), InvalidArgumentError, "Not an address");
+  }
+});
+
 Deno.test("parseAddress() refuses a number that was rounded, and shows the fix", () => {
   const rounded = 0xffffffff81000001;
   assertThrows(() => parseAddress(rounded), InvalidArgumentError, "0xffffffff81000000n");
@@ -20,7 +47,7 @@ Deno.test("parseAddress() refuses what is no 64-bit address", () => {
   assertThrows(() => parseAddress(-1n), InvalidArgumentError, "64 bits");
   assertThrows(() => parseAddress(1n << 64n), InvalidArgumentError, "64 bits");
   assertThrows(() => parseAddress(1.5), InvalidArgumentError, "whole number");
-  assertThrows(() => parseAddress("7f1234567000"), InvalidArgumentError, "0x7f1234567000");
+  assertThrows(() => parseAddress("beef"), InvalidArgumentError, "0xbeef");
   assertThrows(() => parseAddress("0x"), InvalidArgumentError, "Not an address");
   assertThrows(() => parseAddress("0x12__34"), InvalidArgumentError, "Not an address");
   assertThrows(

@@ -136,7 +136,7 @@ Deno.test("a pipe or a folder in place of a dump or a recording is an error, and
     for (const path of [pipe, folder]) {
       for (const scheme of ["dump", "replay"]) {
         const open = () => orHangs(connect(`${scheme}:${path}`), path);
-        await assertRejects(open, ConnectError, "it is no regular file");
+        await assertRejects(open, ConnectError, "name a regular file");
       }
     }
   }));

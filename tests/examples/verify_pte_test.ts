@@ -179,3 +179,17 @@ liveTest(
     }
   },
 );
+
+Deno.test("qemu_verify_pte.ts reads addresses as info mem prints them, and says how it read others", async () => {
+  const bare = await runExample("qemu_verify_pte.ts", ["sim:", "00007f1234567000"]);
+  assertEquals([bare.code, bare.stderr], [0, ""]);
+  assertStringIncludes(bare.stdout, "Resolving PTE for virtual address 0x7f1234567000");
+  const decimal = await runExample("qemu_verify_pte.ts", ["sim:", "400000"]);
+  assertEquals(
+    decimal.stderr,
+    "note: 400000 was read as decimal, 0x61a80: write 0x400000 for hexadecimal\n",
+  );
+  const sampled = await runExample("mappings.ts", ["sim:", "--sample", "10"]);
+  assertEquals(sampled.code, 3);
+  assertStringIncludes(sampled.stderr, "Sampling waits for tables that map an address");
+});

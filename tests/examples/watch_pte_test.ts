@@ -18,7 +18,8 @@ Deno.test("watch_pte.ts --until cleared ends when the bit falls, and names the f
     "5",
   ];
   const running = runExample(SCRIPT, args, { permissions: netTo(monitor.port) });
-  while (monitor.count(/^xp/) < 8) await new Promise((resolve) => setTimeout(resolve, 5));
+  // A walk reads four entries, and each again twice.
+  while (monitor.count(/^xp/) < 24) await new Promise((resolve) => setTimeout(resolve, 5));
   guest.process("target").tables!.setRights(stillSet, 1, { user: false });
   const { code, stdout, stderr } = await running;
   assertEquals([code, stderr], [0, ""]);

@@ -97,7 +97,7 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   findingRecord: () => exact(hostileFindings.map(sdk.findingRecord)),
   csvLine: () => ({ hostile: [csvLine([HOSTILE, -1]), csvLine([`=1+${HOSTILE}`])], lines: 1 }),
   differenceLine: () => ({
-    own: differences.map((difference) => sdk.differenceLine(difference, context.mode)),
+    own: differences.map((difference) => sdk.differenceLine(difference, context)),
     lines: 1,
   }),
   differenceRecord: () => ({ own: [sdk.toJson(differences.map(sdk.differenceRecord))] }),
@@ -144,8 +144,8 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   mappingRecord: () => ({ own: [sdk.toJson(listed.map(sdk.mappingRecord))] }),
   MAPPING_CSV_HEAD: () => ({ own: [sdk.MAPPING_CSV_HEAD] }),
   mappingCsv: () => ({ own: listed.map(sdk.mappingCsv), lines: 1 }),
-  mappingsHead: () => ({ own: [sdk.mappingsHead("4-level")] }),
-  mappingLine: () => ({ own: listed.map((r) => sdk.mappingLine(r, context.mode)), lines: 1 }),
+  mappingsHead: () => ({ own: [sdk.mappingsHead(context)] }),
+  mappingLine: () => ({ own: listed.map((r) => sdk.mappingLine(r, context)), lines: 1 }),
   rightsText: () => ({ own: [sdk.rightsText({ user: true, writable: true, executable: true })] }),
   processesHead: () => ({ own: [sdk.processesHead()] }),
   processLine: () => ({

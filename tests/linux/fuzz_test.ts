@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertLess } from "@std/assert";
 import fc from "fast-check";
+import { contextOf } from "../../src/arch/x86/paging_context.ts";
 import { PagewalkError } from "../../src/core/errors.ts";
 import { Btf } from "../../src/linux/btf/btf.ts";
 import { BtfBlob, LiveBtf, SectionBtf } from "../../src/linux/btf/btf_source.ts";
@@ -190,7 +191,7 @@ fuzz(
   "page tables without a kernel",
   fc.tuple(BYTES, fc.bigInt(0n, 1n << 40n)),
   ([bytes, root]) =>
-    findKernelImage(garbage(bytes), [{
+    findKernelImage(garbage(bytes), [contextOf({
       mode: "4-level",
       root: root & ~0xfffn,
       pageSizeExtension: false,
@@ -201,7 +202,7 @@ fuzz(
       userKeys: false,
       supervisorKeys: false,
       physicalAddressBits: 52,
-    }]),
+    })]),
   20,
 );
 fuzz("a cache file", fc.oneof(fc.string(), fc.json()), (text) => {

@@ -20,7 +20,7 @@ const FACTS = {
 } as const satisfies Record<PageTableMode, { sizes: PageSize[]; bits: number; levels: number[] }>;
 const SHIFTS = { "4K": 12, "2M": 21, "4M": 22, "1G": 30 };
 
-interface Plan {
+export interface Plan {
   size: number;
   top: number;
   slots: number[];
@@ -65,10 +65,22 @@ export interface RandomTables {
   addresses: bigint[];
 }
 
+/** Where the tables lie, and whether EFER.NXE is set. */
+export interface TablesPlace {
+  memory?: SparseMemory;
+  tablesAt?: bigint;
+  nxEnabled?: boolean;
+}
+
 /** Carries the plans out; what the builder refuses is left out. */
-export function buildTables(mode: PageTableMode, list: readonly Plan[]): RandomTables {
-  const memory = new SparseMemory({ ranges: [ramRange(0n, 0x2000_0000n)] });
-  const builder = new PageTableBuilder(mode, memory, { tablesAt: 0x10_0000n });
+export function buildTables(
+  mode: PageTableMode,
+  list: readonly Plan[],
+  place: TablesPlace = {},
+): RandomTables {
+  const { tablesAt = 0x10_0000n, nxEnabled = true } = place;
+  const memory = place.memory ?? new SparseMemory({ ranges: [ramRange(0n, 0x2000_0000n)] });
+  const builder = new PageTableBuilder(mode, memory, { tablesAt, nxEnabled });
   const addresses = list.map((plan) => addressOf(mode, plan));
   list.forEach((plan, i) => {
     const { sizes } = FACTS[mode];

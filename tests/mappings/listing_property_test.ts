@@ -21,7 +21,7 @@ const row = (page: ListedPage) => ({
   noExecute: !page.leaf.executable,
   dirty: page.leaf.dirty,
   global: page.leaf.global,
-  pat: page.leaf.patIndex >> 2 === 1,
+  pat: page.leaf.patIndex! >> 2 === 1,
   effective: page.effective,
   decidedBy: { ...page.decidedBy, present: undefined },
 });

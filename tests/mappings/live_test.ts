@@ -5,7 +5,7 @@ import { connect } from "../../src/session/connect.ts";
 import type { Session } from "../../src/session/session.ts";
 import { listTables } from "../../src/translate/listing.ts";
 import { verifyRange } from "../../src/verify/range.ts";
-import { withRoot } from "../../src/arch/x86/paging_context.ts";
+import { withRoot } from "../../src/translate/regime.ts";
 import type { BareGuestMode } from "../../src/testing/bare_guest/bare_guest.ts";
 import { startBareGuest } from "../../src/testing/bare_guest/start.ts";
 import { type LabGuest, LabUnavailableError, startLab } from "../lab/mod.ts";

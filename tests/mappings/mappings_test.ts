@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertLess, assertNotEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import type { PagingContext } from "../../src/arch/x86/paging_context.ts";
-import { NoTablesError } from "../../src/arch/x86/cpu_state.ts";
+import { NoTablesError } from "../../src/translate/no_tables.ts";
 import { pagingContext } from "../../src/arch/x86/paging_context.ts";
 import type { PhysicalMemory } from "../../src/memory/physical_memory.ts";
 import { aliases, type AliasRecord } from "../../src/translate/aliases.ts";
@@ -215,10 +215,10 @@ Deno.test("mappings() takes execute rights of user pages from the user's root un
   write(0x2000n, 0, 0x3007n);
   write(0x1000n, 300, 0x3003n | (1n << 63n));
   write(0x3000n, 0, 0x87n);
-  const executable = async (options: MappingsOptions) =>
-    runsOf(await all(memory, context4, options)).map((run) => run.effective.executable);
-  assertEquals(await executable({}), [false, false]);
-  assertEquals(await executable({ userRoot: 0x2000n }), [true, false]);
+  const executable = async (context: PagingContext) =>
+    runsOf(await all(memory, context)).map((run) => run.effective.executable);
+  assertEquals(await executable(context4), [false, false]);
+  assertEquals(await executable({ ...context4, userView: 0x2000n }), [true, false]);
 });
 
 Deno.test("mappings() with filters, pages and a PAT", async () => {
@@ -264,12 +264,12 @@ Deno.test("mappings() lists neighbours with reserved bits as one run, also where
     [last, 1],
   ]);
   assert(
-    mappingLine(records[0]!, "4-level").endsWith(
+    mappingLine(records[0]!, context4).endsWith(
       "and 1022 more like it: each is present but sets address bits at or above MAXPHYADDR",
     ),
   );
   assert(
-    mappingLine(records[1]!, "4-level").endsWith(
+    mappingLine(records[1]!, context4).endsWith(
       "is present but sets reserved bit 63 (XD, which needs EFER.NXE=1)",
     ),
   );

@@ -9,6 +9,9 @@ import {
 } from "../../src/monitor/errors.ts";
 import { connectHmp, type ConnectHmpOptions } from "../../src/monitor/connect_hmp.ts";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
+import { HmpClient } from "../../src/monitor/hmp_client.ts";
+import { inProcessTransport } from "../../src/testing/fake_monitor_in_process.ts";
+import { simulatedGuest } from "../../src/testing/mod.ts";
 import { type Peer, ScriptServer } from "./_script_server.ts";
 
 function connect(server: ScriptServer, options: ConnectHmpOptions = {}) {
@@ -319,4 +322,25 @@ Deno.test("a command for another vCPU puts the monitor's own back", async () => 
     "cpu 1",
     "cpu 7",
   ]);
+});
+
+Deno.test("a command is sent however soon it follows the reply to another one", async () => {
+  await using transport = inProcessTransport(simulatedGuest());
+  await using client = await HmpClient.open(transport, { commandTimeoutMs: 2000 });
+  const late: string[] = [];
+  for (let others = 0; others < 4; others++) {
+    for (let ticks = 0; ticks < 20; ticks++) {
+      const followed = async () => {
+        await client.command("info status");
+        for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+        await client.command("info status", { timeoutMs: 100 });
+      };
+      const all = [
+        followed(),
+        ...Array.from({ length: others }, () => client.command("info cpus")),
+      ];
+      await Promise.all(all).catch(() => late.push(`${ticks} ticks after one of ${others + 1}`));
+    }
+  }
+  assertEquals(late, []);
 });

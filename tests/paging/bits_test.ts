@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { bits } from "../../src/arch/x86/bits.ts";
-import { decodeNotPresent, type NotPresentContent } from "../../src/arch/x86/not_present.ts";
+import { decodeNotPresent } from "../../src/arch/x86/not_present.ts";
+import type { NotPresentContent } from "../../src/translate/entry.ts";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
 
 function meanings(entry: bigint, options = {}): Record<string, string> {

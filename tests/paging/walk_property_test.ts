@@ -135,7 +135,7 @@ for (const mode of MODES) {
             assertEquals(found.leaf.writable, leaf.leaf.writable);
             assertEquals(found.leaf.executable, !leaf.leaf.noExecute);
             assertEquals(found.leaf.dirty, leaf.leaf.dirty);
-            assertEquals(found.leaf.patIndex >> 2, leaf.leaf.pat ? 1 : 0);
+            assertEquals(found.leaf.patIndex! >> 2, leaf.leaf.pat ? 1 : 0);
             assertEquals(found.effective, leaf.effective);
             const { present: _, ...decidedBy } = found.decidedBy;
             assertEquals(decidedBy as Record<string, number>, { ...leaf.decidedBy });

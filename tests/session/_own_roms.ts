@@ -32,7 +32,8 @@ const RUN_NESTED = "85 db 75 25 b9 80 00 00 c0 0f 32 0d 00 10 00 00 0f 30 " + //
 export function smmGuest(): Promise<RunningRom> {
   const guest = bareGuest("none");
   const handler = { address: SMI_HANDLER_AT, bytes: Uint8Array.from(LOOP) };
-  return start(guest, SEND_SMI, [handler]);
+  // vCPU 1 may be taken away before it says that it is ready.
+  return start({ ...guest, readyBytes: "0" }, SEND_SMI, [handler]);
 }
 
 /** A guest of which vCPU 0 loops in a nested guest, and vCPU 1 is on the guest's tables. */

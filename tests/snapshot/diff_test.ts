@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
-import type { PageTableEntry } from "../../src/arch/x86/entry.ts";
+import type { PageTableEntry } from "../../src/translate/entry.ts";
 import { pagingContext } from "../../src/arch/x86/paging_context.ts";
 import { diff, type DiffOptions, type EntryDifference } from "../../src/snapshot/diff.ts";
 import { snapshot } from "../../src/snapshot/snapshot.ts";

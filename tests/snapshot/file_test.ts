@@ -43,12 +43,12 @@ for (const mode of MODES) {
 async function taken(): Promise<Snapshot> {
   const { memory, context, builder } = buildTables("4-level", []);
   builder.map(0x7f12_3456_7000n, 0x9000n, "4K", { user: true });
-  return await snapshot(memory, context, { userRoot: 0x10_1000n });
+  return await snapshot(memory, { ...context, userView: 0x10_1000n });
 }
 
 Deno.test("a snapshot keeps the user's root under KPTI, and has nothing but tables", async () => {
   const again = await decodeSnapshot(await encodeSnapshot(await taken()));
-  assertEquals(again.userRoot, 0x10_1000n);
+  assertEquals(again.context.userView, 0x10_1000n);
   const error = await assertRejects(() => again.memory.read(0x20_0000n, 8), MemoryReadError);
   assertEquals(error.message, "Guest-physical memory at 0x200000 is not in the snapshot");
 });
@@ -106,4 +106,69 @@ Deno.test("a snapshot of 262,144 pages is small, and verdicts can be made of it"
   assertEquals([verdict.verdict, verdict.passed], ["pass", 262_144]);
   console.log(`  ${bytes.length} bytes, ${(bytes.length / 262_144).toFixed(2)} a page`);
   assertLess(bytes.length, 1_100_000);
+});
+
+/** A snapshot's file with other tables, and the checksum that goes with them. */
+async function withBody(
+  pieces: Iterable<Uint8Array<ArrayBuffer>>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await encodeSnapshot(await taken());
+  const headBytes = 16 + new DataView(bytes.buffer).getUint32(12, true);
+  const stream = ReadableStream.from(pieces).pipeThrough(new CompressionStream("gzip"));
+  const body = new Uint8Array(await new Response(stream).arrayBuffer());
+  const content = new Uint8Array([...bytes.subarray(0, headBytes), ...body]);
+  const checksum = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
+  return new Uint8Array([...content, ...checksum]);
+}
+
+function piece(address: bigint, length: number, bytes = length): Uint8Array<ArrayBuffer> {
+  const packed = new Uint8Array(12 + bytes);
+  const view = new DataView(packed.buffer);
+  view.setBigUint64(0, address, true);
+  view.setUint32(8, length, true);
+  return packed;
+}
+
+Deno.test("decodeSnapshot() takes no pieces that no table is", async () => {
+  const good = piece(0x1000n, 4096);
+  assertEquals((await decodeSnapshot(await withBody([good]))).memory.pieces.length, 1);
+  for (
+    const [pieces, why] of [
+      [[good, piece(0x3000n, 0)], "is empty"],
+      [[good, piece(0x3000n, 4097)], "longer than a table"],
+      [[good, piece(0x3000n, 0xffff_ffff, 8)], "longer than a table"],
+      [[good, piece(0x3000n, 4096, 8)], "cut short"],
+      [[good, new Uint8Array(5)], "cut short"],
+      [[good, good], "not in order"],
+      [[piece(0x3000n, 8), good], "not in order"],
+    ] as const
+  ) {
+    const file = await withBody(pieces);
+    await assertRejects(() => decodeSnapshot(file), SnapshotError, why);
+  }
+});
+
+Deno.test("decodeSnapshot() takes no more pieces than there may be tables, nor does encodeSnapshot()", async () => {
+  const many = new Uint8Array(140_000 * 20);
+  for (let i = 0; i < 140_000; i++) many.set(piece(BigInt(i) * 8n, 8), i * 20);
+  const file = await withBody([many]);
+  await assertRejects(() => decodeSnapshot(file), SnapshotError, "more tables");
+  const { memory, ...rest } = await taken();
+  const pieces = Array(140_000).fill(memory.pieces[0]);
+  await assertRejects(
+    () => encodeSnapshot({ ...rest, memory: { ...memory, pieces, failures: [] } as never }),
+    SnapshotError,
+    "at the most",
+  );
+});
+
+Deno.test("decodeSnapshot() stops before a bomb has filled the memory", async () => {
+  const zeros = new Uint8Array(2 ** 20);
+  const bomb = await withBody([piece(0x1000n, 8), ...Array(256).fill(zeros)]);
+  assertLess(bomb.length, 2 ** 19);
+  const before = Deno.memoryUsage().rss;
+  await assertRejects(() => decodeSnapshot(bomb), SnapshotError, "is empty");
+  const grownMib = (Deno.memoryUsage().rss - before) / 2 ** 20;
+  console.log(`  ${bomb.length} bytes, 256 MiB unpacked: ${grownMib.toFixed(0)} MiB more`);
+  assertLess(grownMib, 100);
 });

@@ -123,13 +123,15 @@ Deno.test("verifyRange() reads KPTI's user root again, which gives the right to 
   builder.change(START, 4, (raw) => raw | 1n << 63n);
   write(entry);
   const memory = changingAfter(builder, userRoot + index, () => write(entry | 1n << 63n));
-  const context = pagingContext({ ...registersFor(builder), cr3: root });
+  const context = {
+    ...pagingContext({ ...registersFor(builder), cr3: root }),
+    userView: userRoot,
+  };
   const verdict = await verifyRange(
     memory,
     context,
     { start: START, lengthBytes: 4096 },
     { executable: true, scope: "effective" },
-    { userRoot },
   );
   assertEquals([verdict.verdict, changedGaps(verdict)], ["inconclusive", [[START, 4096]]]);
 });

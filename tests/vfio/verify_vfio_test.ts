@@ -64,7 +64,7 @@ async function check(
   options: VerifyVfioOptions = {},
 ): Promise<[string, string[]]> {
   const linux = linuxOf(world, answers);
-  const guest = { memory: world.memory, linux: () => Promise.resolve(linux) };
+  const guest = { memory: world.memory, linux: () => Promise.resolve(linux), physicalAddressBits };
   const tally = new VfioTally();
   for await (const judgement of verifyVfio(guest, options)) tally.add(judgement);
   return [tally.verdict, vfioSummary(tally)];
@@ -90,6 +90,8 @@ function pinned(pages: number): VfioMapping {
 function pinnedBy(living: Living, pages: number): Answers {
   return { mappings: (asked) => asked === living ? [pinned(pages)] : [] };
 }
+
+const physicalAddressBits = () => Promise.resolve(40);
 
 const DEVICES = "not looked at: devices' memory";
 
@@ -234,7 +236,7 @@ Deno.test("a process that has ended when its pages had been read is not judged",
   const linux = linuxOf(world, answers);
   linux.process = () => Promise.reject(new NoSuchProcessError(100, "gone"));
   const tally = new VfioTally();
-  const guest = { memory: world.memory, linux: () => Promise.resolve(linux) };
+  const guest = { memory: world.memory, linux: () => Promise.resolve(linux), physicalAddressBits };
   for await (const judgement of verifyVfio(guest)) tally.add(judgement);
   assertEquals([tally.verdict, tally.sources.log.items.inconclusive], ["inconclusive", 4]);
 });

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "../../core/errors.ts";
-import { describeNoTables } from "./cpu_state.ts";
-import { describeMayBeBeyond } from "./physical_bits.ts";
-import { describeReservedBits } from "./reserved_bits.ts";
+import { describeMayBeBeyond } from "../../translate/frame_bits.ts";
+import { describeNoTables } from "../../translate/no_tables.ts";
+import { describeReservedBits } from "../../translate/reserved_bits.ts";
 import { BOOLEAN, checkOptions, type OptionShape, wholeNumberFrom } from "../../core/options.ts";
 import type { PagingContext } from "./paging_context.ts";
 import type { MappedWalk, Walk } from "../../translate/walk.ts";
@@ -156,13 +156,13 @@ export function access(walk: Walk, context: PagingContext, options: Access = {})
       return fault(`the ${walk.entry.name} entry is not present`);
     case "reservedBits":
       return fault(
-        `the ${walk.entry.name} entry ${describeReservedBits(walk.entry, walk.mode)}`,
+        `the ${walk.entry.name} entry ${describeReservedBits(walk.entry, context)}`,
         "P",
         "RSVD",
       );
     case "mapped": {
       if (walk.mayBeBeyond) {
-        return { outcome: "unknown", reason: describeMayBeBeyond(walk.physicalAddress) };
+        return { outcome: "unknown", reason: describeMayBeBeyond(context, walk.physicalAddress) };
       }
       const byKey = fetch ? null : refuseByKey(walk, context, options);
       const reason = refuse(walk, context, options) ?? byKey;
@@ -197,7 +197,7 @@ function refuse({ effective }: MappedWalk, context: PagingContext, options: Acce
  * accesses with key i, bit 2i+1 writes.
  */
 function refuseByKey(
-  { effective, leaf: { protectionKey: key } }: MappedWalk,
+  { effective, leaf: { protectionKey: key = 0 } }: MappedWalk,
   context: PagingContext,
   { cpl = 0, write = false, pkru = 0, pkrs = 0 }: Access,
 ): string | null {

@@ -1,5 +1,5 @@
 import { CR0, CR4, EFER } from "./control_bits.ts";
-import type { PagingModeName } from "./paging_context.ts";
+import type { PagingModeName } from "./paging_state.ts";
 import type { CpuRegisters } from "./registers.ts";
 
 const NOTHING = { cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n };

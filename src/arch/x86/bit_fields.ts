@@ -1,3 +1,5 @@
+import type { BitField as AnyBitField } from "../../translate/entry.ts";
+
 /** The flags of an entry that are one bit wide, by the field's usual words. */
 export type EntryFlag =
   | "present"
@@ -13,23 +15,9 @@ export type EntryFlag =
   | "executeDisable";
 
 /** One field of a page-table entry, as the Intel SDM vol. 3, chapter 4 lays entries out. */
-export interface BitField {
-  /** The lowest bit of the field; bit 0 is the lowest of the entry. */
-  readonly low: number;
-  /** How many bits the field has. */
-  readonly width: number;
-  /** The architecture's name: `P`, `R/W`, `U/S`, … */
-  readonly name: string;
-  /** Linux's name (arch/x86/include/asm/pgtable_types.h), where it has one. */
-  readonly linuxName?: string;
-  /** What the field says, in a few words. For one bit: what it says when set. */
-  readonly meaning: string;
-  /** For one bit: what it says when clear. */
-  readonly whenClear?: string;
+export interface BitField extends AnyBitField {
   /** The decoded flag that this bit feeds. */
   readonly flag?: EntryFlag;
-  /** For a part of the frame: the physical address bit that the field's lowest bit holds. */
-  readonly addressBit?: number;
   /** Reserved unless EFER.NXE is set. */
   readonly needsExecuteDisable?: true;
 }

@@ -27,3 +27,6 @@ export const PAT_AFTER_RESET: PageAttributeTable = [
   "UC-",
   "UC",
 ];
+
+/** The types by which devices are mapped: what lies outside RAM under them is no surprise. */
+export const DEVICE_CACHE_TYPES: readonly CacheType[] = ["UC", "UC-", "WC"];

@@ -1,17 +1,6 @@
-import { PagewalkError } from "../../core/errors.ts";
+import type { NoTables } from "../../translate/no_tables.ts";
 import { CR0, CR4, EFER } from "./control_bits.ts";
 import type { CpuRegisters } from "./registers.ts";
-
-/** Why a vCPU's CR3 is no answer to what the guest's page tables say. */
-export type NoTablesCause =
-  /** CR0.PG is clear: linear addresses are physical ones. */
-  | "pagingOff"
-  /** Paging is off and the vCPU is halted: an application processor that no kernel has started. */
-  | "notStarted"
-  /** It is in system-management mode: the tables are the firmware's. */
-  | "smm"
-  /** It may be inside a guest of this guest: CR3 is then an address in that guest's memory. */
-  | "nested";
 
 /** Whether a vCPU translates by the guest's page tables, or why it does not. */
 export type CpuState =
@@ -20,49 +9,11 @@ export type CpuState =
   /** It is not, or nobody can tell. */
   | NoTables;
 
-/** Why there are no tables to read. */
-export interface NoTables {
-  /** Which kind of reason it is. */
-  readonly kind: NoTablesCause;
-  /** The reason in a few words, such as `paging is off on vCPU 0 (CR0.PG=0)`. */
-  readonly reason: string;
-  /** What to do about it, if more is known than that another vCPU or a root may be named. */
-  readonly next?: string;
-}
-
-/** Tables were to be read that are not there, or cannot be told from another guest's. */
-export class NoTablesError extends PagewalkError {
-  /** Why there are none. */
-  readonly why: NoTables;
-
-  /** Creates the error for one vCPU, or for a context without paging. */
-  constructor(why: NoTables) {
-    super(`There are no page tables to read: ${describeNoTables(why)}`);
-    this.why = why;
-  }
-}
-
 /** Paging is off in a context, and no vCPU is known: what there is to say then. */
 export const PAGING_OFF: NoTables = Object.freeze({
   kind: "pagingOff",
   reason: "paging is off (CR0.PG=0)",
 });
-
-/**
- * Says why there are no tables, and what to do about it.
- *
- * @example Usage
- * ```ts
- * import { describeNoTables, pagingContext } from "@pagewalk/pagewalk";
- * import { assertEquals } from "@std/assert";
- *
- * const { noTables } = pagingContext({ cpu: 1, cr0: 0x11n, cr3: 0n, cr4: 0n, efer: 0n });
- * assertEquals(describeNoTables(noTables!), "paging is off on vCPU 1 (CR0.PG=0)");
- * ```
- */
-export function describeNoTables({ reason, next }: NoTables): string {
-  return next === undefined ? reason : `${reason}; ${next}`;
-}
 
 const TRANSLATING: CpuState = Object.freeze({ kind: "translating" });
 

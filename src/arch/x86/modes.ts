@@ -1,7 +1,7 @@
 import type { LinearAddressBits } from "../../core/canonical.ts";
-import type { PagingContext, PagingModeName } from "./paging_context.ts";
+import type { LevelFormat } from "../../translate/entry.ts";
+import type { PagingModeName } from "./paging_state.ts";
 import * as fields from "./bit_fields.ts";
-import type { BitField } from "./bit_fields.ts";
 
 /** A table's level: 5 is PML5, 4 PML4, 3 PDPT, 2 PD, and 1 PT, whose entries map 4 KiB pages. */
 export type PagingLevel = 1 | 2 | 3 | 4 | 5;
@@ -10,23 +10,13 @@ export type PagingLevel = 1 | 2 | 3 | 4 | 5;
 export type LevelName = "PML5" | "PML4" | "PDPT" | "PD" | "PT";
 
 /** How the tables of one level are laid out in one paging mode. */
-export interface LevelFormat {
+export interface PagingLevelFormat extends LevelFormat {
   /** The level, 5 to 1. */
   readonly level: PagingLevel;
   /** The table's name. */
   readonly name: LevelName;
-  /** The name of one of its entries, such as `PTE`. */
-  readonly entryName: string;
-  /** The lowest bit of the linear address that indexes the table: an entry covers 2^shift bytes. */
-  readonly shift: number;
-  /** How many bits of the linear address index the table: it has 2^indexBits entries. */
-  readonly indexBits: number;
-  /** The fields of an entry that points to the next table; none at level 1. */
-  readonly table?: readonly BitField[];
-  /** The fields of an entry that maps a page; none where no page of that size exists. */
-  readonly page?: readonly BitField[];
   /** The context flag without which bit 7 does not make an entry map a page. */
-  readonly pageNeeds?: keyof PagingContext;
+  readonly pageNeeds?: "pageSizeExtension";
 }
 
 /** One of the paging modes of x86, as data. */
@@ -38,10 +28,10 @@ export interface PagingMode {
   /** The length of an entry in bytes. */
   readonly entryBytes: 4 | 8;
   /** The levels, from the root down. */
-  readonly levels: readonly LevelFormat[];
+  readonly levels: readonly PagingLevelFormat[];
 }
 
-const PT_64: LevelFormat = {
+const PT_64: PagingLevelFormat = {
   level: 1,
   name: "PT",
   entryName: "PTE",
@@ -49,7 +39,7 @@ const PT_64: LevelFormat = {
   indexBits: 9,
   page: fields.PAGE_64,
 };
-const PD_64: LevelFormat = {
+const PD_64: PagingLevelFormat = {
   level: 2,
   name: "PD",
   entryName: "PDE",
@@ -58,7 +48,7 @@ const PD_64: LevelFormat = {
   table: fields.TABLE_64,
   page: fields.largePage64(21),
 };
-const PDPT_64: LevelFormat = {
+const PDPT_64: PagingLevelFormat = {
   level: 3,
   name: "PDPT",
   entryName: "PDPTE",
@@ -67,7 +57,7 @@ const PDPT_64: LevelFormat = {
   table: fields.TABLE_64,
   page: fields.largePage64(30),
 };
-const PML4: LevelFormat = {
+const PML4: PagingLevelFormat = {
   level: 4,
   name: "PML4",
   entryName: "PML4E",
@@ -75,7 +65,7 @@ const PML4: LevelFormat = {
   indexBits: 9,
   table: fields.TOP_TABLE_64,
 };
-const PML5: LevelFormat = {
+const PML5: PagingLevelFormat = {
   level: 5,
   name: "PML5",
   entryName: "PML5E",
@@ -143,19 +133,3 @@ export const PAGING_MODES: Readonly<Record<PagingModeName, PagingMode>> = {
     levels: [PML5, PML4, PDPT_64, PD_64, PT_64],
   },
 };
-
-/**
- * The index that an address selects in a table of a level.
- *
- * @example Usage
- * ```ts
- * import { PAGING_MODES, tableIndex } from "@pagewalk/pagewalk";
- * import { assertEquals } from "@std/assert";
- *
- * const indexes = PAGING_MODES["4-level"].levels.map((l) => tableIndex(0x7f1234567000n, l));
- * assertEquals(indexes, [254, 72, 418, 359]);
- * ```
- */
-export function tableIndex(address: bigint, format: LevelFormat): number {
-  return Number((address >> BigInt(format.shift)) & ((1n << BigInt(format.indexBits)) - 1n));
-}

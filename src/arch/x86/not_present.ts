@@ -1,37 +1,6 @@
-import { formatAddress } from "../../core/address.ts";
-import type { PagingModeName } from "./paging_context.ts";
+import type { EntryMarker, NotPresentContent, SwapMark } from "../../translate/entry.ts";
+import type { PagingModeName } from "./paging_state.ts";
 import { PAGING_MODES } from "./modes.ts";
-
-/**
- * What Linux keeps in an entry whose present bit is clear. The processor ignores all other bits of
- * such an entry, so another kernel may mean something else by them.
- */
-export type NotPresentContent =
-  /** Nothing: never touched, or unmapped. */
-  | { readonly kind: "empty" }
-  /** `PROT_NONE`, or in an area that allows access a page marked for NUMA balancing: it keeps its frame. */
-  | { readonly kind: "protNone"; readonly frame: bigint }
-  /** Swapped out: which swap device, and which page of it. */
-  | {
-    readonly kind: "swap";
-    readonly type: number;
-    readonly offset: bigint;
-    /** What is kept of the page's own marks; only those that are set. */
-    readonly marks?: readonly SwapMark[];
-  }
-  /** No page, but a mark that the kernel left for the next access. */
-  | { readonly kind: "marker"; readonly markers: readonly EntryMarker[] }
-  /**
-   * A page that is being moved to another frame, one that the memory controller reported as poisoned, or
-   * one in a device's own memory. Which of these a type means depends on how the kernel was built.
-   */
-  | { readonly kind: "special"; readonly type: number; readonly frame: bigint };
-
-/** Marks of a page that its swap entry keeps: exclusive to one process, userfaultfd's, soft dirty. */
-export type SwapMark = "exclusive" | "uffd-wp" | "soft-dirty";
-
-/** What a marker says: write-protected by userfaultfd, lost to an error, or a guard (MADV_GUARD_INSTALL). */
-export type EntryMarker = "uffd-wp" | "poisoned" | "guard";
 
 // _PAGE_PROTNONE is the global bit of an entry that is not present
 // (arch/x86/include/asm/pgtable_types.h).
@@ -91,38 +60,4 @@ export function decodeNotPresent(raw: bigint, mode: PagingModeName): NotPresentC
 /** The names whose bits are set, bit 0 first. */
 function setOf<T>(names: readonly T[], value: bigint): T[] {
   return names.filter((_, i) => value >> BigInt(i) & 1n);
-}
-
-/**
- * Says in words what Linux keeps in an entry that is not present.
- *
- * @param address how an address or an offset is written
- *
- * @example Usage
- * ```ts
- * import { describeNotPresent } from "@pagewalk/pagewalk";
- * import { assertEquals } from "@std/assert";
- *
- * assertEquals(describeNotPresent({ kind: "marker", markers: ["guard"] }), "no page, a marker: guard");
- * ```
- */
-export function describeNotPresent(
-  content: NotPresentContent,
-  address: (value: bigint) => string = formatAddress,
-): string {
-  switch (content.kind) {
-    case "empty":
-      return "empty: never touched, or unmapped";
-    case "protNone":
-      return `PROT_NONE or marked for NUMA balancing, keeps frame ${address(content.frame)}`;
-    case "swap": {
-      const marks = content.marks ? ` (${content.marks.join(", ")})` : "";
-      return `swapped out: type ${content.type}, offset ${address(content.offset)}${marks}`;
-    }
-    case "marker":
-      return `no page, a marker: ${content.markers.join(", ")}`;
-    case "special":
-      return `special type ${content.type}: a page being moved, poisoned, or in a device's memory, ` +
-        `frame ${address(content.frame)}`;
-  }
 }

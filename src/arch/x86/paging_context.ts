@@ -1,49 +1,22 @@
 import { type AddressLike, parseAddress } from "../../core/address.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
+import type { Regime } from "../../translate/regime.ts";
 import { ADDRESS, checkOptions, type OptionShape, wholeNumberFrom } from "../../core/options.ts";
 import { CR0, CR4, EFER } from "./control_bits.ts";
-import { cpuState, type NoTables, PAGING_OFF } from "./cpu_state.ts";
+import { cpuState, PAGING_OFF } from "./cpu_state.ts";
+import type { NoTables } from "../../translate/no_tables.ts";
+import { regimeOf, ROOT_MASK } from "./regime.ts";
+import type { ConfidentialBit, PagingModeName, PagingState } from "./paging_state.ts";
 import type { CpuRegisters } from "./registers.ts";
 
-/** The paging modes of x86 (Intel SDM vol. 3, 4.1.1). */
-export type PagingModeName = "none" | "32-bit" | "pae" | "4-level" | "5-level";
+export type { ConfidentialBit, PagingModeName, PagingState } from "./paging_state.ts";
 
-/** Everything besides the tables themselves that decides what a linear address means. */
-export interface PagingContext {
+/** The regime of a vCPU: its paging state, and what follows from it. */
+export interface PagingContext extends PagingState, Regime {
   /** Which tables there are, and how they are laid out. */
   readonly mode: PagingModeName;
   /** The guest-physical address of the top table; 0 where paging is off. */
   readonly root: bigint;
-  /** CR4.PSE: 4 MiB pages exist in 32-bit paging. */
-  readonly pageSizeExtension: boolean;
-  /** EFER.NXE: bit 63 of an entry forbids fetches; where it is off, that bit is reserved. */
-  readonly executeDisable: boolean;
-  /** CR0.WP: supervisor writes honour read-only pages. */
-  readonly writeProtect: boolean;
-  /** CR4.SMEP: the supervisor may not fetch from user pages. */
-  readonly smep: boolean;
-  /** CR4.SMAP: the supervisor may not touch user pages unless RFLAGS.AC is set. */
-  readonly smap: boolean;
-  /** CR4.PKE: protection keys limit user pages. */
-  readonly userKeys: boolean;
-  /** CR4.PKS: protection keys limit supervisor pages. */
-  readonly supervisorKeys: boolean;
-  /** MAXPHYADDR, 32 to 52: address bits from here to bit 51 are reserved. */
-  readonly physicalAddressBits: number;
-  /** True if nobody told MAXPHYADDR: an entry whose high address bits are set may be one that faults. */
-  readonly physicalAddressBitsAssumed?: true;
-  /** Why these tables must not be read: no entry of theirs is an answer. */
-  readonly noTables?: NoTables;
-  /** The address bit that marks memory as private or shared in a confidential guest. */
-  readonly confidentialBit?: ConfidentialBit;
-}
-
-/** The address bit of a confidential guest's entries that is not part of the frame. */
-export interface ConfidentialBit {
-  /** The bit's number, 0 being the lowest. Usually 47 or 51. */
-  readonly bit: number;
-  /** What the bit means when it is set: AMD SEV's C-bit is private, Intel TDX's is shared. */
-  readonly whenSet: "private" | "shared";
 }
 
 /** What registers do not tell of a guest's paging. */
@@ -69,16 +42,6 @@ export const PAGING_CONTEXT_SHAPE: OptionShape<PagingContextOptions> = {
   physicalAddressBits: wholeNumberFrom(32, 52),
   privateBit: wholeNumberFrom(32, 51),
   sharedBit: wholeNumberFrom(32, 51),
-};
-
-// CR3's address bits by mode: Intel SDM vol. 3, tables 4-3 (32-bit), 4-7 (PAE: a 32-byte aligned
-// group of four entries below 4 GiB) and 4-12 (bits 61 and 62 are LAM's, bits 0-11 PCID or cache).
-const ROOT_MASK: Record<PagingModeName, bigint> = {
-  "none": 0n,
-  "32-bit": 0xffff_f000n,
-  "pae": 0xffff_ffe0n,
-  "4-level": 0x000f_ffff_ffff_f000n,
-  "5-level": 0x000f_ffff_ffff_f000n,
 };
 
 /**
@@ -125,9 +88,9 @@ export function pagingContext(
   const root = options.root === undefined ? cr3 : checkRoot(options.root, mode);
   const noTables = options.root === undefined ? noTablesOf(registers, mode) : undefined;
   const confidentialBit = confidentialBitFrom(options);
-  return {
+  const context = contextOf({
     mode,
-    root: root & ROOT_MASK[mode],
+    root,
     pageSizeExtension: Boolean(cr4 & CR4.PSE),
     executeDisable: Boolean(efer & EFER.NXE),
     writeProtect: Boolean(cr0 & CR0.WP),
@@ -137,9 +100,15 @@ export function pagingContext(
     supervisorKeys: Boolean(cr4 & CR4.PKS),
     physicalAddressBits: options.physicalAddressBits ?? 52,
     ...options.physicalAddressBits === undefined && { physicalAddressBitsAssumed: true },
-    ...noTables && { noTables },
     ...confidentialBit && { confidentialBit },
-  };
+  });
+  return noTables ? { ...context, noTables } : context;
+}
+
+/** The regime of a paging state. Its root may still have PCID or cache bits: they are dropped. */
+export function contextOf(state: PagingState): PagingContext {
+  const regime = regimeOf(state);
+  return { ...state, root: regime.rules.rootAddress(state.root), ...regime };
 }
 
 /** Why a vCPU's CR3 is no root; registers without a vCPU's number are nobody's, so only they count. */
@@ -175,33 +144,12 @@ export function checkRoot(input: AddressLike, mode: PagingModeName): bigint {
   );
 }
 
-/**
- * The same context with another root, as for another process of the same guest. It is read even if the
- * registers' own root must not be.
- *
- * @example Usage
- * ```ts
- * import { pagingContext, withRoot } from "@pagewalk/pagewalk";
- * import { assertEquals } from "@std/assert";
- *
- * const context = pagingContext({ cr0: 0x80050033n, cr3: 0x1000n, cr4: 0x20n, efer: 0xd01n });
- * assertEquals(withRoot(context, 0x246f0a5n).root, 0x246f000n);
- * ```
- */
-export function withRoot(context: PagingContext, root: AddressLike): PagingContext {
-  const { noTables: _, ...others } = context;
-  return {
-    ...others,
-    root: parseAddress(root) & ROOT_MASK[context.mode],
-    ...context.mode === "none" && { noTables: PAGING_OFF },
-  };
-}
-
 /** The same context with MAXPHYADDR, if it is known and was not before; else that context itself. */
 export function withPhysicalBits(context: PagingContext, bits: number | null): PagingContext {
   if (bits === null || !context.physicalAddressBitsAssumed) return context;
-  const { physicalAddressBitsAssumed: _, ...others } = context;
-  return { ...others, physicalAddressBits: bits };
+  const { physicalAddressBitsAssumed: _, assuredFrameBits: _bits, ...others } = context;
+  const known = { ...others, physicalAddressBits: bits };
+  return { ...known, ...regimeOf(known) };
 }
 
 function confidentialBitFrom(options: PagingContextOptions): ConfidentialBit | undefined {

@@ -44,7 +44,7 @@ export class GdbConnection {
       encode: (jobs) => `+${jobs.map(({ wire }) => encodePacket(wire)).join("")}`,
       write: async (packets) => {
         await transport.write(packets);
-        this.#reading ??= this.#readAll().finally(() => this.#reading = null);
+        this.#read();
       },
       onFailed: (cause) => this.end(this.#whyEnded(cause), cause),
     });
@@ -110,6 +110,14 @@ export class GdbConnection {
   /** Waits until nothing is under way on the connection any more. */
   async settled(): Promise<void> {
     await Promise.all([this.#sender.sending, this.#reading]);
+  }
+
+  #read(): void {
+    this.#reading ??= this.#readAll().finally(() => {
+      this.#reading = null;
+      // A command may have been sent before the promise was settled.
+      if (!this.#queue.ended && this.#queue.underWay > 0) this.#read();
+    });
   }
 
   async #readAll(): Promise<void> {

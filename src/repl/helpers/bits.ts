@@ -1,6 +1,6 @@
 import type { AddressLike } from "../../core/address.ts";
 import { bits } from "../../arch/x86/bits.ts";
-import type { PageTableEntry } from "../../arch/x86/entry.ts";
+import type { PageTableEntry } from "../../translate/entry.ts";
 import type { Helper } from "../helper.ts";
 
 /** `bits(entry, level)`. */

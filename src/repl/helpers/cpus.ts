@@ -1,4 +1,4 @@
-import type { NoTables, NoTablesCause } from "../../arch/x86/cpu_state.ts";
+import type { NoTables, NoTablesCause } from "../../translate/no_tables.ts";
 import { pagingContext, type PagingModeName } from "../../arch/x86/paging_context.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import type { Style } from "../../report/style.ts";

@@ -34,7 +34,7 @@ no differences
       return await repl.guest.use(async ({ memory }) => {
         const differences = diff(before, after ?? { memory, context }, { signal, ...options });
         return asRows(await Array.fromAsync(differences), {
-          line: (difference) => differenceLine(difference, context.mode),
+          line: (difference) => differenceLine(difference, context),
           foot: ({ length }) => length === 0 ? "no differences" : "",
         });
       });

@@ -43,14 +43,14 @@ true
     const { signal } = repl;
     return await repl.guest.use(async (session, choice) => {
       const table = { ...chosen(own, choice), ...own };
-      const { context: { mode, root } } = await session.pageTable(table, range.start, { signal });
+      const { context } = await session.pageTable(table, range.start, { signal });
       const records = session.mappings(range, {
-        ...{ signal, ...others, root },
+        ...{ signal, ...others, root: context.root },
         ...isWanted && { filter: isWanted },
       });
       return asRows(await Array.fromAsync(records), {
-        head: () => mappingsHead(mode),
-        line: (record) => mappingLine(record, mode),
+        head: () => mappingsHead(context),
+        line: (record) => mappingLine(record, context),
       });
     });
   },

@@ -1,6 +1,6 @@
 import type { AddressLike } from "../../core/address.ts";
 import { escapeText } from "../../core/escape.ts";
-import { describeNoTables } from "../../arch/x86/cpu_state.ts";
+import { describeNoTables } from "../../translate/no_tables.ts";
 import type { Style } from "../../report/style.ts";
 import { describeSource, type PageTable, type TableChoice } from "../../session/table_choice.ts";
 import type { Helper } from "../helper.ts";

@@ -1,5 +1,5 @@
-import type { EntryBits } from "../../arch/x86/bits.ts";
-import { describeNotPresent } from "../../arch/x86/not_present.ts";
+import { describeNotPresent } from "../../translate/describe_not_present.ts";
+import type { EntryBits } from "../../translate/entry_bits.ts";
 import type { Style } from "../../report/style.ts";
 import { type Cell, cell, columns, numberCell } from "./columns.ts";
 import { groupHex } from "./group_hex.ts";

@@ -1,4 +1,4 @@
-import type { PageTableEntry } from "../../arch/x86/entry.ts";
+import type { PageTableEntry } from "../../translate/entry.ts";
 import type { Style } from "../../report/style.ts";
 import { flagsText } from "./flags_text.ts";
 import { groupHex } from "./group_hex.ts";

@@ -1,9 +1,7 @@
-import type { EntryFlag } from "../../arch/x86/bit_fields.ts";
-import type { PageTableEntry } from "../../arch/x86/entry.ts";
-import { rightsOf } from "../../arch/x86/rights.ts";
+import type { PageTableEntry } from "../../translate/entry.ts";
 
-/** The flags beside the rights, in the order in which they are shown, by the SDM's names. */
-const OTHER_FLAGS: readonly (readonly [EntryFlag, string])[] = [
+/** The flags beside the rights, in the order in which they are shown. */
+const OTHER_FLAGS: readonly (readonly [string, string])[] = [
   ["accessed", "A"],
   ["dirty", "D"],
   ["global", "G"],
@@ -19,8 +17,10 @@ const OTHER_FLAGS: readonly (readonly [EntryFlag, string])[] = [
  */
 export function flagsText(entry: PageTableEntry): string {
   if (entry.kind === "notPresent") return "not present";
-  const { user, writable, executable } = rightsOf(entry);
+  const { flags, hasRights } = entry;
+  const [user, writable] = [flags.user || !hasRights, flags.writable || !hasRights];
+  const executable = flags.executable ?? !flags.executeDisable;
   const rights = [user ? "U" : "-", writable ? "W" : "-", executable ? "X" : "-"].join(" ");
-  const others = OTHER_FLAGS.filter(([flag]) => entry.flags[flag]).map(([, name]) => name);
+  const others = OTHER_FLAGS.filter(([flag]) => flags[flag]).map(([, name]) => name);
   return [rights, others.join(" ")].join("  ").trimEnd();
 }

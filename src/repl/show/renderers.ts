@@ -1,6 +1,6 @@
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
-import type { EntryBits } from "../../arch/x86/bits.ts";
-import type { PageTableEntry } from "../../arch/x86/entry.ts";
+import type { EntryBits } from "../../translate/entry_bits.ts";
+import type { PageTableEntry } from "../../translate/entry.ts";
 import type { Walk } from "../../translate/walk.ts";
 import { rangeText } from "../../report/range_text.ts";
 import type { Style } from "../../report/style.ts";

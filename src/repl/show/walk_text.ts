@@ -1,9 +1,9 @@
 import { escapeText } from "../../core/escape.ts";
 import { describeFault } from "../../translate/address_space.ts";
-import type { PageTableEntry } from "../../arch/x86/entry.ts";
-import { PAGING_MODES } from "../../arch/x86/modes.ts";
-import { decodeNotPresent, describeNotPresent } from "../../arch/x86/not_present.ts";
-import { type Right, RIGHTS } from "../../arch/x86/rights.ts";
+import type { PageTableEntry } from "../../translate/entry.ts";
+import { describeNotPresent } from "../../translate/describe_not_present.ts";
+import type { Right } from "../../translate/rights.ts";
+import { entryNameOf, spanAt } from "../../translate/regime.ts";
 import type { MappedWalk, Walk } from "../../translate/walk.ts";
 import { formatSize } from "../../report/size.ts";
 import type { Style } from "../../report/style.ts";
@@ -13,11 +13,17 @@ import { type Cell, cell, columns, numberCell } from "./columns.ts";
 import { flagsText } from "./flags_text.ts";
 import { groupHex } from "./group_hex.ts";
 
-const RIGHT_LETTERS: Record<Right, string> = { user: "U", writable: "W", executable: "X" };
+const RIGHT_LETTERS: Record<Right, string> = {
+  user: "U",
+  readable: "R",
+  writable: "W",
+  executable: "X",
+};
 const PROCESS_HINT =
   'Page tables are private to each process: help("root") says how to choose another one';
 const RIGHT_WORDS: Record<Right, string> = {
   user: "user",
+  readable: "read",
   writable: "write",
   executable: "execute",
 };
@@ -39,7 +45,7 @@ export function walkText(walk: Walk & Partial<GuestWalk>, style: Style): string 
 }
 
 function stepTable(walk: Walk, style: Style): string {
-  const digits = PAGING_MODES[walk.mode].entryBytes * 2;
+  const digits = (spanAt(walk.regime, walk.address)?.entryBytes ?? 8) * 2;
   const heads = ["level", "index", "at", "entry", "flags"];
   if (walk.outcome === "mapped") heads.push("decides");
   const head = heads.map((text, i) =>
@@ -59,7 +65,7 @@ function stepTable(walk: Walk, style: Style): string {
 /** The rights that this level decides, such as `U=0 W=1`; of all that grant a right, the last one. */
 function decidesText(walk: Walk, entry: PageTableEntry): string {
   if (walk.outcome !== "mapped") return "";
-  return RIGHTS.filter((right) => walk.decidedBy[right] === entry.level)
+  return walk.regime.rules.rights.names.filter((right) => walk.decidedBy[right] === entry.level)
     .map((right) => `${RIGHT_LETTERS[right]}=${walk.effective[right] ? 1 : 0}`)
     .join(" ");
 }
@@ -74,7 +80,7 @@ function outcomeLines(walk: Walk & Partial<GuestWalk>, style: Style): string[] {
   if (walk.outcome === "noTables") return [`${style.bad("no tables")}: ${describeFault(walk)}`];
   const fault = `${style.bad("not mapped")}: ${describeFault(walk)}`;
   if (walk.outcome !== "notPresent") return [fault];
-  const content = decodeNotPresent(walk.entry.raw, walk.mode);
+  const content = walk.regime.rules.absentContent(walk.entry.raw);
   const lines = [`${fault} (${describeNotPresent(content, groupHex)})`];
   // A process that was chosen has no other tables.
   if (content.kind === "empty" && walk.source?.kind !== "process") {
@@ -88,13 +94,13 @@ function outcomeLines(walk: Walk & Partial<GuestWalk>, style: Style): string[] {
  * kernel's root forbids to execute what the user's root allows.
  */
 function rightsText(walk: MappedWalk): string {
-  return RIGHTS.map((right) => {
+  return walk.regime.rules.rights.names.map((right) => {
     const word = `${RIGHT_WORDS[right]} ${walk.effective[right] ? "yes" : "no"}`;
     if (walk.leaf[right] === walk.effective[right]) return word;
     if (walk.effective[right]) return `${word} (by the user's root)`;
-    const levels = PAGING_MODES[walk.mode].levels;
-    const decider = levels.find(({ level }) => level === walk.decidedBy[right])?.entryName;
-    const leaf = levels.find(({ level }) => level === walk.steps.at(-1)!.level)?.entryName;
+    const { regime, decidedBy } = walk;
+    const decider = entryNameOf(regime, decidedBy[right] ?? decidedBy.present);
+    const leaf = entryNameOf(regime, decidedBy.present);
     return `${word} (${decider} decides, ${leaf} allows it)`;
   }).join(", ");
 }

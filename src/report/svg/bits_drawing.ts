@@ -1,6 +1,5 @@
 import { formatAddress } from "../../core/address.ts";
-import { PAGING_MODES } from "../../arch/x86/modes.ts";
-import type { BitReading, EntryBits } from "../../arch/x86/bits.ts";
+import type { BitReading, EntryBits } from "../../translate/entry_bits.ts";
 import { drawing, element, middleText, type SvgElement, text } from "./element.ts";
 
 const CELL = 22;
@@ -11,10 +10,10 @@ const LINE = 17;
 
 /** Draws an entry: every bit in its place, the fields named, and what they say below. */
 export function drawBits(entry: EntryBits): string {
-  const width = PAGING_MODES[entry.mode].entryBytes * 8;
+  const width = entry.widthBits;
   const rows = width / ROW_BITS;
   const title = `${entry.entryName} ${formatAddress(entry.raw, width / 4)} (${entry.mode})`;
-  const legend = entry.fields.filter((field) => field.value !== 0n || field.name === "P");
+  const legend = entry.fields.filter((field) => field.value !== 0n || field.low === 0);
   const legendTop = TOP + rows * ROW_HEIGHT + 10;
   const content: SvgElement[] = [text(8, 20, title)];
   for (let row = 0; row < rows; row++) {

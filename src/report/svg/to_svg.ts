@@ -1,4 +1,4 @@
-import type { EntryBits } from "../../arch/x86/bits.ts";
+import type { EntryBits } from "../../translate/entry_bits.ts";
 import type { Walk } from "../../translate/walk.ts";
 import { drawBits } from "./bits_drawing.ts";
 import { drawWalk } from "./walk_drawing.ts";

@@ -1,6 +1,5 @@
 import { formatAddress } from "../../core/address.ts";
 import { describeFault } from "../../translate/address_space.ts";
-import { rightsOf } from "../../arch/x86/rights.ts";
 import type { Walk } from "../../translate/walk.ts";
 import { rightsText } from "../mappings_text.ts";
 import { formatSize } from "../size.ts";
@@ -12,11 +11,14 @@ const STEP = 66;
 
 /** Draws a walk: each table's entry below the one that leads to it, and the page or what is wrong. */
 export function drawWalk(walk: Walk): string {
+  const { rules } = walk.regime;
   const title = `${formatAddress(walk.address)} (${walk.mode})`;
   const boxes: { kind: string; lines: [string, string] }[] = [
-    { kind: "clear", lines: [`CR3 ${formatAddress(walk.root)}`, "the root"] },
+    { kind: "clear", lines: [`${rules.rootName} ${formatAddress(walk.root)}`, "the root"] },
     ...walk.steps.map((entry) => {
-      const rights = entry.kind === "notPresent" ? "not present" : rightsText(rightsOf(entry));
+      const rights = entry.kind === "notPresent"
+        ? "not present"
+        : rightsText(rules.rights.of(entry));
       return {
         kind: entry.kind === "notPresent" || entry.reservedBits ? "bad" : "set",
         lines: [

@@ -29,7 +29,7 @@ const LEGEND = [
 const data: ReportData = JSON.parse(document.getElementById("data")!.textContent!);
 const sides = await Promise.all(data.sides.map((side) => Side.open(side)));
 const shown = sides.at(-1)!;
-const { mode } = shown.snapshot.context;
+const { context } = shown.snapshot;
 const body = document.querySelector("main")!;
 
 const search = make("input", {
@@ -74,7 +74,7 @@ function buildPage(): void {
         `${escapeText(side.name)}: ${
           escapeText(side.snapshot.source)
         }, ${side.snapshot.takenAt.toISOString()}, root ` +
-          `0x${side.snapshot.context.root.toString(16)}, ${mode}`,
+          `0x${side.snapshot.context.root.toString(16)}, ${context.mode}`,
       )
     ),
     form,
@@ -85,7 +85,7 @@ function buildPage(): void {
     ways,
     make("h2", {}, "Mappings"),
     make("p", {}, filter),
-    make("pre", {}, mappingsHead(mode)),
+    make("pre", {}, mappingsHead(context)),
     list.node,
   );
   appendFindings();
@@ -119,7 +119,7 @@ async function appendDifferences(): Promise<void> {
 }
 
 function differenceRow(difference: EntryDifference): ListRow {
-  return { text: differenceLine(difference, mode), address: difference.address };
+  return { text: differenceLine(difference, context), address: difference.address };
 }
 
 function showMappings(filter: string): void {
@@ -128,7 +128,7 @@ function showMappings(filter: string): void {
     filter === "" || (record.kind === "mapping" && isWanted(record as never))
   );
   list.show(records.map((record: MappingRecord) => ({
-    text: mappingLine(record, mode),
+    text: mappingLine(record, context),
     address: record.address,
   })));
 }

@@ -1,7 +1,7 @@
 /// <reference lib="dom" />
 import { escapeText } from "../../../core/escape.ts";
 import { type Mapping, type MappingRecord, mappings } from "../../../translate/mappings.ts";
-import { bits } from "../../../arch/x86/bits.ts";
+import { entryBits } from "../../../translate/entry_bits.ts";
 import { walk } from "../../../translate/walk.ts";
 import { decodeSnapshot } from "../../../snapshot/file.ts";
 import type { Snapshot } from "../../../snapshot/snapshot.ts";
@@ -28,9 +28,8 @@ export class Side {
   static async open({ name, file }: ReportSide): Promise<Side> {
     const bytes = Uint8Array.from(atob(file), (character) => character.charCodeAt(0));
     const snapshot = await decodeSnapshot(bytes);
-    const { memory, context, userRoot } = snapshot;
-    const options = userRoot === undefined ? {} : { userRoot };
-    const records = await Array.fromAsync(mappings(memory, context, {}, options));
+    const { memory, context } = snapshot;
+    const records = await Array.fromAsync(mappings(memory, context));
     return new Side(name, snapshot, records);
   }
 
@@ -44,7 +43,7 @@ export class Side {
     const { memory, context } = this.snapshot;
     const found = await walk(memory, context, address, { recheck: false });
     const entries = found.steps.map((entry) => {
-      const named = bits(entry.raw, { level: entry.level, mode: found.mode });
+      const named = entryBits(entry.raw, entry.level, context);
       const summary = `${named.entryName}[${entry.index}] 0x${entry.raw.toString(16)}`;
       const isLast = entry === found.steps.at(-1);
       return make(

@@ -1,18 +1,12 @@
-import type { PagingContext } from "../arch/x86/paging_context.ts";
 import {
   MemoryReadError,
   type PhysicalMemory,
   type ReadOptions,
-} from "../memory/physical_memory.ts";
-import type { Walk } from "../translate/walk.ts";
-
-/** The two top tables of one process under kernel page-table isolation. */
-export interface KptiPair {
-  /** The root that the kernel runs on. It maps user pages too, but forbids execution from them. */
-  readonly kernelRoot: bigint;
-  /** The root that user code runs on. */
-  readonly userRoot: bigint;
-}
+} from "../../memory/physical_memory.ts";
+import type { PageTableEntry } from "../../translate/entry.ts";
+import type { Regime } from "../../translate/regime.ts";
+import type { TableViews, ViewsRule } from "../../translate/views_rule.ts";
+import type { Walk } from "../../translate/walk.ts";
 
 // The pair is one 8 KiB block, the kernel's half first (arch/x86/include/asm/pgtable.h,
 // kernel_to_user_pgdp).
@@ -42,14 +36,23 @@ const EXECUTE_DISABLE = 1n << 63n;
  */
 export async function findKptiPair(
   memory: PhysicalMemory,
-  context: PagingContext,
+  regime: Regime,
   walk: Walk,
   options: ReadOptions = {},
-): Promise<KptiPair | null> {
-  const top = walk.steps[0];
-  if (!top?.flags.present || !context.mode.endsWith("-level") || top.index >= 256) return null;
-  const partner = context.root ^ USER_HALF;
-  const isUserHalf = Boolean(context.root & USER_HALF);
+): Promise<TableViews | null> {
+  const [top] = walk.steps;
+  return top && await regime.rules.views?.find(memory, regime.root, top, options) || null;
+}
+
+async function findPair(
+  memory: PhysicalMemory,
+  root: bigint,
+  top: PageTableEntry,
+  options: ReadOptions = {},
+): Promise<TableViews | null> {
+  if (!top.flags.present || top.index >= 256) return null;
+  const partner = root ^ USER_HALF;
+  const isUserHalf = Boolean(root & USER_HALF);
   if (top.flags.executeDisable === isUserHalf) return null;
   let raw: bigint;
   try {
@@ -61,6 +64,13 @@ export async function findKptiPair(
   }
   if ((raw ^ top.raw) !== EXECUTE_DISABLE) return null;
   return isUserHalf
-    ? { kernelRoot: partner, userRoot: context.root }
-    : { kernelRoot: context.root, userRoot: partner };
+    ? { kernelRoot: partner, userRoot: root }
+    : { kernelRoot: root, userRoot: partner };
 }
+
+/** The two views of kernel page-table isolation: the kernel's forbids execution of what is the user's. */
+export const KPTI_VIEWS: ViewsRule = {
+  partnerOf: (root) => root ^ USER_HALF,
+  asUserSees: (kernels, users) => (kernels ^ users) === EXECUTE_DISABLE ? users : kernels,
+  find: findPair,
+};

@@ -1,0 +1,47 @@
+import { InvalidArgumentError } from "../core/errors.ts";
+import type { Session } from "../session/session.ts";
+import { flag, type FlagOption, type OptionValues } from "./options.ts";
+
+/** What pauses a guest for the reading. */
+export type FreezeOptionSpecs = {
+  /** Whether the guest is paused. */
+  readonly freeze: FlagOption;
+};
+
+/** The option that pauses the guest for the reading. */
+export const FREEZE_OPTION: FreezeOptionSpecs = {
+  freeze: flag("pause the guest for the reading, so that all is of one moment; then it goes on"),
+};
+
+/** What pausing needs to know of a script's options. */
+export interface FreezeValues extends OptionValues<FreezeOptionSpecs> {
+  /** How long to sample, in milliseconds. */
+  readonly sample?: number | undefined;
+  /** A process's id. */
+  readonly pid?: number | undefined;
+  /** A process's name. */
+  readonly comm?: string | undefined;
+}
+
+/**
+ * Reads a guest while it is paused, if `--freeze` asks for that, and leaves it as it was: running or paused.
+ *
+ * @throws {InvalidArgumentError} with `--sample`: on a paused guest no other process comes to run
+ */
+export async function reading<T>(
+  guest: Session,
+  options: FreezeValues,
+  block: () => Promise<T>,
+): Promise<T> {
+  if (!options.freeze) return await block();
+  if (options.sample !== undefined) {
+    throw new InvalidArgumentError(
+      "--freeze and --sample exclude each other: on a paused guest no other process comes to run; " +
+        "name the process (--pid, --comm) or the tables (--root)",
+      options,
+    );
+  }
+  // Finding the kernel takes seconds, and what is found does not change.
+  if (options.pid !== undefined || options.comm !== undefined) await guest.linux();
+  return await guest.frozen(block);
+}

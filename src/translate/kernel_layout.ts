@@ -1,0 +1,23 @@
+/** A part of the kernel's addresses. */
+export interface KernelRegion {
+  /** The first address. */
+  readonly start: bigint;
+  /** The address after the last one. */
+  readonly end: bigint;
+  /** Whether pages of it may be writable in the view that user code runs on. */
+  readonly writable: boolean;
+}
+
+/** How Linux divides an architecture's address space. */
+export interface KernelLayout {
+  /** The first address of the kernel's part. */
+  readonly start: bigint;
+  /** Where the kernel's image lies: KASLR moves it within. */
+  readonly image?: { readonly start: bigint; readonly lengthBytes: number };
+  /** A page that user mode may touch although it lies in the kernel's part. */
+  readonly userPage?: { readonly name: string; readonly address: bigint };
+  /** Where the kernel keeps what it needs to be entered; both views map it, and so may other places. */
+  readonly entryArea?: KernelRegion;
+  /** The other parts that the view of user code holds. */
+  readonly sharedWithUser: readonly KernelRegion[];
+}

@@ -1,0 +1,27 @@
+import type { PageTableEntry } from "./entry.ts";
+import type { Regime } from "./regime.ts";
+
+/**
+ * Says why the bits that an entry sets are reserved: the processor has no such address bits, a feature is
+ * off, or the format reserves them.
+ *
+ * @example Usage
+ * ```ts
+ * import { describeReservedBits, levelDecoders, pagingContext } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * // EFER.NXE is off.
+ * const context = pagingContext({ cr0: 0x80050033n, cr3: 0x1000n, cr4: 0x20n, efer: 0x501n });
+ * const entry = levelDecoders(context)[3]!.decode(0x8000000000300007n, 0x1000n, 0);
+ * assertEquals(
+ *   describeReservedBits(entry, context),
+ *   "is present but sets reserved bit 63 (XD, which needs EFER.NXE=1)",
+ * );
+ * ```
+ */
+export function describeReservedBits(
+  entry: Pick<PageTableEntry, "reservedBits" | "hasRights">,
+  { rules }: Regime,
+): string {
+  return `is present but sets ${rules.reservedCauses(entry).join(" and ")}`;
+}
