@@ -196,6 +196,8 @@ export type {
   SecondStageMemory,
   SecondStageRecord,
 } from "./src/translate/second_stage_rule.ts";
+export { secondStage } from "./src/translate/second_stage.ts";
+export { type EptOptions, extendedPageTables, nestedPaging } from "./src/arch/x86/second_stage.ts";
 export type { TableViews, ViewsRule } from "./src/translate/views_rule.ts";
 
 // Page tables

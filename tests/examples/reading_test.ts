@@ -12,7 +12,7 @@ const SCRIPTS: Record<string, { before?: string[]; after?: string[]; stdin?: str
   "qemu_verify_pte_simple.ts": { after: [VA] },
   "verify_range.ts": { after: [VA, "16K"] },
   "verify_dmesg.ts": {
-    stdin: "[    1.0] VFIO: Clearing _PAGE_USER for vaddr=0x7f1234567000 (iova=0x0)\n",
+    stdin: "[    1.0] VFIO: Clearing _PAGE_USER at vaddr 0x7f1234567000, old PTE: 0x1\n",
   },
   "fleet.ts": { before: [VA] },
   "audit.ts": { after: ["--fail-on", "high"] },
