@@ -87,7 +87,8 @@ export function parseCommandLine<S extends OptionSpecs>(
   const names = Object.keys(specs);
   const flags = names.filter((name) => specs[name]!.kind === "flag");
   const values = names.filter((name) => specs[name]!.kind === "value");
-  const parsed = parseArgs(args, {
+  const { rest, empty } = takeEmpty(args, specs);
+  const parsed = parseArgs(rest, {
     boolean: flags,
     string: ["_", ...values],
     unknown: (text, key) => {
@@ -100,24 +101,38 @@ export function parseCommandLine<S extends OptionSpecs>(
     const given = parsed[name];
     options[name] = spec.kind === "flag"
       ? given === true
-      : valueOf(name, spec, given, isGivenEmpty(args, name));
+      : empty.includes(name)
+      ? spec.parse("")
+      : valueOf(name, spec, given);
   }
   return { positionals: parsed._.map(String), options: options as OptionValues<S> };
 }
 
-/** Whether the value is there and empty, as of `--comm ""`: a missing one is read as empty, too. */
-function isGivenEmpty(args: readonly string[], name: string): boolean {
-  return args.some((arg, i) => arg === `--${name}=` || arg === `--${name}` && args[i + 1] === "");
+/** Takes out the options whose value is there and empty, which the parser takes for missing: `--comm ""`. */
+function takeEmpty(
+  args: readonly string[],
+  specs: OptionSpecs,
+): { rest: string[]; empty: string[] } {
+  const [rest, empty]: [string[], string[]] = [[], []];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (arg === "--") return { rest: [...rest, ...args.slice(i)], empty };
+    const name = arg.replace(/^--/, "").replace(/=$/, "");
+    const spec = arg.startsWith("--") ? specs[name] : undefined;
+    const isEmpty = arg.endsWith("=") || args[i + 1] === "";
+    if (spec?.kind !== "value" || !spec.mayBeEmpty || !isEmpty) {
+      rest.push(arg);
+      continue;
+    }
+    empty.push(name);
+    if (!arg.endsWith("=")) i++;
+  }
+  return { rest, empty };
 }
 
-function valueOf(
-  name: string,
-  spec: ValueOption<unknown>,
-  given: unknown,
-  isEmpty: boolean,
-): unknown {
+function valueOf(name: string, spec: ValueOption<unknown>, given: unknown): unknown {
   if (given === undefined) return undefined;
-  if (given === "" && !(isEmpty && spec.mayBeEmpty)) {
+  if (given === "") {
     throw new InvalidArgumentError(`--${name} needs a value: ${spec.placeholder}`, given);
   }
   try {
