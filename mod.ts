@@ -70,6 +70,26 @@ export {
 } from "./src/memory/physical_memory.ts";
 export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.ts";
 
+// Connectors
+export type { Connector, OpenOptions } from "./src/connectors/connector.ts";
+export type { DumpEndpoint } from "./src/connectors/dump/mod.ts";
+export {
+  formatEndpoint,
+  parseEndpoint,
+  permissionFor,
+  permissionsFor,
+} from "./src/connectors/endpoints.ts";
+export type { GdbEndpoint } from "./src/connectors/gdbstub/endpoint.ts";
+export type {
+  DomainEndpoint,
+  LibvirtEndpoint,
+  LibvirtInstance,
+  LibvirtSshEndpoint,
+} from "./src/connectors/libvirt/endpoint.ts";
+export { connectors, registerConnector } from "./src/connectors/registry.ts";
+export type { ReplayEndpoint } from "./src/connectors/replay/mod.ts";
+export type { SimEndpoint } from "./src/connectors/sim/mod.ts";
+
 // Dumps
 export { DumpFormatError, NoRegistersError } from "./src/connectors/dump/errors.ts";
 export {
@@ -98,20 +118,11 @@ export {
 } from "./src/monitor/commands/registers.ts";
 export { translateByQemu } from "./src/monitor/commands/translate_by_qemu.ts";
 export {
-  type DumpEndpoint,
   type Endpoint,
-  formatEndpoint,
-  type GdbEndpoint,
-  type LibvirtEndpoint,
-  type LibvirtInstance,
-  type LibvirtSshEndpoint,
   monitorPortFor,
-  parseEndpoint,
-  permissionFor,
-  permissionsFor,
+  type ParseRest,
   type QmpEndpoint,
-  type ReplayEndpoint,
-  type SimEndpoint,
+  type SocketEndpoint,
   type TcpEndpoint,
   type TelnetEndpoint,
   type UnixEndpoint,
@@ -407,7 +418,7 @@ export {
   monitorSource,
   type MonitorSourceOptions,
   NoMonitorError,
-} from "./src/session/guest_source.ts";
+} from "./src/connectors/guest_source.ts";
 export type {
   GuestAliasesOptions,
   GuestAuditOptions,
