@@ -150,11 +150,6 @@ function entryName(walk: Walk, entry: PageTableEntry): string {
   return entryNameOf(walk.regime, entry.level);
 }
 
-/** Whose tables were walked, as far as advice takes it. */
-type TableOfAdvice =
-  | { readonly kind: "process"; readonly pid: number }
-  | { readonly kind: "root" | "cpu" | "sample" | "sampleMissed" };
-
 /**
  * Advice for a page that was not found: most often the table is another process's. Names the options
  * that choose another one.
@@ -167,9 +162,11 @@ type TableOfAdvice =
  * console.log(notMappedAdvice(await guest.walk(0x7f2000003000n)));
  * ```
  */
-export function notMappedAdvice(walk: Walk & { readonly source?: TableOfAdvice }): string {
+export function notMappedAdvice(
+  walk: Walk & { readonly source?: { readonly kind: string; readonly pid?: number } },
+): string {
   const { source } = walk;
-  if (source?.kind === "process") {
+  if (source?.pid !== undefined) {
     const { pid } = source;
     return `${
       describeFault(walk)
