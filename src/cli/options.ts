@@ -1,5 +1,6 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { InvalidArgumentError } from "../core/errors.ts";
+import { nearest } from "../core/options.ts";
 
 /** An option that is given or not: `--json`. */
 export interface FlagOption {
@@ -145,5 +146,8 @@ function valueOf(name: string, spec: ValueOption<unknown>, given: unknown): unkn
 
 function unknownOption(text: string, names: readonly string[]): InvalidArgumentError {
   const known = names.map((name) => `--${name}`).join(", ");
-  return new InvalidArgumentError(`Unknown option ${text}; the options are ${known}`, text);
+  const meant = nearest(text.replace(/^--?|=.*/g, ""), names);
+  const hint = meant === null ? "" : `: did you mean --${meant}?`;
+  const message = hint ? `${hint} The options are` : "; the options are";
+  return new InvalidArgumentError(`Unknown option ${text}${message} ${known}`, text);
 }

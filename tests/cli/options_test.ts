@@ -49,3 +49,12 @@ Deno.test("parseCommandLine() says what is wrong with an option", () => {
     assertThrows(() => parseCommandLine(args, SPECS), InvalidArgumentError, message);
   }
 });
+
+Deno.test("parseCommandLine() names the option that was most likely meant", () => {
+  const specs = { sample: wholeNumber("MS", "sample"), json: flag("print JSON") };
+  assertThrows(
+    () => parseCommandLine(["--sampel=5"], specs),
+    InvalidArgumentError,
+    "Unknown option --sampel=5: did you mean --sample? The options are --sample, --json",
+  );
+});
