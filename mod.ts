@@ -180,10 +180,12 @@ export {
   type BitField,
   type EntryFlags,
   type EntryKind,
+  type EntryMarker,
   type LevelDecoder,
   type LevelFormat,
   type NotPresentContent,
   type PageTableEntry,
+  type SwapMark,
   tableIndex,
 } from "./src/translate/entry.ts";
 export { fieldDecoder, type FieldDecoderOptions } from "./src/translate/field_decoder.ts";
@@ -273,6 +275,7 @@ export {
   type PagingMode,
 } from "./src/arch/x86/modes.ts";
 export { decodeNotPresent } from "./src/arch/x86/not_present.ts";
+export { describeNotPresent } from "./src/translate/describe_not_present.ts";
 export { effectiveRights, leafRightsOf, RIGHTS, rightsOf } from "./src/arch/x86/rights.ts";
 export {
   type MappedWalk,
