@@ -1,5 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { describeRootOutsideRam } from "../translate/address_space.ts";
+import { describeNotPresent } from "../translate/describe_not_present.ts";
 import { describeReservedBits } from "../translate/reserved_bits.ts";
 import type { Rights } from "../translate/rights.ts";
 import type { Mapping, MappingRecord } from "../translate/mappings.ts";
@@ -104,12 +105,7 @@ function noteOf(record: Exclude<MappingRecord, Mapping>, regime: Regime): string
     }
     case "notPresent": {
       const { content, entry } = record;
-      const what = content.kind === "protNone"
-        ? `PROT_NONE, frame ${formatAddress(content.frame)}`
-        : content.kind === "swap"
-        ? `swap type ${content.type}, offset ${formatAddress(content.offset)}`
-        : "empty";
-      return `not present: ${what} (entry ${formatAddress(entry.raw)})`;
+      return `not present: ${describeNotPresent(content)} (entry ${formatAddress(entry.raw)})`;
     }
     case "changed":
       return "the guest changed these tables while they were read";
