@@ -57,7 +57,8 @@ await runCommand({
   async function open(side: string): Promise<() => Promise<Side>> {
     if (isSnapshotFile(side)) {
       const taken = await readSnapshot(side);
-      const of = `${side}, taken of ${taken.source} at ${taken.takenAt.toISOString()}`;
+      const from = taken.source === "" ? "" : ` of ${taken.source}`;
+      const of = `${side}, taken${from} at ${taken.takenAt.toISOString()}`;
       return () => Promise.resolve({ ...taken, whose: of });
     }
     const guest = guests.use(await connectTo(side, options));

@@ -54,6 +54,8 @@ export interface Architecture {
 
 /** How an architecture's registers are told by the ways into a guest. */
 export interface RegisterFormats {
+  /** Whether `info registers` has printed registers of this architecture. */
+  recognizes(reply: string): boolean;
   /**
    * Reads what `info registers` or `info registers -a` prints.
    *

@@ -116,7 +116,10 @@ export const TABLE_OPTIONS: TableOptionSpecs = {
     "poll all vCPUs this long until one runs on tables that map the address",
   ),
   pid: wholeNumber("N", "read the tables of this process of a Linux guest", 1),
-  comm: value("NAME", "the same by the process's name, if only one has it", (text) => text),
+  comm: {
+    ...value("NAME", "the same by the process's name, if only one has it", (text) => text),
+    mayBeEmpty: true,
+  },
 };
 
 /** The values of {@linkcode CONNECT_OPTIONS}. */

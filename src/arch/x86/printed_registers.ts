@@ -19,6 +19,11 @@ export function parseRegisters(reply: string): PrintedRegisters[] {
   return all;
 }
 
+/** Whether these are x86's registers. */
+export function areX86Registers(reply: string): boolean {
+  return /^(?:[RE]?IP|CR0)=/m.test(reply);
+}
+
 /** Where each register stands. */
 const WORDS = {
   rip: word("^[RE]?IP="),

@@ -2,7 +2,7 @@ import type { RegisterFormats, StubRegisters } from "../architecture.ts";
 import { CR0 } from "./control_bits.ts";
 import { registersOfNote } from "./dump_note.ts";
 import { vcpuContext } from "./vcpu_context.ts";
-import { parseRegisters } from "./printed_registers.ts";
+import { areX86Registers, parseRegisters } from "./printed_registers.ts";
 
 const STUB: StubRegisters = {
   wanted: [["rip", "eip"], ["eflags"], ["cs"], ["cr0"], ["cr2"], ["cr3"], ["cr4"], ["efer"]],
@@ -20,6 +20,7 @@ const STUB: StubRegisters = {
 
 /** How x86's registers are told. */
 export const X86_REGISTERS: RegisterFormats = {
+  recognizes: areX86Registers,
   printed: parseRegisters,
   stub: STUB,
   dumped: registersOfNote,

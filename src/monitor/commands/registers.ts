@@ -1,9 +1,10 @@
 import { DamagedRegistersError, type PrintedRegisters } from "../../arch/architecture.ts";
 import { REGISTER_FORMATS } from "../../arch/architectures.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
-import { NoSuchCpuError, ReplyParseError } from "../errors.ts";
+import { NoSuchCpuError, NotX86Error, ReplyParseError } from "../errors.ts";
 import type { CommandOptions, Monitor } from "../monitor.ts";
 import { parseCpus } from "../parse/cpus.ts";
+import { foreignArchitecture } from "../parse/foreign_registers.ts";
 
 /** How one vCPU's registers are read; without `cpu`, those of the monitor's current one. */
 export type ReadRegistersOptions = CommandOptions;
@@ -87,12 +88,17 @@ export async function readCurrentCpu(
 /**
  * Reads what `info registers` or `info registers -a` prints.
  *
+ * @throws {NotX86Error} if they are of an architecture that is not known
  * @throws {ReplyParseError} if a register is missing
  */
 export function parseRegisters(reply: string): PrintedRegisters[] {
-  const [formats] = REGISTER_FORMATS;
+  const formats = REGISTER_FORMATS.find((each) => each.recognizes(reply));
+  if (formats === undefined) {
+    const foreign = foreignArchitecture(reply);
+    if (foreign !== undefined) throw new NotX86Error(foreign);
+  }
   try {
-    return formats.printed(reply);
+    return (formats ?? REGISTER_FORMATS[0]).printed(reply);
   } catch (error) {
     if (!(error instanceof DamagedRegistersError)) throw error;
     throw new ReplyParseError("info registers", error.text, error.missing, { cause: error });
