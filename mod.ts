@@ -136,6 +136,7 @@ export {
   type MonitorErrorOptions,
   NoBannerError,
   NoSuchCpuError,
+  NotX86Error,
   QmpError,
   ReplyParseError,
   ReplyTimeoutError,
@@ -328,6 +329,18 @@ export {
 } from "./src/audit/rules.ts";
 
 // Linux
+export type { OopsEntryChange } from "./src/linux/oops/compare_entries.ts";
+export {
+  OOPS_TABLES,
+  type OopsEntry,
+  type OopsKind,
+  type OopsReport,
+  type OopsTable,
+} from "./src/linux/oops/oops_report.ts";
+export type { OopsAccess } from "./src/linux/oops/page_fault_error.ts";
+export { parseOops } from "./src/linux/oops/parse_oops.ts";
+export { type AccessNow, oopsLines, type OopsTextParts } from "./src/report/oops_text.ts";
+export { explainOops, type OopsExplanation } from "./src/session/oops.ts";
 export { findKptiPair } from "./src/arch/x86/kpti_pair.ts";
 
 export type { VfioMapping, VfioMappingOwner } from "./src/linux/vfio_mappings.ts";

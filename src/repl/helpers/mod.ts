@@ -13,6 +13,7 @@ import { HEX } from "./hex.ts";
 import { MAPPINGS } from "./mappings.ts";
 import { MAPS } from "./maps.ts";
 import { MONITOR } from "./monitor.ts";
+import { OOPS } from "./oops.ts";
 import { PID } from "./pid.ts";
 import { PRINT } from "./print.ts";
 import { PS } from "./ps.ts";
@@ -44,6 +45,7 @@ export const HELPERS: readonly Helper[] = [
   AUDIT,
   SNAPSHOT,
   DIFF,
+  OOPS,
   READ,
   X,
   XP,
