@@ -9,9 +9,11 @@ const WORDS = /\b(?:CR[0-4]|PML[45]|PDPT|EFER|cr[0-4]|efer)\b/;
  */
 const MAY_SAY: Readonly<Record<string, string>> = {
   "src/cli/guest_options.ts": "the help of --cpu and --root",
+  "src/linux/oops/parse_oops.ts": "the lines of an oops, as an x86 kernel prints them",
   "src/repl/address_argument.ts": "an example of a register's name",
   "src/repl/helpers/address.ts": "an example of a register's name",
   "src/repl/helpers/cpus.ts": "a column of the table of vCPUs",
+  "src/repl/helpers/oops.ts": "the example of what it shows",
   "src/repl/helpers/regs.ts": "the example of what it shows",
   "src/repl/helpers/root.ts": "the help of root()",
   "src/repl/helpers/verify.ts": "the example of what it shows",
@@ -23,6 +25,7 @@ const MAY_SAY: Readonly<Record<string, string>> = {
   "src/repl/show/registers_text.ts": "the registers of a vCPU, by name",
   "src/repl/show/renderers.ts": "tells registers from other results",
   "src/report/html/_viewer_bundle.ts": "made of other files, src/arch/x86 among them",
+  "src/session/oops.ts": "the registers that an oops shows",
   "src/session/table_choice.ts": "what may be meant by an unknown option",
 };
 
