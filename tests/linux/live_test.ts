@@ -4,10 +4,10 @@ import {
   connect,
   InconsistentListError,
   type LinuxGuest,
-  logText,
   NoSuchProcessError,
   type Session,
 } from "../../mod.ts";
+import { logText } from "../../src/report/mod.ts";
 import { type LabGuest, type LabPresetName, labTest, startLab } from "../lab/mod.ts";
 import {
   compareAreas,
