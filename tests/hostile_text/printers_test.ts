@@ -238,7 +238,8 @@ async function* reportModules(
 async function exportsOfReport(): Promise<string[]> {
   const names: string[] = [];
   for await (const url of reportModules()) names.push(...Object.keys(await import(url)));
-  return names.toSorted();
+  // The entry exports what the others do.
+  return [...new Set(names)].toSorted();
 }
 
 Deno.test("each export of src/report is fed hostile text here", async () => {
