@@ -96,6 +96,7 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
     const watch = isInteractive ? interrupts : undefined;
     const columns = () => size().columns;
     const repl = new Repl({ ...parts, ...globals && { globals }, ...watch && { watch, columns } });
+    if (isInteractive) interrupts.startSoon();
     return { repl, commands, loading };
   };
   if (isInteractive) {
