@@ -1,5 +1,4 @@
-import { PagewalkError } from "../../core/errors.ts";
-import type { Helper, HelperContext } from "../helper.ts";
+import type { Helper } from "../helper.ts";
 import { processNames, useLinux } from "../linux.ts";
 import { showAs } from "../show/renderers.ts";
 import { tableText } from "./root.ts";
