@@ -144,7 +144,7 @@ function asAddresses(value: unknown): unknown {
   return Number.isSafeInteger(value) ? BigInt(value as number) : value;
 }
 
-/** Small numbers, such as a table's index, are wanted in decimal as often. */
+/** What is smaller than a page, such as a table's index, is wanted in decimal as often. */
 function decimalText(value: bigint): string {
-  return value >= 10n && value <= 0xffffn ? `(${value})` : "";
+  return value >= 10n && value < 0x1000n ? `(${value})` : "";
 }

@@ -1,8 +1,8 @@
 import type * as ast from "acorn";
-import { fullAncestor } from "acorn-walk";
 import { namesIn, standsInList } from "./declared_names.ts";
 import type { ParsedInput } from "./parse.ts";
 import type { DeclarationKind, DeclaredName } from "./scope.ts";
+import { childrenOf } from "./write/writer.ts";
 
 /** Where a declaration stands: in a list, alone (`if (x) var y`), or in the head of a loop. */
 export type Place = "list" | "lone" | "head";
@@ -29,7 +29,7 @@ export function analyse(parsed: ParsedInput): Analysis {
   const identifiers = new Set<string>();
   const body = parsed.program.body as ast.Node[];
   const last = body.findLast((node) => node.type !== "EmptyStatement");
-  fullAncestor(parsed.program, (visited, _state, ancestors) => {
+  visit(parsed.program, [], (visited, ancestors) => {
     const node = visited as ast.AnyNode;
     if (node.type === "Identifier") identifiers.add(node.name);
     const parent = ancestors.at(-2);
@@ -42,6 +42,17 @@ export function analyse(parsed: ParsedInput): Analysis {
   });
   const result = last?.type === "ExpressionStatement" ? last as ast.ExpressionStatement : undefined;
   return { ...parsed, topLevel, result, declared, assigned, identifiers };
+}
+
+/** Visits a node's parts and then the node, each with the nodes from the program down to it. */
+function visit(
+  node: ast.Node,
+  above: readonly ast.Node[],
+  seen: (node: ast.Node, ancestors: readonly ast.Node[]) => void,
+): void {
+  const ancestors = [...above, node];
+  for (const child of childrenOf(node)) visit(child, ancestors, seen);
+  seen(node, ancestors);
 }
 
 const EXPORTS_NOTHING = "A prompt has nothing to export to: leave the export away";
