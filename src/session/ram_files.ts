@@ -5,11 +5,11 @@ import { openRamFiles } from "../memory/ram_file_memory.ts";
 import { type GuestSource, NoMonitorError } from "../connectors/guest_source.ts";
 
 /**
- * Reads a door's memory from the files behind the guest's RAM, if there are any. If that fails, the door
+ * Reads a connection's memory from the files behind the guest's RAM, if there are any. If that fails, it
  * is closed.
  *
  * @throws {RamFileError} if a file may not be read, or is not this guest's RAM
- * @throws {NoMonitorError} if the door has no monitor to ask where the files' bytes lie
+ * @throws {NoMonitorError} if the connector has no monitor to ask where the files' bytes lie
  * @throws {InvalidArgumentError} if the session is to be recorded
  */
 export async function withRamFiles(
