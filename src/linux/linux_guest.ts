@@ -1,11 +1,13 @@
 import type { AddressLike } from "../core/address.ts";
 import { type PagingContext } from "../arch/x86/paging_context.ts";
 import { withRoot } from "../translate/regime.ts";
+import { AddressSpace } from "../translate/address_space.ts";
 import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
 import { CapabilityError, NoSuchProcessError } from "./errors.ts";
+import type { LinuxIommuUnit } from "./iommu_units.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel, type KernelParts } from "./kernel.ts";
 import { followKernelLog, type FollowLogOptions, type LogOptions, readKernelLog } from "./log.ts";
@@ -228,6 +230,24 @@ export class LinuxGuest {
     const mappings = await this.#vfio.of({ pid, task, mm, threads }, options);
     await this.#kernel.keepKnowledge();
     return mappings;
+  }
+
+  /**
+   * Where the tables of the guest's IOMMUs begin, by the records of Linux's drivers.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   */
+  async iommuUnits(options: ReadOptions = {}): Promise<LinuxIommuUnit[]> {
+    const { readIommuUnits } = await import("./iommu_units.ts");
+    const kernel = this.#kernel;
+    return await readIommuUnits({
+      live: kernel.live,
+      types: () => kernel.types(),
+      address: (name) => kernel.address(name),
+      physicalOf: async (address) =>
+        kernel.live.physicalOf(address) ??
+          await new AddressSpace(this.#memory, kernel.context).translate(address),
+    }, options);
   }
 
   /**

@@ -54,6 +54,13 @@ export interface ConnectOptions extends ConnectHmpOptions, Omit<PagingContextOpt
    */
   layout?: RamLayout;
   /**
+   * Whether the one register of an IOMMU that points to its tables may be read. It is the only device
+   * memory that ever is; without it, Linux's records tell.
+   *
+   * @default {true}
+   */
+  mmio?: boolean;
+  /**
    * Told in a line what a user should know that shows only when the guest is first asked: that it is
    * paused, say by a client of its gdbstub that was killed. What is known at once is `Session.notice`.
    *
@@ -85,6 +92,7 @@ export const CONNECT_SHAPE: OptionShape<ConnectOptions> = {
     ["flat", "pc", "q35"].includes(value as string) || Array.isArray(value)
       ? null
       : '"flat", "pc", "q35" or a list of ranges',
+  mmio: BOOLEAN,
   commandTimeoutMs: MILLISECONDS,
   bannerTimeoutMs: MILLISECONDS,
   connectTimeoutMs: MILLISECONDS,
@@ -133,6 +141,7 @@ export async function connect(
     source,
     ...options.kernelCacheDir !== undefined && { kernelCacheDir: options.kernelCacheDir },
     ...mode !== undefined && { mode },
+    ...options.mmio !== undefined && { mmio: options.mmio },
     paging: {
       ...physicalAddressBits !== undefined && { physicalAddressBits },
       ...privateBit !== undefined && { privateBit },
