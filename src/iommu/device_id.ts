@@ -37,7 +37,17 @@ export function parseDeviceId(text: string): number {
   return bus! << 8 | device! << 3 | fn!;
 }
 
-/** Writes a requester id as `lspci` does: `00:03.0`. See {@linkcode parseDeviceId}. */
+/**
+ * Writes a requester id as `lspci` does. See {@linkcode parseDeviceId}.
+ *
+ * @example Usage
+ * ```ts
+ * import { formatDeviceId } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(formatDeviceId(0x18), "00:03.0");
+ * ```
+ */
 export function formatDeviceId(requesterId: number): string {
   const hex = (value: number) => value.toString(16).padStart(2, "0");
   return `${hex(requesterId >> 8)}:${hex(requesterId >> 3 & 31)}.${requesterId & 7}`;

@@ -12,6 +12,23 @@ export interface DeviceGroup<D extends IommuDevice> {
 /**
  * Puts devices together that reach the same by the same tables. The number of a domain alone does not tell:
  * Linux gives all domains with first-level tables the same one.
+ *
+ * @example Usage
+ * ```ts
+ * import { deviceMappings, groupDevices, readIommuDevices } from "@pagewalk/pagewalk";
+ * import { IommuTableBuilder, ramRange, SparseMemory } from "@pagewalk/pagewalk/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const memory = new SparseMemory({ ranges: [ramRange(0n, 0x4000_0000n)] });
+ * const builder = new IommuTableBuilder("vtd-legacy", memory, { tablesAt: 0x10_0000n });
+ * builder.map("00:03.0", 0x1000n, 0x5000n, 4096);
+ * builder.share("00:04.0", "00:03.0");
+ * const { devices } = await readIommuDevices("vtd", memory, builder.root);
+ * for (const { devices: [first, ...others] } of groupDevices(devices)) {
+ *   assertEquals(others.map(({ device }) => device), ["00:04.0"]);
+ *   for await (const run of deviceMappings(memory, first)) assertEquals(run.address, 0x1000n);
+ * }
+ * ```
  */
 export function groupDevices<D extends IommuDevice>(devices: readonly D[]): DeviceGroup<D>[] {
   const groups: [D, ...D[]][] = [];
@@ -34,6 +51,23 @@ function reachTheSame(one: IommuDevice, other: IommuDevice): boolean {
  * before its records are handed over, since the guest may map and unmap meanwhile.
  *
  * @throws {InvalidArgumentError} if the range cannot be used
+ *
+ * @example Usage
+ * ```ts
+ * import { deviceMappings, groupDevices, readIommuDevices } from "@pagewalk/pagewalk";
+ * import { IommuTableBuilder, ramRange, SparseMemory } from "@pagewalk/pagewalk/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const memory = new SparseMemory({ ranges: [ramRange(0n, 0x4000_0000n)] });
+ * const builder = new IommuTableBuilder("vtd-legacy", memory, { tablesAt: 0x10_0000n });
+ * builder.map("00:03.0", 0x1000n, 0x5000n, 4096);
+ * builder.share("00:04.0", "00:03.0");
+ * const { devices } = await readIommuDevices("vtd", memory, builder.root);
+ * for (const { devices: [first, ...others] } of groupDevices(devices)) {
+ *   assertEquals(others.map(({ device }) => device), ["00:04.0"]);
+ *   for await (const run of deviceMappings(memory, first)) assertEquals(run.address, 0x1000n);
+ * }
+ * ```
  */
 export async function* deviceMappings(
   memory: PhysicalMemory,

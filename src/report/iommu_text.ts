@@ -15,7 +15,17 @@ const STATES: Readonly<Record<DmaState, string>> = {
   unknown: "not known",
 };
 
-/** The head of the columns that {@linkcode iommuDeviceLine} writes. */
+/**
+ * The head of the columns that {@linkcode iommuDeviceLine} writes.
+ *
+ * @example Usage
+ * ```ts
+ * import { iommuDevicesHead } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(iommuDevicesHead().split(/ +/), ["device", "domain", "DMA", "tables"]);
+ * ```
+ */
 export function iommuDevicesHead(): string {
   return "device   domain  DMA             tables";
 }
@@ -44,7 +54,18 @@ export function iommuDeviceLine(
   ].join(" ").trimEnd();
 }
 
-/** A device as plain data for JSON. */
+/**
+ * A device as plain data for JSON.
+ *
+ * @example Usage
+ * ```ts
+ * import { iommuDeviceRecord } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = { device: "00:03.0", requesterId: 24, state: "blocked", domain: null } as const;
+ * assertEquals(iommuDeviceRecord(device).state, "blocked");
+ * ```
+ */
 export function iommuDeviceRecord(shown: ShownDevice): Record<string, unknown> {
   const { device, domain, state, regime, reason, name } = shown;
   return {
@@ -87,7 +108,19 @@ export function iommuMappingRecord(
 export const IOMMU_CSV_HEAD: string =
   "kind,device,domain,iova,physicalAddress,lengthBytes,pageSizeBytes,read,write";
 
-/** One record of what a device reaches as a line of CSV; addresses in hexadecimal. */
+/**
+ * One record of what a device reaches as a line of CSV; addresses in hexadecimal.
+ *
+ * @example Usage
+ * ```ts
+ * import { iommuMappingCsv } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = { device: "00:03.0", requesterId: 24, state: "blocked", domain: null } as const;
+ * const line = iommuMappingCsv(device, { kind: "changed", address: 0x1000n, lengthBytes: 4096 });
+ * assertEquals(line, "changed,00:03.0,,0x1000,,4096,,,");
+ * ```
+ */
 export function iommuMappingCsv(device: IommuDevice, record: MappingRecord): string {
   const { kind, iova, physicalAddress, lengthBytes, pageSizeBytes, read, write } =
     iommuMappingRecord(device, record);
@@ -105,7 +138,18 @@ export function iommuMappingCsv(device: IommuDevice, record: MappingRecord): str
   ]);
 }
 
-/** A device whose DMA is not translated as a line of CSV: `passThrough`, `blocked` or `unknown`. */
+/**
+ * A device whose DMA is not translated as a line of CSV: `passThrough`, `blocked` or `unknown`.
+ *
+ * @example Usage
+ * ```ts
+ * import { iommuDeviceCsv } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = { device: "00:03.0", requesterId: 24, state: "blocked", domain: null } as const;
+ * assertEquals(iommuDeviceCsv(device), "blocked,00:03.0,,,,,,,");
+ * ```
+ */
 export function iommuDeviceCsv({ state, device, domain }: IommuDevice): string {
   return csvLine([state, device, domain ?? "", ...Array(6).fill("")]);
 }

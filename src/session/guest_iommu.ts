@@ -56,7 +56,19 @@ export interface GuestDevices {
   readonly problems: readonly string[];
 }
 
-/** A guest's IOMMUs: which device is translated by which tables. */
+/**
+ * A guest's IOMMUs: which device is translated by which tables. `Session.iommu` makes it.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, NoIommuError } from "@pagewalk/pagewalk";
+ * import { assertRejects } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const iommu = await guest.iommu();
+ * await assertRejects(() => iommu.devices(), NoIommuError); // it has none
+ * ```
+ */
 export class GuestIommu {
   readonly #parts: GuestIommuParts;
 

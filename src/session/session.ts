@@ -21,7 +21,7 @@ import { completeExpectation, type Expectation } from "../verify/expectation.ts"
 import { judge, type Verdict } from "../verify/verdict.ts";
 import type { Freezer } from "./freeze.ts";
 import type { GuestIommu } from "./guest_iommu.ts";
-import { type GuestSource, NoMonitorError } from "./guest_source.ts";
+import { type GuestSource, NoMonitorError } from "../connectors/guest_source.ts";
 import {
   type GuestWalk,
   type GuestWalkOptions,

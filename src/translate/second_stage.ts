@@ -27,7 +27,7 @@ const MAX_RECORDS = 1024;
  * const host = new PageTableBuilder("4-level", memory, { tablesAt: 0x1000n });
  * host.map(0x20_0000n, 0x40_0000n, "2M", { user: true, writable: true });
  * // The guest's tables, where the machine has them.
- * const inner = new SparseMemory({ ranges: memory.ranges });
+ * const inner = new SparseMemory({ ranges: [...memory.ranges] });
  * const guest = new PageTableBuilder("4-level", inner, { tablesAt: 0x20_0000n });
  * guest.map(0x7000n, 0x20_9000n, "4K", { user: true });
  * for (const { address, bytes } of inner.writtenRuns()) memory.writeBytes(address + 0x20_0000n, bytes);

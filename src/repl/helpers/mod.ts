@@ -10,9 +10,11 @@ import { DIFF } from "./diff.ts";
 import { DMESG } from "./dmesg.ts";
 import { HELP } from "./help.ts";
 import { HEX } from "./hex.ts";
+import { IOVA } from "./iova.ts";
 import { MAPPINGS } from "./mappings.ts";
 import { MAPS } from "./maps.ts";
 import { MONITOR } from "./monitor.ts";
+import { OOPS } from "./oops.ts";
 import { PID } from "./pid.ts";
 import { PRINT } from "./print.ts";
 import { PS } from "./ps.ts";
@@ -39,11 +41,13 @@ export const HELPERS: readonly Helper[] = [
   WATCH,
   ACCESS,
   TRANSLATE,
+  IOVA,
   MAPPINGS,
   ALIASES,
   AUDIT,
   SNAPSHOT,
   DIFF,
+  OOPS,
   READ,
   X,
   XP,

@@ -1,3 +1,4 @@
+import { parseLogLine } from "../../linux/log_line.ts";
 import { readAddress, readHex } from "./address_text.ts";
 
 /** What a line that was copied from a screen names. */
@@ -96,13 +97,9 @@ const FORMATS: readonly Format[] = [
   },
 ];
 
-/** What `printk` puts in front of a line, and `dmesg -T`, and journalctl. */
-const LOG_PREFIX =
-  /^(?:<\d+>)?\[[ \d.]+\](?:\[ *[TC]\d+\])? |^\[[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d:]+\] |^\S+ \d+ [\d:]+ \S+ kernel: (?:\[[ \d.]+\] )?/;
-
 /** Reads a line that was copied from some tool's output. Undefined if it is no such line. */
 export function readPasted(text: string): Pasted | undefined {
-  const line = text.trim().replace(LOG_PREFIX, "").trim();
+  const line = parseLogLine(text.trim()).text.trim();
   if (line === "" || line.includes("\n")) return undefined;
   for (const { pattern, read } of FORMATS) {
     const groups = pattern.exec(line)?.groups;
