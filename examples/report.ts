@@ -27,6 +27,7 @@ import {
   FREEZE_OPTION,
   GUEST_OR_SNAPSHOT,
   isSnapshotFile,
+  ProgressBar,
   reading,
   readSnapshot,
   runCommand,
@@ -81,7 +82,9 @@ await runCommand({
       // Looked up once, and read once: the findings are about the tables that the page shows.
       const { context } = await guest.tables(tableChoice(options));
       const { endpoint: source, memory } = guest;
-      const taken = await snapshot(memory, context, { source });
+      using bar = new ProgressBar();
+      const onProgress = bar.counting("tables");
+      const taken = await snapshot(memory, context, { source, onProgress });
       const ranges = memory instanceof MonitorMemory ? { ranges: await memory.ranges() } : {};
       await collect(audit(taken, ranges));
       return taken;

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../core/errors.ts";
+import { activity } from "./activity.ts";
 import type { Session } from "../session/session.ts";
 import { flag, type FlagOption, type OptionValues } from "./options.ts";
 
@@ -33,6 +34,9 @@ export async function reading<T>(
   options: FreezeValues,
   block: () => Promise<T>,
 ): Promise<T> {
+  const names = options.pid !== undefined || options.comm !== undefined;
+  if (options.sample !== undefined) activity.say("waiting for a vCPU whose tables map the address");
+  else if (names) activity.say("finding the guest's kernel and the process");
   if (!options.freeze) return await block();
   if (options.sample !== undefined) {
     throw new InvalidArgumentError(
@@ -42,6 +46,6 @@ export async function reading<T>(
     );
   }
   // Finding the kernel takes seconds, and what is found does not change.
-  if (options.pid !== undefined || options.comm !== undefined) await guest.linux();
+  if (names) await guest.linux();
   return await guest.frozen(block);
 }

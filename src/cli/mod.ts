@@ -43,6 +43,7 @@ export {
   reading,
 } from "./freeze_option.ts";
 export type { CommandSpec, Positional } from "./command_spec.ts";
+export { counted } from "./activity.ts";
 export { type CommandArguments, EXIT, exitCodeOf, runCommand } from "./command.ts";
 export {
   flag,
