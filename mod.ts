@@ -136,6 +136,7 @@ export {
   type MonitorErrorOptions,
   NoBannerError,
   NoSuchCpuError,
+  NotX86Error,
   QmpError,
   ReplyParseError,
   ReplyTimeoutError,

@@ -54,7 +54,12 @@ export class GdbRegisters implements CpuSource {
   }
 
   async #read({ cpu, id }: Thread, printed: () => Promise<CpuRegisters[]>): Promise<CpuRegisters> {
-    const numbers = await this.#registerNumbers();
+    const numbers = await this.#registerNumbers().catch(async (error) => {
+      await printed(); // Where there is another reason, the monitor tells it.
+      throw error;
+    });
+    // A stub of another architecture: the monitor tells which.
+    if (!numbers.has("rip") && !numbers.has("eip")) await printed();
     // Queued in one go, so that another vCPU's requests come before or after all of them.
     const selected = this.#connection.request(`Hg${id}`);
     const value = (...names: string[]) => this.#register(numbers, names);
@@ -91,7 +96,7 @@ export class GdbRegisters implements CpuSource {
       const { endpoint } = this.#connection;
       const message = `The gdbstub at ${endpoint} does not list the register ${
         names[0]
-      }: it is no x86`;
+      }: is it an x86 guest's?`;
       throw new MonitorError(message, { endpoint });
     }
     const request = `p${number.toString(16)}`;

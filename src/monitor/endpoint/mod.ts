@@ -6,6 +6,7 @@ export {
   parseInnerSocket,
   type ParseRest,
   parseSocket,
+  refuseTerminal,
   SOCKET_SCHEMES,
   socketPermissions,
 } from "./sockets.ts";

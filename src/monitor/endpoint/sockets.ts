@@ -15,8 +15,26 @@ export const SOCKET_SCHEMES: {
 } = {
   tcp: (rest, text) => ({ scheme: "tcp", ...parseHostPort(withoutQemuOptions(rest), text) }),
   telnet: (rest, text) => ({ scheme: "telnet", ...parseHostPort(withoutQemuOptions(rest), text) }),
-  unix: (rest, text) => ({ scheme: "unix", path: parsePath(withoutQemuOptions(rest), text) }),
+  unix(rest, text) {
+    const path = parsePath(withoutQemuOptions(rest), text);
+    refuseTerminal(path, text);
+    return { scheme: "unix", path };
+  },
 };
+
+/**
+ * Refuses what QEMU's `pty` and `tty` character devices are given by.
+ *
+ * @throws {InvalidArgumentError} if a path is a terminal's
+ */
+export function refuseTerminal(path: string, text: string): void {
+  if (!/^\/dev\/(?:pts\/|tty|ptmx)/.test(path)) return;
+  throw new InvalidArgumentError(
+    `${path} is a terminal, and no socket: give QEMU -monitor unix:PATH,server=on,wait=off, or bridge ` +
+      `it with socat TCP-LISTEN:1334,bind=127.0.0.1 ${path},rawer`,
+    text,
+  );
+}
 
 /** Reads a socket's address by its scheme; a port or HOST:PORT is TCP. `text` is for messages. */
 export function parseSocket(address: string, text: string): SocketEndpoint {
