@@ -14,7 +14,7 @@ class Activity {
   #text = "working";
   #since = 0;
   #isShown = false;
-  #timer: number | null = null;
+  #timer: ReturnType<typeof setInterval> | null = null;
   /** Progress bars show the same, and better. */
   #bars = 0;
 

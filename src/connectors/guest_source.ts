@@ -1,3 +1,4 @@
+import { checkOptions, FUNCTION, OBJECT, type OptionShape } from "../core/options.ts";
 import { PagewalkError } from "../core/errors.ts";
 import type { CpuSource } from "../arch/cpu_source.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
@@ -59,6 +60,12 @@ export interface MonitorSourceOptions {
   onNotice?(text: string): void;
 }
 
+const MONITOR_SOURCE_SHAPE: OptionShape<MonitorSourceOptions> = {
+  memory: OBJECT,
+  reopenMonitor: FUNCTION,
+  onNotice: FUNCTION,
+};
+
 /**
  * A monitor as a door: registers by `info registers`, memory by `xp`. With the first registers it asks in
  * the same packet where RAM is, for the reads that follow, and whether the guest runs.
@@ -75,6 +82,7 @@ export interface MonitorSourceOptions {
  * ```
  */
 export function monitorSource(monitor: Monitor, options: MonitorSourceOptions = {}): GuestSource {
+  checkOptions(options, "the options of a source", MONITOR_SOURCE_SHAPE);
   const { memory = new MonitorMemory(monitor), reopenMonitor, onNotice } = options;
   let askedAhead = false;
   const askAhead = () => {

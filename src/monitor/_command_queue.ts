@@ -1,3 +1,4 @@
+import { checkOptions } from "../core/options.ts";
 import { Watchdog } from "../core/watchdog.ts";
 import { CommandJob } from "./_command_job.ts";
 import { checkCommand } from "./allow_list.ts";
@@ -7,6 +8,7 @@ import {
   ReplyTimeoutError,
   ReplyTooLargeError,
 } from "./errors.ts";
+import { COMMAND_INSTEAD, COMMAND_SHAPE } from "./option_shapes.ts";
 import type { CommandOptions } from "./monitor.ts";
 
 /** How a client bounds its commands. */
@@ -90,6 +92,7 @@ export class CommandQueue {
    * sent for it, if that is not the line.
    */
   async run(line: string, options: CommandOptions, wire?: string): Promise<string> {
+    checkOptions(options, "the options of a command", COMMAND_SHAPE, COMMAND_INSTEAD);
     const allowUnsafe = [...this.#allowUnsafe, ...options.allowUnsafe ?? []];
     checkCommand(line, { endpoint: this.endpoint, allowUnsafe });
     return await this.enqueue(line, options, wire);

@@ -1,5 +1,7 @@
+import { checkOptions } from "../core/options.ts";
 import { parseSocket, type SocketEndpoint } from "./endpoint/mod.ts";
 import { HmpClient, type HmpClientOptions } from "./hmp_client.ts";
+import { CONNECT_HMP_SHAPE, CONNECTION } from "./option_shapes.ts";
 import { connectSocket } from "./socket_transport.ts";
 
 /** How a human monitor is connected to. */
@@ -35,10 +37,12 @@ export async function connectHmp(
   endpoint: SocketEndpoint | string,
   options: ConnectHmpOptions = {},
 ): Promise<HmpClient> {
-  const { connectTimeoutMs = 5000, signal } = options;
+  checkOptions(options, CONNECTION, CONNECT_HMP_SHAPE);
+  const { connectTimeoutMs = 5000, ...own } = options;
+  const { signal } = own;
   const transport = await connectSocket(
     typeof endpoint === "string" ? parseSocket(endpoint, endpoint) : endpoint,
     { timeoutMs: connectTimeoutMs, ...(signal ? { signal } : {}) },
   );
-  return await HmpClient.open(transport, options);
+  return await HmpClient.open(transport, own);
 }

@@ -1,3 +1,4 @@
+import { checkOptions } from "../core/options.ts";
 import {
   formatSocket,
   parseInnerSocket,
@@ -5,6 +6,7 @@ import {
   type TcpEndpoint,
   type UnixEndpoint,
 } from "./endpoint/mod.ts";
+import { CONNECT_QMP_SHAPE, CONNECTION } from "./option_shapes.ts";
 import { QmpClient, type QmpClientOptions } from "./qmp_client.ts";
 import { connectSocket } from "./socket_transport.ts";
 
@@ -42,7 +44,9 @@ export async function connectQmp(
   endpoint: QmpEndpoint | TcpEndpoint | UnixEndpoint | string,
   options: ConnectQmpOptions = {},
 ): Promise<QmpClient> {
-  const { connectTimeoutMs = 5000, signal } = options;
+  checkOptions(options, CONNECTION, CONNECT_QMP_SHAPE);
+  const { connectTimeoutMs = 5000, ...own } = options;
+  const { signal } = own;
   const parsed = typeof endpoint === "string"
     ? parseInnerSocket(endpoint.replace(/^\s*qmp:/, ""), endpoint)
     : endpoint;
@@ -53,5 +57,5 @@ export async function connectQmp(
     qemuOption: "qmp",
     ...signal && { signal },
   });
-  return await QmpClient.open(transport, options);
+  return await QmpClient.open(transport, own);
 }

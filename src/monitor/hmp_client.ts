@@ -1,7 +1,9 @@
+import { checkOptions } from "../core/options.ts";
 import type { CommandJob } from "./_command_job.ts";
 import { type CommandLimits, CommandQueue } from "./_command_queue.ts";
 import { readGreeting } from "./_hmp_greeting.ts";
 import { HmpWire } from "./_hmp_wire.ts";
+import { CONNECTION, HMP_CLIENT_SHAPE } from "./option_shapes.ts";
 import { runOnCpu } from "./_run_on_cpu.ts";
 import { settleByReply } from "./_settle.ts";
 import { NoSuchCpuError } from "./errors.ts";
@@ -73,6 +75,7 @@ export class HmpClient implements Monitor {
    * @throws {ConnectionLostError} if the connection ends first
    */
   static async open(transport: Transport, options: HmpClientOptions = {}): Promise<HmpClient> {
+    checkOptions(options, CONNECTION, HMP_CLIENT_SHAPE);
     const wire = new HmpWire(transport, { nudge: options.nudge });
     const { bannerTimeoutMs: timeoutMs = 3000, signal } = options;
     return new HmpClient(wire, await readGreeting(wire, { timeoutMs, signal }), options);

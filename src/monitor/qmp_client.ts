@@ -1,3 +1,4 @@
+import { checkOptions } from "../core/options.ts";
 import type { CommandJob } from "./_command_job.ts";
 import { type CommandLimits, CommandQueue } from "./_command_queue.ts";
 import { CommandSender } from "./_command_sender.ts";
@@ -8,6 +9,7 @@ import { plainLines, settleByRefusal, settleByReply } from "./_settle.ts";
 import { FramingError } from "./hmp_codec.ts";
 import type { CommandOptions, Monitor } from "./monitor.ts";
 import { encodeQmp, parseQmp, type QmpEvent, QmpFramer, type QmpLine } from "./qmp_codec.ts";
+import { CONNECTION, QMP_CLIENT_SHAPE } from "./option_shapes.ts";
 import type { Transport } from "./transport.ts";
 
 /** How a QMP server is talked to. */
@@ -90,6 +92,7 @@ export class QmpClient implements Monitor {
    * @throws {ConnectionLostError} if the connection ends first
    */
   static async open(transport: Transport, options: QmpClientOptions = {}): Promise<QmpClient> {
+    checkOptions(options, CONNECTION, QMP_CLIENT_SHAPE);
     const client = new QmpClient(transport, options);
     try {
       client.#qemuVersion = await negotiateQmp(transport, client.#framer, {

@@ -1,6 +1,7 @@
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import type { CpuSource } from "../../arch/cpu_source.ts";
 import { formatError, InvalidArgumentError } from "../../core/errors.ts";
+import { checkOptions } from "../../core/options.ts";
 import { atProcessEnd } from "../../core/process_end.ts";
 import type { MemoryRange } from "../../memory/memory_map.ts";
 import { MonitorMemory } from "../../memory/monitor_memory.ts";
@@ -19,6 +20,12 @@ import {
 } from "../../monitor/errors.ts";
 import { FramingError } from "../../monitor/hmp_codec.ts";
 import type { CommandOptions, Monitor } from "../../monitor/monitor.ts";
+import {
+  COMMAND_INSTEAD,
+  COMMAND_SHAPE,
+  CONNECT_QMP_SHAPE,
+  CONNECTION,
+} from "../../monitor/option_shapes.ts";
 import { identifyPeer } from "../../monitor/peer.ts";
 import { errorFromReply } from "../../monitor/reply_errors.ts";
 import { connectSocket } from "../../monitor/socket_transport.ts";
@@ -146,6 +153,7 @@ export class GdbClient implements Monitor, CpuSource {
 
   /** As {@linkcode connectGdb}. */
   static async open(endpoint: GdbEndpoint, options: GdbClientOptions = {}): Promise<GdbClient> {
+    checkOptions(options, CONNECTION, CONNECT_QMP_SHAPE);
     const { bannerTimeoutMs = 3000, signal } = options;
     signal?.throwIfAborted();
     const client = new GdbClient(endpoint, options);
@@ -201,6 +209,7 @@ export class GdbClient implements Monitor, CpuSource {
    * @throws {MonitorError} if the connection fails, closes, or the reply is late or too large
    */
   async command(line: string, options: CommandOptions = {}): Promise<string> {
+    checkOptions(options, "the options of a command", COMMAND_SHAPE, COMMAND_INSTEAD);
     const { cpu, ...bounds } = options;
     const exchange = async (text: string, allowUnsafe = bounds.allowUnsafe ?? []) => {
       return plainLines(await this.#connection.monitorCommand(text, { ...bounds, allowUnsafe }));

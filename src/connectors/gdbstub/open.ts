@@ -1,4 +1,6 @@
+import { onlyOf } from "../../core/options.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
+import { CONNECT_QMP_SHAPE } from "../../monitor/option_shapes.ts";
 import type { GuestSource } from "../guest_source.ts";
 import { formatGdb, type GdbEndpoint } from "./endpoint.ts";
 import { connectGdb, type GdbClientOptions } from "./gdb_client.ts";
@@ -24,7 +26,7 @@ export async function openGdbstub(
       options.record,
     );
   }
-  const client = await connectGdb(endpoint, options);
+  const client = await connectGdb(endpoint, onlyOf(options, CONNECT_QMP_SHAPE));
   return {
     endpoint: client.endpoint,
     qemuVersion: client.qemuVersion,

@@ -1,3 +1,4 @@
+import { onlyOf } from "../../core/options.ts";
 import { connectMonitor } from "../../monitor/connect_monitor.ts";
 import {
   formatSocket,
@@ -5,6 +6,7 @@ import {
   type SocketEndpoint,
   socketPermissions,
 } from "../../monitor/endpoint/mod.ts";
+import { CONNECT_HMP_SHAPE } from "../../monitor/option_shapes.ts";
 import type { Connector } from "../connector.ts";
 import { openMonitorSource } from "../monitor_source.ts";
 
@@ -16,7 +18,7 @@ export const HMP: Connector<SocketEndpoint> = {
   describe: formatSocket,
   permissions: socketPermissions,
   open(endpoint, options) {
-    const open = () => connectMonitor(endpoint, options);
+    const open = () => connectMonitor(endpoint, onlyOf(options, CONNECT_HMP_SHAPE));
     return openMonitorSource(endpoint.scheme, open, options);
   },
 };

@@ -1,3 +1,4 @@
+import { onlyOf } from "../../core/options.ts";
 import { connectMonitor } from "../../monitor/connect_monitor.ts";
 import {
   formatSocket,
@@ -5,6 +6,7 @@ import {
   type QmpEndpoint,
   socketPermissions,
 } from "../../monitor/endpoint/mod.ts";
+import { CONNECT_HMP_SHAPE } from "../../monitor/option_shapes.ts";
 import type { Connector } from "../connector.ts";
 import { openMonitorSource } from "../monitor_source.ts";
 
@@ -18,6 +20,10 @@ export const QMP: Connector<QmpEndpoint> = {
   describe: ({ socket }) => `qmp:${formatSocket(socket)}`,
   permissions: ({ socket }) => socketPermissions(socket),
   open(endpoint, options) {
-    return openMonitorSource("qmp", () => connectMonitor(endpoint, options), options);
+    return openMonitorSource(
+      "qmp",
+      () => connectMonitor(endpoint, onlyOf(options, CONNECT_HMP_SHAPE)),
+      options,
+    );
   },
 };
