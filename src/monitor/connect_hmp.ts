@@ -1,7 +1,6 @@
-import { checkOptions } from "../core/options.ts";
+import { checkOptions, MILLISECONDS, type OptionShape } from "../core/options.ts";
 import { parseSocket, type SocketEndpoint } from "./endpoint/mod.ts";
-import { HmpClient, type HmpClientOptions } from "./hmp_client.ts";
-import { CONNECT_HMP_SHAPE, CONNECTION } from "./option_shapes.ts";
+import { HMP_CLIENT_SHAPE, HmpClient, type HmpClientOptions } from "./hmp_client.ts";
 import { connectSocket } from "./socket_transport.ts";
 
 /** How a human monitor is connected to. */
@@ -13,6 +12,12 @@ export interface ConnectHmpOptions extends HmpClientOptions {
    */
   connectTimeoutMs?: number;
 }
+
+/** The checks of {@linkcode ConnectHmpOptions}. */
+export const CONNECT_HMP_SHAPE: OptionShape<ConnectHmpOptions> = {
+  ...HMP_CLIENT_SHAPE,
+  connectTimeoutMs: MILLISECONDS,
+};
 
 /**
  * Connects to a human monitor (`-monitor tcp:127.0.0.1:1334,server=on,wait=off`).
@@ -37,7 +42,7 @@ export async function connectHmp(
   endpoint: SocketEndpoint | string,
   options: ConnectHmpOptions = {},
 ): Promise<HmpClient> {
-  checkOptions(options, CONNECTION, CONNECT_HMP_SHAPE);
+  checkOptions(options, "the options of a connection", CONNECT_HMP_SHAPE);
   const { connectTimeoutMs = 5000, ...own } = options;
   const { signal } = own;
   const transport = await connectSocket(

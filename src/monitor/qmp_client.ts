@@ -1,6 +1,6 @@
-import { checkOptions } from "../core/options.ts";
+import { checkOptions, MILLISECONDS, type OptionShape, SIGNAL } from "../core/options.ts";
 import type { CommandJob } from "./_command_job.ts";
-import { type CommandLimits, CommandQueue } from "./_command_queue.ts";
+import { type CommandLimits, CommandQueue, LIMITS_SHAPE } from "./_command_queue.ts";
 import { CommandSender } from "./_command_sender.ts";
 import { EventLog } from "./_event_log.ts";
 import { NumberedJobs } from "./_numbered_jobs.ts";
@@ -9,7 +9,6 @@ import { plainLines, settleByRefusal, settleByReply } from "./_settle.ts";
 import { FramingError } from "./hmp_codec.ts";
 import type { CommandOptions, Monitor } from "./monitor.ts";
 import { encodeQmp, parseQmp, type QmpEvent, QmpFramer, type QmpLine } from "./qmp_codec.ts";
-import { CONNECTION, QMP_CLIENT_SHAPE } from "./option_shapes.ts";
 import type { Transport } from "./transport.ts";
 
 /** How a QMP server is talked to. */
@@ -23,6 +22,13 @@ export interface QmpClientOptions extends CommandLimits {
   /** Ends the attempt to connect with the signal's reason. */
   signal?: AbortSignal;
 }
+
+/** The checks of {@linkcode QmpClientOptions}. */
+export const QMP_CLIENT_SHAPE: OptionShape<QmpClientOptions> = {
+  ...LIMITS_SHAPE,
+  bannerTimeoutMs: MILLISECONDS,
+  signal: SIGNAL,
+};
 
 /**
  * How many commands are on their way at once. QEMU handles one after the other; its queue has 8 places
@@ -92,7 +98,7 @@ export class QmpClient implements Monitor {
    * @throws {ConnectionLostError} if the connection ends first
    */
   static async open(transport: Transport, options: QmpClientOptions = {}): Promise<QmpClient> {
-    checkOptions(options, CONNECTION, QMP_CLIENT_SHAPE);
+    checkOptions(options, "the options of a connection", QMP_CLIENT_SHAPE);
     const client = new QmpClient(transport, options);
     try {
       client.#qemuVersion = await negotiateQmp(transport, client.#framer, {

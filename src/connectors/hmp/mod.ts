@@ -1,4 +1,5 @@
 import { onlyOf } from "../../core/options.ts";
+import { CONNECT_HMP_SHAPE } from "../../monitor/connect_hmp.ts";
 import { connectMonitor } from "../../monitor/connect_monitor.ts";
 import {
   formatSocket,
@@ -6,7 +7,6 @@ import {
   type SocketEndpoint,
   socketPermissions,
 } from "../../monitor/endpoint/mod.ts";
-import { CONNECT_HMP_SHAPE } from "../../monitor/option_shapes.ts";
 import type { Connector } from "../connector.ts";
 import { openMonitorSource } from "../monitor_source.ts";
 

@@ -2,8 +2,7 @@ import { checkOptions, LIST } from "../../core/options.ts";
 import { checkCommand } from "../allow_list.ts";
 import { openEndpointFile } from "../endpoint_file.ts";
 import { ConnectionLostError } from "../errors.ts";
-import type { CommandOptions, Monitor } from "../monitor.ts";
-import { COMMAND_INSTEAD, COMMAND_SHAPE } from "../option_shapes.ts";
+import { checkCommandOptions, type CommandOptions, type Monitor } from "../monitor.ts";
 import { NotRecordedError, RecordingError } from "./errors.ts";
 import { reviveError } from "./recorded_error.ts";
 import { parseRecording, type RecordedExchange, type Recording } from "./recording.ts";
@@ -97,7 +96,7 @@ export class ReplayMonitor implements Monitor {
   // deno-lint-ignore require-await -- so that it rejects instead of throwing
   async command(line: string, options: CommandOptions = {}): Promise<string> {
     const { endpoint, qemuVersion } = this;
-    checkOptions(options, "the options of a command", COMMAND_SHAPE, COMMAND_INSTEAD);
+    checkCommandOptions(options);
     checkCommand(line, {
       endpoint,
       allowUnsafe: [...this.#allowUnsafe, ...options.allowUnsafe ?? []],
