@@ -28,7 +28,7 @@ import {
   GUEST_OR_SNAPSHOT,
   isSnapshotFile,
   ProgressBar,
-  reading,
+  readingOnce,
   readSnapshot,
   runCommand,
   TABLE_OPTIONS,
@@ -78,7 +78,7 @@ await runCommand({
       return taken;
     }
     const guest = guests.use(await connectTo(target!, options));
-    return await reading(guest, options, async () => {
+    return await readingOnce(guest, options, async () => {
       // Looked up once, and read once: the findings are about the tables that the page shows.
       const { context } = await guest.tables(tableChoice(options));
       const { endpoint: source, memory } = guest;

@@ -49,3 +49,37 @@ export async function reading<T>(
   if (names) await guest.linux();
   return await guest.frozen(block);
 }
+
+/**
+ * As {@linkcode reading}, for what reads each table once and not again: on a terminal it is said that a
+ * guest which ran meanwhile may have changed them.
+ *
+ * @throws {InvalidArgumentError} as {@linkcode reading}
+ */
+export async function readingOnce<T>(
+  guest: Session,
+  options: FreezeValues,
+  block: () => Promise<T>,
+): Promise<T> {
+  const result = await reading(guest, options, block);
+  if (!options.freeze && Deno.stderr.isTerminal() && await isRunning(guest)) {
+    console.error(
+      "note: the guest ran meanwhile, and each table was read once: --freeze shows one moment",
+    );
+  }
+  return result;
+}
+
+async function isRunning(guest: Session): Promise<boolean> {
+  const [{ readStatus }, { NoMonitorError }] = await Promise.all([
+    import("../monitor/commands/read_state.ts"),
+    import("../connectors/guest_source.ts"),
+  ]);
+  try {
+    return (await readStatus(guest.monitor)).running;
+  } catch (error) {
+    // A dump does not move.
+    if (error instanceof NoMonitorError) return false;
+    throw error;
+  }
+}

@@ -41,6 +41,7 @@ export {
   type FreezeOptionSpecs,
   type FreezeValues,
   reading,
+  readingOnce,
 } from "./freeze_option.ts";
 export type { CommandSpec, Positional } from "./command_spec.ts";
 export { counted } from "./activity.ts";

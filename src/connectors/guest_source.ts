@@ -25,6 +25,8 @@ export interface GuestSource {
   readonly monitor?: Monitor;
   /** What a user should know of this door, in one line: that it pauses the guest, how old a dump is. */
   readonly notice?: string;
+  /** Takes the guest's status from who has asked for it, as whoever pauses it does: for the notice. */
+  noteStatus?(status: GuestStatus): void;
   /** Opens the monitor anew, for resuming a frozen guest whose connection broke. */
   reopenMonitor?(): Promise<Monitor>;
   /** Closes the door and leaves the guest as it was. May be called twice. */
@@ -84,13 +86,17 @@ const MONITOR_SOURCE_SHAPE: OptionShape<MonitorSourceOptions> = {
 export function monitorSource(monitor: Monitor, options: MonitorSourceOptions = {}): GuestSource {
   checkOptions(options, "the options of a source", MONITOR_SOURCE_SHAPE);
   const { memory = new MonitorMemory(monitor), reopenMonitor, onNotice } = options;
-  let askedAhead = false;
+  let [askedAhead, isNoted] = [false, false];
+  const noteStatus = (status: GuestStatus) => {
+    if (!isNoted && onNotice) noteIfPaused(status, onNotice);
+    isNoted = true;
+  };
   const askAhead = () => {
     if (askedAhead) return;
     askedAhead = true;
     // If either fails, nobody has asked yet: whoever does is told then. A recording need not hold them.
     if (memory instanceof MonitorMemory) memory.ranges().catch(() => {});
-    if (onNotice) readStatus(monitor).then((status) => noteIfPaused(status, onNotice), () => {});
+    if (onNotice && !isNoted) readStatus(monitor).then(noteStatus, () => {});
   };
   return {
     endpoint: monitor.endpoint,
@@ -110,6 +116,7 @@ export function monitorSource(monitor: Monitor, options: MonitorSourceOptions = 
     memory,
     monitor,
     ...reopenMonitor && { reopenMonitor },
+    noteStatus,
     close: () => monitor.close(),
   };
 }
