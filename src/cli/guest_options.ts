@@ -1,4 +1,4 @@
-import { escapeMessage } from "../core/escape.ts";
+import { escapeMessage, escapeText } from "../core/escape.ts";
 import type { PagingModeName } from "../arch/x86/paging_context.ts";
 import { parseRamLayout, type RamLayout } from "../connectors/dump/ram_layout.ts";
 import { monitorPortFor } from "../monitor/endpoint/mod.ts";
@@ -6,6 +6,7 @@ import { connectors } from "../connectors/registry.ts";
 import type { ConnectOptions } from "../session/connect.ts";
 import type { Session } from "../session/session.ts";
 import type { TableChoice } from "../session/table_choice.ts";
+import { activity } from "./activity.ts";
 import { addressArgument } from "./address_argument.ts";
 import type { Positional } from "./command_spec.ts";
 import {
@@ -164,9 +165,11 @@ export async function connectTo(
   const endpoint = debugPort === undefined ? monitor : String(monitorPortFor(debugPort));
   // Loaded here, so that reading a command line stays quick: the REPL shows its prompt before it.
   const { connect } = await import("../session/connect.ts");
+  activity.say(`connecting to ${escapeText(endpoint)}`);
   const onNotice = (text: string) => console.error(`note: ${escapeMessage(text)}`);
   const session = await connect(endpoint, { ...connectOptions(options), onNotice });
   if (session.notice !== null) onNotice(session.notice);
+  activity.say("reading the guest");
   return session;
 }
 

@@ -41,8 +41,10 @@ export {
   type FreezeOptionSpecs,
   type FreezeValues,
   reading,
+  readingOnce,
 } from "./freeze_option.ts";
 export type { CommandSpec, Positional } from "./command_spec.ts";
+export { counted } from "./activity.ts";
 export { type CommandArguments, EXIT, exitCodeOf, runCommand } from "./command.ts";
 export {
   flag,
