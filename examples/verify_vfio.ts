@@ -9,6 +9,7 @@ import { vfioLine, vfioRecord, vfioSummary } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,
+  counted,
   escapeText,
   exitCodeOf,
   flag,
@@ -52,8 +53,9 @@ await runCommand({
   const tally = new VfioTally();
   const roots = new Set<bigint>();
   await reading(guest, options, async () => {
+    const judged = verifyVfio(guest, { sources, ...process });
     using lines = new LimitedLines();
-    for await (const judgement of verifyVfio(guest, { sources, ...process })) {
+    for await (const judgement of counted(judged, "results")) {
       tally.add(judgement);
       if (options.json) console.log(toJson(vfioRecord(judgement)));
       else tell(judgement, roots, lines);
