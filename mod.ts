@@ -80,16 +80,6 @@ export type { LinuxIommuUnit } from "./src/linux/iommu_units.ts";
 export { type IommuRoot, readIommuRoots } from "./src/monitor/commands/read_iommu_root.ts";
 export type { IommuRegion } from "./src/monitor/parse/iommu_units.ts";
 export {
-  IOMMU_CSV_HEAD,
-  iommuDeviceCsv,
-  iommuDeviceLine,
-  iommuDeviceRecord,
-  iommuDevicesHead,
-  iommuMappingCsv,
-  iommuMappingRecord,
-  type ShownDevice,
-} from "./src/report/iommu_text.ts";
-export {
   type GuestDevice,
   type GuestDevices,
   GuestIommu,

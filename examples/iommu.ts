@@ -9,6 +9,10 @@ import {
   groupDevices,
   type GuestDevice,
   type GuestDevices,
+  mappingLine,
+  mappingsHead,
+} from "@pagewalk/pagewalk";
+import {
   IOMMU_CSV_HEAD,
   iommuDeviceCsv,
   iommuDeviceLine,
@@ -16,9 +20,7 @@ import {
   iommuDevicesHead,
   iommuMappingCsv,
   iommuMappingRecord,
-  mappingLine,
-  mappingsHead,
-} from "@pagewalk/pagewalk";
+} from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,

@@ -41,3 +41,13 @@ export {
   type VerificationTextOptions,
 } from "./verification_text.ts";
 export { vfioLine, vfioRecord, vfioSummary } from "./vfio_text.ts";
+export {
+  IOMMU_CSV_HEAD,
+  iommuDeviceCsv,
+  iommuDeviceLine,
+  iommuDeviceRecord,
+  iommuDevicesHead,
+  iommuMappingCsv,
+  iommuMappingRecord,
+  type ShownDevice,
+} from "./iommu_text.ts";
