@@ -25,7 +25,7 @@ import {
   verdictRecord,
   verificationText,
   whoMapsIt,
-} from "@pagewalk/pagewalk/cli";
+} from "@pagewalk/pagewalk/cli/check";
 
 await runCommand({
   name: "qemu_verify_pte.ts",
