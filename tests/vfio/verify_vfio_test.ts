@@ -36,7 +36,7 @@ function linuxOf(world: World, answers: Answers): LinuxGuest {
       const found = world.living.find(({ process }) => process.pid === wanted);
       return found
         ? Promise.resolve(found.process)
-        : Promise.reject(new NoSuchProcessError(wanted, `The guest has no process ${wanted}`));
+        : Promise.reject(new NoSuchProcessError(Number(wanted), `The guest has no process ${wanted}`));
     },
     dmesg: (options) => {
       answers.dmesg?.();
