@@ -7,6 +7,7 @@ import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
+import type { BtfBlob } from "./btf/btf_source.ts";
 import { CapabilityError, NoSuchProcessError } from "./errors.ts";
 import type { LinuxIommuUnit } from "./iommu_units.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
@@ -142,19 +143,31 @@ export class LinuxGuest {
    * @throws {CapabilityError} if the kernel has no type data (BTF)
    */
   async type(name: string): Promise<StructLayout | null> {
-    const blob = await this.#kernel.types();
-    if (!blob) {
-      throw new CapabilityError(
-        "types",
-        `This kernel (${this.version}) has no type data: it was built without CONFIG_DEBUG_INFO_BTF`,
-      );
-    }
+    const blob = await this.#types();
     const btf = new Btf(blob);
     for (const id of blob.idsOf(name.replace(/^(struct|union)\s+/, ""))) {
       const layout = await btf.layout(id);
       if (layout) return layout;
     }
     return null;
+  }
+
+  /**
+   * The names of the kernel's types; some megabytes are read once.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   */
+  async typeNames(): Promise<readonly string[]> {
+    return [...(await this.#types()).names()];
+  }
+
+  async #types(): Promise<BtfBlob> {
+    const blob = await this.#kernel.types();
+    if (blob) return blob;
+    throw new CapabilityError(
+      "types",
+      `This kernel (${this.version}) has no type data: it was built without CONFIG_DEBUG_INFO_BTF`,
+    );
   }
 
   /**
