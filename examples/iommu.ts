@@ -9,9 +9,8 @@ import {
   groupDevices,
   type GuestDevice,
   type GuestDevices,
-  mappingLine,
-  mappingsHead,
 } from "@pagewalk/pagewalk";
+import { mappingLine, mappingsHead } from "@pagewalk/pagewalk/report";
 import {
   IOMMU_CSV_HEAD,
   iommuDeviceCsv,
