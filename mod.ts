@@ -22,6 +22,9 @@
  * @module
  */
 
+// What connect() would load when asked for it: parseEndpoint() and its like know all connectors at once.
+import "./src/connectors/table.ts";
+
 // Addresses and errors
 export {
   type AddressLike,

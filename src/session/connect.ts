@@ -2,8 +2,8 @@ import type { PagingContextOptions, PagingModeName } from "../arch/x86/paging_co
 import type { OpenOptions } from "../connectors/connector.ts";
 import { parseEndpoint } from "../connectors/endpoints.ts";
 import type { GuestSource } from "../connectors/guest_source.ts";
-import { connectorOf } from "../connectors/registry.ts";
-import "../connectors/table.ts";
+import "../connectors/human_monitor.ts";
+import { connectorBy, connectorOf } from "../connectors/registry.ts";
 import {
   BOOLEAN,
   checkOptions,
@@ -107,9 +107,7 @@ export async function connect<E extends Endpoint>(
   options: ConnectOptions = {},
 ): Promise<Session> {
   checkOptions(options, "the options of a connection", CONNECT_SHAPE, INSTEAD);
-  const parsed: Endpoint = typeof endpoint === "object"
-    ? endpoint
-    : parseEndpoint(String(endpoint));
+  const parsed = await endpointOf(typeof endpoint === "object" ? endpoint : String(endpoint));
   const source = await openSource(parsed, options);
   const { physicalAddressBits, privateBit, sharedBit, mode } = options;
   return new Session({
@@ -122,6 +120,16 @@ export async function connect<E extends Endpoint>(
       ...sharedBit !== undefined && { sharedBit },
     },
   });
+}
+
+/** Reads an endpoint; the other connectors are loaded only where its scheme asks for one of them. */
+async function endpointOf(endpoint: Endpoint | string): Promise<Endpoint> {
+  const isText = typeof endpoint === "string";
+  const scheme = isText ? /^\s*([a-z+]+):/.exec(endpoint)?.[1] : endpoint.scheme;
+  if (scheme !== undefined && connectorBy(scheme) === undefined) {
+    await import("../connectors/table.ts");
+  }
+  return isText ? parseEndpoint(endpoint) : endpoint;
 }
 
 async function openSource(endpoint: Endpoint, options: ConnectOptions): Promise<GuestSource> {

@@ -17,7 +17,7 @@ export const SIM: Connector<SimEndpoint> = {
   describe: ({ name }) => `sim:${name}`,
   permissions: () => [],
   async open(_endpoint, options) {
-    const { simulatedGuest } = await import("../../testing/mod.ts");
+    const { simulatedGuest } = await import("../../testing/simulated_guest.ts");
     const { HmpClient } = await import("../../monitor/hmp_client.ts");
     const open = () => HmpClient.open(simulatedGuest().transport(), options);
     return await openMonitorSource("sim", open, options);
