@@ -419,7 +419,8 @@ export {
 } from "./src/report/verification_text.ts";
 
 // A session with a guest
-export { connect, type ConnectOptions } from "./src/session/connect.ts";
+export { connect } from "./src/session/connect.ts";
+export type { ConnectOptions } from "./src/session/connect_parts.ts";
 export {
   crosscheck,
   type CrosscheckOptions,
@@ -445,7 +446,8 @@ export type {
   GuestTables,
 } from "./src/session/ranges.ts";
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";
-export { type GuestVerdict, Session, type SessionParts } from "./src/session/session.ts";
+export { GuestSession, type GuestVerdict, type SessionParts } from "./src/session/guest_session.ts";
+export { Session } from "./src/session/session.ts";
 export {
   describeSource,
   type PageTable,

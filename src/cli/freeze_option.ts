@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../core/errors.ts";
-import type { Session } from "../session/session.ts";
+import type { GuestSession } from "../session/guest_session.ts";
 import { flag, type FlagOption, type OptionValues } from "./options.ts";
 
 /** What pauses a guest for the reading. */
@@ -29,7 +29,7 @@ export interface FreezeValues extends OptionValues<FreezeOptionSpecs> {
  * @throws {InvalidArgumentError} with `--sample`: on a paused guest no other process comes to run
  */
 export async function reading<T>(
-  guest: Session,
+  guest: GuestSession,
   options: FreezeValues,
   block: () => Promise<T>,
 ): Promise<T> {
