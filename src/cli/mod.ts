@@ -43,8 +43,10 @@ export {
   type FreezeOptionSpecs,
   type FreezeValues,
   reading,
+  readingOnce,
 } from "./freeze_option.ts";
 export type { CommandSpec, Positional } from "./command_spec.ts";
+export { counted } from "./activity.ts";
 export { type CommandArguments, EXIT, exitCodeOf, runCommand } from "./command.ts";
 export {
   flag,
@@ -64,6 +66,9 @@ export {
   connectOptions,
   type ConnectOptionSpecs,
   type ConnectValues,
+  DEVICE_OPTIONS,
+  type DeviceOptionSpecs,
+  type DeviceValues,
   MONITOR,
   TABLE_OPTIONS,
   tableChoice,

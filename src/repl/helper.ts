@@ -28,13 +28,13 @@ export interface Helper {
   /** What else there is to know, a line each. */
   readonly notes?: readonly string[];
   /**
-   * What guest it needs: `linux` one that runs Linux.
+   * What guest it needs: `linux` one that runs Linux, `iommu` one that has an IOMMU.
    *
    * @default any
    */
-  readonly on?: "linux";
+  readonly on?: "linux" | "iommu";
   /**
-   * A session on the simulated guest, or, where Linux is needed, on one of the lab's: inputs after `> `, then what is printed. `…` stands for
+   * A session on the simulated guest, or, where Linux or an IOMMU is needed, on one of the lab's: inputs after `> `, then what is printed. `…` stands for
    * what differs from run to run, and a line `^C` for Ctrl-C. Tests run it.
    */
   readonly example: string;

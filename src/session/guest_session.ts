@@ -42,6 +42,8 @@ export interface SessionParts {
   readonly paging?: Omit<PagingContextOptions, "root">;
   /** The kind of page tables at a root that is named; then no registers are asked for. */
   readonly mode?: PagingModeName;
+  /** Whether the one register that points to an IOMMU's tables may be read. @default {true} */
+  readonly mmio?: boolean;
 }
 
 /**

@@ -19,7 +19,10 @@ import type {
 } from "./ranges.ts";
 import type { TableChoice } from "./table_choice.ts";
 import type { WatchEvent, WatchOptions } from "./watch.ts";
-import { GuestSession, readOptionsOf, requireTables } from "./guest_session.ts";
+import type { GuestSource } from "../connectors/guest_source.ts";
+import type { Walk, WalkOptions } from "../translate/walk.ts";
+import type { GuestIommu } from "./guest_iommu.ts";
+import { GuestSession, readOptionsOf, requireTables, type SessionParts } from "./guest_session.ts";
 
 /**
  * A connection to one guest: its registers, its memory and its page tables. {@linkcode connect} makes
@@ -36,6 +39,40 @@ import { GuestSession, readOptionsOf, requireTables } from "./guest_session.ts";
  * ```
  */
 export class Session extends GuestSession {
+  readonly #source: GuestSource;
+  readonly #mmio: boolean;
+
+  /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
+  constructor(parts: SessionParts) {
+    super(parts);
+    this.#source = parts.source;
+    this.#mmio = parts.mmio ?? true;
+  }
+
+  /**
+   * The guest's IOMMUs: what becomes of which device's DMA. What they are is read anew each time.
+   */
+  async iommu(): Promise<GuestIommu> {
+    const { GuestIommu } = await import("./guest_iommu.ts");
+    const { memory, monitor } = this.#source;
+    const linux = () => this.linux();
+    return new GuestIommu({ memory, ...monitor && { monitor }, mmio: this.#mmio, linux });
+  }
+
+  /**
+   * Walks the tables that translate a device's DMA, for an address that the device uses (an IOVA).
+   *
+   * @param device bus, device and function, such as `00:03.0`
+   * @throws {InvalidArgumentError} if the device or the address cannot be used
+   * @throws {NoIommuError} if the guest has no IOMMU
+   * @throws {DeviceNotTranslatedError} if the device's DMA is passed through or blocked
+   */
+  async iova(device: string, address: AddressLike, options: WalkOptions = {}): Promise<Walk> {
+    const { walk } = await import("../translate/walk.ts");
+    const regime = await (await this.iommu()).regimeOf(device, readOptionsOf(options));
+    return await walk(this.memory, regime, address, options);
+  }
+
   /**
    * Watches an address: yields what it maps to, and again whenever an entry on the way changes. The
    * table is chosen once, at the start, and the guest is not paused.
