@@ -391,10 +391,11 @@ export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
 export type { KernelSymbol, SymbolAt } from "./src/linux/kallsyms/kallsyms.ts";
 export type { SymbolName } from "./src/linux/kallsyms/names.ts";
 export type { LinuxGuest, LinuxGuestParts } from "./src/linux/linux_guest.ts";
-export type { LinuxProcess } from "./src/linux/processes.ts";
+export type { LinuxProcess, WantedProcess } from "./src/linux/processes.ts";
 export type { FollowLogOptions, LogOptions } from "./src/linux/log.ts";
 export type { AreaKind, MemoryArea } from "./src/linux/memory_area.ts";
 export type { LogRecord } from "./src/linux/printk_ring.ts";
+export type { RunningTask } from "./src/linux/running_tasks.ts";
 export type { LinuxThread } from "./src/linux/task_record.ts";
 export type { TaskState } from "./src/linux/task_state.ts";
 export type { LoggedPage, OwnedPage } from "./src/linux/vfio_pages.ts";
@@ -475,6 +476,7 @@ export type {
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";
 export { GuestSession, type GuestVerdict, type SessionParts } from "./src/session/guest_session.ts";
 export { Session } from "./src/session/session.ts";
+export { whoMapsIt } from "./src/session/whose_tables.ts";
 export {
   describeSource,
   type PageTable,

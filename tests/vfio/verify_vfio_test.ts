@@ -34,9 +34,9 @@ function linuxOf(world: World, answers: Answers): LinuxGuest {
     processes: () => Promise.resolve(world.living.map(({ process }) => process)),
     process: (wanted) => {
       const found = world.living.find(({ process }) => process.pid === wanted);
-      return found
-        ? Promise.resolve(found.process)
-        : Promise.reject(new NoSuchProcessError(wanted, `The guest has no process ${wanted}`));
+      return found ? Promise.resolve(found.process) : Promise.reject(
+        new NoSuchProcessError(Number(wanted), `The guest has no process ${wanted}`),
+      );
     },
     dmesg: (options) => {
       answers.dmesg?.();
