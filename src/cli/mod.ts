@@ -26,7 +26,11 @@ export { type MappedWalk, type Walk, walk } from "../translate/walk.ts";
 export { toJson, verdictRecord, walkRecord } from "../report/json.ts";
 export { formatSize } from "../report/size.ts";
 export { whoMapsIt } from "../session/whose_tables.ts";
-export { notMappedAdvice, verificationText } from "../report/verification_text.ts";
+export {
+  notMappedAdvice,
+  verificationText,
+  type VerificationTextOptions,
+} from "../report/verification_text.ts";
 export type { ConnectOptions } from "../session/connect_parts.ts";
 export type { GuestWalk } from "../session/guest_walk.ts";
 export type { GuestSession, GuestVerdict } from "../session/guest_session.ts";

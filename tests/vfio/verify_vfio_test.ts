@@ -9,9 +9,9 @@ import {
   verifyVfio,
   type VerifyVfioOptions,
   type VfioMapping,
-  vfioSummary,
   VfioTally,
 } from "../../mod.ts";
+import { vfioSummary } from "../../src/report/mod.ts";
 import { findLoggedPages } from "../../src/linux/vfio_pages.ts";
 import { registersFor } from "../../src/testing/mod.ts";
 import { ADDRESS, type Living, World } from "./_world.ts";
