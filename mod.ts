@@ -73,6 +73,7 @@ export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.
 // Devices: what their DMA reaches
 export { formatDeviceId, parseDeviceId } from "./src/iommu/device_id.ts";
 export { DeviceNotTranslatedError, NoIommuError } from "./src/iommu/errors.ts";
+export type { DmaDevices } from "./src/vfio/verify_dma.ts";
 export type { DmaState, IommuDevice, IommuDevices } from "./src/iommu/iommu_device.ts";
 export { type DeviceGroup, deviceMappings, groupDevices } from "./src/iommu/reach.ts";
 export { type IommuKind, readIommuDevices } from "./src/iommu/read_devices.ts";
@@ -370,7 +371,7 @@ export { type AccessNow, oopsLines, type OopsTextParts } from "./src/report/oops
 export { explainOops, type OopsExplanation } from "./src/session/oops.ts";
 export { findKptiPair } from "./src/arch/x86/kpti_pair.ts";
 
-export type { VfioMapping, VfioMappingOwner } from "./src/linux/vfio_mappings.ts";
+export type { VfioContainer, VfioMapping, VfioMappingOwner } from "./src/linux/vfio_mappings.ts";
 export { parseVfioLog, readVfioLog, type VfioLogReading } from "./src/linux/vfio_log.ts";
 export type { VfioLogEntry, VfioLogRecord } from "./src/linux/vfio_log_record.ts";
 export {
@@ -482,6 +483,7 @@ export type { EntryChange, WatchEvent, WatchOptions } from "./src/session/watch.
 export type {
   Judged,
   LoggedPageJudgement,
+  VfioDmaJudgement,
   VfioJudgement,
   VfioRangeJudgement,
   VfioSource,
