@@ -1,5 +1,4 @@
 import { formatAddress } from "../core/address.ts";
-import { PagewalkError } from "../core/errors.ts";
 import { NoIommuError } from "../iommu/errors.ts";
 import type { IommuDevice } from "../iommu/iommu_device.ts";
 import { groupDevices } from "../iommu/reach.ts";
