@@ -76,6 +76,7 @@ export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.
 // Devices: what their DMA reaches
 export { formatDeviceId, parseDeviceId } from "./src/iommu/device_id.ts";
 export { DeviceNotTranslatedError, NoIommuError } from "./src/iommu/errors.ts";
+export type { DmaDevices } from "./src/vfio/verify_dma.ts";
 export type { DmaState, IommuDevice, IommuDevices } from "./src/iommu/iommu_device.ts";
 export { type DeviceGroup, deviceMappings, groupDevices } from "./src/iommu/reach.ts";
 export { type IommuKind, readIommuDevices } from "./src/iommu/read_devices.ts";
@@ -362,7 +363,7 @@ export { parseOops } from "./src/linux/oops/parse_oops.ts";
 export { explainOops, type OopsExplanation } from "./src/session/oops.ts";
 export { findKptiPair } from "./src/arch/x86/kpti_pair.ts";
 
-export type { VfioMapping, VfioMappingOwner } from "./src/linux/vfio_mappings.ts";
+export type { VfioContainer, VfioMapping, VfioMappingOwner } from "./src/linux/vfio_mappings.ts";
 export { parseVfioLog, readVfioLog, type VfioLogReading } from "./src/linux/vfio_log.ts";
 export type { VfioLogEntry, VfioLogRecord } from "./src/linux/vfio_log_record.ts";
 export {
@@ -446,6 +447,7 @@ export type { EntryChange, WatchEvent, WatchOptions } from "./src/session/watch.
 export type {
   Judged,
   LoggedPageJudgement,
+  VfioDmaJudgement,
   VfioJudgement,
   VfioRangeJudgement,
   VfioSource,
