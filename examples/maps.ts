@@ -4,7 +4,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 maps.ts 1334 --pid 84
  */
-import { areaLine } from "@pagewalk/pagewalk";
+import { areaLine } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,

@@ -3,13 +3,8 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 processes.ts 1334
  */
-import {
-  type LinuxGuest,
-  type LinuxProcess,
-  processesHead,
-  processLine,
-  threadLine,
-} from "@pagewalk/pagewalk";
+import { type LinuxGuest, type LinuxProcess } from "@pagewalk/pagewalk";
+import { processesHead, processLine, threadLine } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,

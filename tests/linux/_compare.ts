@@ -3,11 +3,11 @@ import {
   AddressSpace,
   type LinuxGuest,
   type LinuxProcess,
-  logText,
   NoSuchProcessError,
   type PhysicalMemory,
   withRoot,
 } from "../../mod.ts";
+import { logText } from "../../src/report/mod.ts";
 
 /** A guest that can be asked: the lab's, or any with a shell. */
 export interface GuestShell {

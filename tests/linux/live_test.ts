@@ -12,11 +12,11 @@ import {
   InconsistentListError,
   InvalidArgumentError,
   type LinuxGuest,
-  logText,
   NoSuchProcessError,
   type Session,
   whoMapsIt,
 } from "../../mod.ts";
+import { logText } from "../../src/report/mod.ts";
 import { type LabGuest, type LabPresetName, labTest, startLab } from "../lab/mod.ts";
 import {
   compareAreas,
