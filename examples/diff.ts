@@ -46,7 +46,7 @@ await runCommand({
     "accessed-and-dirty": flag("report entries of which only these bits changed, too"),
     ...TABLE_OPTIONS,
     ...FREEZE_OPTION,
-    json: flag("print one JSON object a line"),
+    json: flag("print one JSON object per line"),
     ...CONNECT_OPTIONS,
   },
   permissions: "--allow-read=.",

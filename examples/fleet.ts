@@ -55,14 +55,14 @@ await runCommand({
   options: {
     file: value(
       "FILE",
-      "read the endpoints from a file, one a line; --file=- is standard input",
+      "read the endpoints from a file, one per line; --file=- is standard input",
       String,
     ),
-    jobs: wholeNumber("N", "ask so many guests at a time (default 8)", 1),
+    jobs: wholeNumber("N", "check N guests at a time (default 8)", 1),
     ...EXPECT_OPTIONS,
     ...TABLE_OPTIONS,
     ...FREEZE_OPTION,
-    json: flag("print one JSON object a guest"),
+    json: flag("print one JSON object per guest"),
     ...GUEST_OPTIONS,
   },
   examples: [

@@ -1,7 +1,7 @@
 /** How much a finding matters. */
 export type Severity = "high" | "medium" | "low";
 
-/** The severities, the gravest first. */
+/** The severities, the most severe first. */
 export const SEVERITIES: readonly Severity[] = ["high", "medium", "low"];
 
 /** The name of a rule, as it stands in reports. */

@@ -154,9 +154,9 @@ export class GuestIommu {
     if (regime !== undefined) return regime;
     const what = {
       passThrough:
-        "its DMA is passed through: it reaches all of memory, at IOVAs that are physical addresses",
+        "its DMA is passed through: it reaches all memory, and IOVAs are physical addresses",
       blocked: "its DMA is blocked",
-      unknown: "what becomes of its DMA is not known",
+      unknown: "the state of its DMA is not known",
       translated: "its tables are not known",
     }[state];
     const why = reason === undefined ? "" : ` (${reason})`;

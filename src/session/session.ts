@@ -51,7 +51,7 @@ export type GuestVerdict = Verdict & {
 
 /** What a {@linkcode Session} is made of. */
 export interface SessionParts {
-  /** A folder to keep what was learnt about kernels in. @default nothing is kept */
+  /** A folder to keep what was learned about kernels in. @default nothing is kept */
   readonly kernelCacheDir?: string;
   /** The open connection to the guest; the session closes it. */
   readonly source: GuestSource;
@@ -159,7 +159,7 @@ export class Session implements AsyncDisposable {
   }
 
   /**
-   * The guest's IOMMUs: what becomes of which device's DMA. What they are is read anew each time.
+   * The guest's IOMMUs: what becomes of which device's DMA. What they are is read again each time.
    */
   async iommu(): Promise<GuestIommu> {
     const { GuestIommu } = await import("./guest_iommu.ts");

@@ -107,7 +107,7 @@ RIP: 0010:list_del+0x10/0x20`,
       kind: "generalProtection",
       address: 0xdead000000000108n,
       reason:
-        "the address is not canonical: bits 63 to 47 (with 5-level paging 63 to 56) must be alike",
+        "the address is not canonical: bits 63 to 47 (with 5-level paging 63 to 56) must be equal",
     },
   },
   {
@@ -148,7 +148,7 @@ KASAN: null-ptr-deref in range [0x0000000000000008-0x000000000000000f]`,
     told: {
       kind: "registers",
       address: 0x7f1234567000n,
-      reason: "the report does not tell the access",
+      reason: "the report does not say which access",
     },
   },
   {

@@ -113,10 +113,10 @@ Deno.test("of a record with several lines the first alone counts", () => {
   const printed = text.split("\n").map((line) => `[   12.345678] ${line}`).join("\n");
   const [onConsole, ...more] = parseVfioLog(printed);
   assertEquals([onConsole!.address, more.length], [null, 0]);
-  assertMatch(onConsole!.problem!, /amid the lines of another record/);
+  assertMatch(onConsole!.problem!, /in the middle of another record's lines/);
   // As others print it: without any.
   const [bare] = parseVfioLog(`[   12.345678] ${text}`);
-  assertMatch(bare!.problem!, /has no prefix, as the other lines/);
+  assertMatch(bare!.problem!, /lacks the prefix of the other lines/);
 });
 
 Deno.test("a record that cannot be read is one that names no page, and not the end", () => {

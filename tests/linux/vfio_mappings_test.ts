@@ -168,7 +168,7 @@ Deno.test("what cannot be known is named, with why", async () => {
   await assertRejects(
     () => mappingsOf(new FakeKernel({ ranges, typesOff: 1 })),
     KernelFormatError,
-    "it does not go on where the kernel's ends",
+    "it does not continue the kernel's",
   );
 });
 

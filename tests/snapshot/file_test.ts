@@ -73,11 +73,11 @@ Deno.test("decodeSnapshot() says what is wrong with a file", async () => {
   };
   assertEquals(
     await refused((copy) => void copy.fill(0x41, 0, 4)),
-    "Not a snapshot: the file does not start as one does",
+    "Not a snapshot: the file has no snapshot header",
   );
   assertEquals(
     await refused((copy) => void (copy[8] = 2)),
-    "The snapshot has version 2, this program reads 1: take a newer pagewalk",
+    "The snapshot has version 2, this program reads 1: use a newer pagewalk",
   );
   assertEquals(
     await refused((copy) => void (copy[60]! ^= 1)),

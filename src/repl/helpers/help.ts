@@ -17,7 +17,7 @@ const TOUR: readonly (readonly [input: string, what: string])[] = [
 export const HELP: Helper = {
   name: "help",
   usage: "help(name?)",
-  purpose: "what there is, or how one helper is used",
+  purpose: "list the helpers, or show how one is used",
   takesText: true,
   example: `
 > help("hex")
@@ -69,7 +69,7 @@ function describe({ helpers, style }: HelperContext, about: unknown): string {
   const name = typeof about === "function" ? about.name : String(about);
   const helper = helpers.find((candidate) => candidate.name === name);
   if (!helper) {
-    throw new InvalidArgumentError(`No help on ${name}: help() lists what there is`, about);
+    throw new InvalidArgumentError(`No help on ${name}: help() lists the helpers`, about);
   }
   return [
     `${style.strong(helper.usage)}: ${helper.purpose}`,
