@@ -241,7 +241,7 @@ Deno.test("loops and wild pointers in the tree end in an error", async () => {
       1n,
       ([at]) => Promise.resolve([{ parent: at! - 1n, left: 0n, right: at! + 1n, value: at }]),
     );
-  await assertRejects(endless, KernelFormatError, "it has no end");
+  await assertRejects(endless, KernelFormatError, "it does not end");
 });
 
 function fuzz<T>(name: string, input: fc.Arbitrary<T>, decode: (value: T) => unknown): void {
