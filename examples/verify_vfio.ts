@@ -32,11 +32,11 @@ await runCommand({
   positionals: [MONITOR],
   options: {
     "log-only": flag("only the pages that the guest's log names"),
-    "vfio-maps": flag("only what VFIO has pinned, and with it the memory of devices; takes no log"),
+    "vfio-maps": flag("only what VFIO has pinned, including device memory; ignores the log"),
     iommu: flag("also what the IOMMU lets devices reach: the same frames, no more, no fewer"),
     pid: TABLE_OPTIONS.pid,
     comm: TABLE_OPTIONS.comm,
-    json: flag("print one JSON object a page or range, and one that sums them up"),
+    json: flag("print one JSON object per page or range, and a summary"),
     ...FREEZE_OPTION,
     ...DEVICE_OPTIONS,
     ...CONNECT_OPTIONS,
