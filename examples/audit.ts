@@ -38,7 +38,7 @@ const MAX_SARIF_RESULTS = 25_000;
 
 await runCommand({
   name: "audit.ts",
-  purpose: "Look for what is wrong in an address space",
+  purpose: "Look for suspicious mappings in an address space",
   positionals: [GUEST_OR_SNAPSHOT],
   options: {
     ...LISTING_OPTIONS,

@@ -32,7 +32,7 @@ import {
 
 await runCommand({
   name: "diff.ts",
-  purpose: "Say which page-table entries appeared, vanished or changed",
+  purpose: "List which page-table entries appeared, vanished or changed",
   positionals: [
     {
       name: "before",

@@ -41,7 +41,7 @@ const { "debug-port": _, record: __, ...GUEST_OPTIONS } = CONNECT_OPTIONS;
 
 await runCommand({
   name: "fleet.ts",
-  purpose: "Say of many guests whether _PAGE_USER is cleared in the entry that maps an address",
+  purpose: "Check on many guests whether _PAGE_USER is cleared in the entry that maps an address",
   positionals: [
     ADDRESS,
     {

@@ -29,7 +29,7 @@ import {
 
 await runCommand({
   name: "qemu_verify_pte.ts",
-  purpose: "Say whether _PAGE_USER is cleared in the entry that maps an address",
+  purpose: "Check whether _PAGE_USER is cleared in the entry that maps an address",
   positionals: [MONITOR, ADDRESS],
   options: {
     ...EXPECT_OPTIONS,

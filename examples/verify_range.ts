@@ -27,7 +27,7 @@ import {
 
 await runCommand({
   name: "verify_range.ts",
-  purpose: "Say whether _PAGE_USER is cleared on every page of a range",
+  purpose: "Check whether _PAGE_USER is cleared on every page of a range",
   positionals: [
     MONITOR,
     { name: "start", purpose: "the first address, such as 0x7f1234567000" },

@@ -33,7 +33,7 @@ await runCommand({
   options: {
     "log-only": flag("only the pages that the guest's log names"),
     "vfio-maps": flag("only what VFIO has pinned, including device memory; ignores the log"),
-    iommu: flag("also what the IOMMU lets devices reach: the same frames, no more, no fewer"),
+    iommu: flag("also check that the IOMMU lets devices reach exactly the pinned frames"),
     pid: TABLE_OPTIONS.pid,
     comm: TABLE_OPTIONS.comm,
     json: flag("print one JSON object per page or range, and a summary"),

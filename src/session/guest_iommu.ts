@@ -90,7 +90,7 @@ export class GuestIommu {
       const roots = await readIommuRoots(monitor, options);
       if (roots.length === 0) {
         throw new NoIommuError(
-          "The guest's machine has no IOMMU that QEMU shows the registers of (intel-iommu, amd-iommu): " +
+          "QEMU shows no IOMMU registers for this guest (intel-iommu, amd-iommu): " +
             "its devices reach all of its memory",
         );
       }

@@ -46,7 +46,7 @@ Deno.test("a script on a recording prints what it printed on the guest, but for 
     permissions: read,
   });
   assertEquals(other.code, 3);
-  assertStringIncludes(other.stderr, 'holds no reply to "xp /1gx 0x');
+  assertStringIncludes(other.stderr, 'has no reply to "xp /1gx 0x');
   assertStringIncludes(other.stderr, "--record FILE");
 });
 

@@ -287,7 +287,7 @@ Deno.test("verifyRange() ends with the signal's reason, and refuses what is no r
   );
   await assertRejects(() => run(0), InvalidArgumentError, "from 1 up");
   await assertRejects(() => run(1.5), InvalidArgumentError, "whole number");
-  await assertRejects(() => run(2 ** 64), InvalidArgumentError, "past the end");
+  await assertRejects(() => run(2 ** 64), InvalidArgumentError, "beyond the 64-bit");
 });
 
 Deno.test("verifyRange() with paging off judges nothing, as there is no entry", async () => {

@@ -50,7 +50,7 @@ function overview(context: HelperContext): string {
     style.strong("For guests with an IOMMU:"),
     helperTable(helpers.filter(({ on }) => on === "iommu"), context),
     "",
-    "This is JavaScript with some comforts. Promises are awaited everywhere: in functions and callbacks",
+    "This is JavaScript with extensions. Promises are awaited everywhere: in functions and callbacks",
     "of lists too. Integers are exact at any size and print in hexadecimal if they were written so; ~ and",
     ">>> mean 64 bits, numbers and bigints mix, 5 / 2 is 2.5 but addresses divide to integers. Addresses,",
     "ranges and commands may be entered as gdb, the monitor, dmesg, kallsyms and maps have them: $rip,",
