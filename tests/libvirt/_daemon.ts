@@ -20,9 +20,27 @@ const REAPER = `
   while (wait != $daemon) {}
 `;
 
-/** Starts libvirt unless it runs; disposing of it stops what was started. */
+/** Held by whoever uses libvirt: a machine has one, and whoever started it stops it. */
+const LOCK = "/tmp/pagewalk-test-libvirt.lock";
+
+/**
+ * Starts libvirt unless it runs; disposing of it stops what was started. Test files that run beside each
+ * other have it one after the other.
+ */
 export async function startLibvirt(): Promise<AsyncDisposable> {
-  if (await listens()) return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  const file = await Deno.open(LOCK, { create: true, write: true });
+  await file.lock(true);
+  const stop = await listens() ? () => Promise.resolve() : await startDaemons();
+  return {
+    async [Symbol.asyncDispose]() {
+      await stop();
+      file.close();
+    },
+  };
+}
+
+/** Returns what stops them. */
+async function startDaemons(): Promise<() => Promise<void>> {
   const running = DAEMONS.map((path) =>
     new Deno.Command("perl", {
       args: ["-e", REAPER, path],
@@ -32,11 +50,9 @@ export async function startLibvirt(): Promise<AsyncDisposable> {
     }).spawn()
   );
   while (!await listens()) await new Promise((resolve) => setTimeout(resolve, 50));
-  return {
-    async [Symbol.asyncDispose]() {
-      for (const child of running) child.kill("SIGTERM");
-      await Promise.all(running.map((child) => child.status));
-    },
+  return async () => {
+    for (const child of running) child.kill("SIGTERM");
+    await Promise.all(running.map((child) => child.status));
   };
 }
 
