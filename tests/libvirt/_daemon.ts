@@ -1,11 +1,12 @@
-const SOCKET = "/run/libvirt/libvirt-sock";
-
 /** Without systemd nobody starts libvirt's daemons, so as root the test does. */
-const DAEMONS = ["/usr/sbin/virtlogd", "/usr/sbin/libvirtd"];
+const DAEMONS = [
+  { path: "/usr/sbin/virtlogd", socket: "/run/libvirt/virtlogd-sock" },
+  { path: "/usr/sbin/libvirtd", socket: "/run/libvirt/libvirt-sock" },
+];
 
 /** Whether libvirt is there: it runs, or it can be started. */
-export const LIBVIRT: boolean = await listens() ||
-  (Deno.uid() === 0 && (await Promise.all(DAEMONS.map(exists))).every(Boolean));
+export const LIBVIRT: boolean = await listens("/run/libvirt/libvirt-sock") ||
+  (Deno.uid() === 0 && (await Promise.all(DAEMONS.map(({ path }) => exists(path)))).every(Boolean));
 
 /**
  * Runs a daemon as its orphans' next of kin. libvirtd has QEMU turn into a daemon, kills it and waits
@@ -30,35 +31,34 @@ const LOCK = "/tmp/pagewalk-test-libvirt.lock";
 export async function startLibvirt(): Promise<AsyncDisposable> {
   const file = await Deno.open(LOCK, { create: true, write: true });
   await file.lock(true);
-  const stop = await listens() ? () => Promise.resolve() : await startDaemons();
+  const started: Deno.ChildProcess[] = [];
+  for (const { path, socket } of DAEMONS) {
+    // The system's own listen already, by systemd's sockets.
+    if (!await listens(socket)) started.push(await startDaemon(path, socket));
+  }
   return {
     async [Symbol.asyncDispose]() {
-      await stop();
+      for (const child of started) child.kill("SIGTERM");
+      await Promise.all(started.map((child) => child.status));
       file.close();
     },
   };
 }
 
-/** Returns what stops them. */
-async function startDaemons(): Promise<() => Promise<void>> {
-  const running = DAEMONS.map((path) =>
-    new Deno.Command("perl", {
-      args: ["-e", REAPER, path],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn()
-  );
-  while (!await listens()) await new Promise((resolve) => setTimeout(resolve, 50));
-  return async () => {
-    for (const child of running) child.kill("SIGTERM");
-    await Promise.all(running.map((child) => child.status));
-  };
+async function startDaemon(path: string, socket: string): Promise<Deno.ChildProcess> {
+  const child = new Deno.Command("perl", {
+    args: ["-e", REAPER, path],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  while (!await listens(socket)) await new Promise((resolve) => setTimeout(resolve, 50));
+  return child;
 }
 
-async function listens(): Promise<boolean> {
+async function listens(path: string): Promise<boolean> {
   try {
-    (await Deno.connect({ transport: "unix", path: SOCKET })).close();
+    (await Deno.connect({ transport: "unix", path })).close();
     return true;
   } catch (error) {
     // A socket that a daemon has left behind refuses.
