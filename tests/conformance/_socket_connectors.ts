@@ -3,6 +3,7 @@ import {
   connectHmp,
   type ConnectOptions,
   type Monitor,
+  readAllRegisters,
   readStatus,
   type Session,
 } from "../../mod.ts";
@@ -57,6 +58,7 @@ export async function startBehind(connector: SocketConnector): Promise<GuestBehi
     }),
   );
   const watch = cleanup.use(await connectHmp(`unix:${guest.monitorSocket}`));
+  await untilHalted(watch);
   const owned = cleanup.move();
   return {
     guest,
@@ -71,6 +73,15 @@ export async function startBehind(connector: SocketConnector): Promise<GuestBehi
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** A guest says that it is ready an instruction or two before it halts; until then RIP moves. */
+async function untilHalted(watch: Monitor): Promise<void> {
+  for (let tries = 0; tries < 500; tries++) {
+    if ((await readAllRegisters(watch)).every(({ halted }) => halted)) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error("the guest does not halt");
 }
 
 /** Goes in by a connector at an address: QEMU's own, or that of a proxy. */
