@@ -53,7 +53,7 @@ export interface RegimeRules {
   /** Those of the cache types that devices are mapped by. */
   readonly deviceCacheTypes: readonly string[];
   /** Which of the cache types a page has. */
-  cacheIndexOf(leaf: Pick<LeafRights, "patIndex">): number;
+  cacheIndexOf(leaf: Pick<LeafRights, "patIndex" | "memoryType">): number;
   /** The address of the top table in a root register's value. */
   rootAddress(value: bigint): bigint;
   /** Why the bits that an entry sets are reserved, in a few words each; entries with the same are alike. */
