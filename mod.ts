@@ -70,6 +70,26 @@ export {
 } from "./src/memory/physical_memory.ts";
 export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.ts";
 
+// Connectors
+export type { Connector, OpenOptions } from "./src/connectors/connector.ts";
+export type { DumpEndpoint } from "./src/connectors/dump/mod.ts";
+export {
+  formatEndpoint,
+  parseEndpoint,
+  permissionFor,
+  permissionsFor,
+} from "./src/connectors/endpoints.ts";
+export type { GdbEndpoint } from "./src/connectors/gdbstub/endpoint.ts";
+export type {
+  DomainEndpoint,
+  LibvirtEndpoint,
+  LibvirtInstance,
+  LibvirtSshEndpoint,
+} from "./src/connectors/libvirt/endpoint.ts";
+export { connectors, registerConnector } from "./src/connectors/registry.ts";
+export type { ReplayEndpoint } from "./src/connectors/replay/mod.ts";
+export type { SimEndpoint } from "./src/connectors/sim/mod.ts";
+
 // Dumps
 export { DumpFormatError, NoRegistersError } from "./src/connectors/dump/errors.ts";
 export {
@@ -98,20 +118,11 @@ export {
 } from "./src/monitor/commands/registers.ts";
 export { translateByQemu } from "./src/monitor/commands/translate_by_qemu.ts";
 export {
-  type DumpEndpoint,
   type Endpoint,
-  formatEndpoint,
-  type GdbEndpoint,
-  type LibvirtEndpoint,
-  type LibvirtInstance,
-  type LibvirtSshEndpoint,
   monitorPortFor,
-  parseEndpoint,
-  permissionFor,
-  permissionsFor,
+  type ParseRest,
   type QmpEndpoint,
-  type ReplayEndpoint,
-  type SimEndpoint,
+  type SocketEndpoint,
   type TcpEndpoint,
   type TelnetEndpoint,
   type UnixEndpoint,
@@ -125,6 +136,7 @@ export {
   type MonitorErrorOptions,
   NoBannerError,
   NoSuchCpuError,
+  NotX86Error,
   QmpError,
   ReplyParseError,
   ReplyTimeoutError,
@@ -169,10 +181,12 @@ export {
   type BitField,
   type EntryFlags,
   type EntryKind,
+  type EntryMarker,
   type LevelDecoder,
   type LevelFormat,
   type NotPresentContent,
   type PageTableEntry,
+  type SwapMark,
   tableIndex,
 } from "./src/translate/entry.ts";
 export { fieldDecoder, type FieldDecoderOptions } from "./src/translate/field_decoder.ts";
@@ -194,6 +208,8 @@ export type {
   SecondStageMemory,
   SecondStageRecord,
 } from "./src/translate/second_stage_rule.ts";
+export { secondStage } from "./src/translate/second_stage.ts";
+export { type EptOptions, extendedPageTables, nestedPaging } from "./src/arch/x86/second_stage.ts";
 export type { TableViews, ViewsRule } from "./src/translate/views_rule.ts";
 
 // Page tables
@@ -260,6 +276,7 @@ export {
   type PagingMode,
 } from "./src/arch/x86/modes.ts";
 export { decodeNotPresent } from "./src/arch/x86/not_present.ts";
+export { describeNotPresent } from "./src/translate/describe_not_present.ts";
 export { effectiveRights, leafRightsOf, RIGHTS, rightsOf } from "./src/arch/x86/rights.ts";
 export {
   type MappedWalk,
@@ -312,6 +329,18 @@ export {
 } from "./src/audit/rules.ts";
 
 // Linux
+export type { OopsEntryChange } from "./src/linux/oops/compare_entries.ts";
+export {
+  OOPS_TABLES,
+  type OopsEntry,
+  type OopsKind,
+  type OopsReport,
+  type OopsTable,
+} from "./src/linux/oops/oops_report.ts";
+export type { OopsAccess } from "./src/linux/oops/page_fault_error.ts";
+export { parseOops } from "./src/linux/oops/parse_oops.ts";
+export { type AccessNow, oopsLines, type OopsTextParts } from "./src/report/oops_text.ts";
+export { explainOops, type OopsExplanation } from "./src/session/oops.ts";
 export { findKptiPair } from "./src/arch/x86/kpti_pair.ts";
 
 export type { VfioMapping, VfioMappingOwner } from "./src/linux/vfio_mappings.ts";
@@ -402,7 +431,7 @@ export {
   monitorSource,
   type MonitorSourceOptions,
   NoMonitorError,
-} from "./src/session/guest_source.ts";
+} from "./src/connectors/guest_source.ts";
 export type {
   GuestAliasesOptions,
   GuestAuditOptions,

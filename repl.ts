@@ -18,6 +18,7 @@ await runCommand({
   positionals: [{
     name: "monitor",
     purpose: "a port, host:port, unix:/path, …; without it, the simulated guest",
+    isEndpoint: true,
     optional: true,
     orOption: "debug-port",
   }],
@@ -30,7 +31,6 @@ await runCommand({
     ),
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334", "1334 --eval 'walk(0x7f1234567000)'", "1334 < lines.js"],
   exits: { 1: "a line threw (in a pipe, or with --eval)" },
 }, async ({ positionals: [monitor], options }) => {

@@ -54,7 +54,6 @@ await runCommand({
     sarif: flag("print a SARIF 2.1.0 log, for code-scanning pages"),
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334", "1334 --show medium --fail-on high", "1334 --sarif", "sim: --json"],
   exits: {
     1: "there are findings as grave as --fail-on",

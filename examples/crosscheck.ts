@@ -33,7 +33,11 @@ await runCommand({
   purpose: "Walk addresses by two doors and by gva2gpa, and list what differs",
   positionals: [
     MONITOR,
-    { name: "other", purpose: "another door to the same guest, such as qmp:4444 or dump:core" },
+    {
+      name: "other",
+      purpose: "the same guest by another connector, such as qmp:4444 or dump:core",
+      isEndpoint: true,
+    },
     {
       name: "address",
       purpose: "what to walk (default: each page of the listing)",
@@ -53,7 +57,6 @@ await runCommand({
     json: flag("print one JSON object a difference"),
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334,127.0.0.1:4444",
   examples: ["1334 qmp:4444", "1334 qmp:4444 --every 100 --freeze", "sim: sim: 0x7f1234567000"],
   exits: { 1: "they differ" },
 }, async ({ positionals: [monitor, other, ...given], options }) => {

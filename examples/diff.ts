@@ -32,8 +32,12 @@ await runCommand({
   name: "diff.ts",
   purpose: "Say which page-table entries appeared, vanished or changed",
   positionals: [
-    { name: "before", purpose: "a snapshot file (*.pwsnap), or a monitor such as 1334" },
-    { name: "after", purpose: "the same" },
+    {
+      name: "before",
+      purpose: "a snapshot file (*.pwsnap), or a monitor such as 1334",
+      isEndpoint: true,
+    },
+    { name: "after", purpose: "the same", isEndpoint: true },
   ],
   options: {
     ...LISTING_OPTIONS,
@@ -43,7 +47,7 @@ await runCommand({
     json: flag("print one JSON object a line"),
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334 --allow-read=.",
+  permissions: "--allow-read=.",
   examples: ["before.pwsnap after.pwsnap", "before.pwsnap 1334 --root 0x246f000", "sim: sim:"],
   exits: { 1: "there are differences", 2: "a part could not be compared" },
 }, async ({ positionals, options }) => {
@@ -53,7 +57,8 @@ await runCommand({
   async function open(side: string): Promise<() => Promise<Side>> {
     if (isSnapshotFile(side)) {
       const taken = await readSnapshot(side);
-      const of = `${side}, taken of ${taken.source} at ${taken.takenAt.toISOString()}`;
+      const from = taken.source === "" ? "" : ` of ${taken.source}`;
+      const of = `${side}, taken${from} at ${taken.takenAt.toISOString()}`;
       return () => Promise.resolve({ ...taken, whose: of });
     }
     const guest = guests.use(await connectTo(side, options));

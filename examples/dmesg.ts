@@ -31,7 +31,6 @@ await runCommand({
     json: flag("print one JSON object a record"),
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334", "1334 --follow --last 10", "1334 --level 4"],
 }, async ({ positionals: [monitor], options }) => {
   await using guest = await connectTo(monitor!, options);

@@ -48,6 +48,7 @@ await runCommand({
       purpose: "a guest, as for the other scripts",
       optional: true,
       repeated: true,
+      isEndpoint: true,
     },
   ],
   options: {
@@ -63,7 +64,6 @@ await runCommand({
     json: flag("print one JSON object a guest"),
     ...GUEST_OPTIONS,
   },
-  permissions: "--allow-net",
   examples: [
     "0x7f1234567000 1334 1434 unix:/run/vm.sock",
     "0x7f1234567000 --file hosts.txt --json",

@@ -55,7 +55,6 @@ await runCommand({
     csv: flag("print comma-separated values"),
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: [
     "1334",
     "1334 --filter kernel,w+x",

@@ -28,7 +28,6 @@ await runCommand({
     json: flag("print one JSON array"),
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334 --pid 84", "1334 --comm target --json"],
 }, async ({ positionals: [monitor], options }) => {
   const wanted = options.pid ?? options.comm;

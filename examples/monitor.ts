@@ -16,7 +16,6 @@ await runCommand({
   purpose: "Run one read-only monitor command and print its text",
   positionals: [MONITOR, { name: "command", purpose: 'the command, such as "info registers"' }],
   options: CONNECT_OPTIONS,
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ['1334 "info registers"', '1334 "xp /2gx 0x1000"', 'sim: "info mtree -f"'],
 }, async ({ positionals: [monitor, command], options }) => {
   await using guest = await connectTo(monitor!, options);

@@ -24,7 +24,6 @@ await runCommand({
     json: flag("print one JSON array"),
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334", "1334 --user --json"],
 }, async ({ positionals: [monitor], options }) => {
   await using guest = await connectTo(monitor!, options);

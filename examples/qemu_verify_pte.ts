@@ -37,7 +37,6 @@ await runCommand({
     json: flag("print one JSON object"),
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334 0x7f1234567000", "1334 0x7f1234567000 --sample 5000", "sim: 0x7f1234567000"],
   exits: { 1: "not as expected", 2: "no page is mapped there" },
 }, async ({ positionals: [monitor, virtualAddress], options }) => {

@@ -31,7 +31,6 @@ await runCommand({
   purpose: "Verify _PAGE_USER by hand: each monitor command, each step of the arithmetic",
   positionals: [MONITOR, ADDRESS],
   options: { ...FREEZE_OPTION, ...CONNECT_OPTIONS },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334 0x7f1234567000", "sim: 0x7f1234567000"],
   exits: { 1: "_PAGE_USER is set", 2: "no page is mapped there" },
 }, async ({ positionals: [monitor, virtualAddress], options }) => {

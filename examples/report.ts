@@ -51,7 +51,7 @@ await runCommand({
     ...FREEZE_OPTION,
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334 --allow-read=. --allow-write=.",
+  permissions: "--allow-read=. --allow-write=.",
   examples: [
     "1334 -o report.html",
     "1334 --root 0x246f000 --before before.pwsnap",

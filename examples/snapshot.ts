@@ -31,7 +31,7 @@ await runCommand({
     ...TABLE_OPTIONS,
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334 --allow-write=.",
+  permissions: "--allow-write=.",
   examples: ["1334 before.pwsnap", "1334 --root 0x246f000 before.pwsnap", "sim: sim.pwsnap"],
   exits: { 2: "the tables were too many: the snapshot holds a part" },
 }, async ({ positionals: [monitor, file], options }) => {

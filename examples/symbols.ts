@@ -27,7 +27,6 @@ await runCommand({
     optional: true,
   }],
   options: { json: flag("print JSON"), ...CONNECT_OPTIONS },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334 init_task", "1334 0xffffffff81000010", "1334 struct:task_struct", "1334"],
 }, async ({ positionals: [monitor, wanted], options }) => {
   await using guest = await connectTo(monitor!, options);

@@ -43,7 +43,6 @@ await runCommand({
     json: flag("print one JSON object a page"),
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334 < dmesg.txt", "1334 --sample 5000 < dmesg.txt"],
   exits: {
     1: "a page is not as logged",

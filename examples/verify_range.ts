@@ -42,7 +42,6 @@ await runCommand({
     tap: flag("print TAP, one line for each page"),
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: [
     "1334 0x7f1234567000 1M",
     "1334 0x7f1234567000 1M --sample 5000 --json",

@@ -44,7 +44,6 @@ await runCommand({
     ...FREEZE_OPTION,
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334", "1334 --json", "1334 --comm target", "1334 --log-only", "1334 --vfio-maps"],
   exits: {
     1: "a page is not cleared, or not as logged",

@@ -33,7 +33,6 @@ await runCommand({
     ...TABLE_OPTIONS,
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334 0x7f1234567000", "1334 0x7f1234567000 --until cleared --for 60000"],
   exits: { 2: "the time was over before the bit was so" },
 }, async ({ positionals: [monitor, virtualAddress], options }) => {

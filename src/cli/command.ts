@@ -40,6 +40,8 @@ export async function runCommand<S extends OptionSpecs>(
   body: (args: CommandArguments<S>) => Promise<number | void>,
 ): Promise<void> {
   if (Deno.args.includes("--help") || Deno.args.includes("-h")) {
+    // It lists them all; the REPL's prompt comes before any is loaded.
+    await import("../connectors/table.ts");
     console.log(usageText(spec));
     return;
   }

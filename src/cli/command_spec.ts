@@ -10,6 +10,8 @@ export interface Positional {
   readonly optional?: boolean;
   /** May it be given any number of times? Only the last one may. */
   readonly repeated?: boolean;
+  /** Is it where a guest is? Then the permissions in the usage text are those that it takes. */
+  readonly isEndpoint?: boolean;
   /** The option that, when given, stands in its place. */
   readonly orOption?: string;
 }
@@ -24,8 +26,12 @@ export interface CommandSpec<S extends OptionSpecs> {
   readonly positionals: readonly Positional[];
   /** The options, by name. */
   readonly options: S;
-  /** The permissions that it needs, as flags of `deno run`. */
-  readonly permissions: string;
+  /**
+   * The permissions that it needs besides those of its endpoints, as flags of `deno run`.
+   *
+   * @default none
+   */
+  readonly permissions?: string;
   /** Command lines to copy, without `deno run` and the permissions. */
   readonly examples: readonly string[];
   /** The exit codes that are not 0 or 3, by number. */

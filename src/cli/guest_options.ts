@@ -2,6 +2,7 @@ import { escapeMessage } from "../core/escape.ts";
 import type { PagingModeName } from "../arch/x86/paging_context.ts";
 import { parseRamLayout, type RamLayout } from "../connectors/dump/ram_layout.ts";
 import { monitorPortFor } from "../monitor/endpoint/mod.ts";
+import { connectors } from "../connectors/registry.ts";
 import type { ConnectOptions } from "../session/connect.ts";
 import type { Session } from "../session/session.ts";
 import type { TableChoice } from "../session/table_choice.ts";
@@ -12,9 +13,11 @@ import { oneOf, type OptionValues, value, type ValueOption, wholeNumber } from "
 /** The argument that every script takes first. */
 export const MONITOR: Positional = {
   name: "monitor",
-  purpose:
-    "1334, host:1334, telnet:host:1334, unix:/path, qmp:…, gdb:…, libvirt:DOMAIN, dump:FILE, replay:FILE, " +
-    "or sim: for the simulated guest",
+  // Read when it is shown, as more connectors may be known by then.
+  get purpose() {
+    return `${connectors().map(({ usage }) => usage).join(", ")}`;
+  },
+  isEndpoint: true,
   orOption: "debug-port",
 };
 
@@ -113,7 +116,10 @@ export const TABLE_OPTIONS: TableOptionSpecs = {
     "poll all vCPUs this long until one runs on tables that map the address",
   ),
   pid: wholeNumber("N", "read the tables of this process of a Linux guest", 1),
-  comm: value("NAME", "the same by the process's name, if only one has it", (text) => text),
+  comm: {
+    ...value("NAME", "the same by the process's name, if only one has it", (text) => text),
+    mayBeEmpty: true,
+  },
 };
 
 /** The values of {@linkcode CONNECT_OPTIONS}. */

@@ -1,5 +1,6 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { InvalidArgumentError } from "../core/errors.ts";
+import { nearest } from "../core/options.ts";
 
 /** An option that is given or not: `--json`. */
 export interface FlagOption {
@@ -17,6 +18,8 @@ export interface ValueOption<T> {
   readonly placeholder: string;
   /** What it does, in a few words. */
   readonly purpose: string;
+  /** May the value be empty, as the name of a process may be? */
+  readonly mayBeEmpty?: true;
   /** Turns the text into the value; throws an {@linkcode InvalidArgumentError} if it is none. */
   parse(text: string): T;
 }
@@ -85,7 +88,8 @@ export function parseCommandLine<S extends OptionSpecs>(
   const names = Object.keys(specs);
   const flags = names.filter((name) => specs[name]!.kind === "flag");
   const values = names.filter((name) => specs[name]!.kind === "value");
-  const parsed = parseArgs(args, {
+  const { rest, empty } = takeEmpty(args, specs);
+  const parsed = parseArgs(rest, {
     boolean: flags,
     string: ["_", ...values],
     unknown: (text, key) => {
@@ -96,9 +100,35 @@ export function parseCommandLine<S extends OptionSpecs>(
   for (const name of names) {
     const spec = specs[name]!;
     const given = parsed[name];
-    options[name] = spec.kind === "flag" ? given === true : valueOf(name, spec, given);
+    options[name] = spec.kind === "flag"
+      ? given === true
+      : empty.includes(name)
+      ? spec.parse("")
+      : valueOf(name, spec, given);
   }
   return { positionals: parsed._.map(String), options: options as OptionValues<S> };
+}
+
+/** Takes out the options whose value is there and empty, which the parser takes for missing: `--comm ""`. */
+function takeEmpty(
+  args: readonly string[],
+  specs: OptionSpecs,
+): { rest: string[]; empty: string[] } {
+  const [rest, empty]: [string[], string[]] = [[], []];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (arg === "--") return { rest: [...rest, ...args.slice(i)], empty };
+    const name = arg.replace(/^--/, "").replace(/=$/, "");
+    const spec = arg.startsWith("--") ? specs[name] : undefined;
+    const isEmpty = arg.endsWith("=") || args[i + 1] === "";
+    if (spec?.kind !== "value" || !spec.mayBeEmpty || !isEmpty) {
+      rest.push(arg);
+      continue;
+    }
+    empty.push(name);
+    if (!arg.endsWith("=")) i++;
+  }
+  return { rest, empty };
 }
 
 function valueOf(name: string, spec: ValueOption<unknown>, given: unknown): unknown {
@@ -116,5 +146,8 @@ function valueOf(name: string, spec: ValueOption<unknown>, given: unknown): unkn
 
 function unknownOption(text: string, names: readonly string[]): InvalidArgumentError {
   const known = names.map((name) => `--${name}`).join(", ");
-  return new InvalidArgumentError(`Unknown option ${text}; the options are ${known}`, text);
+  const meant = nearest(text.replace(/^--?|=.*/g, ""), names);
+  const hint = meant === null ? "" : `: did you mean --${meant}?`;
+  const message = hint ? `${hint} The options are` : "; the options are";
+  return new InvalidArgumentError(`Unknown option ${text}${message} ${known}`, text);
 }

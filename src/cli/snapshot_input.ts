@@ -8,6 +8,7 @@ const ENDING = ".pwsnap";
 export const GUEST_OR_SNAPSHOT: Positional = {
   name: "guest",
   purpose: "a monitor such as 1334, or a snapshot (*.pwsnap)",
+  isEndpoint: true,
 };
 
 /** Whether an argument names a snapshot's file, and not a guest. */

@@ -1,3 +1,6 @@
+import { parseEndpoint, permissionFor } from "../connectors/endpoints.ts";
+import { InvalidArgumentError } from "../core/errors.ts";
+import type { Endpoint } from "../monitor/endpoint/mod.ts";
 import type { CommandSpec } from "./command_spec.ts";
 import type { OptionSpecs } from "./options.ts";
 
@@ -7,10 +10,13 @@ export function usageText(spec: CommandSpec<OptionSpecs>): string {
     const place = repeated ? `${name}…` : name;
     return optional ? `[${place}]` : `<${place}>`;
   });
-  const run = `deno run ${spec.permissions} ${spec.name}`.replace("  ", " ");
+  const run = (line: string) => {
+    const words = ["deno run", connecting(spec, line), spec.permissions ?? "", spec.name];
+    return words.filter((word) => word !== "").join(" ");
+  };
   return [
     `${spec.purpose}.`,
-    `Usage: ${[run, ...places].join(" ")} [options]`,
+    `Usage: ${[run(spec.examples[0] ?? ""), ...places].join(" ")} [options]`,
     columns(spec.positionals.map(({ name, purpose }) => [`<${name}>`, purpose])),
     columns([
       ...Object.entries(spec.options).map(([name, option]) => [
@@ -20,8 +26,31 @@ export function usageText(spec: CommandSpec<OptionSpecs>): string {
       ["--help", "print this text"],
     ]),
     columns(exitRows(spec)),
-    `Examples:\n${spec.examples.map((line) => `  ${run} ${line}`).join("\n")}`,
+    `Examples:\n${spec.examples.map((line) => `  ${run(line)} ${line}`).join("\n")}`,
   ].filter((block) => block !== "").join("\n\n");
+}
+
+/** The flags that a command line's endpoints take. */
+function connecting({ positionals }: CommandSpec<OptionSpecs>, line: string): string {
+  const [before = ""] = line.split(/ -/);
+  const named = before.split(" ").filter((word, i) => {
+    return word !== "" && (positionals[i] ?? positionals.at(-1))?.isEndpoint;
+  });
+  // Endpoints in a file are not known here.
+  if (named.length === 0 && positionals.some((each) => each.isEndpoint && each.repeated)) {
+    return "--allow-net";
+  }
+  return permissionFor(...named.flatMap(endpointIn));
+}
+
+/** A snapshot's file may stand where an endpoint may. */
+function endpointIn(word: string): Endpoint[] {
+  try {
+    return [parseEndpoint(word)];
+  } catch (error) {
+    if (error instanceof InvalidArgumentError) return [];
+    throw error;
+  }
 }
 
 function exitRows(spec: CommandSpec<OptionSpecs>): string[][] {

@@ -65,19 +65,25 @@ export function nearest(typed: string, words: readonly string[]): string | null 
   return best !== undefined && best.distance <= Math.max(1, typed.length / 3) ? best.word : null;
 }
 
-/** How many letters to add, drop or change (Levenshtein); one that begins the other costs one. */
+/**
+ * How many letters to add, drop, change or swap with the next (optimal string alignment); a word that
+ * begins the other costs one.
+ */
 function distanceOf(typed: string, word: string): number {
   const [a, b] = [typed.toLowerCase(), word.toLowerCase()];
   if (a === b) return 0;
   if (a.length > 2 && (b.startsWith(a) || a.startsWith(b))) return 1;
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
       const changed = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(changed, row[j]! + 1, next[j - 1]! + 1));
+      const isSwap = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swapped = isSwap ? before[j - 2]! + 1 : Infinity;
+      next.push(Math.min(changed, row[j]! + 1, next[j - 1]! + 1, swapped));
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[b.length]!;
 }

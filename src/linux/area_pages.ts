@@ -1,5 +1,6 @@
 import { CachingMemory } from "../memory/caching_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
+import type { NotPresentContent } from "../translate/entry.ts";
 import { mappings } from "../translate/mappings.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { MemoryArea } from "./memory_area.ts";
@@ -10,10 +11,20 @@ export interface AreaPages {
   readonly mappedBytes: ReadonlyMap<number, number>;
   /** Not mapped, and nothing kept: never touched, or given back. */
   readonly untouchedBytes: number;
-  /** Swapped out, or being moved. */
+  /** Swapped out. */
   readonly swappedBytes: number;
-  /** `PROT_NONE`: has a frame, but no access is allowed. */
+  /** The area allows no access: has a frame all the same. */
   readonly protNoneBytes: number;
+  /** The area allows access, and the next one is to be noticed, for NUMA balancing: has a frame. */
+  readonly numaHintingBytes: number;
+  /** Without a page, and not to be touched: a guard (MADV_GUARD_INSTALL). */
+  readonly guardBytes: number;
+  /** Without a page, and write-protected by userfaultfd once there is one. */
+  readonly uffdWriteProtectedBytes: number;
+  /** Without a page, since it was lost to an error. */
+  readonly poisonedBytes: number;
+  /** Being moved, poisoned, or in a device's own memory: which of these the entry alone does not tell. */
+  readonly specialBytes: number;
   /** Mapped, but not for user code: `_PAGE_USER` is cleared on some level. */
   readonly supervisorBytes: number;
   /** The area may be written, the pages may not: shared until the first write, or clean. */
@@ -47,9 +58,22 @@ async function pagesOf(
   options: ReadOptions,
 ): Promise<AreaPages> {
   const mappedBytes = new Map<number, number>();
-  let [swappedBytes, protNoneBytes, supervisorBytes, readOnlyBytes] = [0, 0, 0, 0];
-  let [tooWritableBytes, unknownBytes, seen] = [0, 0, 0];
+  const sums = {
+    swappedBytes: 0,
+    protNoneBytes: 0,
+    numaHintingBytes: 0,
+    guardBytes: 0,
+    uffdWriteProtectedBytes: 0,
+    poisonedBytes: 0,
+    specialBytes: 0,
+    supervisorBytes: 0,
+    readOnlyBytes: 0,
+    tooWritableBytes: 0,
+    unknownBytes: 0,
+  };
+  let seen = 0;
   const mayWrite = permissions[1] === "w";
+  const mayAccess = !permissions.startsWith("---");
   const range = { start, lengthBytes: Number(end - start) };
   for await (const record of mappings(memory, context, range, { ...options, notPresent: true })) {
     // A large page may reach past the area, and so may a table.
@@ -60,26 +84,39 @@ async function pagesOf(
     if (record.kind === "mapping") {
       const size = record.pageSizeBytes;
       mappedBytes.set(size, (mappedBytes.get(size) ?? 0) + bytes);
-      if (!record.effective.user) supervisorBytes += bytes;
-      if (mayWrite && !record.effective.writable) readOnlyBytes += bytes;
-      if (!mayWrite && record.effective.writable) tooWritableBytes += bytes;
-    } else if (record.kind === "notPresent" && record.content.kind === "swap") {
-      swappedBytes += bytes;
-    } else if (record.kind === "notPresent" && record.content.kind === "protNone") {
-      protNoneBytes += bytes;
+      if (!record.effective.user) sums.supervisorBytes += bytes;
+      if (mayWrite && !record.effective.writable) sums.readOnlyBytes += bytes;
+      if (!mayWrite && record.effective.writable) sums.tooWritableBytes += bytes;
+    } else if (record.kind === "notPresent") {
+      sums[stateOf(record.content, mayAccess)] += bytes;
     } else {
-      unknownBytes += bytes;
+      sums.unknownBytes += bytes;
     }
   }
   const untouchedBytes = Math.max(0, range.lengthBytes - seen);
-  return {
-    mappedBytes,
-    untouchedBytes,
-    swappedBytes,
-    protNoneBytes,
-    supervisorBytes,
-    readOnlyBytes,
-    tooWritableBytes,
-    unknownBytes,
-  };
+  return { mappedBytes, untouchedBytes, ...sums };
+}
+
+/** Which sum an entry that is not present, and not empty, belongs to. */
+function stateOf(
+  content: NotPresentContent,
+  mayAccess: boolean,
+): Exclude<keyof AreaPages, "mappedBytes" | "untouchedBytes"> {
+  switch (content.kind) {
+    case "empty":
+      return "unknownBytes";
+    case "swap":
+      return "swappedBytes";
+    case "protNone":
+      return mayAccess ? "numaHintingBytes" : "protNoneBytes";
+    case "special":
+      return "specialBytes";
+    case "marker":
+      // Several at once: the one that an access meets first.
+      return content.markers.includes("poisoned")
+        ? "poisonedBytes"
+        : content.markers.includes("guard")
+        ? "guardBytes"
+        : "uffdWriteProtectedBytes";
+  }
 }

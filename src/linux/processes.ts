@@ -1,4 +1,5 @@
 import { formatAddress } from "../core/address.ts";
+import { escapeText } from "../core/escape.ts";
 import { withRoot } from "../translate/regime.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { Changed, untilWhole } from "./changed.ts";
@@ -61,7 +62,9 @@ export class Processes {
   async find(wanted: number | string, options: ReadOptions): Promise<LinuxProcess> {
     if (typeof wanted === "number") return await this.#byPid(wanted, options);
     const all = await this.list(options);
-    const named = all.filter(({ comm }) => comm === wanted);
+    const exact = all.filter(({ comm }) => comm === wanted);
+    // As it is printed, if it has to be escaped for that.
+    const named = exact.length > 0 ? exact : all.filter(({ comm }) => escapeText(comm) === wanted);
     if (named.length > 1) throw new AmbiguousProcessError(wanted, named.map(({ pid }) => pid));
     return named[0] ?? noSuchName(wanted, all);
   }
@@ -176,7 +179,8 @@ function isThreadOf(wanted: number, { pid, comm }: TaskRecord): never {
 }
 
 function noSuchName(wanted: string, all: readonly LinuxProcess[]): never {
-  const hint = wanted.length > 15 ? " (the kernel keeps 15 characters of a name)" : "";
+  const isTooLong = new TextEncoder().encode(wanted).length > 15;
+  const hint = isTooLong ? " (the kernel keeps 15 bytes of a name)" : "";
   throw new NoSuchProcessError(
     wanted,
     `The guest has no process named "${wanted}"${hint}; it has ${listed(all)}`,

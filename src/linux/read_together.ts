@@ -31,15 +31,18 @@ interface Neighbours {
  * monitor in one packet. The kernel's allocator puts structures of one kind next to each other, so that
  * a list of thousands takes some hundred reads. Where a piece cannot be read its error is in its place: a
  * pointer out of memory that was freed may lead anywhere.
+ *
+ * @param options `gapBytes`: how far from each other pieces may lie that are read at once
  */
 export async function readTogether(
   reader: Reader,
   pieces: readonly Piece[],
-  options: ReadOptions = {},
+  options: ReadOptions & { readonly gapBytes?: number } = {},
 ): Promise<(Uint8Array | Unread)[]> {
+  const { gapBytes = GAP_BYTES } = options;
   const found = new Array<Uint8Array | Unread>(pieces.length);
   await Promise.all(
-    neighbours(pieces).map(async ({ start, end, members }) => {
+    neighbours(pieces, BigInt(gapBytes)).map(async ({ start, end, members }) => {
       const whole = await attempt(reader, start, Number(end - start), options);
       await Promise.all(members.map(async (i) => {
         const { address, lengthBytes } = pieces[i]!;
@@ -56,7 +59,7 @@ export async function readTogether(
   return found;
 }
 
-function neighbours(pieces: readonly Piece[]): Neighbours[] {
+function neighbours(pieces: readonly Piece[], gapBytes: bigint): Neighbours[] {
   const order = pieces.map((_, i) => i)
     .sort((a, b) => pieces[a]!.address < pieces[b]!.address ? -1 : 1);
   const groups: Neighbours[] = [];
@@ -64,7 +67,7 @@ function neighbours(pieces: readonly Piece[]): Neighbours[] {
     const { address, lengthBytes } = pieces[i]!;
     const end = address + BigInt(lengthBytes);
     const last = groups.at(-1);
-    const isNear = last && address < last.end + BigInt(GAP_BYTES) &&
+    const isNear = last && address < last.end + gapBytes &&
       end <= last.start + BigInt(TOGETHER_BYTES);
     if (isNear) {
       last.members.push(i);

@@ -54,6 +54,7 @@ export class StructView<M extends string> {
 /** Reads some members of one kind of structure with as few reads as is sensible. */
 export class StructReader<M extends string> {
   readonly #struct: string;
+  readonly #gapBytes: number;
   readonly #spans: {
     readonly start: number;
     readonly end: number;
@@ -73,6 +74,7 @@ export class StructReader<M extends string> {
     { gapBytes = GAP_BYTES }: { readonly gapBytes?: number } = {},
   ) {
     this.#struct = struct;
+    this.#gapBytes = gapBytes;
     const placed = (Object.entries(members) as [M, number][])
       .map(([name, bytes]) => ({ name, bytes, offset: this.#offsetIn(offsets, name) }))
       .sort((a, b) => a.offset - b.offset);
@@ -127,7 +129,7 @@ export class StructReader<M extends string> {
         lengthBytes: end - start,
       }))
     );
-    const bytes = await readTogether(reader, pieces, options);
+    const bytes = await readTogether(reader, pieces, { ...options, gapBytes: this.#gapBytes });
     return addresses.map((address, i) => {
       const members = new Map<string, Uint8Array>();
       for (const [j, span] of this.#spans.entries()) {

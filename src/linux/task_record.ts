@@ -71,6 +71,8 @@ const SAME_MEMBERS = { mm: 8, pid: 4, self_exec_id: 8 } as const;
 const SIGNAL_MEMBERS = { nr_threads: 4 } as const;
 /** The state lies some KiB in front of the rest. A command costs more than as much memory. */
 const TASK_GAP_BYTES = 4096;
+/** More than a `mm_struct` has: many lie next to each other, and a few bytes of each are wanted. */
+const MEMORY_GAP_BYTES = 2048;
 
 /** The members of a `task_struct` that are read. */
 export type Task = StructView<keyof typeof TASK_MEMBERS>;
@@ -97,7 +99,9 @@ export class TaskReader {
     const same = this.#hasExecId ? SAME_MEMBERS : sameAlways;
     this.#tasks = new StructReader("task_struct", members, offsets, { gapBytes: TASK_GAP_BYTES });
     this.#same = new StructReader("task_struct", same, offsets);
-    this.#memories = new StructReader("mm_struct", { pgd: 8 }, offsets);
+    this.#memories = new StructReader("mm_struct", { pgd: 8 }, offsets, {
+      gapBytes: MEMORY_GAP_BYTES,
+    });
     const signal = new StructReader("signal_struct", { thread_head: 8 }, offsets);
     this.#threadHead = signal.offset("thread_head");
     this.#signals = offsets.has("signal_struct.nr_threads")

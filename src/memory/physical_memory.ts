@@ -30,8 +30,11 @@ export interface PhysicalMemory {
   read(address: bigint, lengthBytes: number, options?: ReadOptions): Promise<Uint8Array>;
 }
 
-/** Why memory could not be read: no RAM or ROM there, or RAM that the source did not give. */
-export type MemoryReadFailure = "outsideRam" | "unreadable";
+/**
+ * Why memory could not be read: no RAM or ROM there, RAM that the source did not give, or an address that
+ * the second stage of a guest within a guest does not translate.
+ */
+export type MemoryReadFailure = "outsideRam" | "unreadable" | "secondStage";
 
 /** Guest-physical memory that could not be read. Nothing is ever padded with zeros instead. */
 export class MemoryReadError extends PagewalkError {

@@ -3,7 +3,7 @@ import type { HmpWire } from "./_hmp_wire.ts";
 import { ConnectionLostError, MonitorError, NoBannerError, WrongPeerError } from "./errors.ts";
 import { BannerFramer, FramingError } from "./hmp_codec.ts";
 import { parseBanner } from "./parse/version.ts";
-import { identifyPeer } from "./peer.ts";
+import { identifyPeer, UNKNOWN_ADVICE } from "./peer.ts";
 
 /**
  * Reads the banner and the first prompt, and returns QEMU's version. Until the banner has begun
@@ -85,13 +85,14 @@ function wrongPeer(endpoint: string, name: string, advice: string, text: string)
 function lateError(endpoint: string, text: string, timeoutMs: number): MonitorError {
   const verdict = identifyPeer(text).kind;
   if (verdict === "undecided" && text !== "") {
-    return wrongPeer(endpoint, "unknown", "check the port", text);
+    return wrongPeer(endpoint, "unknown", UNKNOWN_ADVICE, text);
   }
   const gdb = /:1234$/.test(endpoint) ? " (1234 is QEMU's usual gdb port)" : "";
   const what = verdict === "monitor"
     ? `sent its banner but no prompt within ${timeoutMs} ms: QEMU is busy, so try again or wait longer`
     : `accepted the connection but sent no monitor banner within ${timeoutMs} ms: another client ` +
-      `probably holds the monitor, which serves one at a time (close it, or give QEMU a second ` +
-      `-monitor); a gdbstub or an HTTP server is as silent${gdb}`;
+      `probably holds the monitor, which serves one at a time (close it, or give QEMU a second -monitor), or ` +
+      `the port is the guest's serial console (-serial mon:… shares one port: give QEMU a -monitor of ` +
+      `its own); a gdbstub or an HTTP server is as silent${gdb}`;
   return new NoBannerError(`${endpoint} ${what}`, timeoutMs, { endpoint });
 }

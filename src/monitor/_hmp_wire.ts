@@ -1,4 +1,3 @@
-import { formatEndpoint } from "./endpoint/mod.ts";
 import { startsTelnet, TelnetFilter } from "./telnet.ts";
 import type { Transport } from "./transport.ts";
 
@@ -15,10 +14,9 @@ export class HmpWire {
   #started = false;
 
   constructor(transport: Transport, options: { nudge?: boolean | undefined } = {}) {
-    const { scheme } = transport.endpoint;
-    this.endpoint = formatEndpoint(transport.endpoint);
+    this.endpoint = transport.name;
     this.#transport = transport;
-    this.#nudging = options.nudge ?? (scheme === "tcp" || scheme === "telnet");
+    this.#nudging = options.nudge ?? transport.isTcp;
   }
 
   /** True once the peer has shown that it speaks telnet. */

@@ -1,4 +1,4 @@
-import { type Endpoint, parseEndpoint } from "./endpoint/mod.ts";
+import { parseSocket, type SocketEndpoint } from "./endpoint/mod.ts";
 import { HmpClient, type HmpClientOptions } from "./hmp_client.ts";
 import { connectSocket } from "./socket_transport.ts";
 
@@ -32,12 +32,12 @@ export interface ConnectHmpOptions extends HmpClientOptions {
  * ```
  */
 export async function connectHmp(
-  endpoint: Endpoint | string,
+  endpoint: SocketEndpoint | string,
   options: ConnectHmpOptions = {},
 ): Promise<HmpClient> {
   const { connectTimeoutMs = 5000, signal } = options;
   const transport = await connectSocket(
-    typeof endpoint === "string" ? parseEndpoint(endpoint) : endpoint,
+    typeof endpoint === "string" ? parseSocket(endpoint, endpoint) : endpoint,
     { timeoutMs: connectTimeoutMs, ...(signal ? { signal } : {}) },
   );
   return await HmpClient.open(transport, options);

@@ -1,5 +1,4 @@
-import type { Endpoint } from "./endpoint/mod.ts";
-import { parseEndpoint } from "./endpoint/mod.ts";
+import { parseSocket, type QmpEndpoint, type SocketEndpoint } from "./endpoint/mod.ts";
 import { WrongPeerError } from "./errors.ts";
 import { connectHmp, type ConnectHmpOptions } from "./connect_hmp.ts";
 import type { Monitor } from "./monitor.ts";
@@ -27,21 +26,28 @@ import type { Monitor } from "./monitor.ts";
  * ```
  */
 export async function connectMonitor(
-  endpoint: Endpoint | string,
+  endpoint: QmpEndpoint | SocketEndpoint | string,
   options: ConnectHmpOptions = {},
 ): Promise<Monitor> {
-  const parsed = typeof endpoint === "string" ? parseEndpoint(endpoint) : endpoint;
+  if (typeof endpoint === "string" && /^\s*qmp:/.test(endpoint)) {
+    return await connectByQmp(endpoint, options);
+  }
+  const parsed = typeof endpoint === "string" ? parseSocket(endpoint, endpoint) : endpoint;
   if (parsed.scheme === "qmp") return await connectByQmp(parsed, options);
   try {
     return await connectHmp(parsed, options);
   } catch (error) {
     if (!(error instanceof WrongPeerError) || error.peer !== "QMP") throw error;
     // Nothing was sent, and the server takes the next client as soon as this one has left.
+    if (parsed.scheme === "telnet") throw error;
     return await connectByQmp(parsed, options);
   }
 }
 
 /** Loaded only where QMP is spoken. */
-async function connectByQmp(endpoint: Endpoint, options: ConnectHmpOptions): Promise<Monitor> {
+async function connectByQmp(
+  endpoint: Parameters<typeof import("./connect_qmp.ts").connectQmp>[0],
+  options: ConnectHmpOptions,
+): Promise<Monitor> {
   return await (await import("./connect_qmp.ts")).connectQmp(endpoint, options);
 }

@@ -1,4 +1,10 @@
-import { type Endpoint, parseEndpoint } from "./endpoint/mod.ts";
+import {
+  formatSocket,
+  parseInnerSocket,
+  type QmpEndpoint,
+  type TcpEndpoint,
+  type UnixEndpoint,
+} from "./endpoint/mod.ts";
 import { QmpClient, type QmpClientOptions } from "./qmp_client.ts";
 import { connectSocket } from "./socket_transport.ts";
 
@@ -33,16 +39,18 @@ export interface ConnectQmpOptions extends QmpClientOptions {
  * ```
  */
 export async function connectQmp(
-  endpoint: Endpoint | string,
+  endpoint: QmpEndpoint | TcpEndpoint | UnixEndpoint | string,
   options: ConnectQmpOptions = {},
 ): Promise<QmpClient> {
   const { connectTimeoutMs = 5000, signal } = options;
-  const parsed = typeof endpoint === "string" ? parseEndpoint(endpoint) : endpoint;
-  const named: Endpoint = parsed.scheme === "tcp" || parsed.scheme === "unix"
-    ? { scheme: "qmp", socket: parsed }
-    : parsed;
-  const transport = await connectSocket(named, {
+  const parsed = typeof endpoint === "string"
+    ? parseInnerSocket(endpoint.replace(/^\s*qmp:/, ""), endpoint)
+    : endpoint;
+  const socket = parsed.scheme === "qmp" ? parsed.socket : parsed;
+  const transport = await connectSocket(socket, {
     timeoutMs: connectTimeoutMs,
+    name: `qmp:${formatSocket(socket)}`,
+    qemuOption: "qmp",
     ...signal && { signal },
   });
   return await QmpClient.open(transport, options);

@@ -174,3 +174,16 @@ export class ReplyParseError extends PagewalkError {
     this.text = text;
   }
 }
+
+/** The guest is of another architecture: its registers are not those of an x86. */
+export class NotX86Error extends PagewalkError {
+  /** What it is, as far as its registers tell, such as `RISC-V`; null if they do not. */
+  readonly architecture: string | null;
+
+  /** Creates the error for one guest. */
+  constructor(architecture: string | null) {
+    const shown = architecture === null ? "" : ` but ${architecture}`;
+    super(`This is not an x86 guest${shown}: pagewalk reads the page tables of x86 guests only`);
+    this.architecture = architecture;
+  }
+}

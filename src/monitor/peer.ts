@@ -33,6 +33,10 @@ export type PeerVerdict =
   | { kind: "foreign"; name: string; advice: string }
   | { kind: "undecided" };
 
+/** What to do about a peer that says what none of these does. */
+export const UNKNOWN_ADVICE =
+  "check the port; if it is the guest's serial console (-serial mon:…), give QEMU a -monitor of its own";
+
 const BANNER_START = "QEMU ";
 const ENOUGH_CHARACTERS = 16;
 
@@ -42,5 +46,5 @@ export function identifyPeer(text: string): PeerVerdict {
   const known = FOREIGN_PEERS.find((peer) => peer.greeting.test(text));
   if (known !== undefined) return { kind: "foreign", name: known.name, advice: known.advice };
   if (text.length < ENOUGH_CHARACTERS && !text.includes("\n")) return { kind: "undecided" };
-  return { kind: "foreign", name: "unknown", advice: "check the port" };
+  return { kind: "foreign", name: "unknown", advice: UNKNOWN_ADVICE };
 }

@@ -5,7 +5,6 @@ import { EventLog } from "./_event_log.ts";
 import { NumberedJobs } from "./_numbered_jobs.ts";
 import { negotiateQmp } from "./_qmp_greeting.ts";
 import { plainLines, settleByRefusal, settleByReply } from "./_settle.ts";
-import { formatEndpoint, socketOf } from "./endpoint/mod.ts";
 import { FramingError } from "./hmp_codec.ts";
 import type { CommandOptions, Monitor } from "./monitor.ts";
 import { encodeQmp, parseQmp, type QmpEvent, QmpFramer, type QmpLine } from "./qmp_codec.ts";
@@ -67,7 +66,7 @@ export class QmpClient implements Monitor {
   #reading: Promise<void> | null = null;
 
   private constructor(transport: Transport, options: QmpClientOptions) {
-    this.endpoint = formatEndpoint(transport.endpoint);
+    this.endpoint = transport.name;
     this.#transport = transport;
     this.#queue = new CommandQueue(this.endpoint, options, () => this.#sender.send());
     this.#sender = new CommandSender(this.#queue, {
@@ -194,7 +193,7 @@ export class QmpClient implements Monitor {
 
   /** On TCP only: elsewhere nothing is held back. A command that is being sent does as well. */
   async #nudge(): Promise<void> {
-    if (socketOf(this.#transport.endpoint).scheme === "tcp" && this.#sender.sending === null) {
+    if (this.#transport.isTcp && this.#sender.sending === null) {
       await this.#transport.write(NUDGE);
     }
   }

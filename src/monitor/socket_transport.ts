@@ -1,11 +1,5 @@
-import { InvalidArgumentError } from "../core/errors.ts";
-import {
-  type Endpoint,
-  formatEndpoint,
-  permissionFor,
-  permissionsFor,
-  socketOf,
-} from "./endpoint/mod.ts";
+import { permissionFlags } from "../core/permission_flags.ts";
+import { formatSocket, type SocketEndpoint, socketPermissions } from "./endpoint/mod.ts";
 import { ConnectError, type ConnectFailure } from "./errors.ts";
 import type { Transport } from "./transport.ts";
 
@@ -19,6 +13,18 @@ export interface ConnectSocketOptions {
   timeoutMs?: number;
   /** Ends the attempt with the signal's reason. */
   signal?: AbortSignal;
+  /**
+   * What it is called, as a user would type it.
+   *
+   * @default the socket's own address
+   */
+  name?: string;
+  /**
+   * The option of QEMU's that opens such a socket, for messages.
+   *
+   * @default {"monitor"}
+   */
+  qemuOption?: "monitor" | "qmp" | "gdb";
 }
 
 type SocketFailure = Exclude<
@@ -28,57 +34,59 @@ type SocketFailure = Exclude<
 
 const READ_BYTES = 64 * 1024;
 
+/** What a message about a socket is made of. */
+interface Attempt {
+  readonly socket: SocketEndpoint;
+  readonly name: string;
+  readonly qemuOption: string;
+}
+
 /**
- * Opens the socket behind an endpoint. This is the only place in pagewalk that opens one. It asks
- * for no permission: a missing one is an error that names the flag, so nothing ever waits at a prompt.
+ * Opens a socket. This is the only place in pagewalk that opens one. It asks for no permission: a missing
+ * one is an error that names the flag, so nothing ever waits at a prompt.
  *
  * @throws {ConnectError} if the connection does not come about
- * @throws {InvalidArgumentError} if the endpoint is no socket
  */
 export async function connectSocket(
-  endpoint: Endpoint,
+  socket: SocketEndpoint,
   options: ConnectSocketOptions = {},
 ): Promise<Transport> {
-  const { timeoutMs = 5000, signal } = options;
+  const { timeoutMs = 5000, signal, qemuOption = "monitor" } = options;
+  const attempt: Attempt = { socket, name: options.name ?? formatSocket(socket), qemuOption };
   signal?.throwIfAborted();
-  await requirePermissions(endpoint);
+  await requirePermissions(attempt);
   const timeout = AbortSignal.timeout(timeoutMs);
   try {
     const either = signal ? AbortSignal.any([signal, timeout]) : timeout;
-    return new SocketTransport(endpoint, await open(socketOf(endpoint), either));
+    return new SocketTransport(attempt, await open(socket, either));
   } catch (error) {
     signal?.throwIfAborted();
-    if (error instanceof InvalidArgumentError) throw error;
     throw timeout.aborted
-      ? connectError("timedOut", endpoint, error, `within ${timeoutMs} ms`)
-      : connectError(failureOf(error, endpoint), endpoint, error);
+      ? connectError("timedOut", attempt, error, `within ${timeoutMs} ms`)
+      : connectError(failureOf(error, socket), attempt, error);
   }
 }
 
-async function open(endpoint: Endpoint, signal: AbortSignal): Promise<Deno.Conn> {
-  switch (endpoint.scheme) {
-    case "tcp":
-    case "telnet": {
-      const { host: hostname, port } = endpoint;
-      const connection = await Deno.connect({ hostname, port, signal });
-      connection.setNoDelay(true);
-      return connection;
-    }
-    case "unix":
-      return await Deno.connect({ transport: "unix", path: endpoint.path });
-    default:
-      throw new InvalidArgumentError(`${formatEndpoint(endpoint)} is no socket`, endpoint);
+async function open(socket: SocketEndpoint, signal: AbortSignal): Promise<Deno.Conn> {
+  if (socket.scheme === "unix") {
+    return await Deno.connect({ transport: "unix", path: socket.path });
   }
+  const { host: hostname, port } = socket;
+  const connection = await Deno.connect({ hostname, port, signal });
+  connection.setNoDelay(true);
+  return connection;
 }
 
 class SocketTransport implements Transport {
-  readonly endpoint: Endpoint;
+  readonly name: string;
+  readonly isTcp: boolean;
   readonly #connection: Deno.Conn;
   readonly #buffer = new Uint8Array(READ_BYTES);
   #closed = false;
 
-  constructor(endpoint: Endpoint, connection: Deno.Conn) {
-    this.endpoint = endpoint;
+  constructor({ name, socket }: Attempt, connection: Deno.Conn) {
+    this.name = name;
+    this.isTcp = socket.scheme !== "unix";
     this.#connection = connection;
   }
 
@@ -112,20 +120,18 @@ class SocketTransport implements Transport {
   }
 }
 
-async function requirePermissions(endpoint: Endpoint): Promise<void> {
-  for (const descriptor of permissionsFor(endpoint)) {
+async function requirePermissions(attempt: Attempt): Promise<void> {
+  for (const descriptor of socketPermissions(attempt.socket)) {
     const { state } = await Deno.permissions.query(descriptor);
-    if (state !== "granted") throw connectError("permission", endpoint);
+    if (state !== "granted") throw connectError("permission", attempt);
   }
 }
 
-function failureOf(error: unknown, endpoint: Endpoint): SocketFailure {
+function failureOf(error: unknown, socket: SocketEndpoint): SocketFailure {
   if (error instanceof Deno.errors.ConnectionRefused) return "refused";
   if (error instanceof Deno.errors.TimedOut) return "timedOut";
   if (error instanceof Deno.errors.NotCapable) return "permission";
-  if (error instanceof Deno.errors.NotFound && socketOf(endpoint).scheme === "unix") {
-    return "noSuchSocket";
-  }
+  if (error instanceof Deno.errors.NotFound && socket.scheme === "unix") return "noSuchSocket";
   // Deno gives a failed name look-up no class and no code of its own.
   if (error instanceof Error && /failed to lookup address/i.test(error.message)) {
     return "hostNotFound";
@@ -135,51 +141,38 @@ function failureOf(error: unknown, endpoint: Endpoint): SocketFailure {
 
 function connectError(
   failure: SocketFailure,
-  endpoint: Endpoint,
+  attempt: Attempt,
   cause?: unknown,
-  detail?: string,
+  detail = cause instanceof Error ? cause.message : "no reason given",
 ): ConnectError {
-  const name = formatEndpoint(endpoint);
-  return new ConnectError(failure, MESSAGES[failure](endpoint, name, detail ?? reason(cause)), {
-    endpoint: name,
-    cause,
-  });
+  const message = MESSAGES[failure](attempt, detail);
+  return new ConnectError(failure, message, { endpoint: attempt.name, cause });
 }
 
-function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : "no reason given";
-}
-
-type Message = (endpoint: Endpoint, name: string, detail: string) => string;
-
-const MESSAGES: Record<SocketFailure, Message> = {
-  refused: (endpoint, name) =>
-    `Connection to ${name} refused: is QEMU running, with ${qemuFlag(endpoint)}?` +
-    (endpoint.scheme === "tcp" || endpoint.scheme === "telnet"
+const MESSAGES: Record<SocketFailure, (attempt: Attempt, detail: string) => string> = {
+  refused: (attempt) =>
+    `Connection to ${attempt.name} refused: is QEMU running, with ${qemuFlag(attempt)}?` +
+    (attempt.qemuOption === "monitor" && attempt.socket.scheme !== "unix"
       ? " By convention the monitor's port is the debug port + 100"
       : ""),
-  timedOut: (_, name, detail) =>
+  timedOut: ({ name }, detail) =>
     `No connection to ${name} ${detail}: is the address right, and does a firewall let it through?`,
-  hostNotFound: (endpoint, name) =>
-    `Host not found: ${hostOf(endpoint) ?? name}; check the name, or give the address (127.0.0.1)`,
-  noSuchSocket: (endpoint, name) =>
-    `No socket at ${name}: is QEMU running, with ${qemuFlag(endpoint)}?`,
-  permission: (endpoint, name) =>
-    `No permission to connect to ${name}: run deno with ${permissionFor(endpoint)}`,
-  failed: (_, name, detail) => `Could not connect to ${name}: ${detail}`,
+  hostNotFound: ({ name, socket }) =>
+    `Host not found: ${
+      "host" in socket ? socket.host : name
+    }; check the name, or give the address ` +
+    "(127.0.0.1)",
+  noSuchSocket: (attempt) =>
+    `No socket at ${attempt.name}: is QEMU running, with ${qemuFlag(attempt)}?`,
+  permission: ({ name, socket }) =>
+    `No permission to connect to ${name}: run deno with ${
+      permissionFlags(socketPermissions(socket))
+    }`,
+  failed: ({ name }, detail) => `Could not connect to ${name}: ${detail}`,
 };
 
-/** The option of QEMU's that opens this endpoint. */
-function qemuFlag(endpoint: Endpoint): string {
-  const socket = socketOf(endpoint);
-  const name = formatEndpoint(socket);
-  const option = endpoint.scheme === "qmp" || endpoint.scheme === "gdb"
-    ? endpoint.scheme
-    : "monitor";
-  return `-${option} ${socket.scheme === "tcp" ? `tcp:${name}` : name},server=on,wait=off`;
-}
-
-function hostOf(endpoint: Endpoint): string | null {
-  const socket = socketOf(endpoint);
-  return "host" in socket ? socket.host : null;
+/** The option of QEMU's that opens this socket. */
+function qemuFlag({ socket, qemuOption }: Attempt): string {
+  const name = formatSocket(socket);
+  return `-${qemuOption} ${socket.scheme === "tcp" ? `tcp:${name}` : name},server=on,wait=off`;
 }

@@ -1,4 +1,4 @@
-import { isCommand, runCommandLine } from "./commands.ts";
+import { commandIn, runCommandLine } from "./commands.ts";
 import { commandContext } from "./load.ts";
 import type { Repl } from "./repl.ts";
 import { writeError, writeOut } from "./terminal/write.ts";
@@ -14,13 +14,15 @@ export async function runBatch(repl: Repl, lines: AsyncIterable<string>): Promis
   const { signal } = new AbortController();
   const state = { left: false };
   const commands = commandContext(repl, { signal: () => signal, leave: () => state.left = true });
+  const isVariable = (name: string) => repl.evaluator.knows(name);
   let input = "";
   let number = 0;
   try {
     for await (const line of lines) {
       number++;
-      if (input === "" && isCommand(line)) {
-        const text = await runCommandLine(line, commands);
+      const command = input === "" ? commandIn(line, isVariable) : undefined;
+      if (command !== undefined) {
+        const text = await runCommandLine(command, commands);
         if (text !== "") writeOut(`${text}\n`);
       } else {
         input = input === "" ? line : `${input}\n${line}`;

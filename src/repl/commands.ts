@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "../core/errors.ts";
 import { escapeText } from "../core/escape.ts";
+import { nearest } from "../core/options.ts";
 import { cell, columns } from "./show/columns.ts";
 
 /** What the prompt's own commands act on. */
@@ -32,7 +33,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: ".exit",
     usage: ".exit",
-    purpose: "leave, as Ctrl-D does",
+    purpose: "leave, as exit, quit and Ctrl-D do",
     run: (context) => context.leave(),
   },
   {
@@ -59,13 +60,23 @@ export const COMMANDS: readonly Command[] = [
   },
 ];
 
-/** Says whether a line is meant as a command: `.5` and `.map(…)` on a line of its own are not. */
-export function isCommand(line: string): boolean {
-  return /^\.[a-z]+(\s|$)/.test(line.trimEnd());
+/** What other prompts have for `.exit`. */
+const LEAVING = /^(exit|quit|q)\s*(\(\s*\))?;?$/;
+
+/**
+ * The command that a line is, if it is one: `.5` and `.map(…)` on a line of its own are not.
+ *
+ * @param isVariable tells whether a name is taken: `q` may be a variable
+ */
+export function commandIn(line: string, isVariable: (name: string) => boolean): string | undefined {
+  const trimmed = line.trim();
+  if (/^\.[a-z]+(\s|$)/.test(trimmed)) return trimmed;
+  const [, name] = LEAVING.exec(trimmed) ?? [];
+  return name !== undefined && !isVariable(name) ? ".exit" : undefined;
 }
 
 /**
- * Runs a line that starts with a dot.
+ * Runs a command.
  *
  * @throws {InvalidArgumentError} if there is no such command, or it cannot be used so
  */
@@ -73,8 +84,10 @@ export async function runCommandLine(line: string, context: CommandContext): Pro
   const [, name, argument] = /^(\.[a-z]+)\s*(.*?)\s*$/.exec(line)!;
   const command = COMMANDS.find((candidate) => candidate.name === name);
   if (!command) {
-    const names = COMMANDS.map((known) => known.name).join(", ");
-    throw new InvalidArgumentError(`No command ${name}: there are ${names}`, line);
+    const names = COMMANDS.map((known) => known.name);
+    const meant = nearest(name!, names);
+    const hint = meant === null ? `there are ${names.join(", ")}` : `did you mean ${meant}?`;
+    throw new InvalidArgumentError(`No command ${name}: ${hint}`, line);
   }
   return await command.run(context, argument!) ?? "";
 }

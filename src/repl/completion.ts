@@ -34,7 +34,7 @@ export async function complete(text: string, sources: CompletionSources): Promis
   if (!chain) return NOTHING;
   const { objects, partial } = chain;
   if (objects.length === 0) return matching(namesInScope(sources.scope), partial);
-  const holder = follow(objects, sources.scope);
+  const holder = follow(objects, sources);
   return holder === undefined ? NOTHING : matching(propertyNames(holder.value), partial);
 }
 
@@ -149,29 +149,27 @@ function namesInScope(scope: Scope): string[] {
 const KEYWORDS = ["await", "class", "const", "for", "function", "import", "let", "typeof", "while"];
 
 /** Follows a chain without running anything; undefined where that is not possible. */
-function follow(links: readonly Link[], scope: Scope): { value: unknown } | undefined {
+function follow(
+  links: readonly Link[],
+  { scope, context }: CompletionSources,
+): { value: unknown } | undefined {
   const [first, ...rest] = links;
-  const start = scope.describe(String(first)) ??
-    Object.getOwnPropertyDescriptor(globalThis, String(first));
-  let value = valueOf(start, SAFE_GETTERS.has(String(first)) ? scope.object : undefined, first!);
+  const name = String(first);
+  const isSession = name === "session" && !scope.hasVariable(name);
+  const start = isSession
+    ? { value: context.guest.current }
+    : scope.describe(name) ?? Object.getOwnPropertyDescriptor(globalThis, name);
+  let value = valueOf(start);
   for (const link of rest) {
     if (!value) return undefined;
-    value = valueOf(describe(value.value, link), undefined, link);
+    value = valueOf(describe(value.value, link));
   }
   return value;
 }
 
-/** Names whose getter only looks up what is there. */
-const SAFE_GETTERS = new Set(["session"]);
-
-function valueOf(
-  property: PropertyDescriptor | undefined,
-  owner: object | undefined,
-  name: Link,
-): { value: unknown } | undefined {
-  if (!property) return undefined;
-  if ("value" in property) return { value: property.value };
-  return owner ? { value: Reflect.get(owner, name) } : undefined;
+/** The value of a property that is no getter. */
+function valueOf(property: PropertyDescriptor | undefined): { value: unknown } | undefined {
+  return property && "value" in property ? { value: property.value } : undefined;
 }
 
 function describe(holder: unknown, name: Link): PropertyDescriptor | undefined {

@@ -1,5 +1,7 @@
 import * as pagewalk from "../../mod.ts";
 import type { Helper, HelperContext } from "./helper.ts";
+import { addressFrom } from "./address_argument.ts";
+import { InvalidArgumentError } from "../core/errors.ts";
 import { showAs } from "./show/renderers.ts";
 
 /**
@@ -12,7 +14,8 @@ export function makeGlobals(context: HelperContext, added: object = {}): Record<
   Object.defineProperty(globals, "session", {
     enumerable: true,
     configurable: true,
-    get: () => context.guest.current,
+    // A promise is waited for: before the first use there is no connection.
+    get: () => context.guest.current ?? context.guest.session(),
   });
   return Object.defineProperties(
     globals,
@@ -26,6 +29,28 @@ export function makeHelper(
   context: HelperContext,
 ): (...args: unknown[]) => unknown {
   const { name, usage, purpose } = helper;
-  const made = Object.defineProperty(helper.create(context), "name", { value: name });
+  const made = Object.defineProperty(taking(helper, context), "name", { value: name });
   return showAs(made, (_, style) => `${style.strong(usage)}: ${purpose}; help(${name}) says more`);
+}
+
+/** A helper's function; the arguments that are addresses are taken in any form that stands on a screen. */
+function taking(helper: Helper, context: HelperContext): (...args: unknown[]) => unknown {
+  const made = helper.create(context);
+  const { addresses, name, usage } = helper;
+  if (!addresses) return made;
+  return async (...args) => {
+    const given = await Promise.all(calledBack(args) ? args.slice(0, 1) : args);
+    if (given[addresses[0]!] === undefined) {
+      throw new InvalidArgumentError(`${name} needs an address: ${usage}`, undefined);
+    }
+    for (const i of addresses) {
+      if (given[i] !== undefined) given[i] = await addressFrom(given[i], context);
+    }
+    return await made(...given);
+  };
+}
+
+/** `list.map(walk)` hands over an index and the list besides, which are no options. */
+function calledBack([value, index, list]: readonly unknown[]): boolean {
+  return Array.isArray(list) && typeof index === "number" && list[index] === value;
 }

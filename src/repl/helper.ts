@@ -38,6 +38,10 @@ export interface Helper {
    * what differs from run to run, and a line `^C` for Ctrl-C. Tests run it.
    */
   readonly example: string;
+  /** Which arguments are addresses, in any form that stands on a screen; the first is required. */
+  readonly addresses?: readonly number[];
+  /** True if its first argument is text, so that `name word` means name("word"). */
+  readonly takesText?: boolean;
   /** Returns what its first argument may be, if that is text. */
   readonly complete?: (context: HelperContext) => Promise<readonly string[]>;
   /** Makes the function. */

@@ -92,12 +92,15 @@ class InteractiveSession {
     const { repl, commands, loading } = await this.#load();
     const controller = this.#running = new AbortController();
     try {
-      if (this.#input === "" && commands.isCommand(line)) {
+      const command = this.#input === ""
+        ? commands.commandIn(line, (name) => repl.evaluator.knows(name))
+        : undefined;
+      if (command !== undefined) {
         const context = loading.commandContext(repl, {
           signal: () => controller.signal,
           leave: () => this.#left = true,
         });
-        const text = await commands.runCommandLine(line, context);
+        const text = await commands.runCommandLine(command, context);
         if (text !== "") writeOut(`${text}\n`);
         return;
       }

@@ -1,4 +1,5 @@
 import type { Style } from "../report/style.ts";
+import { nearest } from "../core/options.ts";
 import { complete } from "./completion.ts";
 import { Evaluator } from "./evaluate/evaluator.ts";
 import type { IncompleteInput, ParsedInput } from "./evaluate/parse.ts";
@@ -7,7 +8,10 @@ import { isAsyncIterable, itemsUntilAborted } from "./evaluate/until_aborted.ts"
 import type { InterruptWatch } from "./evaluate/runtime/turns.ts";
 import type { GuestLink } from "./guest_link.ts";
 import type { HelperContext } from "./helper.ts";
+import { guestNames } from "./guest_names.ts";
 import { symbolText } from "./linux.ts";
+import { parseTyped } from "./screen/parse_typed.ts";
+import { unknownNames } from "./evaluate/unknown_names.ts";
 import { HELPERS } from "./helpers/mod.ts";
 import { errorText } from "./show/error_text.ts";
 import { type ShowOptions, showValue } from "./show/inspect.ts";
@@ -61,12 +65,14 @@ export class Repl {
   }
 
   /**
-   * Parses a line, or says that it goes on.
+   * Parses a line, or says that it goes on. What is no JavaScript may be a command as gdb and QEMU's
+   * monitor have them, or a line that was copied from a screen.
    *
    * @throws {SyntaxError} if it cannot be made right
+   * @throws {InvalidArgumentError} if it is a command that means nothing here
    */
   parse(source: string): ParsedInput | IncompleteInput {
-    return this.evaluator.parse(source);
+    return parseTyped(source, this.evaluator, this.context.helpers);
   }
 
   /**
@@ -76,6 +82,7 @@ export class Repl {
    */
   async run(parsed: ParsedInput, signal: AbortSignal): Promise<void> {
     this.#signal = signal;
+    await this.#lendNames(parsed);
     const value = await this.evaluator.run(parsed, signal);
     if (value === undefined) return;
     if (!isAsyncIterable(value)) return await this.#printResult(value);
@@ -83,6 +90,13 @@ export class Repl {
       this.evaluator.scope.define("_", item);
       this.print(item);
     }
+  }
+
+  /** Names that no variable has may be registers, addresses or symbols of the guest. */
+  async #lendNames(parsed: ParsedInput): Promise<void> {
+    const { names, called } = unknownNames(parsed.program, (name) => this.evaluator.knows(name));
+    if (names.size === 0) return;
+    this.evaluator.scope.lend(await guestNames(this.context, names, called));
   }
 
   /** Prints a result; a kernel address with its symbol, once the guest's Linux is known. */
@@ -102,7 +116,12 @@ export class Repl {
 
   /** Writes what was thrown, for printing. */
   describeError(error: unknown): string {
-    return errorText(error, this.#show);
+    return errorText(
+      error,
+      this.#show,
+      (name) =>
+        nearest(name, [...this.evaluator.scope.names(), "exit", "Math", "BigInt", "console"]),
+    );
   }
 
   /** Completes what stands before the cursor. */

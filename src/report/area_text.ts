@@ -6,8 +6,8 @@ import { PLAIN, type Style } from "./style.ts";
 
 /** What a line tells of a memory area: that of the kernel's own list, and what the page tables say. */
 export interface AreaOfLine extends Pick<MemoryArea, "start" | "end" | "permissions" | "name"> {
-  /** What the page tables say about it. */
-  readonly pages: AreaPages;
+  /** What the page tables say about it; what is left out is none. */
+  readonly pages: Pick<AreaPages, "mappedBytes"> & Partial<AreaPages>;
 }
 
 /** What is worth a word, if there is any of it; in capitals, what should not be. */
@@ -19,6 +19,11 @@ const REMARKS: readonly {
   { key: "untouchedBytes", word: "untouched" },
   { key: "swappedBytes", word: "swapped" },
   { key: "protNoneBytes", word: "PROT_NONE" },
+  { key: "numaHintingBytes", word: "marked for NUMA balancing" },
+  { key: "guardBytes", word: "guard" },
+  { key: "uffdWriteProtectedBytes", word: "userfaultfd's marks" },
+  { key: "poisonedBytes", word: "poisoned" },
+  { key: "specialBytes", word: "moved, poisoned or a device's" },
   { key: "readOnlyBytes", word: "write-protected" },
   { key: "supervisorBytes", word: "_PAGE_USER CLEARED", bad: true },
   { key: "tooWritableBytes", word: "WRITABLE IN SPITE OF THE AREA", bad: true },
@@ -33,14 +38,12 @@ const REMARKS: readonly {
  * import { areaLine } from "@pagewalk/pagewalk";
  * import { assertEquals } from "@std/assert";
  *
- * const none = { untouchedBytes: 0, swappedBytes: 0, supervisorBytes: 0, readOnlyBytes: 0 };
- * const pages = { ...none, tooWritableBytes: 0, unknownBytes: 0, mappedBytes: new Map() };
  * const line = areaLine({
  *   start: 0x7f1250020000n,
  *   end: 0x7f1250024000n,
  *   permissions: "---p",
  *   name: "",
- *   pages: { ...pages, protNoneBytes: 16384 },
+ *   pages: { mappedBytes: new Map(), protNoneBytes: 16384 },
  * });
  * assertEquals(line.replace(/ +/g, " "), "7f1250020000-7f1250024000 ---p PROT_NONE 16 KiB");
  * ```
@@ -52,8 +55,10 @@ export function areaLine(area: AreaOfLine, style: Style = PLAIN): string {
   const mapped = [...pages.mappedBytes].map(([size, bytes]) =>
     size === 4096 ? formatSize(bytes) : `${formatSize(bytes)} in pages of ${formatSize(size)}`
   );
-  const remarks = REMARKS.filter(({ key }) => pages[key] > 0).map(({ key, word, bad }) => {
-    const text = `${word} ${formatSize(pages[key])}`;
+  const remarks = REMARKS.flatMap(({ key, word, bad }) => {
+    const bytes = pages[key] ?? 0;
+    if (bytes === 0) return [];
+    const text = `${word} ${formatSize(bytes)}`;
     return bad ? style.bad(text) : text;
   });
   return `${range} ${escapeText(permissions)} ${escapeText(name).padEnd(24)} ${

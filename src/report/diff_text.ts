@@ -16,7 +16,7 @@ import { formatSize } from "./size.ts";
  * const { context } = await guest.pageTable();
  * const before = await guest.snapshot();
  * for await (const difference of diff(before, { memory: guest.memory, context })) {
- *   console.log(differenceLine(difference, context.mode));
+ *   console.log(differenceLine(difference, context));
  * }
  * ```
  */

@@ -1,5 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { describeRootOutsideRam } from "../translate/address_space.ts";
+import { describeNotPresent } from "../translate/describe_not_present.ts";
 import { describeReservedBits } from "../translate/reserved_bits.ts";
 import type { Rights } from "../translate/rights.ts";
 import type { Mapping, MappingRecord } from "../translate/mappings.ts";
@@ -11,10 +12,12 @@ import { formatSize } from "./size.ts";
  *
  * @example Usage
  * ```ts
- * import { mappingsHead } from "@pagewalk/pagewalk";
+ * import { connect, mappingsHead } from "@pagewalk/pagewalk";
  * import { assert } from "@std/assert";
  *
- * assert(mappingsHead("4-level").startsWith("linear addresses"));
+ * await using guest = await connect("sim:");
+ * const { context } = await guest.pageTable();
+ * assert(mappingsHead(context).startsWith("linear addresses"));
  * ```
  */
 export function mappingsHead(regime: Regime): string {
@@ -33,8 +36,9 @@ export function mappingsHead(regime: Regime): string {
  * import { connect, mappingLine } from "@pagewalk/pagewalk";
  *
  * await using guest = await connect("sim:");
+ * const { context } = await guest.pageTable();
  * for await (const record of guest.mappings({ start: 0x7f1234567000n, lengthBytes: 8192 })) {
- *   console.log(mappingLine(record, "4-level"));
+ *   console.log(mappingLine(record, context));
  * }
  * ```
  */
@@ -104,12 +108,7 @@ function noteOf(record: Exclude<MappingRecord, Mapping>, regime: Regime): string
     }
     case "notPresent": {
       const { content, entry } = record;
-      const what = content.kind === "protNone"
-        ? `PROT_NONE, frame ${formatAddress(content.frame)}`
-        : content.kind === "swap"
-        ? `swap type ${content.type}, offset ${formatAddress(content.offset)}`
-        : "empty";
-      return `not present: ${what} (entry ${formatAddress(entry.raw)})`;
+      return `not present: ${describeNotPresent(content)} (entry ${formatAddress(entry.raw)})`;
     }
     case "changed":
       return "the guest changed these tables while they were read";

@@ -162,7 +162,25 @@ function entryName(walk: Walk, entry: PageTableEntry): string {
  * console.log(notMappedAdvice(await guest.walk(0x7f2000003000n)));
  * ```
  */
-export function notMappedAdvice(walk: Walk): string {
+export function notMappedAdvice(
+  walk: Walk & { readonly source?: { readonly kind: string; readonly pid?: number } },
+): string {
+  const { source } = walk;
+  if (source?.pid !== undefined) {
+    const { pid } = source;
+    return `${
+      describeFault(walk)
+    }. These are the page tables of pid ${pid} itself, whatever runs ` +
+      `now: maps.ts --pid ${pid} lists which memory it has. A page that was never touched is in no ` +
+      "table at all.";
+  }
+  if (source?.kind === "root") {
+    return `${
+      describeFault(walk)
+    }. These are the page tables at the root that was named: is it the ` +
+      "process's still? --pid N or --comm NAME finds that of a Linux guest. A page that was never " +
+      "touched is in no table at all.";
+  }
   return `${
     describeFault(walk)
   }. Page tables are private to each process, and ${walk.regime.rules.rootName} is that of whatever ` +

@@ -1,5 +1,9 @@
 import type { PagingContextOptions, PagingModeName } from "../arch/x86/paging_context.ts";
-import type { RamLayout } from "../connectors/dump/ram_layout.ts";
+import type { OpenOptions } from "../connectors/connector.ts";
+import { parseEndpoint } from "../connectors/endpoints.ts";
+import type { GuestSource } from "../connectors/guest_source.ts";
+import { connectorOf } from "../connectors/registry.ts";
+import "../connectors/table.ts";
 import {
   BOOLEAN,
   checkOptions,
@@ -12,15 +16,11 @@ import {
   TEXT,
   wholeNumberFrom,
 } from "../core/options.ts";
-import { connectMonitor } from "../monitor/connect_monitor.ts";
-import type { ConnectHmpOptions } from "../monitor/connect_hmp.ts";
-import { type Endpoint, parseEndpoint } from "../monitor/endpoint/mod.ts";
-import type { Monitor } from "../monitor/monitor.ts";
-import { type GuestSource, monitorSource } from "./guest_source.ts";
+import type { Endpoint } from "../monitor/endpoint/mod.ts";
 import { Session } from "./session.ts";
 
 /** How to connect to a guest, and what its registers do not tell of its paging. */
-export interface ConnectOptions extends ConnectHmpOptions, Omit<PagingContextOptions, "root"> {
+export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, "root"> {
   /**
    * A folder in which what was learnt about a Linux guest's kernel is kept, by its build: symbols and
    * offsets, nothing of the guest's data. Finding the same kernel again takes a third of the time.
@@ -29,12 +29,6 @@ export interface ConnectOptions extends ConnectHmpOptions, Omit<PagingContextOpt
    */
   kernelCacheDir?: string;
   /**
-   * The path of a new file to which every exchange with the monitor is written, for `replay:PATH`.
-   *
-   * @default none
-   */
-  record?: string;
-  /**
    * The paths of the files behind the guest's RAM (`-object memory-backend-file,mem-path=…,share=on`), in
    * any order: page tables are then read from them, in microseconds. Needs `--allow-read` for them.
    *
@@ -42,24 +36,11 @@ export interface ConnectOptions extends ConnectHmpOptions, Omit<PagingContextOpt
    */
   ram?: readonly string[];
   /**
-   * The kind of page tables at a `root` that is named, for a door that has no registers: raw memory.
+   * The kind of page tables at a `root` that is named, for a connector that has no registers: raw memory.
    *
    * @default what the registers say
    */
   mode?: PagingModeName;
-  /**
-   * How a raw memory image lies in guest-physical memory.
-   *
-   * @default its offsets are addresses, if it is too small for a hole below 4 GiB
-   */
-  layout?: RamLayout;
-  /**
-   * Told in a line what a user should know that shows only when the guest is first asked: that it is
-   * paused, say by a client of its gdbstub that was killed. What is known at once is `Session.notice`.
-   *
-   * @default nobody is told
-   */
-  onNotice?(text: string): void;
 }
 
 const INSTEAD = {
@@ -96,7 +77,7 @@ export const CONNECT_SHAPE: OptionShape<ConnectOptions> = {
 };
 
 /**
- * Connects to a guest by any door to it. Reads only, and never pauses the guest, except through a
+ * Connects to a guest by any connector. Reads only, and never pauses the guest, except through a
  * gdbstub: that pauses it for as long as the session lasts.
  *
  * @param endpoint a port (`1334`), `host:port`, `tcp:…`, `telnet:…`, `unix:/path` for a monitor, human or
@@ -121,12 +102,14 @@ export const CONNECT_SHAPE: OptionShape<ConnectOptions> = {
  * assertEquals(verdict, "pass");
  * ```
  */
-export async function connect(
-  endpoint: Endpoint | string | number,
+export async function connect<E extends Endpoint>(
+  endpoint: E | string | number,
   options: ConnectOptions = {},
 ): Promise<Session> {
   checkOptions(options, "the options of a connection", CONNECT_SHAPE, INSTEAD);
-  const parsed = typeof endpoint === "object" ? endpoint : parseEndpoint(String(endpoint));
+  const parsed: Endpoint = typeof endpoint === "object"
+    ? endpoint
+    : parseEndpoint(String(endpoint));
   const source = await openSource(parsed, options);
   const { physicalAddressBits, privateBit, sharedBit, mode } = options;
   return new Session({
@@ -141,62 +124,10 @@ export async function connect(
   });
 }
 
-// Each way in is loaded only where it is taken, so that a check over a monitor does not pay for it.
-
 async function openSource(endpoint: Endpoint, options: ConnectOptions): Promise<GuestSource> {
-  const source = await openDoor(endpoint, options);
+  const source = await connectorOf(endpoint).open(endpoint, options);
   if (!options.ram?.length) return source;
+  // Loaded only where it is used.
   const { withRamFiles } = await import("./ram_files.ts");
   return await withRamFiles(source, options);
-}
-
-/** Opens the door that an endpoint names. A further kind of door is one more case here. */
-async function openDoor(endpoint: Endpoint, options: ConnectOptions): Promise<GuestSource> {
-  switch (endpoint.scheme) {
-    case "dump":
-      return await (await import("./dump_door.ts")).openDumpDoor(endpoint, options);
-    case "gdb":
-      return await (await import("./gdb_door.ts")).openGdbDoor(endpoint, options);
-    default:
-      return await openMonitorDoor(endpoint, options);
-  }
-}
-
-async function openMonitorDoor(endpoint: Endpoint, options: ConnectOptions): Promise<GuestSource> {
-  const reopenMonitor = () => openMonitor(endpoint, options);
-  const { onNotice } = options;
-  const parts = { reopenMonitor, ...onNotice && { onNotice } };
-  if (options.record === undefined) return monitorSource(await reopenMonitor(), parts);
-  const { record, requireRecordable } = await import("../monitor/recording/recorder.ts");
-  await requireRecordable(options.record);
-  const monitor = await reopenMonitor();
-  try {
-    const recorded = await record(options.record, monitor, { endpointKind: endpoint.scheme });
-    return monitorSource(recorded, parts);
-  } catch (error) {
-    await monitor.close();
-    throw error;
-  }
-}
-
-async function openMonitor(endpoint: Endpoint, options: ConnectOptions): Promise<Monitor> {
-  switch (endpoint.scheme) {
-    case "replay":
-      return await (await import("../monitor/recording/replay_monitor.ts")).openReplay(
-        endpoint,
-        options,
-      );
-    case "libvirt":
-    case "libvirt+ssh": {
-      const { LibvirtClient } = await import("../connectors/libvirt/libvirt_client.ts");
-      return await LibvirtClient.open(endpoint, options);
-    }
-    case "sim": {
-      const { simulatedGuest } = await import("../testing/mod.ts");
-      const { HmpClient } = await import("../monitor/hmp_client.ts");
-      return await HmpClient.open(simulatedGuest().transport(), options);
-    }
-    default:
-      return await connectMonitor(endpoint, options);
-  }
 }

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "../core/errors.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import { openRamFiles } from "../memory/ram_file_memory.ts";
-import { type GuestSource, NoMonitorError } from "./guest_source.ts";
+import { type GuestSource, NoMonitorError } from "../connectors/guest_source.ts";
 
 /** The page that CR3 points to: without PCID or cache bits, and without LAM's. */
 const PAGE_MASK = 0x000f_ffff_ffff_f000n;

@@ -20,7 +20,7 @@ import type { Snapshot } from "../snapshot/snapshot.ts";
 import { completeExpectation, type Expectation } from "../verify/expectation.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
 import type { Freezer } from "./freeze.ts";
-import { type GuestSource, NoMonitorError } from "./guest_source.ts";
+import { type GuestSource, NoMonitorError } from "../connectors/guest_source.ts";
 import {
   type GuestWalk,
   type GuestWalkOptions,

@@ -1,4 +1,4 @@
-import { type Endpoint, formatEndpoint } from "../monitor/endpoint/mod.ts";
+import { formatSocket } from "../monitor/endpoint/mod.ts";
 import { type ByteStream, serveClient } from "./fake_monitor_connection.ts";
 import type { MonitorControl } from "./fake_monitor_control.ts";
 import type { FakeMonitorOptions } from "./fake_monitor_options.ts";
@@ -76,13 +76,12 @@ class FakeMonitorServer extends MonitorScript implements FakeMonitor {
       const path = options.path ?? `${this.#ownDirectory}/monitor.sock`;
       this.#listener = Deno.listen({ transport: "unix", path });
       this.port = 0;
-      this.endpoint = formatEndpoint({ scheme, path });
+      this.endpoint = formatSocket({ scheme, path });
     } else {
       const listener = Deno.listen({ hostname: HOST, port });
       this.#listener = listener;
       this.port = listener.addr.port;
-      const endpoint: Endpoint = { scheme, host: HOST, port: this.port };
-      this.endpoint = formatEndpoint(endpoint);
+      this.endpoint = formatSocket({ scheme, host: HOST, port: this.port });
     }
     this.#served = this.#serve();
   }

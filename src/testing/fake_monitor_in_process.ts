@@ -36,7 +36,8 @@ export function inProcessTransport(
     signal: ending.signal,
   });
   return {
-    endpoint: { scheme: "sim", name: "" },
+    name: "sim:",
+    isTcp: false,
     monitor,
     read: () => toClient.read(),
     write: (bytes) => toMonitor.write(bytes),

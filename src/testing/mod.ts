@@ -48,6 +48,12 @@ export type { FakeMonitorOptions, FaultRule, MonitorFault } from "./fake_monitor
 export type { MonitorHandler, MonitorSession, MonitorSource } from "./fake_monitor_source.ts";
 
 export {
+  SecondStageBuilder,
+  type SecondStageExpectation,
+  type SecondStageKind,
+  type SecondStageRights,
+} from "./second_stage_builder.ts";
+export {
   PageTableBuilder,
   type PageTableBuilderOptions,
   registersFor,

@@ -165,6 +165,9 @@ export function describeFault(walk: Walk): string {
     case "noTables":
       return describeNoTables(walk.why);
     case "unreadable":
+      if (walk.failure === "secondStage") {
+        return `the second stage does not translate ${formatAddress(walk.entryAddress)}`;
+      }
       if (walk.failure !== "outsideRam") {
         return `the entry at ${formatAddress(walk.entryAddress)} could not be read`;
       }

@@ -100,10 +100,29 @@ export interface LevelDecoder {
 export type NotPresentContent =
   /** Nothing: never touched, or unmapped. */
   | { readonly kind: "empty" }
-  /** `PROT_NONE`, or a page marked for NUMA balancing: it keeps its frame. */
+  /** `PROT_NONE`, or in an area that allows access a page marked for NUMA balancing: it keeps its frame. */
   | { readonly kind: "protNone"; readonly frame: bigint }
-  /** Swapped out, or one of Linux's special entries, which use the highest swap types. */
-  | { readonly kind: "swap"; readonly type: number; readonly offset: bigint };
+  /** Swapped out: which swap device, and which page of it. */
+  | {
+    readonly kind: "swap";
+    readonly type: number;
+    readonly offset: bigint;
+    /** What is kept of the page's own marks; only those that are set. */
+    readonly marks?: readonly SwapMark[];
+  }
+  /** No page, but a mark that the kernel left for the next access. */
+  | { readonly kind: "marker"; readonly markers: readonly EntryMarker[] }
+  /**
+   * A page that is being moved to another frame, one that the memory controller reported as poisoned, or
+   * one in a device's own memory. Which of these a type means depends on how the kernel was built.
+   */
+  | { readonly kind: "special"; readonly type: number; readonly frame: bigint };
+
+/** Marks of a page that its swap entry keeps: exclusive to one process, userfaultfd's, soft dirty. */
+export type SwapMark = "exclusive" | "uffd-wp" | "soft-dirty";
+
+/** What a marker says: write-protected by userfaultfd, lost to an error, or a guard (MADV_GUARD_INSTALL). */
+export type EntryMarker = "uffd-wp" | "poisoned" | "guard";
 
 /**
  * The index that an address selects in a table of a level.

@@ -3,7 +3,7 @@ import { type AddressSpan, covers } from "./address_span.ts";
 import type { LevelDecoder, NotPresentContent, PageTableEntry } from "./entry.ts";
 import type { KernelLayout } from "./kernel_layout.ts";
 import type { NoTables } from "./no_tables.ts";
-import type { LeafRights, RightsRule } from "./rights.ts";
+import type { LeafRights, Right, RightsRule } from "./rights.ts";
 import type { ViewsRule } from "./views_rule.ts";
 import type { SecondStage } from "./second_stage_rule.ts";
 
@@ -42,6 +42,8 @@ export interface RegimeRules {
   readonly rootName: string;
   /** How rights come about. */
   readonly rights: RightsRule;
+  /** As a second stage: the rights without which even a table of the first stage may not be read. */
+  readonly secondStageNeeds?: readonly Right[];
   /** Why there is nothing to read where addresses are not translated. */
   readonly noTables: NoTables;
   /** What the number of a physical address's bits is called, such as `MAXPHYADDR`. */

@@ -26,6 +26,8 @@ export interface SecondStageRecord {
 
 /** Memory in which every address is translated by a second stage before it is read. */
 export interface SecondStageMemory extends PhysicalMemory {
+  /** How the second stage's own entries are laid out. */
+  readonly layout: { readonly entryBytes: 4 | 8; readonly hardwareBits: bigint };
   /** Every translation so far, in order. */
   readonly records: readonly SecondStageRecord[];
   /** Translates the result of the first stage; what cannot be is returned, since it is an answer. */

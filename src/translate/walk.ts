@@ -174,6 +174,13 @@ export async function walk(
   let ended = await descend(tables, span, record, others, signal);
   if (stage2) ended = await throughSecondStage(stage2, ended, signal);
   if (options.recheck === false) return ended;
+  const beneath = stage2?.layout;
+  if (beneath) {
+    const entries = stage2.records.flatMap((record) => record.steps);
+    if (await changed(memory, beneath, entries, signal)) {
+      return { ...ended, changedDuringWalk: true };
+    }
+  }
   return {
     ...ended,
     changedDuringWalk: await changed(tables, span, [...steps, ...others], signal),
@@ -186,10 +193,10 @@ async function throughSecondStage(
   walk: Walk,
   signal: AbortSignal | undefined,
 ): Promise<Walk> {
-  if (walk.outcome !== "mapped") return { ...walk, secondStage: memory.records };
+  if (walk.outcome !== "mapped") return { ...walk, secondStage: [...memory.records] };
   const { physicalAddress: intermediateAddress, decidedBy: { present: level } } = walk;
   const found = await memory.translate(intermediateAddress, signal ? { signal } : {});
-  const secondStage = memory.records;
+  const secondStage = [...memory.records];
   if (typeof found === "bigint") {
     return { ...walk, physicalAddress: found, intermediateAddress, secondStage };
   }
@@ -299,7 +306,7 @@ async function readEntry(
 
 async function changed(
   memory: PhysicalMemory,
-  { entryBytes, hardwareBits }: AddressSpan,
+  { entryBytes, hardwareBits }: Pick<AddressSpan, "entryBytes" | "hardwareBits">,
   steps: readonly EntryRead[],
   signal: AbortSignal | undefined,
 ): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { describeRootOutsideRam } from "../translate/address_space.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import { intervalsOf } from "../translate/address_span.ts";
-import type { PageTableEntry } from "../translate/entry.ts";
+import type { NotPresentContent, PageTableEntry } from "../translate/entry.ts";
 import { describeMayBeBeyond, mayBeBeyond } from "../translate/frame_bits.ts";
 import type { Listed, ListedPage } from "../translate/listing_records.ts";
 import { describeNoTables, type NoTables } from "../translate/no_tables.ts";
@@ -207,13 +207,17 @@ export class RangeJudge {
   }
 }
 
-function contentReason(content: { kind: "empty" | "protNone" | "swap" }): string {
+function contentReason(content: NotPresentContent): string {
   switch (content.kind) {
     case "empty":
       return "no page is mapped";
     case "protNone":
       return "the page is not present: PROT_NONE, or marked for NUMA balancing";
     case "swap":
-      return "the page is not present: swapped out, or on its way";
+      return "the page is not present: swapped out";
+    case "marker":
+      return `there is no page, but a marker: ${content.markers.join(", ")}`;
+    case "special":
+      return "the page is not present: it is being moved, poisoned, or in a device's memory";
   }
 }

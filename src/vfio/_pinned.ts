@@ -177,7 +177,7 @@ export async function judgeRanges(
       linux.contextOf(process),
       { start, lengthBytes },
       { user: false },
-      { ...options, ...process.userRoot !== null && { userRoot: process.userRoot } },
+      options,
     );
     judged.push({ ...place, range, verdict: range.verdict, reason: reasonOf(range) });
   }

@@ -18,6 +18,19 @@ Deno.test("parseCommandLine() keeps addresses as text and turns options into val
   });
 });
 
+Deno.test("parseCommandLine() takes an empty value where one may be empty, and no missing one", () => {
+  const specs = {
+    ...SPECS,
+    comm: { ...value("NAME", "the name", String), mayBeEmpty: true },
+  } as const;
+  for (const args of [["--comm", ""], ["--comm="], ["--json", "--comm", ""]]) {
+    assertEquals(parseCommandLine(args, specs).options.comm, "");
+  }
+  for (const args of [["--comm"], ["--json", "--comm"]]) {
+    assertThrows(() => parseCommandLine(args, specs), InvalidArgumentError, "--comm needs a value");
+  }
+});
+
 Deno.test("parseCommandLine() takes everything behind -- as it stands", () => {
   assertEquals(parseCommandLine(["--", "--json"], SPECS).positionals, ["--json"]);
 });
@@ -35,4 +48,13 @@ Deno.test("parseCommandLine() says what is wrong with an option", () => {
   for (const [args, message] of cases) {
     assertThrows(() => parseCommandLine(args, SPECS), InvalidArgumentError, message);
   }
+});
+
+Deno.test("parseCommandLine() names the option that was most likely meant", () => {
+  const specs = { sample: wholeNumber("MS", "sample"), json: flag("print JSON") };
+  assertThrows(
+    () => parseCommandLine(["--sampel=5"], specs),
+    InvalidArgumentError,
+    "Unknown option --sampel=5: did you mean --sample? The options are --sample, --json",
+  );
 });

@@ -5,6 +5,7 @@ import { runTool } from "./tools.ts";
 const PROGRAMS = {
   target: ["lab_module.c", "vfio.c", "regions.c", "touch.c", "main.c"],
   ticker: ["ticker.c"],
+  crowd: ["crowd.c"],
 } as const;
 
 const SHARED = ["start.S", "text.c"];

@@ -83,6 +83,12 @@ Deno.test("mappings are found from a process's files, by IOVA", async () => {
   }
 });
 
+Deno.test("mappings that lie together are read together, a depth of the tree at a time", async () => {
+  const kernel = new FakeKernel({ ranges: rangesOf(2000) });
+  assertEquals((await mappingsOf(kernel)).length, 2000);
+  assertLess(kernel.reads, 0.5 * 2000);
+});
+
 Deno.test("a container that is held by a group or a device alone is found", async () => {
   const ranges = rangesOf(3);
   for (const holds of ["group", "device"] as const) {

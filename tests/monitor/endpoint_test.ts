@@ -6,57 +6,58 @@ import {
   monitorPortFor,
   parseEndpoint,
   permissionFor,
-} from "../../src/monitor/endpoint/mod.ts";
+} from "../../mod.ts";
 
-const READABLE: [text: string, endpoint: Endpoint, formatted: string][] = [
-  ["1334", { scheme: "tcp", host: "127.0.0.1", port: 1334 }, "127.0.0.1:1334"],
-  [" 1334 ", { scheme: "tcp", host: "127.0.0.1", port: 1334 }, "127.0.0.1:1334"],
-  ["127.0.0.1:1334", { scheme: "tcp", host: "127.0.0.1", port: 1334 }, "127.0.0.1:1334"],
-  ["localhost:1", { scheme: "tcp", host: "localhost", port: 1 }, "localhost:1"],
+const READABLE: [text: string, endpoint: Endpoint & Record<string, unknown>, formatted: string][] =
   [
-    "vm-1.example.org:65535",
-    { scheme: "tcp", host: "vm-1.example.org", port: 65535 },
-    "vm-1.example.org:65535",
-  ],
-  ["[::1]:1334", { scheme: "tcp", host: "::1", port: 1334 }, "[::1]:1334"],
-  ["tcp:127.0.0.1:1334", { scheme: "tcp", host: "127.0.0.1", port: 1334 }, "127.0.0.1:1334"],
-  [
-    "tcp:[fe80::1%eth0]:1334",
-    { scheme: "tcp", host: "fe80::1%eth0", port: 1334 },
-    "[fe80::1%eth0]:1334",
-  ],
-  ["tcp::1334,server,nowait", { scheme: "tcp", host: "127.0.0.1", port: 1334 }, "127.0.0.1:1334"],
-  [
-    "127.0.0.1:1334,server=on,wait=off",
-    { scheme: "tcp", host: "127.0.0.1", port: 1334 },
-    "127.0.0.1:1334",
-  ],
-  [
-    "telnet:127.0.0.1:1334",
-    { scheme: "telnet", host: "127.0.0.1", port: 1334 },
-    "telnet:127.0.0.1:1334",
-  ],
-  ["telnet:[::1]:1334", { scheme: "telnet", host: "::1", port: 1334 }, "telnet:[::1]:1334"],
-  ["unix:/run/vm:1.sock", { scheme: "unix", path: "/run/vm:1.sock" }, "unix:/run/vm:1.sock"],
-  ["unix:vm.sock,server=on,wait=off", { scheme: "unix", path: "vm.sock" }, "unix:vm.sock"],
-  ["libvirt:my vm", { scheme: "libvirt", domain: "my vm" }, "libvirt:my vm"],
-  [
-    "libvirt:///session/vm",
-    { scheme: "libvirt", instance: "session", domain: "vm" },
-    "libvirt:///session/vm",
-  ],
-  [
-    "libvirt+ssh://me@host:22/vm",
-    { scheme: "libvirt+ssh", host: "me@host:22", domain: "vm" },
-    "libvirt+ssh://me@host:22/vm",
-  ],
-  [
-    "libvirt+ssh://host/session/system",
-    { scheme: "libvirt+ssh", host: "host", instance: "session", domain: "system" },
-    "libvirt+ssh://host/session/system",
-  ],
-  ["sim:demo", { scheme: "sim", name: "demo" }, "sim:demo"],
-];
+    ["1334", { scheme: "tcp", host: "127.0.0.1", port: 1334 }, "127.0.0.1:1334"],
+    [" 1334 ", { scheme: "tcp", host: "127.0.0.1", port: 1334 }, "127.0.0.1:1334"],
+    ["127.0.0.1:1334", { scheme: "tcp", host: "127.0.0.1", port: 1334 }, "127.0.0.1:1334"],
+    ["localhost:1", { scheme: "tcp", host: "localhost", port: 1 }, "localhost:1"],
+    [
+      "vm-1.example.org:65535",
+      { scheme: "tcp", host: "vm-1.example.org", port: 65535 },
+      "vm-1.example.org:65535",
+    ],
+    ["[::1]:1334", { scheme: "tcp", host: "::1", port: 1334 }, "[::1]:1334"],
+    ["tcp:127.0.0.1:1334", { scheme: "tcp", host: "127.0.0.1", port: 1334 }, "127.0.0.1:1334"],
+    [
+      "tcp:[fe80::1%eth0]:1334",
+      { scheme: "tcp", host: "fe80::1%eth0", port: 1334 },
+      "[fe80::1%eth0]:1334",
+    ],
+    ["tcp::1334,server,nowait", { scheme: "tcp", host: "127.0.0.1", port: 1334 }, "127.0.0.1:1334"],
+    [
+      "127.0.0.1:1334,server=on,wait=off",
+      { scheme: "tcp", host: "127.0.0.1", port: 1334 },
+      "127.0.0.1:1334",
+    ],
+    [
+      "telnet:127.0.0.1:1334",
+      { scheme: "telnet", host: "127.0.0.1", port: 1334 },
+      "telnet:127.0.0.1:1334",
+    ],
+    ["telnet:[::1]:1334", { scheme: "telnet", host: "::1", port: 1334 }, "telnet:[::1]:1334"],
+    ["unix:/run/vm:1.sock", { scheme: "unix", path: "/run/vm:1.sock" }, "unix:/run/vm:1.sock"],
+    ["unix:vm.sock,server=on,wait=off", { scheme: "unix", path: "vm.sock" }, "unix:vm.sock"],
+    ["libvirt:my vm", { scheme: "libvirt", domain: "my vm" }, "libvirt:my vm"],
+    [
+      "libvirt:///session/vm",
+      { scheme: "libvirt", instance: "session", domain: "vm" },
+      "libvirt:///session/vm",
+    ],
+    [
+      "libvirt+ssh://me@host:22/vm",
+      { scheme: "libvirt+ssh", host: "me@host:22", domain: "vm" },
+      "libvirt+ssh://me@host:22/vm",
+    ],
+    [
+      "libvirt+ssh://host/session/system",
+      { scheme: "libvirt+ssh", host: "host", instance: "session", domain: "system" },
+      "libvirt+ssh://host/session/system",
+    ],
+    ["sim:demo", { scheme: "sim", name: "demo" }, "sim:demo"],
+  ];
 
 for (const [text, endpoint, formatted] of READABLE) {
   Deno.test(`parseEndpoint() reads ${JSON.stringify(text)}`, () => {

@@ -28,7 +28,8 @@ function flood(pieces: string[], endless: string): Transport {
   const started = performance.now();
   let closed = false;
   return {
-    endpoint: { scheme: "sim", name: "" },
+    name: "sim:",
+    isTcp: false,
     read() {
       if (closed || performance.now() - started > FLOOD_MS) return Promise.resolve(null);
       return Promise.resolve(queue.shift() ?? bytesOf(endless));

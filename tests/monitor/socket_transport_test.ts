@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { InvalidArgumentError } from "../../src/core/errors.ts";
-import { parseEndpoint } from "../../src/monitor/endpoint/mod.ts";
+import { parseSocket } from "../../src/monitor/endpoint/mod.ts";
 import { ConnectError, type ConnectFailure } from "../../src/monitor/errors.ts";
 import { connectSocket, type ConnectSocketOptions } from "../../src/monitor/socket_transport.ts";
 
@@ -11,7 +10,7 @@ async function failing(
   options?: ConnectSocketOptions,
 ): Promise<ConnectError> {
   const error = await assertRejects(
-    () => connectSocket(parseEndpoint(endpoint), options),
+    () => connectSocket(parseSocket(endpoint, ""), options),
     ConnectError,
     message,
   );
@@ -69,21 +68,25 @@ Deno.test("connectSocket() gives up on a peer that does not answer", async () =>
   }
   await failing("timedOut", endpoint, "within 60 ms", { timeoutMs: 60 });
   const signal = AbortSignal.timeout(60);
-  await assertRejects(() => connectSocket(parseEndpoint(endpoint), { signal }), DOMException);
+  await assertRejects(() => connectSocket(parseSocket(endpoint, ""), { signal }), DOMException);
   for (const connection of filling) connection[Symbol.dispose]();
 });
 
-Deno.test("connectSocket() refuses an endpoint that is no socket", async () => {
-  await assertRejects(
-    () => connectSocket({ scheme: "sim", name: "x" }),
-    InvalidArgumentError,
-    "sim:x",
+Deno.test("connectSocket() names QEMU's option and the endpoint of another language", async () => {
+  const port = closedPort();
+  const socket = { scheme: "tcp", host: "127.0.0.1", port } as const;
+  const error = await assertRejects(
+    () => connectSocket(socket, { name: `qmp:127.0.0.1:${port}`, qemuOption: "qmp" }),
+    ConnectError,
+    `-qmp tcp:127.0.0.1:${port},server=on,wait=off`,
   );
+  assertEquals(error.endpoint, `qmp:127.0.0.1:${port}`);
+  assert(!error.message.includes("debug port"));
 });
 
 Deno.test("a transport reads what arrives, then null once either side has closed", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const endpoint = parseEndpoint(`127.0.0.1:${listener.addr.port}`);
+  const endpoint = parseSocket(`127.0.0.1:${listener.addr.port}`, "");
   const [transport, peer] = await Promise.all([connectSocket(endpoint), listener.accept()]);
   await transport.write(new TextEncoder().encode("hello"));
   const buffer = new Uint8Array(10);
@@ -100,7 +103,7 @@ Deno.test("a transport reads what arrives, then null once either side has closed
 
 Deno.test("closing a transport ends a pending read with null", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const endpoint = parseEndpoint(`127.0.0.1:${listener.addr.port}`);
+  const endpoint = parseSocket(`127.0.0.1:${listener.addr.port}`, "");
   const [transport, peer] = await Promise.all([connectSocket(endpoint), listener.accept()]);
   const pending = transport.read();
   transport.close();
@@ -113,10 +116,10 @@ async function messageUnder(flags: string[], endpoint: string): Promise<string> 
   const base = new URL("../../src/monitor/", import.meta.url);
   const code = `
     import { connectSocket } from "${base}socket_transport.ts";
-    import { parseEndpoint } from "${base}endpoint/mod.ts";
-    try { (await connectSocket(parseEndpoint(${
+    import { parseSocket } from "${base}endpoint/mod.ts";
+    try { (await connectSocket(parseSocket(${
     JSON.stringify(endpoint)
-  }))).close(); console.log("connected"); }
+  }, ""))).close(); console.log("connected"); }
     catch (error) { console.log(error.name + ": " + error.message); }`;
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   await Deno.writeTextFile(file, code);

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { bits } from "../../src/arch/x86/bits.ts";
 import { decodeNotPresent } from "../../src/arch/x86/not_present.ts";
+import type { NotPresentContent } from "../../src/translate/entry.ts";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
 
 function meanings(entry: bigint, options = {}): Record<string, string> {
@@ -89,4 +90,30 @@ Deno.test("decodeNotPresent() reads what Linux keeps: nothing, PROT_NONE, swap",
     type: 1,
     offset: 5n,
   });
+  assertEquals(decodeNotPresent(swap | 0b1010n, "4-level"), {
+    kind: "swap",
+    type: 1,
+    offset: 5n,
+    marks: ["soft-dirty", "exclusive"],
+  });
+});
+
+Deno.test("decodeNotPresent() tells markers and special entries from swap", () => {
+  const entry = (type: bigint, offset: bigint) => type << 59n | (~offset & (1n << 50n) - 1n) << 9n;
+  for (
+    const [offset, markers] of [[1n, ["uffd-wp"]], [4n, ["guard"]], [6n, ["poisoned", "guard"]]]
+  ) {
+    assertEquals(
+      decodeNotPresent(entry(31n, offset as bigint), "4-level"),
+      { kind: "marker", markers } as NotPresentContent,
+    );
+  }
+  // A migration entry keeps above the frame's number whether the page was young and dirty.
+  assertEquals(decodeNotPresent(entry(28n, 3n << 34n | 0x1_2345n), "4-level"), {
+    kind: "special",
+    type: 28,
+    frame: 0x1234_5000n,
+  });
+  assertEquals(decodeNotPresent(entry(22n, 1n), "4-level").kind, "swap");
+  assertEquals(bits(entry(31n, 4n)).notPresent, { kind: "marker", markers: ["guard"] });
 });

@@ -67,7 +67,10 @@ Deno.test("showValue() tells each way a walk can end", async () => {
   );
   assertStringIncludes(await lastLine(0x100000000000n), "Page tables are private to each process");
   assertStringIncludes(await lastLine(0x7f2000005000n), "swapped out: type 1, offset 0x1234");
-  assertStringIncludes(await lastLine(0x7f2000004000n), "PROT_NONE, keeps frame 0x");
+  assertStringIncludes(
+    await lastLine(0x7f2000004000n),
+    "PROT_NONE or marked for NUMA balancing, keeps frame 0x",
+  );
   assertStringIncludes(await lastLine(0x7f6000000000n), "corrupt tables");
   assertStringIncludes(await lastLine(0x800000000000n), "not an address of 4-level paging");
 });

@@ -221,7 +221,7 @@ Deno.test("fake monitor: counts the commands that reach it", async () => {
 
 Deno.test("in-process transport: closing it ends a pending read", async () => {
   const transport = simulatedGuest().transport();
-  assertEquals(transport.endpoint, { scheme: "sim", name: "" });
+  assertEquals([transport.name, transport.isTcp], ["sim:", false]);
   await transport.read();
   const pending = transport.read();
   transport.close();

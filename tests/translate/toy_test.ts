@@ -139,6 +139,7 @@ Deno.test("a toy architecture audits, diffs, and is kept in snapshots", async ()
   const changes = await Array.fromAsync(diff(before, { memory, context: regime }));
   assertEquals(changes.map((change) => differenceLine(change, regime)), [
     "~ 0x00053000   4 KiB Twig slot 0x700b -> 0x7027: TOY_USER 0 -> 1, M 1 -> 0, N 0 -> 1",
+    "~ 0x00193000   4 KiB Twig slot 0x700b -> 0x7027: TOY_USER 0 -> 1, M 1 -> 0, N 0 -> 1",
   ]);
   const file = await encodeSnapshot(before);
   await assertRejects(() => decodeSnapshot(file), SnapshotError, '"toy"');

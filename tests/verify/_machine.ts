@@ -7,7 +7,16 @@ import { buildTables, MODES, type Plan, plans } from "../mappings/_random_tables
 import { inReset, LINUX, SVME, VMXE } from "../session/_vcpus.ts";
 
 /** What a vCPU is doing. */
-type Doing = "running" | "hypervisor" | "paging off" | "not started" | "smm" | "nested";
+export type Doing =
+  | "running"
+  | "hypervisor"
+  | "paging off"
+  | "not started"
+  | "smm"
+  | "smm without paging"
+  | "nested by SVM"
+  | "nested by VMX"
+  | "nested Linux";
 
 /** The plan of a machine: two address spaces and some vCPUs. */
 export interface MachinePlan {
@@ -41,14 +50,15 @@ export const machinePlan: fc.Arbitrary<MachinePlan> = fc.record({
   vcpus: fc.array(
     fc.record({
       doing: fc.constantFrom<Doing>(
-        "running",
-        "running",
-        "running",
+        ...Array.from({ length: 8 }, (): Doing => "running"),
         "hypervisor",
         "paging off",
         "not started",
         "smm",
-        "nested",
+        "smm without paging",
+        "nested by SVM",
+        "nested by VMX",
+        "nested Linux",
       ),
       space: fc.constantFrom<0 | 1>(0, 1),
     }),
@@ -113,10 +123,19 @@ function vcpuOf(cpu: number, doing: Doing, tables: PageTableBuilder): Vcpu {
       return { registers: inReset(cpu), tables: null };
     case "smm":
       return { registers: { ...running, smm: true }, tables: null };
-    case "nested":
-      // An inner guest's CR3 that happens to be the address of tables: the worst case.
+    case "smm without paging":
+      return { registers: { ...inReset(cpu), smm: true }, tables: null };
+    // An inner guest's CR3 that happens to be the address of tables: the worst case.
+    case "nested by SVM":
+      return { registers: { ...running, efer: running.efer | SVME }, tables: null };
+    case "nested by VMX": {
+      const { idtBase } = LINUX;
+      return { registers: { ...running, cr4: running.cr4 | VMXE, idtBase }, tables: null };
+    }
+    case "nested Linux":
+      // Its IDT is where every Linux has it, but its CR3 leads to no tables here.
       return {
-        registers: { ...running, cr4: running.cr4 | VMXE, idtBase: 0x1000n, trBase: 0n },
+        registers: { ...running, ...LINUX, efer: running.efer | SVME, cr3: 0x8000n },
         tables: null,
       };
   }

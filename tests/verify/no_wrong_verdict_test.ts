@@ -107,7 +107,7 @@ function chosen(
   const cpu = which % vcpus.length;
   const running = vcpus.filter(({ tables }) => tables !== null);
   // The kind of a root's tables is waited for while every vCPU is in a nested guest: not 100,000 times.
-  const waits = plan.vcpus.some(({ doing }) => doing === "nested") &&
+  const waits = plan.vcpus.some(({ doing }) => doing.startsWith("nested")) &&
     plan.vcpus.every(({ doing }) => doing !== "running");
   switch (waits ? "current" : choice) {
     case "current":

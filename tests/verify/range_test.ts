@@ -76,7 +76,7 @@ Deno.test("verifyRange() reports holes, swapped and PROT_NONE pages as what they
   assertEquals(counts(verdict), ["inconclusive", 256, 251, 0, 5]);
   assertEquals(verdict.gaps.map((g) => [g.address, g.lengthBytes, g.cause, g.reason]), [
     [at(3), 8192, "notPresent", "no page is mapped"],
-    [at(5), 4096, "notPresent", "the page is not present: swapped out, or on its way"],
+    [at(5), 4096, "notPresent", "the page is not present: swapped out"],
     [at(9), 4096, "notPresent", "the page is not present: PROT_NONE, or marked for NUMA balancing"],
     [
       at(11),

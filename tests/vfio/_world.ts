@@ -39,7 +39,8 @@ export class World {
       state: "S",
       isKernelThread: false,
       root: tables.root,
-      userRoot: null,
+      // Under KPTI there is one; the bit is judged in the kernel's tables.
+      userRoot: tables.root + 0x1000n,
       task: 0n,
       threadCount: 1,
       mm: BigInt(pid),

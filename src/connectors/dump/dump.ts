@@ -2,7 +2,6 @@ import type { CpuSource } from "../../arch/cpu_source.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import { FileMemory } from "../../memory/file_memory.ts";
 import type { MemoryRange } from "../../memory/memory_map.ts";
-import { type DumpEndpoint, formatEndpoint } from "../../monitor/endpoint/mod.ts";
 import { openEndpointFile } from "../../monitor/endpoint_file.ts";
 import { NoSuchCpuError } from "../../monitor/errors.ts";
 import { coreRanges } from "./core_ranges.ts";
@@ -39,7 +38,7 @@ export interface DumpContents {
 export interface Dump extends DumpContents, Disposable {
   /** What it was opened as. */
   readonly endpoint: string;
-  /** The registers, as any door gives them. */
+  /** The registers, as any connector gives them. */
   readonly cpus: CpuSource;
   /** The memory, read piece by piece from the file. */
   readonly memory: FileMemory;
@@ -53,19 +52,19 @@ export interface Dump extends DumpContents, Disposable {
  * @throws {InvalidArgumentError} if a raw image does not fit the layout
  */
 export async function openDump(
-  endpoint: DumpEndpoint,
+  path: string,
   options: OpenDumpOptions = {},
 ): Promise<Dump> {
-  const file = await openEndpointFile(endpoint);
+  const name = `dump:${path}`;
+  const file = await openEndpointFile(path, name);
   try {
     const { size } = await file.stat();
-    const contents = readDump(fileBytes(file, endpoint.path, size), options);
-    const name = formatEndpoint(endpoint);
+    const contents = readDump(fileBytes(file, path, size), options);
     return {
       ...contents,
       endpoint: name,
       cpus: cpusOf(contents, name),
-      memory: new FileMemory(file, contents.ranges, { name: `the dump ${endpoint.path}` }),
+      memory: new FileMemory(file, contents.ranges, { name: `the dump ${path}` }),
       [Symbol.dispose]: () => file[Symbol.dispose](),
     };
   } catch (error) {

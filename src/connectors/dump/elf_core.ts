@@ -59,6 +59,15 @@ const LITTLE_ENDIAN = 1;
 const ET_CORE = 4;
 const EM_386 = 3;
 const EM_X86_64 = 62;
+/** Those that QEMU writes cores of besides x86 (`dump_arch`, little-endian ones). */
+const MACHINES: Readonly<Record<number, string>> = {
+  8: "MIPS",
+  21: "PowerPC",
+  40: "Arm",
+  183: "AArch64",
+  243: "RISC-V",
+  258: "LoongArch",
+};
 const PT_LOAD = 1;
 const PT_NOTE = 4;
 /** `e_phnum` when there are more headers than it can say; the number is in section header 0. */
@@ -78,14 +87,16 @@ export function readElfCore(bytes: DumpBytes): ElfCore {
   const identity = bytes.at(0n, 20);
   const elf = CLASSES[identity.getUint8(4)];
   if (!elf || identity.getUint8(5) !== LITTLE_ENDIAN) {
-    throw new DumpFormatError(path, "its ELF header is not that of an x86 machine");
+    throw new DumpFormatError(path, "its ELF header is not that of an x86 guest");
   }
   if (identity.getUint16(16, true) !== ET_CORE) {
     throw new DumpFormatError(path, "it is an ELF file, but no core dump");
   }
   const machine = identity.getUint16(18, true);
   if (machine !== EM_386 && machine !== EM_X86_64) {
-    throw new DumpFormatError(path, `it is of ELF machine ${machine}, and only x86 is read`);
+    const name = MACHINES[machine] ?? "another architecture";
+    const problem = `it is not of an x86 guest but of ${name} (ELF machine ${machine})`;
+    throw new DumpFormatError(path, problem);
   }
   const segments: ElfSegment[] = [];
   const notes: { offset: bigint; lengthBytes: number }[] = [];

@@ -19,8 +19,8 @@ export const LEAVE_PHYSICAL_MEMORY = "Qqemu.PhyMemMode:0";
 export const DETACH = "D;1";
 
 /**
- * Says farewell to the stub, so that the guest runs on. After an answer other than an error nothing more is
- * sent, as a running guest is stopped by any byte. Returns false if that was not confirmed.
+ * Says farewell to the stub, so that the guest runs on. After any answer but that refusal nothing more
+ * is sent, as a running guest is stopped by any byte. Returns false if that was not confirmed.
  */
 export async function resume(
   connection: { farewell(data: string, options: CommandOptions): Promise<string> },
@@ -34,7 +34,7 @@ export async function resume(
       run ? connection.farewell(DETACH, options) : "OK",
     ]);
     return answer === "OK" ||
-      answer.startsWith("E") && await connection.farewell("D", options) === "OK";
+      answer === "E22" && await connection.farewell("D", options) === "OK";
   } catch (error) {
     if (!(error instanceof MonitorError)) throw error;
     return false; // The connection is at its end: whoever used it is told so by his own request.

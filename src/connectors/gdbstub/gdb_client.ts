@@ -10,7 +10,6 @@ import { runOnCpu } from "../../monitor/_run_on_cpu.ts";
 import { plainLines } from "../../monitor/_settle.ts";
 import { readAllRegisters } from "../../monitor/commands/registers.ts";
 import { readMemoryMap, readStatus } from "../../monitor/commands/read_state.ts";
-import { type GdbEndpoint, parseEndpoint } from "../../monitor/endpoint/mod.ts";
 import {
   ConnectionLostError,
   MonitorError,
@@ -30,6 +29,7 @@ import {
   settledWithin,
   UNANSWERED_TIMEOUT_MS,
 } from "./farewell.ts";
+import { formatGdb, type GdbEndpoint, parseGdb } from "./endpoint.ts";
 import { GdbConnection } from "./gdb_connection.ts";
 import { GdbMemory } from "./gdb_memory.ts";
 import { GdbRegisters } from "./gdb_registers.ts";
@@ -81,8 +81,9 @@ export async function connectGdb(
   endpoint: GdbEndpoint | string,
   options: GdbClientOptions = {},
 ): Promise<GdbClient> {
-  const parsed = typeof endpoint === "string" ? parseEndpoint(endpoint) : endpoint;
-  if (parsed.scheme === "gdb") return await GdbClient.open(parsed, options);
+  if (typeof endpoint !== "string") return await GdbClient.open(endpoint, options);
+  const [, rest] = /^\s*gdb:(.*)$/s.exec(endpoint) ?? [];
+  if (rest !== undefined) return await GdbClient.open(parseGdb(rest, endpoint), options);
   throw new InvalidArgumentError(`Not a gdbstub: "${endpoint}"; write gdb:HOST:PORT`, endpoint);
 }
 
@@ -126,7 +127,12 @@ export class GdbClient implements Monitor, CpuSource {
     const { connectTimeoutMs = 5000, signal } = options;
     this.#open = async (timeoutMs, ending) =>
       new GdbConnection(
-        await connectSocket(endpoint, { timeoutMs, ...ending && { signal: ending } }),
+        await connectSocket(endpoint.socket, {
+          timeoutMs,
+          name: formatGdb(endpoint),
+          qemuOption: "gdb",
+          ...ending && { signal: ending },
+        }),
         options,
       );
     // QEMU pauses the guest as soon as it sees the connection, so this comes first.

@@ -1,7 +1,6 @@
 import type { CommandJob } from "../../monitor/_command_job.ts";
 import { type CommandLimits, CommandQueue } from "../../monitor/_command_queue.ts";
 import { CommandSender } from "../../monitor/_command_sender.ts";
-import { formatEndpoint } from "../../monitor/endpoint/mod.ts";
 import { FramingError } from "../../monitor/hmp_codec.ts";
 import type { CommandOptions } from "../../monitor/monitor.ts";
 import type { Transport } from "../../monitor/transport.ts";
@@ -35,7 +34,7 @@ export class GdbConnection {
   #reading: Promise<void> | null = null;
 
   constructor(transport: Transport, limits: CommandLimits) {
-    this.endpoint = formatEndpoint(transport.endpoint);
+    this.endpoint = transport.name;
     this.#transport = transport;
     this.#queue = new CommandQueue(this.endpoint, limits, () => this.#sender.send());
     this.#sender = new CommandSender(this.#queue, {

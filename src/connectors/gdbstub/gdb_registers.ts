@@ -39,7 +39,7 @@ export class GdbRegisters implements CpuSource {
   async registers(cpu = 0): Promise<CpuRegisters> {
     const threads = await this.#allThreads();
     const thread = threads.find((candidate) => candidate.cpu === cpu);
-    if (thread !== undefined) return await this.#read(thread, this.#printed());
+    if (thread !== undefined) return await this.#read(thread, () => this.#printed());
     const { endpoint } = this.#connection;
     const known = threads.map((candidate) => candidate.cpu).join(", ");
     const message = `The guest at ${endpoint} has no vCPU ${cpu}, only ${known}`;
@@ -48,12 +48,18 @@ export class GdbRegisters implements CpuSource {
 
   async allRegisters(): Promise<CpuRegisters[]> {
     const threads = await this.#allThreads();
-    const printed = this.#printed();
+    let asked: Promise<CpuRegisters[]> | null = null;
+    const printed = () => asked ??= this.#printed();
     return await Promise.all(threads.map((thread) => this.#read(thread, printed)));
   }
 
-  async #read({ cpu, id }: Thread, printed: Promise<CpuRegisters[]>): Promise<CpuRegisters> {
-    const numbers = await this.#registerNumbers();
+  async #read({ cpu, id }: Thread, printed: () => Promise<CpuRegisters[]>): Promise<CpuRegisters> {
+    const numbers = await this.#registerNumbers().catch(async (error) => {
+      await printed(); // Where there is another reason, the monitor tells it.
+      throw error;
+    });
+    // A stub of another architecture: the monitor tells which.
+    if (!numbers.has("rip") && !numbers.has("eip")) await printed();
     // Queued in one go, so that another vCPU's requests come before or after all of them.
     const selected = this.#connection.request(`Hg${id}`);
     const value = (...names: string[]) => this.#register(numbers, names);
@@ -68,7 +74,7 @@ export class GdbRegisters implements CpuSource {
       value("efer"),
     ];
     const [all, answer, rip, rflags, cs, cr0, cr2, cr3, cr4, efer] = await Promise.all([
-      printed,
+      printed(),
       selected,
       ...values,
     ]) as [CpuRegisters[], string, ...bigint[]];
@@ -90,7 +96,7 @@ export class GdbRegisters implements CpuSource {
       const { endpoint } = this.#connection;
       const message = `The gdbstub at ${endpoint} does not list the register ${
         names[0]
-      }: it is no x86`;
+      }: is it an x86 guest's?`;
       throw new MonitorError(message, { endpoint });
     }
     const request = `p${number.toString(16)}`;

@@ -1,12 +1,13 @@
 import { formatError } from "../../core/errors.ts";
-import { formatEndpoint, permissionFor } from "../../monitor/endpoint/mod.ts";
 import {
   ConnectError,
   type ConnectFailure,
   MonitorError,
   ReplyTimeoutError,
 } from "../../monitor/errors.ts";
-import { connectionUri, type DomainEndpoint } from "./_connection_uri.ts";
+import { permissionFlags } from "../../core/permission_flags.ts";
+import { connectionUri } from "./_connection_uri.ts";
+import { DOMAIN_PERMISSIONS, type DomainEndpoint, formatDomain } from "./endpoint.ts";
 
 /** Why a domain's monitor is not reached. */
 type DomainFailure = Extract<
@@ -33,8 +34,8 @@ interface Circumstances {
 }
 
 const MESSAGES: Record<DomainFailure, (of: Circumstances) => string> = {
-  permission: ({ name, endpoint }) =>
-    `No permission to run virsh for ${name}: run deno with ${permissionFor(endpoint)}`,
+  permission: ({ name }) =>
+    `No permission to run virsh for ${name}: run deno with ${permissionFlags(DOMAIN_PERMISSIONS)}`,
   noProgram: ({ name }) =>
     `There is no virsh for ${name}: install it (Debian: apt-get install libvirt-clients)`,
   noSuchDomain: ({ where, endpoint }) => {
@@ -78,7 +79,7 @@ export function connectError(
   cause?: unknown,
   detail = formatError(cause),
 ): ConnectError {
-  const name = formatEndpoint(endpoint);
+  const name = formatDomain(endpoint);
   const where = endpoint.scheme === "libvirt" ? "this machine" : endpoint.host;
   const message = MESSAGES[failure]({ name, where, detail, endpoint });
   return new ConnectError(failure, message, { endpoint: name, cause });

@@ -1,7 +1,4 @@
-import type { LibvirtEndpoint, LibvirtSshEndpoint } from "../../monitor/endpoint/mod.ts";
-
-/** A domain, wherever its libvirt runs. */
-export type DomainEndpoint = LibvirtEndpoint | LibvirtSshEndpoint;
+import type { DomainEndpoint } from "./endpoint.ts";
 
 /** What virsh is to connect to; null for what it connects to by itself. */
 export function connectionUri(endpoint: DomainEndpoint): string | null {

@@ -1,4 +1,5 @@
-import { connectionUri, type DomainEndpoint } from "./_connection_uri.ts";
+import { connectionUri } from "./_connection_uri.ts";
+import { DOMAIN_PERMISSIONS, type DomainEndpoint } from "./endpoint.ts";
 import { connectError } from "./_connect_errors.ts";
 
 /**
@@ -10,8 +11,10 @@ import { connectError } from "./_connect_errors.ts";
 export async function startVirsh(
   endpoint: DomainEndpoint,
 ): Promise<Deno.ChildProcess> {
-  const { state } = await Deno.permissions.query({ name: "run", command: "virsh" });
-  if (state !== "granted") throw connectError("permission", endpoint);
+  for (const descriptor of DOMAIN_PERMISSIONS) {
+    const { state } = await Deno.permissions.query(descriptor);
+    if (state !== "granted") throw connectError("permission", endpoint);
+  }
   const uri = connectionUri(endpoint);
   try {
     return new Deno.Command("virsh", {

@@ -5,13 +5,12 @@ import { type CommandLimits, CommandQueue } from "../../monitor/_command_queue.t
 import { CommandSender } from "../../monitor/_command_sender.ts";
 import { NumberedJobs } from "../../monitor/_numbered_jobs.ts";
 import { plainLines, settleByRefusal, settleByReply } from "../../monitor/_settle.ts";
-import { formatEndpoint } from "../../monitor/endpoint/mod.ts";
 import { ConnectionLostError, type MonitorError } from "../../monitor/errors.ts";
 import { FramingError } from "../../monitor/hmp_codec.ts";
 import type { CommandOptions, Monitor } from "../../monitor/monitor.ts";
 import { parseQmp, type QmpLine } from "../../monitor/qmp_codec.ts";
 import { connectErrorFrom } from "./_connect_errors.ts";
-import type { DomainEndpoint } from "./_connection_uri.ts";
+import { type DomainEndpoint, formatDomain } from "./endpoint.ts";
 import { startVirsh } from "./_start_virsh.ts";
 import { encodeVirsh, type VirshAnswer, VirshOutput } from "./virsh_output.ts";
 
@@ -64,7 +63,7 @@ export class LibvirtClient implements Monitor {
     child: Deno.ChildProcess,
     limits: CommandLimits,
   ) {
-    this.endpoint = formatEndpoint(endpoint);
+    this.endpoint = formatDomain(endpoint);
     this.#domain = endpoint.domain;
     this.#child = child;
     this.#input = child.stdin.getWriter();

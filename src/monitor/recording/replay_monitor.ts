@@ -1,5 +1,4 @@
 import { checkCommand } from "../allow_list.ts";
-import { formatEndpoint, type ReplayEndpoint } from "../endpoint/mod.ts";
 import { openEndpointFile } from "../endpoint_file.ts";
 import { ConnectionLostError } from "../errors.ts";
 import type { CommandOptions, Monitor } from "../monitor.ts";
@@ -27,20 +26,21 @@ const MAX_RECORDING_BYTES = 2 ** 29 - 24;
  * @throws {RecordingError} if it is no recording
  */
 export async function openReplay(
-  endpoint: ReplayEndpoint,
+  path: string,
   options: ReplayOptions = {},
 ): Promise<ReplayMonitor> {
-  using file = await openEndpointFile(endpoint);
+  const name = `replay:${path}`;
+  using file = await openEndpointFile(path, name);
   const { size } = await file.stat();
   if (size > MAX_RECORDING_BYTES) {
     throw new RecordingError(
-      `${endpoint.path} has ${size} bytes, and a recording of at most ${MAX_RECORDING_BYTES} is read: ` +
+      `${path} has ${size} bytes, and a recording of at most ${MAX_RECORDING_BYTES} is read: ` +
         "record less in one session",
-      endpoint.path,
+      path,
     );
   }
   const text = await new Response(file.readable).text();
-  return new ReplayMonitor(parseRecording(text, endpoint.path), formatEndpoint(endpoint), options);
+  return new ReplayMonitor(parseRecording(text, path), name, options);
 }
 
 /**

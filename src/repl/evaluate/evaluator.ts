@@ -63,7 +63,10 @@ export class Evaluator {
     try {
       const analysis = analyse(parsed);
       const observations = new Map<number, Observation>();
-      const implicit = analysis.assigned.filter((name) => !this.#isKnown(name));
+      const implicit = analysis.assigned.filter((name) =>
+        // `x = 1` declares x where no line did, rather than to leak it into JavaScript's globals.
+        !this.scope.hasVariable(name) && !(name in globalThis)
+      );
       this.scope.announce(analysis.declared);
       this.scope.announce(implicit.map((name) => ({ name, kind: "let" })));
       const value = await this.#execute(analysis, observations, signal);
@@ -105,8 +108,8 @@ export class Evaluator {
     }
   }
 
-  /** `x = 1` declares x where nothing else does, rather than to leak it into JavaScript's globals. */
-  #isKnown(name: string): boolean {
+  /** Says whether a name means anything. */
+  knows(name: string): boolean {
     return this.scope.has(name) || name in globalThis;
   }
 }

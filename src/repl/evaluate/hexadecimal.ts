@@ -1,5 +1,6 @@
 import type * as ast from "acorn";
 import type { Analysis } from "./analyse.ts";
+import { screenInteger } from "./screen_numbers.ts";
 
 /** The variables whose integers are addresses, as far as the text tells; `f()` for what f returns. */
 export type HexNames = Set<string>;
@@ -65,7 +66,7 @@ function isHex(visited: ast.Node, names: HexNames): boolean {
       const { value, raw = "" } = node;
       // As typed, or as it stood on the screen: ffffffff81000000, 0000000000400000.
       return typeof value !== "string" && (/^0[xX]/.test(raw) ||
-        /^[0-9a-fA-F]{8,}$/.test(raw) && /^0|[a-f]/i.test(raw));
+        screenInteger(raw) !== undefined);
     }
     case "Identifier":
       return names.has(node.name);

@@ -1,4 +1,5 @@
-import { type Node, parse, type Program, type Token } from "acorn";
+import { type Node, Parser, type Program, type Token } from "acorn";
+import { screenNumbers } from "./screen_numbers.ts";
 
 /** A complete piece of JavaScript, parsed. */
 export interface ParsedInput {
@@ -23,6 +24,8 @@ interface AcornError extends SyntaxError {
   /** Where the offending token starts. */
   readonly pos: number;
 }
+
+const PARSER = Parser.extend(screenNumbers);
 
 /** What acorn says of a text that ends inside a token that may hold line ends. */
 const ENDS_INSIDE = ["Unterminated template", "Unterminated comment"];
@@ -68,7 +71,7 @@ function raise(error: Error): never {
 
 function parseProgram(source: string, sourceType: "script" | "module" = "script"): ParsedInput {
   const tokens: Token[] = [];
-  const program = parse(source, {
+  const program = PARSER.parse(source, {
     ecmaVersion: "latest",
     sourceType,
     allowAwaitOutsideFunction: true,

@@ -15,6 +15,8 @@ export class Scope {
   readonly #globals: object;
   readonly #values = new Map<string, unknown>();
   readonly #constants = new Set<string>();
+  /** Names of the guest's, such as symbols. */
+  readonly #lent = new Map<string, unknown>();
   /** Declared by the line that is running, and not given a value yet. */
   readonly #pending = new Map<string, DeclarationKind>();
   /** What the evaluated code uses as its outermost scope, by way of `with`. */
@@ -33,7 +35,18 @@ export class Scope {
 
   /** Says whether a name is known here; JavaScript's own globals are not. */
   has(name: string): boolean {
-    return this.#values.has(name) || this.#pending.has(name) || name in this.#globals;
+    return this.#values.has(name) || this.#pending.has(name) || name in this.#globals ||
+      this.#lent.has(name);
+  }
+
+  /** Says whether a name is a variable. */
+  hasVariable(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  /** Gives names a meaning where nobody else does, until they are given another. */
+  lend(values: ReadonlyMap<string, unknown>): void {
+    for (const [name, value] of values) this.#lent.set(name, value);
   }
 
   /** The property descriptor of a name, without running a getter; for completion. */
@@ -79,7 +92,7 @@ export class Scope {
     if (this.#pending.has(name) && !(name in this.#globals)) {
       throw new ReferenceError(`Cannot access '${name}' before initialization`);
     }
-    return Reflect.get(this.#globals, name);
+    return name in this.#globals ? Reflect.get(this.#globals, name) : this.#lent.get(name);
   }
 
   #assign(name: string, value: unknown): boolean {

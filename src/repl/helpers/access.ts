@@ -12,6 +12,7 @@ export const ACCESS: Helper = {
   name: "access",
   usage: "access(va, how?)",
   purpose: "what comes of an access: through, or which fault",
+  addresses: [0],
   notes: [
     "how: any of cpl: 0 (the default) to 3, write, fetch, alignmentCheck (lifts SMAP), pkru, pkrs.",
     "A third argument chooses other tables than the prompt's, as with walk.",

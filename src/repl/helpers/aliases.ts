@@ -12,6 +12,7 @@ export const ALIASES: Helper = {
   name: "aliases",
   usage: "aliases(physical, options?)",
   purpose: "every virtual address that reaches a physical one",
+  addresses: [0],
   notes: [
     "In the tables at hand: the kernel's own mapping of all RAM among them. options: range, maxAliases,",
     "maxTables, and whose tables, as with walk.",

@@ -7,6 +7,7 @@ export const CONNECT: Helper = {
   name: "connect",
   usage: "connect(endpoint?)",
   purpose: "connect again, or to another guest",
+  takesText: true,
   notes: [
     'endpoint: 1334, "host:1334", "unix:/path", "sim:". The session in use is the variable session.',
   ],

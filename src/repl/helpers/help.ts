@@ -18,6 +18,7 @@ export const HELP: Helper = {
   name: "help",
   usage: "help(name?)",
   purpose: "what there is, or how one helper is used",
+  takesText: true,
   example: `
 > help("hex")
 hex(x): write a number, or each of an array, in hexadecimal
@@ -46,8 +47,12 @@ function overview({ helpers, isSimulated, style }: HelperContext): string {
     style.strong("For guests that run Linux:"),
     helperTable(helpers.filter(({ on }) => on === "linux"), style),
     "",
-    "This is JavaScript with some comforts: promises are awaited, 64-bit literals are exact, bigints and",
-    "numbers mix. _ is the last result, _err the last error, session the connection, pagewalk the SDK.",
+    "This is JavaScript with some comforts. Promises are awaited everywhere: in functions and callbacks",
+    "of lists too. Integers are exact at any size and print in hexadecimal if they were written so; ~ and",
+    ">>> mean 64 bits, numbers and bigints mix, 5 / 2 is 2.5 but addresses divide to integers. Addresses,",
+    "ranges and commands may be entered as gdb, the monitor, dmesg, kallsyms and maps have them: $rip,",
+    "x/4gx $rsp, ffffffff81000000, _stext+0x40, 7f1234567000-7f1234667000 rw-p.",
+    "_ is the last result, _err the last error, session the connection, pagewalk the SDK.",
   ].join("\n");
 }
 

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from "../../core/errors.ts";
 import type { AddressRange } from "../../translate/address_range.ts";
 import type { GuestMappingsOptions } from "../../session/ranges.ts";
 import { splitTableChoice } from "../../session/table_choice.ts";
+import { rangeFrom } from "../address_argument.ts";
 import type { Helper } from "../helper.ts";
 import { asRows } from "../show/rows.ts";
 import { chosen } from "./walk.ts";
@@ -33,8 +34,9 @@ none
 > mappings().filter((run) => run.pageSizeBytes > 4096).length > 2
 true
 `,
-  create: (repl) => async (range: AddressRange = {}, options: MappingsHelperOptions = {}) => {
+  create: (repl) => async (given: unknown = {}, options: MappingsHelperOptions = {}) => {
     const { mappingLine, mappingsHead } = await import("../../report/mappings_text.ts");
+    const range = await rangeFrom(given, repl) ?? given as AddressRange;
     checkRange(range);
     const [own, { filter, ...others }] = splitTableChoice(options);
     const isWanted = typeof filter === "string"
@@ -62,7 +64,8 @@ function checkRange(range: unknown): void {
     Object.keys(range).every((key) => key === "start" || key === "lengthBytes");
   if (isRange) return;
   throw new InvalidArgumentError(
-    "The range comes first, as { start, lengthBytes } or {} for all, then the options",
+    'The range comes first, as { start, lengthBytes }, as text such as "7f1234567000-7f1234667000", ' +
+      "or {} for all, then the options",
     range,
   );
 }

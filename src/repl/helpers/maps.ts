@@ -10,6 +10,7 @@ export const MAPS: Helper = {
   name: "maps",
   usage: "maps(number | name)",
   purpose: "a process's memory areas, and what its tables say of each",
+  takesText: true,
   on: "linux",
   notes: [
     "Without an argument: those of the process whose tables are walked. An array of areas, each with",

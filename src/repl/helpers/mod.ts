@@ -1,5 +1,6 @@
 import type { Helper } from "../helper.ts";
 import { ACCESS } from "./access.ts";
+import { ADDRESS } from "./address.ts";
 import { ALIASES } from "./aliases.ts";
 import { AUDIT } from "./audit.ts";
 import { BITS } from "./bits.ts";
@@ -12,9 +13,11 @@ import { HEX } from "./hex.ts";
 import { MAPPINGS } from "./mappings.ts";
 import { MAPS } from "./maps.ts";
 import { MONITOR } from "./monitor.ts";
+import { OOPS } from "./oops.ts";
 import { PID } from "./pid.ts";
 import { PRINT } from "./print.ts";
 import { PS } from "./ps.ts";
+import { RANGE } from "./range.ts";
 import { READ } from "./read.ts";
 import { REGS } from "./regs.ts";
 import { ROOT } from "./root.ts";
@@ -26,6 +29,7 @@ import { VERIFY } from "./verify.ts";
 import { VERIFY_RANGE } from "./verify_range.ts";
 import { WALK } from "./walk.ts";
 import { WATCH } from "./watch.ts";
+import { X } from "./x.ts";
 import { XP } from "./xp.ts";
 
 /** The helpers that every prompt offers, in the order in which `help()` lists them. */
@@ -41,7 +45,9 @@ export const HELPERS: readonly Helper[] = [
   AUDIT,
   SNAPSHOT,
   DIFF,
+  OOPS,
   READ,
+  X,
   XP,
   BITS,
   CPUS,
@@ -54,6 +60,8 @@ export const HELPERS: readonly Helper[] = [
   DMESG,
   SYM,
   TYPE,
+  ADDRESS,
+  RANGE,
   HEX,
   PRINT,
   CONNECT,

@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from "../../core/errors.ts";
 import { READ_ONLY_COMMANDS, REFUSED_COMMANDS } from "../../monitor/allow_list.ts";
 import type { Helper, HelperContext } from "../helper.ts";
 
@@ -6,6 +7,7 @@ export const MONITOR: Helper = {
   name: "monitor",
   usage: 'monitor("info …")',
   purpose: "the text of a read-only command of QEMU's monitor",
+  takesText: true,
   notes: ['Tab completes the command. monitor("help info") lists what there is.'],
   example: `
 > monitor("info status")
@@ -14,8 +16,17 @@ VM status: running
 CommandRefusedError: Refused to send "stop": it is not on the read-only list …
 `,
   complete: (repl) => monitorCommands(repl),
-  create: (repl) => (line: string) =>
-    repl.guest.use((session) => session.monitor.command(line, { signal: repl.signal })),
+  create: (repl) => async (line: unknown) => {
+    if (typeof line !== "string" || line.trim() === "") {
+      throw new InvalidArgumentError(
+        'monitor needs a command as text: monitor("info registers"); monitor("help info") lists them',
+        line,
+      );
+    }
+    return await repl.guest.use((session) =>
+      session.monitor.command(line, { signal: repl.signal })
+    );
+  },
 };
 
 const known = new WeakMap<object, Promise<readonly string[]>>();

@@ -9,6 +9,7 @@ export const PID: Helper = {
   name: "pid",
   usage: "pid(number | name)",
   purpose: "walk the page tables of this process from now on",
+  takesText: true,
   on: "linux",
   notes: [
     "A number is a pid, a text a name; Tab completes names. root(null) goes back to the monitor's vCPU.",

@@ -1,8 +1,17 @@
+import { BOOLEAN, checkOptions, type OptionShape } from "../../core/options.ts";
 import { processesHead, processLine } from "../../report/processes_text.ts";
 import type { Helper } from "../helper.ts";
 import { useLinux } from "../linux.ts";
 import { GROUPED } from "../show/group_hex.ts";
 import { asRows } from "../show/rows.ts";
+
+/** Which processes are listed. */
+interface PsOptions {
+  /** The kernel's threads too. */
+  readonly kernel?: boolean;
+}
+
+const PS_SHAPE: OptionShape<PsOptions> = { kernel: BOOLEAN };
 
 /** `ps()`. */
 export const PS: Helper = {
@@ -25,13 +34,16 @@ kthreadd
     PID S ROOT            USER ROOT       NAME
 … S 0x… 0x… target
 `,
-  create: (repl) => ({ kernel = false } = {}) =>
-    useLinux(repl.guest, async ({ linux }) => {
+  create: (repl) => (options: PsOptions = {}) => {
+    checkOptions(options, "the options of ps", PS_SHAPE);
+    const { kernel = false } = options;
+    return useLinux(repl.guest, async ({ linux }) => {
       const all = await linux.processes({ signal: repl.signal });
       const listed = all.filter(({ root }) => kernel || root !== null);
       return asRows(listed.sort((a, b) => a.pid - b.pid), {
         head: () => processesHead(GROUPED),
         line: (process) => processLine(process, GROUPED),
       });
-    }),
+    });
+  },
 };

@@ -10,6 +10,7 @@ export const SYM: Helper = {
   name: "sym",
   usage: "sym(name | address)",
   purpose: "a symbol of the kernel by name, or that of an address",
+  takesText: true,
   on: "linux",
   notes: [
     "Null if the kernel's image has none; modules' symbols are not known. Once Linux was asked for",

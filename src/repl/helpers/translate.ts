@@ -7,6 +7,7 @@ export const TRANSLATE: Helper = {
   name: "translate",
   usage: "translate(va)",
   purpose: "the physical address of a virtual one, or null",
+  addresses: [0],
   example: `
 > translate(0x7f1234567008)
 0x1_1008_f008

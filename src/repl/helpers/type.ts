@@ -11,6 +11,7 @@ export const TYPE: Helper = {
   name: "type",
   usage: "type(name)",
   purpose: "the layout of a struct or union of the kernel",
+  takesText: true,
   on: "linux",
   notes: [
     "From the kernel's own type data (BTF), of which some megabytes are read once; null if it has none",

@@ -9,6 +9,7 @@ export const VERIFY: Helper = {
   name: "verify",
   usage: "verify(va, expectation?)",
   purpose: "judge an entry: is _PAGE_USER clear, or what you expect?",
+  addresses: [0],
   notes: [
     "Without an expectation: is _PAGE_USER clear in the entry that maps the page?",
     "expectation: any of present, user, writable, executable: true or false, and",

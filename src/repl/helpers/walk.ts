@@ -8,6 +8,7 @@ export const WALK: Helper = {
   name: "walk",
   usage: "walk(va)",
   purpose: "walk the page tables for an address, level by level",
+  addresses: [0],
   notes: [
     "flags: U user, W writable, X executable, - where the entry does not allow it; then A accessed,",
     "D dirty, G global, PS large page, PAT, PCD, PWT. decides: the level whose word counts for a right.",

@@ -1,7 +1,9 @@
 import type { AddressLike } from "../../core/address.ts";
+import { InvalidArgumentError } from "../../core/errors.ts";
 import { ConnectionLostError } from "../../monitor/errors.ts";
 import type { TableChoice } from "../../session/table_choice.ts";
 import type { WatchOptions } from "../../session/watch.ts";
+import { addressFrom } from "../address_argument.ts";
 import type { Helper, HelperContext } from "../helper.ts";
 import { chosen } from "./walk.ts";
 
@@ -29,10 +31,15 @@ mapped to 0x2000_0000, 2 MiB page: user yes, write yes, execute no
 };
 
 async function* watchGuest(
-  { guest, signal }: HelperContext,
-  address: AddressLike,
+  context: HelperContext,
+  given: AddressLike,
   options: TableChoice & WatchOptions,
 ) {
+  if (given === undefined) {
+    throw new InvalidArgumentError("watch needs an address: watch(va)", undefined);
+  }
+  const address = await addressFrom(given, context);
+  const { guest, signal } = context;
   const session = await guest.session();
   try {
     yield* session.watch(address, { signal, ...chosen(options, guest.choice), ...options });

@@ -1,8 +1,8 @@
+import { describeNotPresent } from "../../translate/describe_not_present.ts";
 import type { EntryBits } from "../../translate/entry_bits.ts";
 import type { Style } from "../../report/style.ts";
 import { type Cell, cell, columns, numberCell } from "./columns.ts";
 import { groupHex } from "./group_hex.ts";
-import { notPresentText } from "./not_present_text.ts";
 
 const KINDS = { notPresent: "not present", table: "points to a table", page: "maps a page" };
 
@@ -23,7 +23,9 @@ export function bitsText(entry: EntryBits, style: Style): string {
   const head = heads.map((text, i) =>
     i === 0 ? numberCell(text, style.faint) : cell(text, style.faint)
   );
-  const kind = entry.notPresent ? notPresentText(entry.notPresent) : KINDS[entry.kind];
+  const kind = entry.notPresent
+    ? describeNotPresent(entry.notPresent, groupHex)
+    : KINDS[entry.kind];
   const title = `${entry.entryName} ${groupHex(entry.raw)} of ${entry.mode} paging`;
   return `${style.strong(title)}: ${kind}\n${columns([head, ...rows])}`;
 }

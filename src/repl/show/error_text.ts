@@ -11,10 +11,14 @@ const TYPED_FRAME = /at (?:Proxy\.|async )?(.*?) ?\(?repl:(\d+), <anonymous>:(\d
  * Writes what was thrown: an error's name and message, and where in typed functions it came from. The
  * prompt's own frames say nothing to its user; `_err.stack` has them.
  */
-export function errorText(error: unknown, options: ShowOptions): string {
+export function errorText(
+  error: unknown,
+  options: ShowOptions,
+  nearest: (name: string) => string | null = () => null,
+): string {
   const { style } = options;
   if (!(error instanceof Error)) return `${style.bad("Thrown")}: ${showValue(error, options)}`;
-  const lines = [errorLine(error, style)];
+  const lines = [errorLine(error, style) + meantText(error, nearest)];
   if (error instanceof PagewalkError) return lines[0]!;
   for (const frame of error.stack?.split("\n") ?? []) {
     const [, name, input, line] = TYPED_FRAME.exec(frame) ?? [];
@@ -34,4 +38,11 @@ function errorLine({ name, message }: Error, style: Style): string {
   return `${style.bad(escapeMessage(String(name)))}: ${
     // What follows on lines of its own is not to be taken for the prompt's.
     escapeLines(String(message)).replaceAll("\n", "\n    ")}`;
+}
+
+/** For a name that nobody knows: the one that was most likely meant. */
+function meantText(error: Error, nearest: (name: string) => string | null): string {
+  const [, name] = /^(\S+) is not defined$/.exec(error.message) ?? [];
+  const meant = error instanceof ReferenceError && name ? nearest(name) : null;
+  return meant === null ? "" : `: did you mean ${meant}?`;
 }

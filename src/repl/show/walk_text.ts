@@ -1,6 +1,7 @@
 import { escapeText } from "../../core/escape.ts";
 import { describeFault } from "../../translate/address_space.ts";
 import type { PageTableEntry } from "../../translate/entry.ts";
+import { describeNotPresent } from "../../translate/describe_not_present.ts";
 import type { Right } from "../../translate/rights.ts";
 import { entryNameOf, spanAt } from "../../translate/regime.ts";
 import type { MappedWalk, Walk } from "../../translate/walk.ts";
@@ -11,7 +12,6 @@ import { describeSource } from "../../session/table_choice.ts";
 import { type Cell, cell, columns, numberCell } from "./columns.ts";
 import { flagsText } from "./flags_text.ts";
 import { groupHex } from "./group_hex.ts";
-import { notPresentText } from "./not_present_text.ts";
 
 const RIGHT_LETTERS: Record<Right, string> = {
   user: "U",
@@ -70,7 +70,7 @@ function decidesText(walk: Walk, entry: PageTableEntry): string {
     .join(" ");
 }
 
-function outcomeLines(walk: Walk, style: Style): string[] {
+function outcomeLines(walk: Walk & Partial<GuestWalk>, style: Style): string[] {
   if (walk.outcome === "mapped") {
     const page = `${formatSize(walk.pageSizeBytes)} page`;
     return [
@@ -81,8 +81,11 @@ function outcomeLines(walk: Walk, style: Style): string[] {
   const fault = `${style.bad("not mapped")}: ${describeFault(walk)}`;
   if (walk.outcome !== "notPresent") return [fault];
   const content = walk.regime.rules.absentContent(walk.entry.raw);
-  const lines = [`${fault} (${notPresentText(content)})`];
-  if (content.kind === "empty") lines.push(style.faint(PROCESS_HINT));
+  const lines = [`${fault} (${describeNotPresent(content, groupHex)})`];
+  // A process that was chosen has no other tables.
+  if (content.kind === "empty" && walk.source?.kind !== "process") {
+    lines.push(style.faint(PROCESS_HINT));
+  }
   return lines;
 }
 

@@ -24,6 +24,7 @@
  *   protect ADDRESS LENGTH rwx
  *   pageout ADDRESS LENGTH        send pages to swap
  *   dma-map ADDRESS IOVA LENGTH   VFIO_IOMMU_MAP_DMA; dma-unmap IOVA LENGTH takes it away
+ *   dma-many ADDRESS IOVA COUNT   one page COUNT times, with a gap of a page between two
  *   dma-child ADDRESS IOVA LENGTH exit|exec
  *                                 a child maps its own memory for DMA, then ends or becomes sleep
  *   dma-close                     close the container: the group and the device still hold it
@@ -157,6 +158,18 @@ static long do_dma_unmap(char **rest)
 	return vfio_unmap_dma(iova, next_number(rest, PAGE));
 }
 
+static long do_dma_many(char **rest)
+{
+	unsigned long address = where(rest);
+	uint64_t iova = next_number(rest, 0);
+	unsigned long count = next_number(rest, 1);
+	long result = 0;
+
+	for (unsigned long i = 0; i < count && result == 0; i++)
+		result = vfio_map_dma(address, iova + i * 2 * PAGE, PAGE);
+	return result;
+}
+
 /* The child has a copy of this process's memory, at the same addresses. */
 static long do_dma_child(char **rest)
 {
@@ -251,6 +264,7 @@ static const struct {
 	{ "pageout", do_page_out },
 	{ "dma-map", do_dma_map },
 	{ "dma-unmap", do_dma_unmap },
+	{ "dma-many", do_dma_many },
 	{ "dma-child", do_dma_child },
 	{ "dma-close", do_dma_close },
 	{ "busy", do_busy },

@@ -1,26 +1,25 @@
-import { InvalidArgumentError } from "../core/errors.ts";
-import { type Dump, openDump, type OpenDumpOptions } from "../connectors/dump/dump.ts";
-import type { DumpEndpoint } from "../monitor/endpoint/mod.ts";
-import type { GuestSource } from "./guest_source.ts";
+import { InvalidArgumentError } from "../../core/errors.ts";
+import type { GuestSource } from "../guest_source.ts";
+import { type Dump, openDump, type OpenDumpOptions } from "./dump.ts";
 
 /**
- * Opens a dump as a door: registers by its notes, memory by the file. It has no monitor.
+ * Opens a dump as the way to a guest: registers by its notes, memory by the file. It has no monitor.
  *
  * @throws {InvalidArgumentError} if a raw image does not fit the layout, or is to be recorded
  * @throws {ConnectError} if the file is not there or may not be read
  * @throws {DumpFormatError} if it is no dump, compressed, cut short or damaged
  */
-export async function openDumpDoor(
-  endpoint: DumpEndpoint,
+export async function openDumpSource(
+  path: string,
   options: OpenDumpOptions & { record?: string },
 ): Promise<GuestSource> {
   if (options.record !== undefined) {
     throw new InvalidArgumentError(
-      `There is no monitor to record at dump:${endpoint.path}: the dump itself is the recording`,
+      `There is no monitor to record at dump:${path}: the dump itself is the recording`,
       options.record,
     );
   }
-  const dump = await openDump(endpoint, options);
+  const dump = await openDump(path, options);
   return {
     endpoint: dump.endpoint,
     qemuVersion: "",

@@ -1,0 +1,39 @@
+import { InvalidArgumentError } from "../../core/errors.ts";
+import type { GuestSource } from "../guest_source.ts";
+import { formatGdb, type GdbEndpoint } from "./endpoint.ts";
+import { connectGdb, type GdbClientOptions } from "./gdb_client.ts";
+
+/**
+ * Opens a gdbstub as the way to a guest: registers and memory by its packets, the monitor by `qRcmd`. The guest is
+ * paused until it is closed.
+ *
+ * @throws {InvalidArgumentError} if the session is to be recorded
+ * @throws {ConnectError} if no connection comes about
+ * @throws {NoBannerError} if a debugger holds the stub
+ * @throws {WrongPeerError} if the peer is no gdbstub
+ */
+export async function openGdbstub(
+  endpoint: GdbEndpoint,
+  options: GdbClientOptions & { record?: string },
+): Promise<GuestSource> {
+  if (options.record !== undefined) {
+    throw new InvalidArgumentError(
+      `Only what a monitor says can be recorded: connect to the -monitor instead of ${
+        formatGdb(endpoint)
+      }`,
+      options.record,
+    );
+  }
+  const client = await connectGdb(endpoint, options);
+  return {
+    endpoint: client.endpoint,
+    qemuVersion: client.qemuVersion,
+    cpus: client,
+    memory: client.memory,
+    monitor: client,
+    notice: client.resumes
+      ? "the gdbstub pauses the guest for as long as this is connected; it runs on at the end"
+      : 'the guest was paused before, and stays so; "cont" at its monitor resumes it',
+    close: () => client.close(),
+  };
+}

@@ -1,0 +1,22 @@
+import { connectMonitor } from "../../monitor/connect_monitor.ts";
+import {
+  formatSocket,
+  SOCKET_SCHEMES,
+  type SocketEndpoint,
+  socketPermissions,
+} from "../../monitor/endpoint/mod.ts";
+import type { Connector } from "../connector.ts";
+import { openMonitorSource } from "../monitor_source.ts";
+
+/** The human monitor (`-monitor …`) on a socket, by telnet too. A QMP server in its place is noticed. */
+export const HMP: Connector<SocketEndpoint> = {
+  name: "human monitor",
+  usage: "1334, host:1334, telnet:host:1334, unix:/path",
+  schemes: SOCKET_SCHEMES,
+  describe: formatSocket,
+  permissions: socketPermissions,
+  open(endpoint, options) {
+    const open = () => connectMonitor(endpoint, options);
+    return openMonitorSource(endpoint.scheme, open, options);
+  },
+};

@@ -1,0 +1,23 @@
+import { connectMonitor } from "../../monitor/connect_monitor.ts";
+import {
+  formatSocket,
+  parseInnerSocket,
+  type QmpEndpoint,
+  socketPermissions,
+} from "../../monitor/endpoint/mod.ts";
+import type { Connector } from "../connector.ts";
+import { openMonitorSource } from "../monitor_source.ts";
+
+/** The machine's language of the same monitor (`-qmp …`). */
+export const QMP: Connector<QmpEndpoint> = {
+  name: "QMP",
+  usage: "qmp:…",
+  schemes: {
+    qmp: (rest, text) => ({ scheme: "qmp", socket: parseInnerSocket(rest, text) }),
+  },
+  describe: ({ socket }) => `qmp:${formatSocket(socket)}`,
+  permissions: ({ socket }) => socketPermissions(socket),
+  open(endpoint, options) {
+    return openMonitorSource("qmp", () => connectMonitor(endpoint, options), options);
+  },
+};

@@ -1,0 +1,26 @@
+import { parsePath } from "../../monitor/endpoint/path.ts";
+import type { Connector } from "../connector.ts";
+import { openMonitorSource } from "../monitor_source.ts";
+
+/** A recording of a monitor's answers, instead of a guest. */
+export interface ReplayEndpoint {
+  /** Which kind of endpoint this is. */
+  scheme: "replay";
+  /** The recording's path. */
+  path: string;
+}
+
+/** A recording of a monitor's answers, in place of a guest. */
+export const REPLAY: Connector<ReplayEndpoint> = {
+  name: "recording",
+  usage: "replay:FILE",
+  schemes: {
+    replay: (rest, text) => ({ scheme: "replay", path: parsePath(rest, text, "a file's path") }),
+  },
+  describe: ({ path }) => `replay:${path}`,
+  permissions: ({ path }) => [{ name: "read", path }],
+  async open({ path }, options) {
+    const { openReplay } = await import("../../monitor/recording/replay_monitor.ts");
+    return await openMonitorSource("replay", () => openReplay(path, options), options);
+  },
+};

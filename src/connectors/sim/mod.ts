@@ -1,0 +1,25 @@
+import type { Connector } from "../connector.ts";
+import { openMonitorSource } from "../monitor_source.ts";
+
+/** A monitor inside this process, such as the simulated guest's. */
+export interface SimEndpoint {
+  /** Which kind of endpoint this is. */
+  scheme: "sim";
+  /** What the simulated guest is called. */
+  name: string;
+}
+
+/** The simulated guest, which needs neither QEMU nor a permission. */
+export const SIM: Connector<SimEndpoint> = {
+  name: "simulated guest",
+  usage: "sim: (the simulated guest)",
+  schemes: { sim: (name) => ({ scheme: "sim", name }) },
+  describe: ({ name }) => `sim:${name}`,
+  permissions: () => [],
+  async open(_endpoint, options) {
+    const { simulatedGuest } = await import("../../testing/mod.ts");
+    const { HmpClient } = await import("../../monitor/hmp_client.ts");
+    const open = () => HmpClient.open(simulatedGuest().transport(), options);
+    return await openMonitorSource("sim", open, options);
+  },
+};

@@ -1,0 +1,52 @@
+import type { OopsAccess } from "./page_fault_error.ts";
+
+/** The tables that Linux names when it prints the entries of a fault, from the top. */
+export const OOPS_TABLES = ["PGD", "P4D", "PUD", "PMD", "PTE"] as const;
+
+/** One of {@linkcode OOPS_TABLES}. */
+export type OopsTable = typeof OOPS_TABLES[number];
+
+/** What kind of report it is. */
+export type OopsKind =
+  /** A page fault of the kernel's. */
+  | "pageFault"
+  /** A general protection fault, most often for an address that is not canonical. */
+  | "generalProtection"
+  /** A program that was ended for its page fault. */
+  | "segfault"
+  /** What KASAN, the kernel's checker of its own accesses, found. */
+  | "kasan"
+  /** Registers without a report of a fault. */
+  | "registers";
+
+/** What Linux printed of a fault, as far as it was there. */
+export interface OopsReport {
+  /** What kind of report. */
+  readonly kind: OopsKind;
+  /** The line that says what happened. */
+  readonly headline: string;
+  /** The address that was accessed; null if nothing tells. */
+  readonly address: bigint | null;
+  /** The access; null if nothing tells. */
+  readonly access: OopsAccess | null;
+  /** How many bytes were accessed, where KASAN tells. */
+  readonly lengthBytes?: number;
+  /** The entries as they were, from the top; the last that was printed ended the walk. */
+  readonly entries: readonly OopsEntry[];
+  /** Control registers that were printed. */
+  readonly registers: Readonly<Record<string, bigint>>;
+  /** Where the instruction was: `bad_read+0x10/0x20 [oopsmod]`, or an address. */
+  readonly at: string | null;
+  /** The process that ran, if it is told. */
+  readonly pid: number | null;
+  /** Its name. */
+  readonly comm: string | null;
+}
+
+/** An entry as Linux printed it. */
+export interface OopsEntry {
+  /** The table that holds it, by Linux's name. */
+  readonly table: OopsTable;
+  /** Null where the kernel could not read it: `BAD`. */
+  readonly raw: bigint | null;
+}

@@ -1,0 +1,134 @@
+import { PagewalkError } from "../core/errors.ts";
+import type { AccessVerdict } from "../arch/x86/access.ts";
+import { compareOopsEntries, type OopsEntryChange } from "../linux/oops/compare_entries.ts";
+import type { OopsReport } from "../linux/oops/oops_report.ts";
+import { parseOops } from "../linux/oops/parse_oops.ts";
+import { oopsReason } from "../linux/oops/reason.ts";
+import type { GuestWalk, GuestWalkOptions } from "./guest_walk.ts";
+import type { Session } from "./session.ts";
+import type { TableChoice } from "./table_choice.ts";
+
+/** A report of a fault, held against the tables as they are now. */
+export interface OopsExplanation {
+  /** What Linux printed. */
+  readonly report: OopsReport;
+  /** Why the access faulted, by what was printed then. */
+  readonly reason: string;
+  /** The walk to the address as the tables are now; null if the report tells no address. */
+  readonly walk: GuestWalk | null;
+  /** The printed entries beside those of now. */
+  readonly entries: readonly OopsEntryChange[];
+  /** What would come of the same access now; null if the access or the address is not told. */
+  readonly now: AccessVerdict | null;
+  /** Why these tables may be others than those of the fault; null if they are what was printed. */
+  readonly doubt: string | null;
+}
+
+/**
+ * Explains Linux's report of a fault: walks the address in the tables that the report names (its CR3, or
+ * the process's of a segfault) as they are now, holds the entries against the printed ones, and says why
+ * the access faulted and what would come of it now.
+ *
+ * @param text the report as it stands in a log
+ * @param options whose tables to walk, if not those that the report names
+ * @throws {InvalidArgumentError} if the text has no report
+ * @throws {MonitorError} if the guest cannot be asked
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, explainOops } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using session = await connect("sim:");
+ * const found = await explainOops(
+ *   session,
+ *   `BUG: unable to handle page fault for address: 00007f1234567000
+ * #PF: error_code(0x0004) - not-present page
+ * PGD 5107007 P4D 5107007 PUD 5108007 PMD 5109007 PTE 0`,
+ * );
+ * assertEquals(found.reason, "PTE was empty");
+ * assertEquals(found.entries.at(-1)?.change, "appeared");
+ * ```
+ */
+export async function explainOops(
+  session: Session,
+  text: string,
+  options: GuestWalkOptions = {},
+): Promise<OopsExplanation> {
+  const report = parseOops(text);
+  const reason = oopsReason(report);
+  const { address, access } = report;
+  if (address === null) {
+    const doubt = "the report tells no address, so that nothing could be walked";
+    return { report, reason, walk: null, entries: [], now: null, doubt };
+  }
+  const { choice, doubt } = await tablesOf(session, report, options);
+  const walked = { ...options, ...choice };
+  const walk = await session.walk(address, walked);
+  const now = access && report.kind !== "kasan"
+    ? await session.access(
+      address,
+      { cpl: access.user ? 3 : 0, write: access.write && !access.fetch, fetch: access.fetch },
+      walked,
+    )
+    : null;
+  return { report, reason, walk, entries: compareOopsEntries(report.entries, walk), now, doubt };
+}
+
+/** Bits 11 to 0 of CR3 are no part of the root: PCID and cache bits. Bit 63 is not kept either. */
+const ROOT_BITS = 0x7fff_ffff_ffff_f000n;
+
+/** The tables of the fault, as far as they can be found, and what makes one doubt it. */
+async function tablesOf(
+  session: Session,
+  { registers, pid, comm }: OopsReport,
+  options: GuestWalkOptions,
+): Promise<{ choice: TableChoice; doubt: string | null }> {
+  const isChosen = ["cpu", "root", "sampleMs", "pid", "comm"].some((key) => key in options);
+  if (isChosen) return { choice: {}, doubt: null };
+  const who = pid === null ? "the process" : `${comm ?? "process"} (pid ${pid})`;
+  const { CR3: cr3 } = registers;
+  if (cr3 !== undefined) {
+    const root = cr3 & ROOT_BITS;
+    return { choice: { root }, doubt: await reuseOf(session, root, pid, who) };
+  }
+  if (pid === null) {
+    return {
+      choice: {},
+      doubt: "the report names no tables: those of the vCPU at hand were walked",
+    };
+  }
+  try {
+    await session.pageTable({ pid });
+    return { choice: { pid }, doubt: null };
+  } catch (error) {
+    if (!(error instanceof PagewalkError)) throw error;
+    return {
+      choice: {},
+      doubt: `the tables of ${who} are not to be found (${error.message}): ` +
+        "those of the vCPU at hand were walked",
+    };
+  }
+}
+
+/** A process that has ended leaves its tables to whoever comes next. */
+async function reuseOf(
+  session: Session,
+  root: bigint,
+  pid: number | null,
+  who: string,
+): Promise<string | null> {
+  const unsure = `these are the tables at CR3 of ${who}, if they are still its own`;
+  try {
+    const processes = await (await session.linux()).processes();
+    const owner = processes.find((process) => process.root === root || process.userRoot === root);
+    if (owner?.pid === pid && pid !== null) return null;
+    if (owner) {
+      return `the tables at this CR3 belong to ${owner.comm} (pid ${owner.pid}) now, then to ${who}`;
+    }
+    return `no process has this CR3 any more: ${who} has ended, and its tables may be anything by now`;
+  } catch (error) {
+    if (error instanceof PagewalkError) return unsure;
+    throw error;
+  }
+}

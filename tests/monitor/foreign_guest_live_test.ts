@@ -1,0 +1,88 @@
+/** Guests that are no x86, and what is no monitor's socket: every connection says which it is. */
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  connect,
+  InvalidArgumentError,
+  NoBannerError,
+  NotX86Error,
+  parseEndpoint,
+} from "../../mod.ts";
+import { parseRegisters } from "../../src/monitor/parse/registers.ts";
+import { qemuAvailable, startQemu } from "../../src/testing/mod.ts";
+import { liveTest } from "../live.ts";
+
+const MACHINES = [
+  ["qemu-system-riscv64", "virt", "RISC-V"],
+  ["qemu-system-s390x", "s390-ccw-virtio", "s390x"],
+  ["qemu-system-loongarch64", "virt", "LoongArch"],
+  ["qemu-system-m68k", "virt", "m68k"],
+  ["qemu-system-alpha", "clipper", null],
+] as const;
+
+liveTest("a guest that is no x86 is said to be so by every connection", async (t) => {
+  for (const [binary, machine, architecture] of MACHINES) {
+    await t.step({
+      name: binary,
+      ignore: await qemuAvailable(binary) === null,
+      fn: async () => {
+        const folder = await Deno.makeTempDir();
+        const listening = ["monitor", "qmp", "gdb"].flatMap((option) => [
+          `-${option}`,
+          `unix:${folder}/${option},server=on,wait=off`,
+        ]);
+        await using _qemu = await startQemu([
+          ...["-display", "none", "-nodefaults", "-S", "-M", machine, ...listening],
+        ], { binary });
+        while (!await Deno.stat(`${folder}/gdb`).catch(() => null)) {
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        for (const endpoint of ["unix:monitor", "qmp:unix:qmp", "gdb:unix:gdb"]) {
+          await using guest = await connect(endpoint.replace("unix:", `unix:${folder}/`));
+          const error = await assertRejects(() => guest.walk(0x1000n), NotX86Error);
+          assertEquals(error.architecture, architecture, endpoint);
+        }
+        await Deno.remove(folder, { recursive: true });
+      },
+    });
+  }
+});
+
+Deno.test("registers of architectures that are not at hand are known by QEMU's words for them", () => {
+  for (
+    const [text, architecture] of [
+      [" PC=0000000040080000 X00=0000000000000000 X01=0000000000000000\n", "AArch64"],
+      ["\nCPU#0\n PC=0000000040080000 X00=0000000000000000 X01=0000000000000000\n", "AArch64"],
+      ["R00=00000000 R01=00000000 R02=00000000 R03=00000000\nPSR=400001d3", "Arm"],
+      ["NIP 0000000000000100   LR 0000000000000000 CTR 0000000000000000\n", "PowerPC"],
+      ["pc=0xffffffffbfc00000 HI=0x0000000000000000 LO=0x0000000000000000\n", "MIPS"],
+      ["pc: 00000000  npc: 00000004\n%g0-3: 00000000\n", "SPARC"],
+    ] as const
+  ) {
+    const error = assertThrows(() => parseRegisters(text), NotX86Error);
+    assertEquals(error.architecture, architecture);
+    assertStringIncludes(error.message, `not an x86 guest but ${architecture}`);
+  }
+});
+
+liveTest("a serial console that shares its port with the monitor is thought of", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close();
+  await using _qemu = await startQemu([
+    ...["-display", "none", "-nodefaults", "-S"],
+    ...["-serial", `mon:tcp:127.0.0.1:${port},server=on,wait=off`],
+  ], { port });
+  const error = await assertRejects(
+    () => connect(port, { bannerTimeoutMs: 200 }),
+    NoBannerError,
+    "-serial mon:",
+  );
+  assertStringIncludes(error.message, "a -monitor of its own");
+});
+
+Deno.test("a terminal is no Unix socket, and what to do about it is said", () => {
+  for (const text of ["/dev/pts/3", "unix:/dev/pts/3", "unix:/dev/ttyS0", "qmp:unix:/dev/pts/1"]) {
+    const error = assertThrows(() => parseEndpoint(text), InvalidArgumentError, "is a terminal");
+    assertStringIncludes(error.message, "-monitor unix:PATH,server=on,wait=off");
+  }
+});
