@@ -26,6 +26,7 @@ const CSR = {
   satp: 0x180,
   mstatus: 0x300,
   menvcfg: 0x30a,
+  mstatush: 0x310,
   mepc: 0x341,
   pmpcfg0: 0x3a0,
   pmpaddr0: 0x3b0,
@@ -36,7 +37,7 @@ const CSR = {
 const MPP_S = 1n << 11n;
 const SUM = 1n << 18n;
 const MXR = 1n << 19n;
-/** `mstatus` of 64 bits: MRET enters the inner guest. */
+/** `mstatus` of 64 bits, whose upper half is `mstatush` with 32: MRET enters the inner guest. */
 const MPV = 1n << 39n;
 
 const [T0, T1, T2, T3] = [5, 6, 7, 28] as const;
@@ -175,6 +176,9 @@ function bootCode(
   fromTable(CSR.mstatus, 1);
   fromTable(CSR.mepc, 2);
   if (hasSecond) {
+    if (!isWide) {
+      words.push(addImmediate(T2, 0, Number(MPV >> 32n)), csrWrite(CSR.mstatush, T2));
+    }
     fromTable(CSR.vsatp, 3);
     fromTable(CSR.hgatp, 4);
     words.push(loadUpper(T2, Number((SUM | MXR) >> 12n)), csrWrite(CSR.vsstatus, T2));

@@ -44,6 +44,8 @@ export interface RegimeRules {
   readonly rights: RightsRule;
   /** As a second stage: the rights without which even a table of the first stage may not be read. */
   readonly secondStageNeeds?: readonly Right[];
+  /** The same for the result of the first stage, if a page need not be readable. @default the same */
+  readonly secondStageResultNeeds?: readonly Right[];
   /** Why there is nothing to read where addresses are not translated. */
   readonly noTables: NoTables;
   /** What the number of a physical address's bits is called, such as `MAXPHYADDR`. */

@@ -166,7 +166,11 @@ function rulesOf(mode: RiscvMode, isSecond: boolean): RegimeRules {
     rootAddress: (value) => rootAddress(value, RISCV_MODES[mode]),
     reservedCauses: riscvReservedCauses,
     absentContent: riscvNotPresent,
-    ...isSecond && { secondStageNeeds: ["user", "readable"] as const },
+    ...isSecond && {
+      secondStageNeeds: ["user", "readable"] as const,
+      // A page that may only be executed is mapped, too.
+      secondStageResultNeeds: ["user"] as const,
+    },
   };
 }
 
