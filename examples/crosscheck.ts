@@ -1,5 +1,5 @@
 /**
- * Walks addresses of one guest by two doors and by QEMU's own `gva2gpa`, and lists what differs.
+ * Walks addresses of one guest by two connectors and by QEMU's own `gva2gpa`, and lists what differs.
  *
  *     deno run --allow-net=127.0.0.1:1334,127.0.0.1:4444 crosscheck.ts 1334 qmp:4444
  *     deno run --allow-net=127.0.0.1:1334 --allow-read=core crosscheck.ts 1334 dump:core 0x7f1234567000
@@ -30,7 +30,7 @@ import {
 
 await runCommand({
   name: "crosscheck.ts",
-  purpose: "Walk addresses by two doors and by gva2gpa, and list what differs",
+  purpose: "Walk addresses by two connectors and by gva2gpa, and list what differs",
   positionals: [
     MONITOR,
     {
@@ -92,10 +92,10 @@ await runCommand({
       if (options.json) {
         console.log(toJson({
           address: formatAddress(result.address),
-          answers: answers.map(([door, says]) => ({ door, says })),
+          answers: answers.map(([by, says]) => ({ by, says })),
         }));
       } else {
-        const said = answers.map(([door, says]) => `${escapeText(door)} says ${says}`).join("; ");
+        const said = answers.map(([by, says]) => `${escapeText(by)} says ${says}`).join("; ");
         console.log(`[-] ${formatAddress(result.address)}: ${said}`);
       }
     }

@@ -24,7 +24,7 @@ import {
   toJson,
   verdictRecord,
   verificationText,
-} from "@pagewalk/pagewalk/cli";
+} from "@pagewalk/pagewalk/cli/check";
 
 await runCommand({
   name: "qemu_verify_pte.ts",

@@ -1,4 +1,43 @@
+import { PagewalkError } from "../core/errors.ts";
+import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { Regime } from "../translate/regime.ts";
+import type { PagingContext, PagingContextOptions } from "./x86/paging_context.ts";
+import type { CpuRegisters } from "./x86/registers.ts";
+
+/** One vCPU's registers as the monitor prints them: the number is null where there was no header. */
+export type PrintedRegisters = Omit<CpuRegisters, "cpu"> & { cpu: number | null };
+
+/** What was to tell registers lacks one, or is damaged. */
+export class DamagedRegistersError extends PagewalkError {
+  /** The text in which something is missing. */
+  readonly text: string;
+  /** What is missing. */
+  readonly missing: string;
+
+  /** Creates the error for a text. */
+  constructor(text: string, missing: string) {
+    super(`The registers lack ${missing}`);
+    this.text = text;
+    this.missing = missing;
+  }
+}
+
+/** A register by the names that a gdbstub may list it under. */
+export type StubRegister = readonly [string, ...string[]];
+
+/** How an architecture's registers are read at a gdbstub. */
+export interface StubRegisters {
+  /** What is asked for, in this order. */
+  readonly wanted: readonly StubRegister[];
+  /** The registers made of the answers and of what the monitor printed. */
+  combine(values: readonly bigint[], printed: CpuRegisters): CpuRegisters;
+}
+
+/** What the head of a dump says of the machine. */
+export interface DumpedMachine {
+  /** Whether it is that of a 64-bit machine. */
+  readonly longMode: boolean;
+}
 
 /** One architecture, as the rest of the program knows it. */
 export interface Architecture {
@@ -11,4 +50,39 @@ export interface Architecture {
    * the root as a `bigint`. Null if they are not those of a regime.
    */
   regimeFrom(state: Readonly<Record<string, unknown>>): Regime | null;
+}
+
+/** How an architecture's registers are told by the ways into a guest. */
+export interface RegisterFormats {
+  /** Whether `info registers` has printed registers of this architecture. */
+  recognizes(reply: string): boolean;
+  /**
+   * Reads what `info registers` or `info registers -a` prints.
+   *
+   * @throws {DamagedRegistersError} if a register is missing
+   */
+  printed(reply: string): PrintedRegisters[];
+  /** What a gdbstub is asked for. */
+  readonly stub: StubRegisters;
+  /**
+   * Reads QEMU's note of one vCPU in a dump.
+   *
+   * @returns the registers, or why they cannot be read
+   */
+  dumped(note: DataView, cpu: number, machine: DumpedMachine): CpuRegisters | string;
+  /** What a dump does not hold, and what is taken for it. */
+  readonly dumpNotice: string;
+  /** The page that a vCPU's root register points to. */
+  rootOf(registers: CpuRegisters): bigint;
+  /**
+   * The regime of a vCPU; its `noTables` says if the vCPU does not translate by the guest's tables.
+   *
+   * @param peers the registers of all vCPUs, if those of one do not tell enough
+   */
+  contextOf(
+    memory: PhysicalMemory,
+    registers: CpuRegisters,
+    peers: readonly CpuRegisters[],
+    options: Omit<PagingContextOptions, "root">,
+  ): Promise<PagingContext>;
 }

@@ -129,7 +129,7 @@ export type ConnectValues = OptionValues<ConnectOptionSpecs>;
 export type TableValues = OptionValues<TableOptionSpecs>;
 
 /**
- * Connects to the guest that a script's arguments name. What a user should know of the door to it, such
+ * Connects to the guest that a script's arguments name. What a user should know of the connection, such
  * as that it pauses the guest, is said on standard error.
  */
 export async function connectTo(monitor: string, options: ConnectValues): Promise<Session> {

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "../core/errors.ts";
 import { permissionFlags } from "../core/permission_flags.ts";
-import { type Endpoint, parseSocket } from "../monitor/endpoint/mod.ts";
+import { type Endpoint, parseSocket, refuseTerminal } from "../monitor/endpoint/mod.ts";
 import { connectorBy, connectorOf, knownSchemes } from "./registry.ts";
 
 /**
@@ -39,6 +39,7 @@ export function parseEndpoint(text: string): Endpoint {
 
 function parseWithoutScheme(trimmed: string, text: string): Endpoint {
   if (trimmed.includes("/")) {
+    refuseTerminal(trimmed, text);
     const hint = /^[./]/.test(trimmed) ? `; for a Unix socket write unix:${trimmed}` : "";
     throw new InvalidArgumentError(`Not a monitor endpoint: "${text}"${hint}`, text);
   }

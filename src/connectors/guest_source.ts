@@ -8,29 +8,29 @@ import type { Monitor } from "../monitor/monitor.ts";
 import type { GuestStatus } from "../monitor/parse/status.ts";
 
 /**
- * An open door to a guest, whatever it is: a monitor, a gdbstub, a dump. Registers and memory are what
- * every door has; a {@linkcode Session} needs no more.
+ * What a connector opens, whatever it is: a monitor, a gdbstub, a dump. Registers and memory are what
+ * every one has; a {@linkcode Session} needs no more.
  */
 export interface GuestSource {
   /** What it is connected to, as a user would type it. */
   readonly endpoint: string;
-  /** QEMU's version, such as `7.2.22`; empty if the door does not tell. */
+  /** QEMU's version, such as `7.2.22`; empty if the connector does not tell. */
   readonly qemuVersion: string;
   /** Where registers are asked for. */
   readonly cpus: CpuSource;
   /** Where the tables are read; only RAM and ROM. */
   readonly memory: PhysicalMemory;
-  /** The monitor, where the door has one. A dump has none. */
+  /** The monitor, where there is one. A dump has none. */
   readonly monitor?: Monitor;
-  /** What a user should know of this door, in one line: that it pauses the guest, how old a dump is. */
+  /** What a user should know of this connection, in one line: that it pauses the guest, how old a dump is. */
   readonly notice?: string;
   /** Opens the monitor anew, for resuming a frozen guest whose connection broke. */
   reopenMonitor?(): Promise<Monitor>;
-  /** Closes the door and leaves the guest as it was. May be called twice. */
+  /** Closes the connection and leaves the guest as it was. May be called twice. */
   close(): Promise<void>;
 }
 
-/** A monitor was asked for, and the door to the guest has none. */
+/** A monitor was asked for, and the connector has none. */
 export class NoMonitorError extends PagewalkError {
   /** What the session is connected to, as a user would type it. */
   readonly endpoint: string;
@@ -60,7 +60,7 @@ export interface MonitorSourceOptions {
 }
 
 /**
- * A monitor as a door: registers by `info registers`, memory by `xp`. With the first registers it asks in
+ * A monitor as the way to a guest: registers by `info registers`, memory by `xp`. With the first registers it asks in
  * the same packet where RAM is, for the reads that follow, and whether the guest runs.
  *
  * @example Usage

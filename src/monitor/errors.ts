@@ -163,12 +163,13 @@ export class ReplyParseError extends PagewalkError {
   readonly text: string;
 
   /** Creates the error for one command's reply. */
-  constructor(command: string, text: string, expected: string) {
+  constructor(command: string, text: string, expected: string, options?: ErrorOptions) {
     const shown = text.length > 120 ? `${text.slice(0, 120)}…` : text;
     super(
       `Cannot read QEMU's reply to "${command}": expected ${expected}, found ${
         JSON.stringify(shown)
       }`,
+      options,
     );
     this.command = command;
     this.text = text;

@@ -19,7 +19,7 @@ export interface CommandOptions {
 }
 
 /**
- * A QEMU monitor that runs read-only commands and returns their text. Every door to a guest that has
+ * A QEMU monitor that runs read-only commands and returns their text. Every connector that has
  * a monitor implements it, so the typed commands (`readRegisters`, `readMemoryMap`, …) work over all.
  */
 export interface Monitor extends AsyncDisposable {

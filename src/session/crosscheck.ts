@@ -14,9 +14,9 @@ import { CHOICE_INSTEAD, CHOICE_SHAPE, type TableChoice } from "./table_choice.t
 export interface CrosscheckResult {
   /** The linear address. */
   readonly address: bigint;
-  /** The walk by the first door. */
+  /** The walk by the first connection. */
   readonly first: Walk;
-  /** The walk by the second door. */
+  /** The walk by the second connection. */
   readonly second: Walk;
   /**
    * What QEMU's own `gva2gpa` says: a physical address, null for no mapping; undefined if it was not
@@ -27,13 +27,13 @@ export interface CrosscheckResult {
   readonly agree: boolean;
 }
 
-/** Two doors do not even agree on the kind of page tables. */
+/** Two connections to a guest do not even agree on the kind of page tables. */
 export interface CrosscheckTables {
-  /** The tables by the first door. */
+  /** The tables by the first connection. */
   readonly first: Regime;
-  /** The tables by the second door, at the first one's root. */
+  /** The tables by the second connection, at the first one's root. */
   readonly second: Regime;
-  /** The second door's own root: on a running guest another process's may have come in between. */
+  /** The second connection's own root: on a running guest another process's may have come in between. */
   readonly secondRoot: bigint;
   /** Whether `gva2gpa` can be asked about these tables. */
   readonly askQemu: boolean;
@@ -46,7 +46,7 @@ export interface CrosscheckOptions extends TableChoice, ReadOptions {}
 const LOOKS = 3;
 
 /**
- * Finds the tables to compare by two doors to one guest.
+ * Finds the tables to compare by two connections to one guest.
  *
  * @throws {InvalidArgumentError} if the choice cannot be used
  * @throws {NoTablesError} if the vCPU does not translate by the guest's tables
@@ -84,7 +84,7 @@ export async function crosscheckTables(
 }
 
 /**
- * Walks addresses by two doors to one guest, and asks QEMU itself where it can be asked.
+ * Walks addresses by two connections to one guest, and asks QEMU itself where it can be asked.
  *
  * @throws {MonitorError} if the guest cannot be asked
  *
@@ -102,34 +102,34 @@ export async function crosscheckTables(
  * ```
  */
 export async function* crosscheck(
-  doors: readonly [Session, Session],
+  sessions: readonly [Session, Session],
   tables: CrosscheckTables,
   addresses: Iterable<AddressLike> | AsyncIterable<AddressLike>,
   options: CrosscheckOptions = {},
 ): AsyncGenerator<CrosscheckResult, void> {
   for await (const input of addresses) {
     const address = parseAddress(input);
-    let result = await look(doors, tables, address, options);
+    let result = await look(sessions, tables, address, options);
     for (let looks = 1; !result.agree && looks < LOOKS; looks++) {
-      result = await look(doors, tables, address, options);
+      result = await look(sessions, tables, address, options);
     }
     yield result;
   }
 }
 
 async function look(
-  doors: readonly [Session, Session],
+  sessions: readonly [Session, Session],
   tables: CrosscheckTables,
   address: bigint,
   { cpu, signal }: CrosscheckOptions,
 ): Promise<CrosscheckResult> {
   const options = signal ? { signal } : {};
   const [first, second] = await Promise.all([
-    walk(doors[0].memory, tables.first, address, options),
-    walk(doors[1].memory, tables.second, address, options),
+    walk(sessions[0].memory, tables.first, address, options),
+    walk(sessions[1].memory, tables.second, address, options),
   ]);
   const same = isSame(first, second);
-  const monitor = monitorOf(...doors);
+  const monitor = monitorOf(...sessions);
   const comparable = first.outcome === "mapped" || first.outcome === "notPresent";
   if (!tables.askQemu || monitor === null || !comparable) {
     return { address, first, second, agree: same };
@@ -155,9 +155,9 @@ function isSame(first: Walk, second: Walk): boolean {
       first.pageSizeBytes === second.pageSizeBytes);
 }
 
-/** The door that has a monitor, the first one before the second. */
-function monitorOf(...doors: readonly Session[]): Session | null {
-  return doors.find(hasMonitor) ?? null;
+/** The session that has a monitor, the first one before the second. */
+function monitorOf(...sessions: readonly Session[]): Session | null {
+  return sessions.find(hasMonitor) ?? null;
 }
 
 function hasMonitor(session: Session): boolean {

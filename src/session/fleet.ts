@@ -29,7 +29,7 @@ export interface FleetOptions extends ConnectOptions {
  * import { assertEquals } from "@std/assert";
  *
  * const verdicts = [];
- * for await (const row of checkFleet(["sim:", "no:such:door"], (guest) => guest.verify(0x7f1234567000n))) {
+ * for await (const row of checkFleet(["sim:", "no:such:guest"], (guest) => guest.verify(0x7f1234567000n))) {
  *   verdicts.push("error" in row ? "error" : row.result.verdict);
  * }
  * assertEquals(verdicts, ["pass", "error"]);

@@ -1,17 +1,15 @@
+import { REGISTER_FORMATS } from "../arch/architectures.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import { openRamFiles } from "../memory/ram_file_memory.ts";
 import { type GuestSource, NoMonitorError } from "../connectors/guest_source.ts";
 
-/** The page that CR3 points to: without PCID or cache bits, and without LAM's. */
-const PAGE_MASK = 0x000f_ffff_ffff_f000n;
-
 /**
- * Reads a door's memory from the files behind the guest's RAM, if there are any. If that fails, the door
+ * Reads a connection's memory from the files behind the guest's RAM, if there are any. If that fails, it
  * is closed.
  *
  * @throws {RamFileError} if a file may not be read, or is not this guest's RAM
- * @throws {NoMonitorError} if the door has no monitor to ask where the files' bytes lie
+ * @throws {NoMonitorError} if the connector has no monitor to ask where the files' bytes lie
  * @throws {InvalidArgumentError} if the session is to be recorded
  */
 export async function withRamFiles(
@@ -27,7 +25,8 @@ export async function withRamFiles(
         record,
       );
     }
-    const roots = (await source.cpus.allRegisters()).map(({ cr3 }) => cr3 & PAGE_MASK);
+    const [formats] = REGISTER_FORMATS;
+    const roots = (await source.cpus.allRegisters()).map(formats.rootOf);
     const byMonitor = source.memory instanceof MonitorMemory
       ? source.memory
       : new MonitorMemory(source.monitor);

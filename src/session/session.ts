@@ -52,7 +52,7 @@ export type GuestVerdict = Verdict & {
 export interface SessionParts {
   /** A folder to keep what was learnt about kernels in. @default nothing is kept */
   readonly kernelCacheDir?: string;
-  /** The open door to the guest; the session closes it. */
+  /** The open connection to the guest; the session closes it. */
   readonly source: GuestSource;
   /** What the registers do not tell of the guest's paging. */
   readonly paging?: Omit<PagingContextOptions, "root">;
@@ -110,12 +110,12 @@ export class Session implements AsyncDisposable {
     return this.#source.endpoint;
   }
 
-  /** QEMU's version, such as `7.2.22`; empty if the door to the guest does not tell. */
+  /** QEMU's version, such as `7.2.22`; empty if the connector does not tell. */
   get qemuVersion(): string {
     return this.#source.qemuVersion;
   }
 
-  /** What a user should know of this door to the guest, such as that it pauses it; or null. */
+  /** What a user should know of this connection, such as that it pauses the guest; or null. */
   get notice(): string | null {
     return this.#source.notice ?? null;
   }
@@ -123,7 +123,7 @@ export class Session implements AsyncDisposable {
   /**
    * The monitor that the guest is asked through.
    *
-   * @throws {NoMonitorError} if the door to the guest has none: a dump
+   * @throws {NoMonitorError} if the connector has none: a dump
    */
   get monitor(): Monitor {
     const { monitor, endpoint } = this.#source;
@@ -382,7 +382,7 @@ export class Session implements AsyncDisposable {
     return walkGuest({ memory: this.memory, physicalAddressBits }, table, address, options);
   }
 
-  /** Closes the door and leaves the guest as it was. May be called twice. */
+  /** Closes the connection and leaves the guest as it was. May be called twice. */
   close(): Promise<void> {
     return this.#source.close();
   }

@@ -1,14 +1,9 @@
 import type { CpuSource } from "../arch/cpu_source.ts";
-import { nestedState, runsLinux, virtualizationOf } from "../arch/x86/cpu_state.ts";
+import { REGISTER_FORMATS } from "../arch/architectures.ts";
 import { describeNoTables, type NoTables } from "../translate/no_tables.ts";
-import {
-  type PagingContext,
-  pagingContext,
-  type PagingContextOptions,
-} from "../arch/x86/paging_context.ts";
+import type { PagingContext, PagingContextOptions } from "../arch/x86/paging_context.ts";
 import type { CpuRegisters } from "../arch/x86/registers.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
-import { walk } from "../translate/walk.ts";
 
 /** A vCPU's number and its tables; `context.noTables` says if they must not be read. */
 export interface VcpuTable {
@@ -72,23 +67,9 @@ export class VcpuTables {
   }
 
   async #tableOf(registers: CpuRegisters, peers: readonly CpuRegisters[]): Promise<VcpuTable> {
-    const { cpu, idtBase, eferAssumed } = registers;
-    const context = pagingContext(registers, this.#paging);
-    // Where EFER is not told, EFER.SVME is not: then a vCPU that differs from a Linux beside it is suspect.
-    if (eferAssumed && context.noTables === undefined && !runsLinux(registers)) {
-      if (!peers.some(runsLinux)) return { cpu, context };
-      const noTables = nestedState(cpu, "other vCPUs run Linux, and its IDT or TR is not Linux's");
-      return { cpu, context: { ...context, noTables } };
-    }
-    const by = virtualizationOf(registers);
-    if (context.noTables !== undefined || by === null || idtBase === undefined) {
-      return { cpu, context };
-    }
-    // A Linux in a nested guest has its IDT at the same address, but its CR3 leads to no tables here.
-    const { outcome } = await walk(this.#memory, context, idtBase, { recheck: false });
-    if (outcome === "mapped") return { cpu, context };
-    const noTables = nestedState(cpu, `${by} is set, and the tables at its CR3 do not map its IDT`);
-    return { cpu, context: { ...context, noTables } };
+    const [formats] = REGISTER_FORMATS;
+    const context = await formats.contextOf(this.#memory, registers, peers, this.#paging);
+    return { cpu: registers.cpu, context };
   }
 }
 

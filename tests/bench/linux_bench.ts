@@ -1,7 +1,7 @@
-/** What it costs to find a Linux guest's processes, from connecting to the list, by each door. */
+/** What it costs to find a Linux guest's processes, from connecting to the list, by each connector. */
 import { connect } from "../../mod.ts";
 import { count } from "./_count.ts";
-import { type BenchDoor, renewDump, startBenchGuest } from "./_lab_doors.ts";
+import { type BenchConnector, renewDump, startBenchGuest } from "./_lab_connectors.ts";
 import { median, ms, timeMs } from "./_measure.ts";
 import { type BenchTable, printTable } from "./_table.ts";
 
@@ -27,20 +27,20 @@ export async function linuxBench(): Promise<BenchTable> {
       await guest.lab.shell(`for n in $(seq ${MANY}); do sleep 100000 > /dev/null 2>&1 & done`);
     }
     await renewDump(guest);
-    for (const door of guest.doors) {
-      const cold = await measure(door);
+    for (const connector of guest.connectors) {
+      const cold = await measure(connector);
       const cached = await measure({
-        ...door,
-        options: { ...door.options, kernelCacheDir: cache },
+        ...connector,
+        options: { ...connector.options, kernelCacheDir: cache },
       });
-      const hasAims = door.name === "HMP over TCP" && !isMany;
+      const hasAims = connector.name === "HMP over TCP" && !isMany;
       rows.push(
-        row(`${door.name}, cold`, cold, hasAims ? "400 ms" : ""),
-        row(`${door.name}, cached`, cached, hasAims ? "100 ms" : ""),
+        row(`${connector.name}, cold`, cold, hasAims ? "400 ms" : ""),
+        row(`${connector.name}, cached`, cached, hasAims ? "100 ms" : ""),
       );
     }
   }
-  return { head: ["door", "processes", "time", "commands", "reads", "KiB", "aim"], rows };
+  return { head: ["connector", "processes", "time", "commands", "reads", "KiB", "aim"], rows };
 }
 
 function row(name: string, attach: Attach, aim: string): string[] {
@@ -50,16 +50,16 @@ function row(name: string, attach: Attach, aim: string): string[] {
 }
 
 /** The middle of some rounds; the first one warms up, and fills the cache, and is not counted. */
-async function measure(door: BenchDoor): Promise<Attach> {
+async function measure(connector: BenchConnector): Promise<Attach> {
   const rounds: Attach[] = [];
   for (let round = 0; round <= ROUNDS; round++) {
-    const one = await attach(door);
+    const one = await attach(connector);
     if (round > 0) rounds.push(one);
   }
   return { ...rounds.at(-1)!, takenMs: median(rounds.map(({ takenMs }) => takenMs)) };
 }
 
-async function attach({ endpoint, options }: BenchDoor): Promise<Attach> {
+async function attach({ endpoint, options }: BenchConnector): Promise<Attach> {
   let counted = { commands: 0, reads: 0, readBytes: 0 };
   let processes = 0;
   const takenMs = await timeMs(async () => {

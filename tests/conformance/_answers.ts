@@ -1,4 +1,4 @@
-/** What a guest says of itself through a door, in lines: two doors to one guest must say the same. */
+/** What a guest says of itself through a connector, in lines: two connectors to one guest must say the same. */
 import { assertEquals } from "@std/assert";
 import {
   mappingRecord,
@@ -11,7 +11,7 @@ import {
 } from "../../mod.ts";
 import { cachedSpace } from "./_compare.ts";
 
-/** Lines by what they are about. A door that does not hold a part leaves it out. */
+/** Lines by what they are about. A connector that does not hold a part leaves it out. */
 export type Answers = Readonly<Record<string, readonly string[]>>;
 
 /** The registers of every vCPU that decide on paging; of EFER what a dump holds, LMA. */
@@ -74,7 +74,7 @@ export async function mappingAnswers(session: Session, choice: TableChoice): Pro
   }
 }
 
-/** Requires that each part that a door tells is what the reference tells. Returns how many lines. */
+/** Requires that each part that a connector tells is what the reference tells. Returns how many lines. */
 export function compareAnswers(found: Answers, reference: Answers): number {
   let compared = 0;
   for (const [part, lines] of Object.entries(found)) {

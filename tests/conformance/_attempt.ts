@@ -1,6 +1,6 @@
 import { PagewalkError, type Session } from "../../mod.ts";
 
-/** What came of going in by a door and asking: the answer, or the error that it ended in. */
+/** What came of going in by a connector and asking: the answer, or the error that it ended in. */
 export type Outcome = { answer: string; error: null } | { answer: null; error: PagewalkError };
 
 /** Far longer than any timeout in these tests: what takes so long hangs. */

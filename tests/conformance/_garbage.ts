@@ -1,6 +1,6 @@
-import type { SocketDoor } from "./_socket_doors.ts";
+import type { SocketConnector } from "./_socket_connectors.ts";
 
-/** Bytes that no door's peer says at that moment, by what is wrong with them. */
+/** Bytes that no connector's peer says at that moment, by what is wrong with them. */
 export type Garbage = [name: string, bytes: Uint8Array];
 
 const encoder = new TextEncoder();
@@ -60,8 +60,8 @@ function packet(data: string): string {
   return `$${data}#${sum.toString(16).padStart(2, "0")}`;
 }
 
-/** What may come over a door by mistake. */
-export function garbageFor({ option }: SocketDoor): Garbage[] {
+/** What may come over a connector by mistake. */
+export function garbageFor({ option }: SocketConnector): Garbage[] {
   if (option === "monitor") return ANY;
   const own: Garbage[] = option === "qmp"
     ? QMP.map(([name, text]) => [name, encoder.encode(`${text}\r\n`)])

@@ -5,25 +5,25 @@ import { liveTest } from "../live.ts";
 import { askRegistersAndMemory, attempt, type Outcome } from "./_attempt.ts";
 import { FaultProxy } from "./_fault_proxy.ts";
 import {
-  type GuestBehindDoor,
+  type GuestBehindConnector,
   openAt,
-  SOCKET_DOORS,
-  type SocketDoor,
+  SOCKET_CONNECTORS,
+  type SocketConnector,
   startBehind,
-} from "./_socket_doors.ts";
+} from "./_socket_connectors.ts";
 
 const TIMEOUTS = { bannerTimeoutMs: 20_000, commandTimeoutMs: 20_000 };
 const EVENTS = 2000;
 const EVENT =
   '{"timestamp": {"seconds": 1, "microseconds": 2}, "event": "RTC_CHANGE", "data": {"offset": 1}}\r\n';
 
-for (const door of SOCKET_DOORS.filter(({ option }) => option === "qmp")) {
+for (const connector of SOCKET_CONNECTORS.filter(({ option }) => option === "qmp")) {
   liveTest(
-    `${door.name}: thousands of events between any two messages change nothing`,
+    `${connector.name}: thousands of events between any two messages change nothing`,
     async () => {
-      await using behind = await startBehind(door);
+      await using behind = await startBehind(connector);
       const { expected, outcomes } = await insertAtEachEnd(
-        door,
+        connector,
         behind,
         /\n/g,
         EVENT.repeat(EVENTS),
@@ -33,19 +33,24 @@ for (const door of SOCKET_DOORS.filter(({ option }) => option === "qmp")) {
   );
 }
 
-for (const door of SOCKET_DOORS.filter(({ option }) => option === "gdb")) {
-  liveTest(`${door.name}: a stop between any two packets changes nothing`, async () => {
-    await using behind = await startBehind(door);
+for (const connector of SOCKET_CONNECTORS.filter(({ option }) => option === "gdb")) {
+  liveTest(`${connector.name}: a stop between any two packets changes nothing`, async () => {
+    await using behind = await startBehind(connector);
     const stop = "$T05thread:01;#07";
-    const { expected, outcomes } = await insertAtEachEnd(door, behind, /#[0-9a-f]{2}/g, stop);
+    const { expected, outcomes } = await insertAtEachEnd(connector, behind, /#[0-9a-f]{2}/g, stop);
     for (const { answer, error } of outcomes) assertEquals(answer, expected, `${error}`);
   });
 
-  if (door.scheme === "unix") continue; // What follows is no matter of the socket.
-  liveTest(`${door.name}: a reply too many never makes a wrong answer`, async () => {
-    await using behind = await startBehind(door);
+  if (connector.scheme === "unix") continue; // What follows is no matter of the socket.
+  liveTest(`${connector.name}: a reply too many never makes a wrong answer`, async () => {
+    await using behind = await startBehind(connector);
     for (const packet of ["$OK#9a", "$#00", "$E01#a6", "$0011223344556677#70"]) {
-      const { expected, outcomes } = await insertAtEachEnd(door, behind, /#[0-9a-f]{2}/g, packet);
+      const { expected, outcomes } = await insertAtEachEnd(
+        connector,
+        behind,
+        /#[0-9a-f]{2}/g,
+        packet,
+      );
       for (const { answer } of outcomes) assert(answer === null || answer === expected, answer!);
       assert(outcomes.some(({ error }) => error !== null), `${packet} is never noticed`);
     }
@@ -53,9 +58,9 @@ for (const door of SOCKET_DOORS.filter(({ option }) => option === "gdb")) {
 }
 
 liveTest("QMP answers while the guest is stopped and let go, and keeps the events", async () => {
-  const door = SOCKET_DOORS.find(({ option }) => option === "qmp")!;
-  await using behind = await startBehind(door);
-  await using session = await openAt(door, behind.address, TIMEOUTS);
+  const connector = SOCKET_CONNECTORS.find(({ option }) => option === "qmp")!;
+  await using behind = await startBehind(connector);
+  await using session = await openAt(connector, behind.address, TIMEOUTS);
   assert(session.monitor instanceof QmpClient);
   const ending = new AbortController();
   const seen = (async () => {
@@ -84,14 +89,14 @@ liveTest("QMP answers while the guest is stopped and let go, and keeps the event
 
 /** Asks once for each end of a message in a whole session, with something inserted there. */
 async function insertAtEachEnd(
-  door: SocketDoor,
-  behind: GuestBehindDoor,
+  connector: SocketConnector,
+  behind: GuestBehindConnector,
   messageEnd: RegExp,
   inserted: string,
 ): Promise<{ expected: string; outcomes: Outcome[] }> {
   await using proxy = new FaultProxy(behind.address);
-  const open = () => openAt(door, proxy.address, TIMEOUTS);
-  const first = await attempt(open, askRegistersAndMemory, `${door.name}, undisturbed`);
+  const open = () => openAt(connector, proxy.address, TIMEOUTS);
+  const first = await attempt(open, askRegistersAndMemory, `${connector.name}, undisturbed`);
   assert(first.answer !== null, `${first.error}`);
   const decoder = new TextDecoder("latin1");
   const text = proxy.said.map((bytes) => decoder.decode(bytes)).join("");
@@ -102,7 +107,7 @@ async function insertAtEachEnd(
   const outcomes: Outcome[] = [];
   for (const afterBytes of ends) {
     const bytes = new TextEncoder().encode(inserted);
-    const at = `${door.name}, ${inserted.slice(0, 40)} after ${afterBytes} bytes`;
+    const at = `${connector.name}, ${inserted.slice(0, 40)} after ${afterBytes} bytes`;
     proxy.strike({ kind: "insert", afterBytes, bytes });
     outcomes.push(await attempt(open, askRegistersAndMemory, at));
     await behind.requireRunning(at);

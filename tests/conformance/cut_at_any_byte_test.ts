@@ -1,5 +1,5 @@
 /**
- * The connection to each door is cut after every byte that QEMU says: while it greets, while it answers,
+ * The connection to each connector is cut after every byte that QEMU says: while it greets, while it answers,
  * while it is left.
  */
 import { assert, assertEquals } from "@std/assert";
@@ -7,26 +7,26 @@ import { ConnectError, ConnectionLostError } from "../../mod.ts";
 import { liveTest } from "../live.ts";
 import { type Ask, askRegistersAndMemory, askStatus, attempt } from "./_attempt.ts";
 import { FaultProxy } from "./_fault_proxy.ts";
-import { openAt, SOCKET_DOORS, startBehind } from "./_socket_doors.ts";
+import { openAt, SOCKET_CONNECTORS, startBehind } from "./_socket_connectors.ts";
 
 /** So long that no cut may ever be noticed by them. */
 const TIMEOUTS = { bannerTimeoutMs: 20_000, commandTimeoutMs: 20_000 };
 
 /**
  * Every byte of the shortest session. Registers and memory make one of 12 to 23 KB, in which a prime
- * number of bytes lies between two cuts, as all of them would take minutes; each door begins elsewhere.
+ * number of bytes lies between two cuts, as all of them would take minutes; each connector begins elsewhere.
  */
 const SESSIONS: [name: string, ask: Ask, everyBytes: number][] = [
   ["a command", askStatus, 1],
   ["registers and memory", askRegistersAndMemory, 103],
 ];
 
-for (const [i, door] of SOCKET_DOORS.entries()) {
-  liveTest(`${door.name}, cut at any byte, ends in a typed error or the answer`, async () => {
-    await using behind = await startBehind(door);
+for (const [i, connector] of SOCKET_CONNECTORS.entries()) {
+  liveTest(`${connector.name}, cut at any byte, ends in a typed error or the answer`, async () => {
+    await using behind = await startBehind(connector);
     await using proxy = new FaultProxy(behind.address);
     for (const [name, ask, everyBytes] of SESSIONS) {
-      const open = () => openAt(door, proxy.address, TIMEOUTS);
+      const open = () => openAt(connector, proxy.address, TIMEOUTS);
       await attempt(open, ask, "a first session"); // It may meet what QEMU says once only.
       proxy.said = [];
       const { answer: expected } = await attempt(open, ask, "an undisturbed session");
@@ -35,7 +35,7 @@ for (const [i, door] of SOCKET_DOORS.entries()) {
       const seen = new Map<string, number>();
       const first = everyBytes === 1 ? 0 : i * 13;
       for (let afterBytes = first; afterBytes <= total; afterBytes += everyBytes) {
-        const at = `${door.name}, ${name}, cut after ${afterBytes} of ${total} bytes`;
+        const at = `${connector.name}, ${name}, cut after ${afterBytes} of ${total} bytes`;
         proxy.strike({ kind: "cut", afterBytes });
         const { answer, error } = await attempt(open, ask, at);
         if (error === null) assertEquals(answer, expected, at);
@@ -48,7 +48,7 @@ for (const [i, door] of SOCKET_DOORS.entries()) {
         await behind.requireRunning(at);
       }
       const counts = [...seen].map(([kind, count]) => `${count} ${kind}`).join(", ");
-      console.log(`  ${door.name}, ${name}, ${total} bytes: ${counts}`);
+      console.log(`  ${connector.name}, ${name}, ${total} bytes: ${counts}`);
     }
   });
 }

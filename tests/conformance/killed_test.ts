@@ -3,12 +3,12 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionLostError, MonitorError } from "../../mod.ts";
 import { liveTest } from "../live.ts";
 import { orHangs } from "./_attempt.ts";
-import { openAt, SOCKET_DOORS, startBehind } from "./_socket_doors.ts";
+import { openAt, SOCKET_CONNECTORS, startBehind } from "./_socket_connectors.ts";
 
-for (const door of SOCKET_DOORS) {
-  liveTest(`${door.name}: a QEMU that is killed ends what waits`, async () => {
-    await using behind = await startBehind(door);
-    await using session = await openAt(door, behind.address);
+for (const connector of SOCKET_CONNECTORS) {
+  liveTest(`${connector.name}: a QEMU that is killed ends what waits`, async () => {
+    await using behind = await startBehind(connector);
+    await using session = await openAt(connector, behind.address);
     const { process } = behind.guest;
     await session.registers(0);
     // Stopped first, so that none of them can have its reply before it is killed.
@@ -20,23 +20,23 @@ for (const door of SOCKET_DOORS) {
     ];
     const outcomes = Promise.allSettled(waiting);
     await process.kill();
-    for (const outcome of await orHangs(outcomes, door.name)) {
+    for (const outcome of await orHangs(outcomes, connector.name)) {
       assert(outcome.status === "rejected", "answered by a QEMU that was stopped");
       assert(outcome.reason instanceof ConnectionLostError, String(outcome.reason));
       assert(outcome.reason.message.includes("QEMU quit"), outcome.reason.message);
     }
     await assertRejects(() => session.registers(0), ConnectionLostError);
-    await orHangs(session.close(), door.name);
-    const error = await assertRejects(() => openAt(door, behind.address), MonitorError);
+    await orHangs(session.close(), connector.name);
+    const error = await assertRejects(() => openAt(connector, behind.address), MonitorError);
     assert(/refused|No socket/.test(error.message), error.message);
   });
 }
 
-for (const door of SOCKET_DOORS.filter(({ scheme }) => scheme === "unix")) {
-  liveTest(`a RAM file beside ${door.name} outlives a QEMU that is killed`, async () => {
-    await using behind = await startBehind(door);
+for (const connector of SOCKET_CONNECTORS.filter(({ scheme }) => scheme === "unix")) {
+  liveTest(`a RAM file beside ${connector.name} outlives a QEMU that is killed`, async () => {
+    await using behind = await startBehind(connector);
     const ram = [behind.guest.memoryFile!];
-    await using session = await openAt(door, behind.address, { ram });
+    await using session = await openAt(connector, behind.address, { ram });
     const { cr3 } = await session.registers(0);
     const before = await session.memory.read(cr3 & ~0xfffn, 4096);
     await behind.guest.process.kill();
@@ -44,6 +44,6 @@ for (const door of SOCKET_DOORS.filter(({ scheme }) => scheme === "unix")) {
     // Registers and ROM are asked of the monitor.
     await assertRejects(() => session.registers(0), ConnectionLostError);
     await assertRejects(() => session.memory.read(0xffff_0000n, 8), ConnectionLostError);
-    await orHangs(session.close(), door.name);
+    await orHangs(session.close(), connector.name);
   });
 }

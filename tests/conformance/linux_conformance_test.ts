@@ -1,16 +1,16 @@
-/** Every door to one Linux guest: the same processes, areas, symbols and entries. */
+/** Every connector to one Linux guest: the same processes, areas, symbols and entries. */
 import { assert, assertEquals } from "@std/assert";
 import { connectHmp, readStatus, type Session } from "../../mod.ts";
 import { labTest, startOpenLab } from "../lab/mod.ts";
 import { type Answers, compareAnswers, registerAnswers, tableAnswers } from "./_answers.ts";
-import { type Door, DOORS, type GuestDoors } from "./_doors.ts";
+import { type Connector, CONNECTORS, type GuestEndpoints } from "./_connectors.ts";
 import { linuxAnswers } from "./_linux_answers.ts";
 
 Deno.test(
-  await labTest("every door to a Linux guest gives the same", "pti", async (t) => {
+  await labTest("every connector to a Linux guest gives the same", "pti", async (t) => {
     await using open = await startOpenLab("pti");
     const { lab } = open;
-    const doors: GuestDoors = {
+    const connectors: GuestEndpoints = {
       ...open,
       hmpPort: lab.monitorPort,
       gdbPort: lab.gdbPort,
@@ -29,25 +29,25 @@ Deno.test(
     assert(lasting.size > 3);
     let reference: Answers | null = null;
     // libvirt has no way to a QEMU that it did not start; a bare guest of its own is among the others.
-    for (const door of DOORS.filter(({ needs }) => needs === undefined)) {
-      await t.step(door.name, async () => {
+    for (const connector of CONNECTORS.filter(({ needs }) => needs === undefined)) {
+      await t.step(connector.name, async () => {
         {
-          const ask = (session: Session) => askAll(session, door);
-          await using session = await door.open(doors, {}, ask);
+          const ask = (session: Session) => askAll(session, connector);
+          await using session = await connector.open(connectors, {}, ask);
           const answers = await ask(session);
           reference ??= answers;
           const lines = compareAnswers(answers, reference);
           assert(lines >= pages.length);
-          console.log(`Linux ${lab.build.release}, ${door.name}: ${lines} answers`);
+          console.log(`Linux ${lab.build.release}, ${connector.name}: ${lines} answers`);
         }
         await using monitor = await connectHmp(`${lab.monitorPort}`);
         assertEquals((await readStatus(monitor)).running, true, "the guest was left paused");
       });
     }
 
-    async function askAll(session: Session, door: Door): Promise<Answers> {
+    async function askAll(session: Session, connector: Connector): Promise<Answers> {
       const tables = await tableAnswers(session, { root }, pages);
-      if (door.holds === "memory") return { tables };
+      if (connector.holds === "memory") return { tables };
       // Which process a vCPU runs changes; how many there are does not.
       const vcpus = await registerAnswers(session);
       return {

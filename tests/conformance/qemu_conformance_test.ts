@@ -19,9 +19,9 @@ import {
   rightsAnswers,
   tableAnswers,
 } from "./_answers.ts";
-import { doorsOfBareGuest, OPEN_DOORS } from "./_bare_doors.ts";
+import { connectorsOfBareGuest, OPEN_CONNECTORS } from "./_bare_connectors.ts";
 import { compareRegisters, compareWithBuilder, compareWithQemu } from "./_compare.ts";
-import { type Door, DOORS } from "./_doors.ts";
+import { type Connector, CONNECTORS } from "./_connectors.ts";
 
 const GUESTS: [name: string, mode: BareGuestMode, options?: BareGuestOptions][] = [
   ["none", "none"],
@@ -33,68 +33,75 @@ const GUESTS: [name: string, mode: BareGuestMode, options?: BareGuestOptions][] 
 ];
 
 for (const [name, mode, options] of GUESTS) {
-  liveTest(`every door to the bare ${name} guest gives the same, and what QEMU says`, async (t) => {
-    await using libvirt = LIBVIRT ? await startLibvirt() : null;
-    await using running = await startBareGuest(mode, { ...options, ...OPEN_DOORS });
-    const { guest } = running;
-    await using cleanup = new AsyncDisposableStack();
-    const folder = await Deno.makeTempDir({ prefix: "pagewalk-conformance-" });
-    cleanup.defer(() => Deno.remove(folder, { recursive: true }));
-    const doors = doorsOfBareGuest(running, folder, cleanup);
-    // The QEMU that is installed goes with the libvirt that is installed; another release may not.
-    const hasDomains = libvirt !== null && (!qemuPath().includes("/") ||
-      await libvirtKnows(qemuPath()));
-    let reference: Answers | null = null;
-    for (const door of DOORS) {
-      // Without paging there are no tables in memory alone.
-      if (mode === "none" && door.holds === "memory") continue;
-      await t.step({
-        name: door.name,
-        ignore: door.needs === "libvirt" && !hasDomains,
-        async fn() {
-          {
-            const ask = (session: Session) => askAll(session, door, guest);
-            await using session = await door.open(doors, { physicalAddressBits: 40 }, ask);
-            const { answers, rows } = await ask(session);
-            reference ??= answers;
-            const lines = compareAnswers(answers, reference);
-            const qemu = `QEMU ${QEMU?.version}`;
-            console.log(
-              `${name}, ${qemu}, ${door.name}: ${lines} answers, ${rows} rows of info tlb`,
-            );
-          }
-          await using monitor = await connectHmp(`${running.monitorPort}`);
-          assertEquals((await readStatus(monitor)).running, true, "the guest was left paused");
-        },
-      });
-    }
-  });
+  liveTest(
+    `every connector to the bare ${name} guest gives the same, and what QEMU says`,
+    async (t) => {
+      await using libvirt = LIBVIRT ? await startLibvirt() : null;
+      await using running = await startBareGuest(mode, { ...options, ...OPEN_CONNECTORS });
+      const { guest } = running;
+      await using cleanup = new AsyncDisposableStack();
+      const folder = await Deno.makeTempDir({ prefix: "pagewalk-conformance-" });
+      cleanup.defer(() => Deno.remove(folder, { recursive: true }));
+      const connectors = connectorsOfBareGuest(running, folder, cleanup);
+      // The QEMU that is installed goes with the libvirt that is installed; another release may not.
+      const hasDomains = libvirt !== null && (!qemuPath().includes("/") ||
+        await libvirtKnows(qemuPath()));
+      let reference: Answers | null = null;
+      for (const connector of CONNECTORS) {
+        // Without paging there are no tables in memory alone.
+        if (mode === "none" && connector.holds === "memory") continue;
+        await t.step({
+          name: connector.name,
+          ignore: connector.needs === "libvirt" && !hasDomains,
+          async fn() {
+            {
+              const ask = (session: Session) => askAll(session, connector, guest);
+              await using session = await connector.open(
+                connectors,
+                { physicalAddressBits: 40 },
+                ask,
+              );
+              const { answers, rows } = await ask(session);
+              reference ??= answers;
+              const lines = compareAnswers(answers, reference);
+              const qemu = `QEMU ${QEMU?.version}`;
+              console.log(
+                `${name}, ${qemu}, ${connector.name}: ${lines} answers, ${rows} rows of info tlb`,
+              );
+            }
+            await using monitor = await connectHmp(`${running.monitorPort}`);
+            assertEquals((await readStatus(monitor)).running, true, "the guest was left paused");
+          },
+        });
+      }
+    },
+  );
 }
 
 /** Asks a session for everything; what has a monitor or registers is held against the guest's making. */
 async function askAll(
   session: Session,
-  door: Door,
+  connector: Connector,
   guest: BareGuest,
 ): Promise<{ answers: Answers; rows: number }> {
   const answers: Record<string, string[]> = {};
   let rows = 0;
-  if (door.holds !== "memory") answers.registers = await registerAnswers(session);
+  if (connector.holds !== "memory") answers.registers = await registerAnswers(session);
   for (const [cpu, vcpu] of guest.vcpus.entries()) {
     const addresses = addressesOf(vcpu);
     const { tables } = vcpu;
     const byRoot = tables === null ? { cpu } : { root: tables.root };
     answers[`tables of vCPU ${cpu}`] = await tableAnswers(session, byRoot, addresses);
-    if (door.holds === "memory") continue;
+    if (connector.holds === "memory") continue;
     answers[`rights of vCPU ${cpu}`] = await rightsAnswers(session, { cpu }, addresses);
     answers[`mappings of vCPU ${cpu}`] = await mappingAnswers(session, { cpu });
     if (tables) await compareWithBuilder(session, cpu, tables);
-    if (door.holds !== "monitor") continue;
+    if (connector.holds !== "monitor") continue;
     const compared = await compareWithQemu(session, cpu, tables);
     if (tables) assertEquals(compared.rows, tables.leaves().length);
     rows += compared.rows;
   }
-  if (door.holds === "monitor") await compareRegisters(session, guest.vcpus);
+  if (connector.holds === "monitor") await compareRegisters(session, guest.vcpus);
   return { answers, rows };
 }
 

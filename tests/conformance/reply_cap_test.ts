@@ -2,15 +2,15 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ReplyTooLargeError } from "../../mod.ts";
 import { liveTest } from "../live.ts";
-import { openAt, SOCKET_DOORS, startBehind } from "./_socket_doors.ts";
+import { openAt, SOCKET_CONNECTORS, startBehind } from "./_socket_connectors.ts";
 
 /** Less than the registers' 4 KB, more than the status. */
 const CAP_BYTES = 1000;
 
-for (const door of SOCKET_DOORS) {
-  liveTest(`${door.name}: a reply over the cap fails its own command only`, async () => {
-    await using behind = await startBehind(door);
-    await using session = await openAt(door, behind.address, { maxReplyBytes: CAP_BYTES });
+for (const connector of SOCKET_CONNECTORS) {
+  liveTest(`${connector.name}: a reply over the cap fails its own command only`, async () => {
+    await using behind = await startBehind(connector);
+    await using session = await openAt(connector, behind.address, { maxReplyBytes: CAP_BYTES });
     const { monitor } = session;
     const status = await monitor.command("info status");
     for (let i = 0; i < 3; i++) {

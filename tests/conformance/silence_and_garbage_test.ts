@@ -1,5 +1,5 @@
 /**
- * What a door's peer says stops, or turns into something else: while it greets and while it answers, at
+ * What a connector's peer says stops, or turns into something else: while it greets and while it answers, at
  * several places of both.
  */
 import { assert } from "@std/assert";
@@ -16,12 +16,12 @@ import { askRegistersAndMemory, attempt, type Outcome } from "./_attempt.ts";
 import { FaultProxy, type ProxyFault } from "./_fault_proxy.ts";
 import { garbageFor } from "./_garbage.ts";
 import {
-  type GuestBehindDoor,
+  type GuestBehindConnector,
   openAt,
-  SOCKET_DOORS,
-  type SocketDoor,
+  SOCKET_CONNECTORS,
+  type SocketConnector,
   startBehind,
-} from "./_socket_doors.ts";
+} from "./_socket_connectors.ts";
 
 /** Short, as each silence costs one; long enough that an undisturbed answer comes in time. */
 const SHORT = { bannerTimeoutMs: 250, commandTimeoutMs: 250 };
@@ -36,31 +36,37 @@ const PLACES = [
 const FEW = 2;
 
 liveTest(
-  "silence at any door ends in a typed error in time, and the guest runs on",
+  "silence at any connector ends in a typed error in time, and the guest runs on",
   () =>
-    atEveryDoor(async (door, strike) => {
+    atEveryConnector(async (connector, strike) => {
       for (const [during, places] of PLACES) {
         for (const afterBytes of places) {
           const error = await strike(during, { kind: "silence", afterBytes });
           const types = [NoBannerError, ReplyTimeoutError, WrongPeerError];
           const isTyped = types.some((type) => error instanceof type);
-          assert(isTyped, `${door.name}, ${during}, silence after ${afterBytes} bytes: ${error}`);
+          assert(
+            isTyped,
+            `${connector.name}, ${during}, silence after ${afterBytes} bytes: ${error}`,
+          );
         }
       }
     }),
 );
 
 liveTest(
-  "garbage at any door ends in a typed error in time, and the guest runs on",
+  "garbage at any connector ends in a typed error in time, and the guest runs on",
   () =>
-    atEveryDoor(async (door, strike) => {
+    atEveryConnector(async (connector, strike) => {
       for (const [during, places] of PLACES) {
-        for (const [i, [name, bytes]] of garbageFor(door).entries()) {
+        for (const [i, [name, bytes]] of garbageFor(connector).entries()) {
           for (let n = 0; n < FEW; n++) {
             const afterBytes = places[(i + n * 3) % places.length]!;
             const error = await strike(during, { kind: "instead", afterBytes, bytes });
             const isTyped = error instanceof MonitorError || error instanceof ReplyParseError;
-            assert(isTyped, `${door.name}, ${during}, ${name} after ${afterBytes} bytes: ${error}`);
+            assert(
+              isTyped,
+              `${connector.name}, ${during}, ${name} after ${afterBytes} bytes: ${error}`,
+            );
           }
         }
       }
@@ -70,29 +76,29 @@ liveTest(
 /** Lets a fault strike, and returns the error that it ends in. */
 type Strike = (during: "greeting" | "session", fault: ProxyFault) => Promise<Outcome["error"]>;
 
-/** At all doors at once, as most of the time is spent waiting. */
-async function atEveryDoor(
-  test: (door: SocketDoor, strike: Strike) => Promise<void>,
+/** At all connectors at once, as most of the time is spent waiting. */
+async function atEveryConnector(
+  test: (connector: SocketConnector, strike: Strike) => Promise<void>,
 ): Promise<void> {
-  await Promise.all(SOCKET_DOORS.map(async (door) => {
-    await using behind = await startBehind(door);
+  await Promise.all(SOCKET_CONNECTORS.map(async (connector) => {
+    await using behind = await startBehind(connector);
     await using proxy = new FaultProxy(behind.address);
-    await test(door, (during, fault) => strikeAt(door, behind, proxy, during, fault));
+    await test(connector, (during, fault) => strikeAt(connector, behind, proxy, during, fault));
   }));
 }
 
 async function strikeAt(
-  door: SocketDoor,
-  behind: GuestBehindDoor,
+  connector: SocketConnector,
+  behind: GuestBehindConnector,
   proxy: FaultProxy,
   during: "greeting" | "session",
   fault: ProxyFault,
 ): Promise<Outcome["error"]> {
-  const at = `${door.name}, ${during}, ${fault.kind} after ${fault.afterBytes} bytes`;
+  const at = `${connector.name}, ${during}, ${fault.kind} after ${fault.afterBytes} bytes`;
   const greets = during === "greeting";
   if (greets) proxy.strike(fault);
   const { error } = await attempt(
-    () => openAt(door, proxy.address, greets ? SHORT : PATIENT),
+    () => openAt(connector, proxy.address, greets ? SHORT : PATIENT),
     async (session: Session) => {
       if (!greets) proxy.strike(fault);
       return await askRegistersAndMemory(session);

@@ -4,7 +4,7 @@ import { connect, ConnectError, DumpFormatError, MemoryReadError } from "../../m
 import { readDump } from "../../src/connectors/dump/dump.ts";
 import { bufferBytes } from "../../src/connectors/dump/dump_bytes.ts";
 import { orHangs } from "../conformance/_attempt.ts";
-import { inFolder } from "./_door.ts";
+import { inFolder } from "./_same_walks.ts";
 import { buildCore, type CoreShape } from "./_elf_builder.ts";
 
 const PAGE = new Uint8Array(4096).fill(0xab);

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { connect, formatAddress } from "../../mod.ts";
 import { runExample } from "../examples/_run.ts";
 import { labTest, startLab } from "../lab/mod.ts";
-import { dumpGuest, inFolder } from "./_door.ts";
+import { dumpGuest, inFolder } from "./_same_walks.ts";
 
 Deno.test(
   await labTest(
@@ -32,9 +32,11 @@ Deno.test(
         await live.frozen(async () => {
           await dumpGuest(live, path);
           for (const [name, ...args] of scripts) {
-            const run = async (door: string, permissions: string[]) => {
-              const { code, stdout } = await runExample(name, [door, ...args], { permissions });
-              return { code, stdout: stdout.replaceAll(door, "DOOR") };
+            const run = async (connector: string, permissions: string[]) => {
+              const { code, stdout } = await runExample(name, [connector, ...args], {
+                permissions,
+              });
+              return { code, stdout: stdout.replaceAll(connector, "CONNECTOR") };
             };
             const onGuest = await run(`unix:${socket}`, ["-A"]);
             const onDump = await run(`dump:${path}`, [`--allow-read=${path}`]);

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { connect } from "../../mod.ts";
 import { labTest, startLab } from "../lab/mod.ts";
-import { compareDoors, dumpGuest, inFolder, onDump, registersOf } from "./_door.ts";
+import { compareConnectors, dumpGuest, inFolder, onDump, registersOf } from "./_same_walks.ts";
 
 for (const preset of ["4-level", "pae"] as const) {
   Deno.test(
@@ -24,7 +24,7 @@ for (const preset of ["4-level", "pae"] as const) {
               await onDump(path, {}, async (dump) => {
                 const openMs = performance.now() - started;
                 assertEquals(await registersOf(dump), await registersOf(live));
-                const compared = await compareDoors(live, dump, 20);
+                const compared = await compareConnectors(live, dump, 20);
                 const { root } = guest.target;
                 let high = 0;
                 for (const address of facts) {

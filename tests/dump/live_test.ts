@@ -10,7 +10,7 @@ import { startBareGuest } from "../../src/testing/mod.ts";
 import { compareWithBuilder } from "../conformance/_compare.ts";
 import { runExample } from "../examples/_run.ts";
 import { liveTest } from "../live.ts";
-import { compareDoors, dumpGuest, inFolder, onDump, registersOf } from "./_door.ts";
+import { compareConnectors, dumpGuest, inFolder, onDump, registersOf } from "./_same_walks.ts";
 
 const MODES = ["none", "32-bit", "pae", "4-level", "5-level"] as const;
 /** So that half of the RAM lies above 4 GiB. */
@@ -42,7 +42,7 @@ liveTest(
               }
               await assertRejects(() => dump.memory.read(0xfee00000n, 4), MemoryReadError);
               assertThrows(() => dump.monitor, NoMonitorError);
-              return await compareDoors(live, dump);
+              return await compareConnectors(live, dump);
             });
           });
           console.log(

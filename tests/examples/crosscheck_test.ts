@@ -1,11 +1,11 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { connect, formatAddress } from "../../mod.ts";
 import { fakeMonitor, simulatedGuest, startBareGuest } from "../../src/testing/mod.ts";
-import { dumpGuest, inFolder } from "../dump/_door.ts";
+import { dumpGuest, inFolder } from "../dump/_same_walks.ts";
 import { liveTest } from "../live.ts";
 import { netTo, runExample } from "./_run.ts";
 
-Deno.test("crosscheck.ts finds no difference between two doors to the same guest", async () => {
+Deno.test("crosscheck.ts finds no difference between two connectors to the same guest", async () => {
   const guest = simulatedGuest();
   await using monitor = fakeMonitor(guest);
   const permissions = netTo(monitor.port);

@@ -13,7 +13,7 @@ Deno.test("fleet.ts: one row a guest, bad ones among them, and the worst exit co
     faults: [{ fault: { kind: "silence" }, on: /registers/ }],
   });
   const closed = getAvailablePort();
-  const endpoints = [`${first.port}`, `${closed}`, "no such door", `${silent.port}`, "sim:"];
+  const endpoints = [`${first.port}`, `${closed}`, "no such connector", `${silent.port}`, "sim:"];
   const net = [first.port, closed, silent.port].map((port) => `127.0.0.1:${port}`).join(",");
   const run = (...args: string[]) =>
     runExample("fleet.ts", [...args, "--timeout", "300"], { permissions: [`--allow-net=${net}`] });

@@ -22,7 +22,7 @@ export { LabError, LabUnavailableError } from "./errors.ts";
 export { LabGuest, type LabGuestParts, type PageReference } from "./guest.ts";
 export type { LabFact, LabProcess, PagemapEntry, PteDump, TouchResult } from "./guest_lines.ts";
 export { LAB_KERNELS, type LabKernel } from "./kernels.ts";
-export { type OpenLab, startOpenLab } from "./open_doors.ts";
+export { type OpenLab, startOpenLab } from "./open_all.ts";
 export {
   LAB_FEATURES,
   LAB_PRESETS,

@@ -1,4 +1,4 @@
-/** What libvirt's door makes of a domain, its QEMU and libvirtd being stopped, killed and destroyed. */
+/** What the libvirt connector makes of a domain, its QEMU and libvirtd being stopped, killed and destroyed. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   connect,
@@ -15,7 +15,7 @@ import { canHavePrivateLibvirt, PrivateLibvirt } from "./_private_libvirt.ts";
 const COMMANDS = 40;
 
 Deno.test({
-  name: "a libvirt door ends in typed errors when its domain or libvirtd does",
+  name: "a libvirt connector ends in typed errors when its domain or libvirtd does",
   ignore: !canHavePrivateLibvirt,
   async fn(t) {
     await using libvirt = await PrivateLibvirt.start();

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { rowOf } from "./doors.ts";
+import { rowOf } from "./connectors.ts";
 import { parseJunit } from "./junit.ts";
 
-Deno.test("a report of deno test is read: passed, failed and skipped, and steps by their door", () => {
+Deno.test("a report of deno test is read: passed, failed and skipped, and steps by their connector", () => {
   const xml = `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="deno test" tests="4" failures="1" errors="0" time="0.1">
   <testsuite name="./tests/live.ts" tests="4">
@@ -11,9 +11,9 @@ Deno.test("a report of deno test is read: passed, failed and skipped, and steps 
     <testcase name="two" classname="./tests/live.ts" time="0.1"><failure message="x">y</failure></testcase>
     <testcase name="three" classname="./tests/live.ts"><skipped/></testcase>
     <testcase name="two &gt; its step" classname="./tests/live.ts" time="0.1"/>
-    <testcase name="every door to it &gt; gdbstub" classname="./tests/live.ts" time="0.1"/>
-    <testcase name="every door to it &gt; gdbstub &gt; deeper" classname="./tests/live.ts" time="0.1"/>
-    <testcase name="every door to it" classname="./tests/live.ts" time="0.1"/>
+    <testcase name="every connector to it &gt; gdbstub" classname="./tests/live.ts" time="0.1"/>
+    <testcase name="every connector to it &gt; gdbstub &gt; deeper" classname="./tests/live.ts" time="0.1"/>
+    <testcase name="every connector to it" classname="./tests/live.ts" time="0.1"/>
   </testsuite>
 </testsuites>`;
   const outcomes = parseJunit(xml, "tests/a_test.ts");
@@ -22,8 +22,8 @@ Deno.test("a report of deno test is read: passed, failed and skipped, and steps 
     ["two", undefined, "failed"],
     ["three", undefined, "skipped"],
     ["two", "its step", "passed"],
-    ["every door to it", "gdbstub", "passed"],
-    ["every door to it", undefined, "passed"],
+    ["every connector to it", "gdbstub", "passed"],
+    ["every connector to it", undefined, "passed"],
   ]);
   assertEquals(outcomes.map(rowOf), ["monitors", "monitors", "monitors", null, "gdbstub", null]);
 });

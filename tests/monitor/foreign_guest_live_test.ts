@@ -7,7 +7,7 @@ import {
   NotX86Error,
   parseEndpoint,
 } from "../../mod.ts";
-import { parseRegisters } from "../../src/monitor/parse/registers.ts";
+import { parseRegisters } from "../../src/monitor/commands/registers.ts";
 import { qemuAvailable, startQemu } from "../../src/testing/mod.ts";
 import { liveTest } from "../live.ts";
 

@@ -17,18 +17,18 @@ import { connectHmp } from "../../src/monitor/connect_hmp.ts";
 import { liveTest, QEMU } from "../live.ts";
 import { LiveQemu } from "./_qemu.ts";
 
-const DOORS = ["tcp", "telnet", "unix", "telnet seen on a tcp endpoint"] as const;
+const CONNECTORS = ["tcp", "telnet", "unix", "telnet seen on a tcp endpoint"] as const;
 
-function endpointOf(qemu: LiveQemu, door: typeof DOORS[number]): string {
-  return door === "telnet seen on a tcp endpoint"
+function endpointOf(qemu: LiveQemu, connector: typeof CONNECTORS[number]): string {
+  return connector === "telnet seen on a tcp endpoint"
     ? qemu.endpoints.telnet.replace("telnet:", "")
-    : qemu.endpoints[door];
+    : qemu.endpoints[connector];
 }
 
-for (const door of DOORS) {
-  liveTest(`QEMU over ${door}: every command, and memory as it was loaded`, async () => {
+for (const connector of CONNECTORS) {
+  liveTest(`QEMU over ${connector}: every command, and memory as it was loaded`, async () => {
     await using qemu = await LiveQemu.start();
-    await using monitor = await connectHmp(endpointOf(qemu, door));
+    await using monitor = await connectHmp(endpointOf(qemu, connector));
     assertEquals(monitor.qemuVersion, QEMU?.version);
     assertEquals((await readStatus(monitor)).running, false);
     assertEquals((await readRegisters(monitor)).rip, 0xfff0n);
@@ -57,10 +57,10 @@ for (const door of DOORS) {
   });
 
   liveTest(
-    `QEMU over ${door}: overlapping, aborted and late callers get their own replies`,
+    `QEMU over ${connector}: overlapping, aborted and late callers get their own replies`,
     async () => {
       await using qemu = await LiveQemu.start();
-      await using monitor = await connectHmp(endpointOf(qemu, door));
+      await using monitor = await connectHmp(endpointOf(qemu, connector));
       const reads = Array.from({ length: 64 }, (_, i) => {
         const controller = new AbortController();
         const at = LiveQemu.blockAddress + BigInt(i * 1000);

@@ -3,7 +3,7 @@ import { ReplyParseError } from "../../src/monitor/errors.ts";
 import { parseCpus } from "../../src/monitor/parse/cpus.ts";
 import { parseGva2gpa } from "../../src/monitor/parse/gva2gpa.ts";
 import { parseMemoryMap } from "../../src/monitor/parse/memory_map.ts";
-import { parseRegisters } from "../../src/monitor/parse/registers.ts";
+import { parseRegisters } from "../../src/monitor/commands/registers.ts";
 import { parseStatus } from "../../src/monitor/parse/status.ts";
 import { parseTlb } from "../../src/monitor/parse/tlb.ts";
 import { parseBanner, parseVersion } from "../../src/monitor/parse/version.ts";

@@ -7,22 +7,22 @@ import { liveTest } from "../live.ts";
 import { LiveQemu } from "../monitor/_qemu.ts";
 import { nestedGuest, type RunningRom, smmGuest } from "./_own_roms.ts";
 
-const doorsOf = ({ monitorPort, qmpPort, gdbPort }: RunningRom) => [
+const connectorsOf = ({ monitorPort, qmpPort, gdbPort }: RunningRom) => [
   `${monitorPort}`,
   `qmp:${qmpPort}`,
   `gdb:127.0.0.1:${gdbPort}`,
 ];
 
 liveTest(
-  "in reset, by every door: no verdict, no listing, and a root only with its mode",
+  "in reset, by every connector: no verdict, no listing, and a root only with its mode",
   async () => {
     await using qemu = await LiveQemu.start();
     const { tcp, qmp, gdb, unix } = qemu.endpoints;
-    for (const door of [tcp, unix, `qmp:${qmp}`, `gdb:${gdb}`]) {
-      await using guest = await connect(door);
+    for (const connector of [tcp, unix, `qmp:${qmp}`, `gdb:${gdb}`]) {
+      await using guest = await connect(connector);
       for (const expectation of [{ user: false }, { user: true }, { present: false }]) {
         const { verdict, reason } = await guest.verify(0x1000, expectation);
-        assertEquals(verdict, "inconclusive", door);
+        assertEquals(verdict, "inconclusive", connector);
         assertMatch(
           reason,
           /^paging is off on vCPU 0 \(CR0\.PG=0\); no vCPU runs on page tables yet/,
@@ -79,40 +79,43 @@ for (
   });
 }
 
-liveTest("in SMM, by every door: no verdict, and the reason", async () => {
+liveTest("in SMM, by every connector: no verdict, and the reason", async () => {
   await using qemu = await smmGuest();
-  for (const door of doorsOf(qemu)) {
-    await using guest = await connect(door);
+  for (const connector of connectorsOf(qemu)) {
+    await using guest = await connect(connector);
     await until(async () => (await guest.registers(1)).smm === true);
     const { verdict, reason } = await guest.verify(0x8000, { present: false }, { cpu: 1 });
     assertEquals(verdict, "inconclusive");
-    assertMatch(reason, /^vCPU 1 is in system-management mode \(SMM=1\)/, door);
-  }
-});
-
-liveTest("in a nested guest, by every door: no verdict, and another vCPU is named", async () => {
-  await using qemu = await nestedGuest();
-  for (const door of doorsOf(qemu)) {
-    await using guest = await connect(door);
-    await until(async () => (await guest.registers(0)).cr3 === 0x1000n);
-    // 0x5000 is mapped in the nested guest, and the guest has other tables.
-    for (const expectation of [{ user: true }, { present: false }]) {
-      const { verdict, reason } = await guest.verify(0x5000, expectation);
-      assertEquals(verdict, "inconclusive", door);
-      assertMatch(reason, /^vCPU 0 seems to be inside a nested guest .* choose a vCPU .*: 1$/);
-    }
-    const { sharedVa } = qemu.guest.pages;
-    const other = await guest.verify(sharedVa, { user: true }, { cpu: 1 });
-    assertEquals([other.verdict, other.walk.root], ["pass", qemu.guest.vcpus[1]!.registers.cr3]);
-    const named = { root: qemu.guest.vcpus[0]!.registers.cr3 };
-    assertEquals((await guest.verify(sharedVa, { user: true }, named)).verdict, "pass");
-    const sampled = await guest.verify(sharedVa, { user: true }, { sampleMs: 100 });
-    assertEquals([sampled.verdict, sampled.walk.source.kind], ["pass", "sample"]);
+    assertMatch(reason, /^vCPU 1 is in system-management mode \(SMM=1\)/, connector);
   }
 });
 
 liveTest(
-  "MAXPHYADDR is the machine's, by every door, and decides on a page beyond it",
+  "in a nested guest, by every connector: no verdict, and another vCPU is named",
+  async () => {
+    await using qemu = await nestedGuest();
+    for (const connector of connectorsOf(qemu)) {
+      await using guest = await connect(connector);
+      await until(async () => (await guest.registers(0)).cr3 === 0x1000n);
+      // 0x5000 is mapped in the nested guest, and the guest has other tables.
+      for (const expectation of [{ user: true }, { present: false }]) {
+        const { verdict, reason } = await guest.verify(0x5000, expectation);
+        assertEquals(verdict, "inconclusive", connector);
+        assertMatch(reason, /^vCPU 0 seems to be inside a nested guest .* choose a vCPU .*: 1$/);
+      }
+      const { sharedVa } = qemu.guest.pages;
+      const other = await guest.verify(sharedVa, { user: true }, { cpu: 1 });
+      assertEquals([other.verdict, other.walk.root], ["pass", qemu.guest.vcpus[1]!.registers.cr3]);
+      const named = { root: qemu.guest.vcpus[0]!.registers.cr3 };
+      assertEquals((await guest.verify(sharedVa, { user: true }, named)).verdict, "pass");
+      const sampled = await guest.verify(sharedVa, { user: true }, { sampleMs: 100 });
+      assertEquals([sampled.verdict, sampled.walk.source.kind], ["pass", "sample"]);
+    }
+  },
+);
+
+liveTest(
+  "MAXPHYADDR is the machine's, by every connector, and decides on a page beyond it",
   async () => {
     await using running = await startBareGuest("4-level", {
       broken: true,
@@ -121,13 +124,13 @@ liveTest(
       extraArgs: ["-cpu", "max,phys-bits=45"],
     });
     const [, , reserved] = running.guest.broken; // Bit 51 of a small page.
-    const doors = [
+    const connectors = [
       running.monitorPort,
       `qmp:${running.qmpPort}`,
       `gdb:127.0.0.1:${running.gdbPort}`,
     ];
-    for (const door of doors) {
-      await using guest = await connect(door);
+    for (const connector of connectors) {
+      await using guest = await connect(connector);
       assertEquals(await guest.physicalAddressBits(), 45);
       const { verdict, walk } = await guest.verify(reserved!, { user: true });
       assertEquals([verdict, walk.outcome], ["inconclusive", "reservedBits"]);

@@ -5,7 +5,7 @@
 import { formatAddress } from "../../mod.ts";
 import { qemuAvailable, startBareGuest } from "../../src/testing/mod.ts";
 import type { BenchRow } from "../bench/_measure.ts";
-import { doorsBench } from "../bench/doors_bench.ts";
+import { connectorsBench } from "../bench/connectors_bench.ts";
 import { linuxBench } from "../bench/linux_bench.ts";
 import { mappingsBench } from "../bench/mappings_bench.ts";
 import { monitorBench } from "../bench/monitor_bench.ts";
@@ -34,8 +34,10 @@ print("A range", await rangeBench());
 print("A whole address space", await mappingsBench());
 console.log("A Linux guest's processes, from connecting to the list");
 printTable(await linuxBench());
-console.log("\nThe doors of one Linux guest: a walk and a listing; ratio: to the slowest listing");
-printTable(await doorsBench());
+console.log(
+  "\nThe connectors of one Linux guest: a walk and a listing; ratio: to the slowest listing",
+);
+printTable(await connectorsBench());
 
 function print(title: string, rows: readonly BenchRow[]): void {
   console.log(title);

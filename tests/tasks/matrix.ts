@@ -1,11 +1,11 @@
 /**
  * `deno task test:matrix`: runs the live tests on each release of QEMU that pagewalk is held against,
- * and prints what passed by release and door, then what passed of the other live tests. The releases are fetched once, about 170 MB each. Not
+ * and prints what passed by release and connector, then what passed of the other live tests. The releases are fetched once, about 170 MB each. Not
  * part of CI. Arguments are releases: `deno task test:matrix 5.2 11.1`.
  */
 import { qemuAvailable } from "../../src/testing/mod.ts";
 import { LabError } from "../lab/mod.ts";
-import { rowOf, ROWS } from "../matrix/doors.ts";
+import { rowOf, ROWS } from "../matrix/connectors.ts";
 import { parseJunit, type TestOutcome } from "../matrix/junit.ts";
 import { QEMU_RELEASES, qemuOf, type QemuRelease } from "../matrix/qemu_releases.ts";
 

@@ -16,8 +16,8 @@ export const TOOLS: readonly Tool[] = [
   },
   { program: "chromium", package: "chromium", neededFor: "the HTML report in a browser" },
   { program: "script", package: "bsdutils", neededFor: "the REPL in a pseudo-terminal" },
-  { program: "virsh", package: "libvirt-clients", neededFor: "the libvirt door" },
-  { program: "libvirtd", package: "libvirt-daemon-system", neededFor: "the libvirt door" },
+  { program: "virsh", package: "libvirt-clients", neededFor: "the libvirt connector" },
+  { program: "libvirtd", package: "libvirt-daemon-system", neededFor: "the libvirt connector" },
   { program: "make", package: "make", neededFor: "the lab guest's module" },
 ];
 

@@ -1,39 +1,99 @@
 /**
- * `deno task test`: has what the tests need, runs them all, and ends with one line that counts them.
- * Arguments are passed on to `deno test`, so that one file can be run alone.
+ * `deno task test`: has what the tests need, runs them all, several processes at once, and ends with one
+ * line that counts them. `deno task test FILTER` runs part of them: a file or folder, part of a test
+ * file's path, or part of a test's name. `PAGEWALK_TEST_JOBS` says how many processes run at once.
  */
 import { install, missingPackages } from "./packages.ts";
+import type { UnitResult } from "./run_unit.ts";
+import { chooseTests, type TestChoice } from "./test_choice.ts";
+import { runInLanes } from "./test_lanes.ts";
 
+const CI = Deno.env.get("CI") === "true";
+const choice = choose();
 const missing = await install(missingPackages());
 if (missing.length > 0) {
   console.log(`Without ${missing.join(" ")} the tests that need them are skipped.`);
-  if (Deno.env.get("CI") === "true") {
-    console.error("With CI=true nothing may be skipped for a missing package.");
-    Deno.exit(1);
+  if (CI) fail("With CI=true nothing may be skipped for a missing package.");
+}
+if (choice.said !== null) console.log(`Running:\n${choice.said}`);
+
+const results: UnitResult[] = [];
+const wholeOutput = choice.said !== null;
+for await (const result of runInLanes(choice.units, jobs())) {
+  results.push(result);
+  report(result);
+}
+
+const sum = (of: (result: UnitResult) => number) =>
+  results.reduce((total, result) => total + of(result), 0);
+const failed = sum((result) => result.failed);
+const skipped = sum((result) => result.skipped);
+if (failed > 0) {
+  console.log("\nFailed; what they said stands above:");
+  for (const { unit, failedNames } of results) {
+    for (const name of failedNames) console.log(`  ${unit.name}: ${name}`);
+  }
+}
+const none = choice.said !== null &&
+  results.every(({ passed, failed, skipped, unit }) =>
+    passed + failed + skipped === 0 && unit.args[0] === "test"
+  );
+if (none) fail("No test has that in its name.");
+if (CI && skipped > 0) console.log("\nWith CI=true nothing may be skipped.");
+const summary = `${sum((result) => result.passed)} passed, ${failed} failed`;
+console.log(`\n${skipped > 0 ? `${summary}, ${skipped} skipped` : summary}`);
+Deno.exit(failed > 0 || (CI && skipped > 0) ? 1 : 0);
+
+function choose(): TestChoice {
+  try {
+    return chooseTests(Deno.args, {
+      files: testFiles("tests").sort(),
+      exists: (path) => statOf(path) !== null,
+      text: (file) => Deno.readTextFileSync(file),
+    });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    fail(error.message);
   }
 }
 
-const ALL = ["--doc", "mod.ts", "repl.ts", "src", "tests", "README.md"];
-const targets = Deno.args.length > 0 ? Deno.args : ALL;
-const child = new Deno.Command(Deno.execPath(), {
-  args: ["test", "--no-prompt", "--allow-all", "--trace-leaks", ...targets],
-  stdout: "piped",
-}).spawn();
-
-let tail = "";
-const decoder = new TextDecoder();
-for await (const chunk of child.stdout) {
-  await Deno.stdout.write(chunk);
-  tail = (tail + decoder.decode(chunk, { stream: true })).slice(-4096);
+function testFiles(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) => {
+    const path = `${folder}/${name}`;
+    return isDirectory ? testFiles(path) : name.endsWith("_test.ts") ? [path] : [];
+  });
 }
-const { code } = await child.status;
 
-// Deno's own last line: "ok | 123 passed (4 steps) | 0 failed | 2 ignored (10s)".
-// deno-lint-ignore no-control-regex
-const plain = tail.replaceAll(/\x1b\[[0-9;]*m/g, "");
-const count = (word: string) =>
-  Number(plain.match(new RegExp(`(\\d+) ${word}\\b(?![^]*\\d+ ${word}\\b)`))?.[1] ?? 0);
-const skipped = count("ignored");
-const summary = `${count("passed")} passed, ${count("failed")} failed`;
-console.log(skipped > 0 ? `${summary}, ${skipped} skipped` : summary);
-Deno.exit(code);
+function statOf(path: string): Deno.FileInfo | null {
+  try {
+    return Deno.statSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+/** Guests wait much of their time, so there may be one process more than processors. */
+function jobs(): number {
+  const text = Deno.env.get("PAGEWALK_TEST_JOBS");
+  if (text === undefined) return Math.min(navigator.hardwareConcurrency + 1, 6);
+  if (!/^[1-9]\d?$/.test(text)) fail(`PAGEWALK_TEST_JOBS is no number of processes: ${text}`);
+  return Number(text);
+}
+
+/** One line for tests that pass, with those that were skipped; all that was said by others. */
+function report({ unit, passed, failed, skippedNames, output, tookMs }: UnitResult): void {
+  const took = `${(tookMs / 1000).toFixed(1)} s`;
+  if (failed > 0 || wholeOutput) {
+    console.log(`\n── ${unit.name}`);
+    console.log(output.trimEnd());
+  }
+  const count = failed > 0 ? `${passed} passed, ${failed} FAILED` : `${passed} passed`;
+  console.log(`${failed > 0 ? "FAILED" : "ok"}  ${unit.name}: ${count} (${took})`);
+  for (const name of skippedNames) console.log(`    skipped: ${name}`);
+}
+
+function fail(message: string): never {
+  console.error(message);
+  Deno.exit(1);
+}

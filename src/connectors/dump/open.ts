@@ -1,3 +1,4 @@
+import { REGISTER_FORMATS } from "../../arch/architectures.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { GuestSource } from "../guest_source.ts";
 import { type Dump, openDump, type OpenDumpOptions } from "./dump.ts";
@@ -31,7 +32,7 @@ export async function openDumpSource(
 }
 
 function noticeOf({ paging }: Dump): string {
-  const efer = "a dump does not hold EFER: NX is taken to be on";
-  if (!paging) return efer;
-  return `${efer}; it was taken with -p, so memory that no vCPU maps may be missing, page tables too`;
+  const [{ dumpNotice }] = REGISTER_FORMATS;
+  if (!paging) return dumpNotice;
+  return `${dumpNotice}; it was taken with -p, so memory that no vCPU maps may be missing, page tables too`;
 }

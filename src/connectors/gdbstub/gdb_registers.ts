@@ -1,4 +1,6 @@
+import type { StubRegister } from "../../arch/architecture.ts";
 import type { CpuSource } from "../../arch/cpu_source.ts";
+import { REGISTER_FORMATS } from "../../arch/architectures.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import { MonitorError, NoSuchCpuError } from "../../monitor/errors.ts";
 import type { GdbConnection } from "./gdb_connection.ts";
@@ -54,43 +56,31 @@ export class GdbRegisters implements CpuSource {
   }
 
   async #read({ cpu, id }: Thread, printed: () => Promise<CpuRegisters[]>): Promise<CpuRegisters> {
+    const [{ stub }] = REGISTER_FORMATS;
     const numbers = await this.#registerNumbers().catch(async (error) => {
       await printed(); // Where there is another reason, the monitor tells it.
       throw error;
     });
     // A stub of another architecture: the monitor tells which.
-    if (!numbers.has("rip") && !numbers.has("eip")) await printed();
+    if (!stub.wanted[0]!.some((name) => numbers.has(name))) await printed();
     // Queued in one go, so that another vCPU's requests come before or after all of them.
     const selected = this.#connection.request(`Hg${id}`);
-    const value = (...names: string[]) => this.#register(numbers, names);
-    const values = [
-      value("rip", "eip"),
-      value("eflags"),
-      value("cs"),
-      value("cr0"),
-      value("cr2"),
-      value("cr3"),
-      value("cr4"),
-      value("efer"),
-    ];
-    const [all, answer, rip, rflags, cs, cr0, cr2, cr3, cr4, efer] = await Promise.all([
+    const values = stub.wanted.map((names) => this.#register(numbers, names));
+    const [all, answer, found] = await Promise.all([
       printed(),
       selected,
-      ...values,
-    ]) as [CpuRegisters[], string, ...bigint[]];
+      Promise.all(values),
+    ]);
     if (answer !== "OK") throw this.#unexpected(`Hg${id}`, answer);
-    // The CPL is the RPL of CS in protected mode (Intel SDM vol. 3, 5.5); in real mode it is 0.
-    const cpl = cr0! & 1n ? Number(cs! & 3n) : 0;
     const told = all.find((registers) => registers.cpu === cpu);
     if (told === undefined) throw this.#unexpected("info registers -a", `no vCPU ${cpu}`);
-    return {
-      ...told,
-      ...{ cpu, rip: rip!, rflags: rflags!, cpl },
-      ...{ cr0: cr0!, cr2: cr2!, cr3: cr3!, cr4: cr4!, efer: efer! },
-    };
+    return { ...stub.combine(found, told), cpu };
   }
 
-  async #register(numbers: ReadonlyMap<string, number>, names: string[]): Promise<bigint> {
+  async #register(
+    numbers: ReadonlyMap<string, number>,
+    names: StubRegister,
+  ): Promise<bigint> {
     const number = names.map((name) => numbers.get(name)).find((found) => found !== undefined);
     if (number === undefined) {
       const { endpoint } = this.#connection;

@@ -1,8 +1,10 @@
+import { DamagedRegistersError, type PrintedRegisters } from "../../arch/architecture.ts";
+import { REGISTER_FORMATS } from "../../arch/architectures.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
-import { NoSuchCpuError } from "../errors.ts";
+import { NoSuchCpuError, NotX86Error, ReplyParseError } from "../errors.ts";
 import type { CommandOptions, Monitor } from "../monitor.ts";
 import { parseCpus } from "../parse/cpus.ts";
-import { parseRegisters } from "../parse/registers.ts";
+import { foreignArchitecture } from "../parse/foreign_registers.ts";
 
 /** How one vCPU's registers are read; without `cpu`, those of the monitor's current one. */
 export type ReadRegistersOptions = CommandOptions;
@@ -19,8 +21,8 @@ export type ReadRegistersOptions = CommandOptions;
  * import { assertEquals } from "@std/assert";
  *
  * await using guest = await connect("sim:");
- * const { cpu, cr0 } = await readRegisters(guest.monitor, { cpu: 0 });
- * assertEquals([cpu, cr0 >> 31n], [0, 1n]); // Paging is on.
+ * const { cpu, halted } = await readRegisters(guest.monitor, { cpu: 0 });
+ * assertEquals([cpu, halted], [0, false]);
  * ```
  */
 export async function readRegisters(
@@ -39,7 +41,7 @@ export async function readRegisters(
 
 /**
  * Reads the registers of all vCPUs, taken in one command: while the guest runs they differ by
- * microseconds only. A vCPU that was never started shows CR3 as 0.
+ * microseconds only. A vCPU that was never started has no root.
  *
  * @throws {MonitorError} if the command fails
  *
@@ -81,6 +83,26 @@ export async function readCurrentCpu(
 ): Promise<number> {
   const cpus = parseCpus(await monitor.command("info cpus", options));
   return cpus.find((row) => row.current)?.cpu ?? 0;
+}
+
+/**
+ * Reads what `info registers` or `info registers -a` prints.
+ *
+ * @throws {NotX86Error} if they are of an architecture that is not known
+ * @throws {ReplyParseError} if a register is missing
+ */
+export function parseRegisters(reply: string): PrintedRegisters[] {
+  const formats = REGISTER_FORMATS.find((each) => each.recognizes(reply));
+  if (formats === undefined) {
+    const foreign = foreignArchitecture(reply);
+    if (foreign !== undefined) throw new NotX86Error(foreign);
+  }
+  try {
+    return (formats ?? REGISTER_FORMATS[0]).printed(reply);
+  } catch (error) {
+    if (!(error instanceof DamagedRegistersError)) throw error;
+    throw new ReplyParseError("info registers", error.text, error.missing, { cause: error });
+  }
 }
 
 function noSuchCpu(monitor: Monitor, cpu: number, all: CpuRegisters[]): never {

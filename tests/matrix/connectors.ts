@@ -1,4 +1,4 @@
-import { DOORS } from "../conformance/_doors.ts";
+import { CONNECTORS } from "../conformance/_connectors.ts";
 import type { TestOutcome } from "./junit.ts";
 
 /** What the other live tests are about, by their file and name; the first that fits. */
@@ -13,17 +13,19 @@ const AREAS: readonly [area: string, pattern: RegExp][] = [
 ];
 
 /**
- * The row that a test is counted in: a door of the conformance suite has its own, where each guest is a
+ * The row that a test is counted in: a connector of the conformance suite has its own, where each guest is a
  * step; null for a test that is nothing but its steps.
  */
 export function rowOf({ file, name, step }: TestOutcome): string | null {
-  if (step !== undefined) return DOORS.find((door) => door.name === step)?.name ?? null;
-  if (/^every door to/.test(name)) return null;
+  if (step !== undefined) {
+    return CONNECTORS.find((connector) => connector.name === step)?.name ?? null;
+  }
+  if (/^every connector to/.test(name)) return null;
   return AREAS.find(([, pattern]) => pattern.test(`${file} ${name}`))![0];
 }
 
 /** All rows, in the order of the table. */
 export const ROWS: readonly string[] = [
-  ...DOORS.map(({ name }) => name),
+  ...CONNECTORS.map(({ name }) => name),
   ...AREAS.map(([area]) => area).reverse(),
 ];

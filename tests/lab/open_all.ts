@@ -18,7 +18,7 @@ export interface OpenLab extends AsyncDisposable {
   ramFile: string;
 }
 
-/** Starts a guest with all its doors open, besides the two that every one has. */
+/** Starts a guest with all its connectors open, besides the two that every one has. */
 export async function startOpenLab(preset: LabPreset | LabPresetName): Promise<OpenLab> {
   const [telnetPort, qmpPort] = [getAvailablePort(), getAvailablePort()];
   const lab = await startLab(preset, {

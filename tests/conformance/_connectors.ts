@@ -1,8 +1,8 @@
 import { connect, type ConnectOptions, type PagingModeName, type Session } from "../../mod.ts";
-import { dumpGuest } from "../dump/_door.ts";
+import { dumpGuest } from "../dump/_same_walks.ts";
 
-/** Where the doors to one running guest are. */
-export interface GuestDoors {
+/** Where the connectors to one running guest are. */
+export interface GuestEndpoints {
   /** A human monitor's TCP port. */
   hmpPort: number;
   /** The same by telnet. */
@@ -25,11 +25,11 @@ export interface GuestDoors {
   domain(): Promise<string>;
 }
 
-/** What a session is asked; some doors must be asked before they can answer. */
+/** What a session is asked; some connectors must be asked before they can answer. */
 export type Ask = (session: Session) => Promise<unknown>;
 
 /** A way into a guest. */
-export interface Door {
+export interface Connector {
   /** What it is called, in the matrix too. */
   readonly name: string;
   /** What it takes that not every machine has. */
@@ -37,10 +37,10 @@ export interface Door {
   /** What it holds: a monitor besides registers and memory, or no monitor, or memory alone. */
   readonly holds: "monitor" | "registers" | "memory";
   /** Opens it. */
-  open(guest: GuestDoors, options: ConnectOptions, ask: Ask): Promise<Session>;
+  open(guest: GuestEndpoints, options: ConnectOptions, ask: Ask): Promise<Session>;
 }
 
-const live: [name: string, endpoint: (guest: GuestDoors) => string][] = [
+const live: [name: string, endpoint: (guest: GuestEndpoints) => string][] = [
   ["HMP over TCP", (guest) => `${guest.hmpPort}`],
   ["HMP over telnet", (guest) => `telnet:127.0.0.1:${guest.telnetPort}`],
   ["HMP on a Unix socket", (guest) => `unix:${guest.hmpSocket}`],
@@ -55,14 +55,14 @@ const withRam: typeof live = [
   ["RAM file beside the gdbstub", (guest) => `gdb:${guest.gdbPort}`],
 ];
 
-/** Every door, in the order of the matrix. A further kind is one more row here. */
-export const DOORS: readonly Door[] = [
-  ...live.map(([name, endpoint]): Door => ({
+/** Every connector, in the order of the matrix. A further kind is one more row here. */
+export const CONNECTORS: readonly Connector[] = [
+  ...live.map(([name, endpoint]): Connector => ({
     name,
     holds: "monitor",
     open: (guest, options) => connect(endpoint(guest), options),
   })),
-  ...withRam.map(([name, endpoint]): Door => ({
+  ...withRam.map(([name, endpoint]): Connector => ({
     name,
     holds: "monitor",
     open: (guest, options) => connect(endpoint(guest), { ...options, ram: [guest.ramFile] }),
@@ -77,11 +77,11 @@ export const DOORS: readonly Door[] = [
   { name: "recording replayed", holds: "monitor", open: openReplay },
 ];
 
-async function openDomain(guest: GuestDoors, options: ConnectOptions): Promise<Session> {
+async function openDomain(guest: GuestEndpoints, options: ConnectOptions): Promise<Session> {
   return await connect(`libvirt:///system/${await guest.domain()}`, options);
 }
 
-async function openElf(guest: GuestDoors, options: ConnectOptions): Promise<Session> {
+async function openElf(guest: GuestEndpoints, options: ConnectOptions): Promise<Session> {
   const path = `${guest.folder}/core`;
   {
     await using live = await connect(guest.hmpPort);
@@ -90,7 +90,11 @@ async function openElf(guest: GuestDoors, options: ConnectOptions): Promise<Sess
   return await connect(`dump:${path}`, options);
 }
 
-async function openReplay(guest: GuestDoors, options: ConnectOptions, ask: Ask): Promise<Session> {
+async function openReplay(
+  guest: GuestEndpoints,
+  options: ConnectOptions,
+  ask: Ask,
+): Promise<Session> {
   const path = `${guest.folder}/recording.jsonl`;
   {
     await using live = await connect(guest.hmpPort, { ...options, record: path });

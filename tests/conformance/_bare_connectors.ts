@@ -1,9 +1,9 @@
 import type { RunningBareGuest, StartBareGuestOptions } from "../../src/testing/mod.ts";
 import { startDomain } from "../libvirt/_domain.ts";
-import type { GuestDoors } from "./_doors.ts";
+import type { GuestEndpoints } from "./_connectors.ts";
 
-/** What to start a bare guest with, so that each of its doors is open. */
-export const OPEN_DOORS: StartBareGuestOptions = {
+/** What to start a bare guest with, so that each of its connectors is open. */
+export const OPEN_CONNECTORS: StartBareGuestOptions = {
   monitorSocket: true,
   telnet: true,
   qmp: true,
@@ -13,14 +13,14 @@ export const OPEN_DOORS: StartBareGuestOptions = {
 };
 
 /**
- * The doors of a bare guest. To libvirt's belongs another QEMU with the same images, which is the same
+ * The connectors of a bare guest. To libvirt's belongs another QEMU with the same images, which is the same
  * guest: nothing in it changes once it is up.
  */
-export function doorsOfBareGuest(
+export function connectorsOfBareGuest(
   running: RunningBareGuest,
   folder: string,
   cleanup: AsyncDisposableStack,
-): GuestDoors {
+): GuestEndpoints {
   const { guest } = running;
   return {
     hmpPort: running.monitorPort,

@@ -21,10 +21,10 @@ export async function dumpGuest(live: Session, path: string, options = ""): Prom
 }
 
 /**
- * Requires the same walks from a second door as from the first: for each row of QEMU's own listing of
+ * Requires the same walks from a second connector as from the first: for each row of QEMU's own listing of
  * each vCPU, and for the address after its page. Returns how many were compared.
  */
-export async function compareDoors(live: Session, other: Session, every = 1): Promise<number> {
+export async function compareConnectors(live: Session, other: Session, every = 1): Promise<number> {
   let compared = 0;
   for (const { cpu } of await live.allRegisters()) {
     const rows = await readTlb(live.monitor, { cpu, allowUnsafe: ["info tlb"] });

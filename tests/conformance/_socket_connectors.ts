@@ -10,7 +10,7 @@ import { type RunningBareGuest, startBareGuest } from "../../src/testing/mod.ts"
 import type { SocketAddress } from "./_fault_proxy.ts";
 
 /** A kind of socket of QEMU's that pagewalk can go in by. */
-export interface SocketDoor {
+export interface SocketConnector {
   readonly name: string;
   /** QEMU's option that opens it, which also names its language. */
   readonly option: "monitor" | "qmp" | "gdb";
@@ -19,7 +19,7 @@ export interface SocketDoor {
 }
 
 /** Every kind of socket. */
-export const SOCKET_DOORS: readonly SocketDoor[] = [
+export const SOCKET_CONNECTORS: readonly SocketConnector[] = [
   { name: "HMP over TCP", option: "monitor", scheme: "tcp" },
   { name: "HMP over telnet", option: "monitor", scheme: "telnet" },
   { name: "HMP over a Unix socket", option: "monitor", scheme: "unix" },
@@ -29,8 +29,8 @@ export const SOCKET_DOORS: readonly SocketDoor[] = [
   { name: "gdbstub over a Unix socket", option: "gdb", scheme: "unix" },
 ];
 
-/** A running bare guest with one door under test, and a monitor aside to watch it by. */
-export interface GuestBehindDoor extends AsyncDisposable {
+/** A running bare guest with one connector under test, and a monitor aside to watch it by. */
+export interface GuestBehindConnector extends AsyncDisposable {
   readonly guest: RunningBareGuest;
   /** Where QEMU listens. */
   readonly address: SocketAddress;
@@ -40,18 +40,20 @@ export interface GuestBehindDoor extends AsyncDisposable {
   requireRunning(after: string): Promise<void>;
 }
 
-/** Starts a guest with the door open. */
-export async function startBehind(door: SocketDoor): Promise<GuestBehindDoor> {
+/** Starts a guest with the connector open. */
+export async function startBehind(connector: SocketConnector): Promise<GuestBehindConnector> {
   await using cleanup = new AsyncDisposableStack();
-  const folder = await Deno.makeTempDir({ prefix: "pagewalk-door-" });
+  const folder = await Deno.makeTempDir({ prefix: "pagewalk-connector-" });
   cleanup.defer(() => Deno.remove(folder, { recursive: true }));
-  const address = door.scheme === "unix" ? { path: `${folder}/door` } : { port: freePort() };
+  const address = connector.scheme === "unix"
+    ? { path: `${folder}/connector` }
+    : { port: freePort() };
   const where = "path" in address ? address.path : `127.0.0.1:${address.port}`;
   const guest = cleanup.use(
     await startBareGuest("4-level", {
       monitorSocket: true,
       memoryFile: true,
-      extraArgs: [`-${door.option}`, `${door.scheme}:${where},server=on,wait=off`],
+      extraArgs: [`-${connector.option}`, `${connector.scheme}:${where},server=on,wait=off`],
     }),
   );
   const watch = cleanup.use(await connectHmp(`unix:${guest.monitorSocket}`));
@@ -71,9 +73,9 @@ export async function startBehind(door: SocketDoor): Promise<GuestBehindDoor> {
   };
 }
 
-/** Goes in by a door at an address: QEMU's own, or that of a proxy. */
+/** Goes in by a connector at an address: QEMU's own, or that of a proxy. */
 export function openAt(
-  { option, scheme }: SocketDoor,
+  { option, scheme }: SocketConnector,
   address: SocketAddress,
   options: ConnectOptions = {},
 ): Promise<Session> {

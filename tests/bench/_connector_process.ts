@@ -1,20 +1,20 @@
 /**
- * One door, in a process of its own, so that its peak memory is its own: a walk and a listing. Takes the
- * door and the root in JSON, and prints what it found in JSON.
+ * One connector, in a process of its own, so that its peak memory is its own: a walk and a listing. Takes the
+ * connector and the root in JSON, and prints what it found in JSON.
  */
 import { connect, type ConnectOptions, mappings, walk } from "../../mod.ts";
 import { count } from "./_count.ts";
 import { median, timeMs } from "./_measure.ts";
 
 /** What is to be measured. */
-export interface DoorTask {
+export interface ConnectorTask {
   endpoint: string;
   options: ConnectOptions;
   root: string;
 }
 
 /** What it came to; the bytes are those of one listing. */
-export interface DoorFigures {
+export interface ConnectorFigures {
   walkMs: number;
   listMs: number;
   pages: number;
@@ -27,7 +27,7 @@ const WALKS = 20;
 const LISTINGS = 5;
 const ADDRESS = 0x7f12_3456_7000n;
 
-async function measure({ endpoint, options, root }: DoorTask): Promise<DoorFigures> {
+async function measure({ endpoint, options, root }: ConnectorTask): Promise<ConnectorFigures> {
   await using session = await connect(endpoint, options);
   const { context } = await session.pageTable({ root });
   let pages = 0;

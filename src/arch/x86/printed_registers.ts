@@ -1,19 +1,12 @@
-import { EFER } from "../../arch/x86/control_bits.ts";
-import type { CpuRegisters } from "../../arch/x86/registers.ts";
-import { NotX86Error, ReplyParseError } from "../errors.ts";
-
-/**
- * One vCPU's registers as printed: the number is null where QEMU printed no header.
- */
-export type PrintedRegisters = Omit<CpuRegisters, "cpu"> & { cpu: number | null };
+import { DamagedRegistersError, type PrintedRegisters } from "../architecture.ts";
+import { EFER } from "./control_bits.ts";
 
 /**
  * Reads `info registers` or `info registers -a`. A `CPU#0` header stands before each vCPU, but not in
  * 5.2 unless `-a` was given. Outside of 64-bit code the names are EIP and EFL; CR2 and CR3 have 16
  * digits once long mode is active, else 8 (`x86_cpu_dump_state`, 5.2 to 11.1).
  *
- * @throws {NotX86Error} if they are another architecture's
- * @throws {ReplyParseError} if a register is missing
+ * @throws {DamagedRegistersError} if a register is missing
  */
 export function parseRegisters(reply: string): PrintedRegisters[] {
   const [unnumbered = "", ...numbered] = reply.split(/^CPU#(\d+)$/m);
@@ -22,8 +15,13 @@ export function parseRegisters(reply: string): PrintedRegisters[] {
   for (let i = 0; i + 1 < numbered.length; i += 2) {
     all.push(parseOne(Number(numbered[i]), numbered[i + 1]!));
   }
-  if (all.length === 0) throw new ReplyParseError("info registers", reply, "registers");
+  if (all.length === 0) throw new DamagedRegistersError(reply, "registers");
   return all;
+}
+
+/** Whether these are x86's registers. */
+export function areX86Registers(reply: string): boolean {
+  return /^(?:[RE]?IP|CR0)=/m.test(reply);
 }
 
 /** Where each register stands. */
@@ -39,31 +37,7 @@ const WORDS = {
   trBase: word("^TR =[0-9a-f]{4} "),
 };
 
-/**
- * How `info registers` begins on other architectures (`cpu_dump_state`; seen with 7.2, but for Arm, MIPS,
- * PowerPC and SPARC, which are read in its source).
- */
-const FOREIGN: readonly [registers: RegExp, architecture: string | null][] = [
-  [/^ ?PC=[0-9a-f]{16} +X00=/m, "AArch64"],
-  [/^R00=[0-9a-f]{8} R01=[0-9a-f]{8}/m, "Arm"],
-  [/^ pc +[0-9a-f]+$[^]*x0\/zero/m, "RISC-V"],
-  [/^PSW=mask [0-9a-f]+ addr /m, "s390x"],
-  [/^ GPR00: r0 /m, "LoongArch"],
-  [/^NIP [0-9a-f]+ +LR /m, "PowerPC"],
-  [/^pc=0x[0-9a-f]+ HI=0x/m, "MIPS"],
-  [/^pc: [0-9a-f]+ +npc: /m, "SPARC"],
-  [/^D0 = [0-9a-f]+ +A0 = /m, "m68k"],
-  [/^(?: ?PC|IA_F|PSW) *[= ] *[0-9a-f]{8}/im, null],
-];
-
-function requireX86(block: string): void {
-  if (/^(?:[RE]?IP|CR0)=/m.test(block)) return;
-  const foreign = FOREIGN.find(([registers]) => registers.test(block));
-  if (foreign !== undefined) throw new NotX86Error(foreign[1]);
-}
-
 function parseOne(cpu: number | null, block: string): PrintedRegisters {
-  requireX86(block);
   const efer = hex(block, WORDS.efer, "EFER");
   const [, tr = ""] = WORDS.trBase.exec(block) ?? missing(block, "TR =");
   // In 32-bit code the segments' bases have 8 digits, and in long mode half of TR's is lost.
@@ -97,5 +71,5 @@ function hex(block: string, pattern: RegExp, name: string): bigint {
 }
 
 function missing(block: string, name: string): never {
-  throw new ReplyParseError("info registers", block.trim(), name);
+  throw new DamagedRegistersError(block.trim(), name);
 }

@@ -1,0 +1,31 @@
+import type { RegisterFormats, StubRegisters } from "../architecture.ts";
+import { CR0 } from "./control_bits.ts";
+import { registersOfNote } from "./dump_note.ts";
+import { vcpuContext } from "./vcpu_context.ts";
+import { areX86Registers, parseRegisters } from "./printed_registers.ts";
+
+const STUB: StubRegisters = {
+  wanted: [["rip", "eip"], ["eflags"], ["cs"], ["cr0"], ["cr2"], ["cr3"], ["cr4"], ["efer"]],
+  combine(values, printed) {
+    const [rip, rflags, cs, cr0, cr2, cr3, cr4, efer] = values;
+    // The CPL is the RPL of CS in protected mode (Intel SDM vol. 3, 5.5); in real mode it is 0.
+    const cpl = cr0! & CR0.PE ? Number(cs! & 3n) : 0;
+    return {
+      ...printed,
+      ...{ rip: rip!, rflags: rflags!, cpl },
+      ...{ cr0: cr0!, cr2: cr2!, cr3: cr3!, cr4: cr4!, efer: efer! },
+    };
+  },
+};
+
+/** How x86's registers are told. */
+export const X86_REGISTERS: RegisterFormats = {
+  recognizes: areX86Registers,
+  printed: parseRegisters,
+  stub: STUB,
+  dumped: registersOfNote,
+  dumpNotice: "a dump does not hold EFER: NX is taken to be on",
+  // Without PCID or cache bits, and without LAM's.
+  rootOf: ({ cr3 }) => cr3 & 0x000f_ffff_ffff_f000n,
+  contextOf: vcpuContext,
+};

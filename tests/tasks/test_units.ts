@@ -1,0 +1,61 @@
+/** What one process of `deno task test` runs. */
+export interface TestUnit {
+  /** What it is called in the output: a folder or a file. */
+  readonly name: string;
+  /** Guests boot in it, or it waits for a terminal: then one at a time, as long as there is other work. */
+  readonly live: boolean;
+  /** The arguments of `deno` that run it. */
+  readonly args: readonly string[];
+}
+
+/** The documentation whose examples are run, in two processes: each example loads the whole SDK. */
+export const DOCUMENTED: readonly (readonly string[])[] = [["mod.ts", "repl.ts", "README.md"], [
+  "src",
+]];
+
+/** Types are checked once for all; the other processes then need not. */
+export const TYPE_CHECK: TestUnit = {
+  name: "types",
+  live: false,
+  args: ["check", "--quiet", "mod.ts", "repl.ts", "src", "examples", "tests"],
+};
+
+/** Whatever runs tests: all that they may need, and no leak goes unseen. */
+const TEST = ["test", "--no-prompt", "--allow-all", "--trace-leaks"];
+
+/** Files of these names boot guests, run daemons or draw on a terminal. */
+const LIVE =
+  /[/_]live_test\.ts$|\/(?:lab|e2e|conformance|libvirt|dump|examples|report_html)\/|\/repl\/(?:lab|screen|terminal)/;
+
+/**
+ * Deals test files out to processes: each live file has its own, so that guests boot beside other work;
+ * the others of a folder share one. `flags` are passed on to each.
+ */
+export function unitsOf(files: readonly string[], flags: readonly string[] = []): TestUnit[] {
+  const groups = new Map<string, string[]>();
+  for (const file of files) {
+    const name = isLive(file) ? file : file.slice(0, file.lastIndexOf("/"));
+    groups.set(name, [...groups.get(name) ?? [], file]);
+  }
+  return [...groups].map(([name, group]) => ({
+    name,
+    live: isLive(name),
+    args: [...TEST, "--no-check", ...flags, ...group],
+  }));
+}
+
+/** The processes that run the examples of the documentation, and check their types. */
+export function documentationUnits(
+  targets: readonly (readonly string[])[],
+  flags: readonly string[] = [],
+): TestUnit[] {
+  return targets.map((paths) => ({
+    name: `examples of ${paths.join(", ")}`,
+    live: false,
+    args: [...TEST, "--doc", ...flags, ...paths],
+  }));
+}
+
+function isLive(file: string): boolean {
+  return LIVE.test(file);
+}
