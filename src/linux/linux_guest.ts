@@ -1,6 +1,5 @@
 import type { AddressLike } from "../core/address.ts";
-import { type PagingContext } from "../arch/x86/paging_context.ts";
-import { withRoot } from "../translate/regime.ts";
+import { type Regime, withRoot } from "../translate/regime.ts";
 import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
@@ -95,7 +94,7 @@ export class LinuxGuest {
   }
 
   /** The paging context with the kernel's own root. */
-  get context(): PagingContext {
+  get context(): Regime {
     return this.#kernel.context;
   }
 
@@ -269,7 +268,7 @@ export class LinuxGuest {
   }
 
   /** The paging context of a process. @throws {NoSuchProcessError} if it has no memory */
-  contextOf(process: LinuxProcess): PagingContext {
+  contextOf(process: LinuxProcess): Regime {
     if (process.root === null) throw withoutMemory(process);
     return withRoot(this.#kernel.context, process.root);
   }

@@ -1,16 +1,17 @@
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
-import type {
-  PagingContext,
-  PagingContextOptions,
-  PagingModeName,
-} from "../arch/x86/paging_context.ts";
+import type { PagingContextOptions } from "../arch/x86/paging_context.ts";
+import type { GuestRegisters } from "../arch/registers.ts";
 import type { CpuRegisters } from "../arch/x86/registers.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { Monitor } from "../monitor/monitor.ts";
+import type { GuestAccess, GuestAccessVerdict } from "../arch/architecture.ts";
+import type { RiscvAccess, RiscvAccessVerdict } from "../arch/riscv/access.ts";
 import type { Access, AccessVerdict } from "../arch/x86/access.ts";
+import { formatsByName } from "../arch/architectures.ts";
+import type { Regime } from "../translate/regime.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import { AddressSpace } from "../translate/address_space.ts";
 import type { AliasRecord } from "../translate/aliases.ts";
@@ -57,7 +58,7 @@ export interface SessionParts {
   /** What the registers do not tell of the guest's paging. */
   readonly paging?: Omit<PagingContextOptions, "root">;
   /** The kind of page tables at a root that is named; then no registers are asked for. */
-  readonly mode?: PagingModeName;
+  readonly mode?: string;
 }
 
 /**
@@ -132,13 +133,13 @@ export class Session implements AsyncDisposable {
   }
 
   /** Reads the registers of one vCPU: the monitor's current one, or the one named. */
-  registers(cpu?: number): Promise<CpuRegisters> {
-    return this.#source.cpus.registers(cpu);
+  registers<R extends GuestRegisters = CpuRegisters>(cpu?: number): Promise<R> {
+    return this.#source.cpus.registers(cpu) as Promise<R>;
   }
 
   /** Reads the registers of every vCPU, in order. */
-  allRegisters(): Promise<CpuRegisters[]> {
-    return this.#source.cpus.allRegisters();
+  allRegisters<R extends GuestRegisters = CpuRegisters>(): Promise<R[]> {
+    return this.#source.cpus.allRegisters() as Promise<R[]>;
   }
 
   /**
@@ -179,7 +180,7 @@ export class Session implements AsyncDisposable {
   async addressSpace(
     choice: TableChoice = {},
     address?: AddressLike,
-  ): Promise<AddressSpace<PagingContext>> {
+  ): Promise<AddressSpace<Regime>> {
     const { context } = await this.pageTable(choice, address);
     requireTablesOrIdentity(context);
     return new AddressSpace(this.memory, context);
@@ -310,17 +311,32 @@ export class Session implements AsyncDisposable {
    * @throws {InvalidArgumentError} if the address, the access or the choice cannot be used
    * @throws {MonitorError} if the guest cannot be asked
    */
+  access(
+    address: AddressLike,
+    wanted?: Access,
+    options?: GuestWalkOptions,
+  ): Promise<AccessVerdict>;
+  /** The same for an access of a RISC-V guest; SUM, MXR and ADUE are those of the vCPU at hand. */
+  access(
+    address: AddressLike,
+    wanted: RiscvAccess,
+    options?: GuestWalkOptions,
+  ): Promise<RiscvAccessVerdict>;
   async access(
     address: AddressLike,
-    wanted: Access = {},
+    wanted: GuestAccess = {},
     options: GuestWalkOptions = {},
-  ): Promise<AccessVerdict> {
-    const { access, checkAccess } = await import("../arch/x86/access.ts");
-    checkAccess(wanted);
+  ): Promise<GuestAccessVerdict> {
     const [choice, walkOptions] = splitWalkOptions(options);
     const table = await this.pageTable(choice, address, readOptionsOf(walkOptions));
+    const { context, source } = table;
+    const rule = await formatsByName(context.rules.architecture).access();
+    rule.check(wanted);
     const found = await this.#walk(table, address, walkOptions);
-    return access(found, table.context, wanted);
+    const registers = rule.usesRegisters && source.kind === "cpu"
+      ? await this.#source.cpus.registers(source.cpu)
+      : undefined;
+    return rule.decide(found, context, wanted, registers);
   }
 
   /**
@@ -393,13 +409,15 @@ export class Session implements AsyncDisposable {
   }
 }
 
-function requireTables({ noTables }: PagingContext): void {
+function requireTables({ noTables }: Regime): void {
   if (noTables !== undefined) throw new NoTablesError(noTables);
 }
 
 /** With paging off, linear addresses can still be read: they are physical ones. */
-function requireTablesOrIdentity(context: PagingContext): void {
-  if (context.mode !== "none" || context.noTables?.kind === "smm") requireTables(context);
+function requireTablesOrIdentity(context: Regime): void {
+  const isOff = context.spans.every(({ levels }) => levels.length === 0);
+  const kind = context.noTables?.kind;
+  if (!isOff || kind === "smm" || kind === "nested") requireTables(context);
 }
 
 function readOptionsOf({ signal }: ReadOptions): ReadOptions {

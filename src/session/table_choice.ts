@@ -9,7 +9,7 @@ import {
   TEXT,
   wholeNumberFrom,
 } from "../core/options.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
+import type { Regime } from "../translate/regime.ts";
 
 /** Whose page tables to read. At most one of these; none means the current vCPU's CR3. */
 export interface TableChoice {
@@ -69,7 +69,7 @@ export type TableSource =
 /** A page table of the guest, and how it was come by. */
 export interface PageTable {
   /** The mode and root. */
-  readonly context: PagingContext;
+  readonly context: Regime;
   /** Where the root came from. */
   readonly source: TableSource;
 }

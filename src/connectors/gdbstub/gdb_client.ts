@@ -1,4 +1,4 @@
-import type { CpuRegisters } from "../../arch/x86/registers.ts";
+import type { GuestRegisters } from "../../arch/registers.ts";
 import type { CpuSource } from "../../arch/cpu_source.ts";
 import { formatError, InvalidArgumentError } from "../../core/errors.ts";
 import { atProcessEnd } from "../../core/process_end.ts";
@@ -185,12 +185,12 @@ export class GdbClient implements Monitor, CpuSource {
   }
 
   /** Reads the registers of one vCPU, by default the first. */
-  registers(cpu?: number): Promise<CpuRegisters> {
+  registers(cpu?: number): Promise<GuestRegisters> {
     return this.#registers.registers(cpu);
   }
 
   /** Reads the registers of every vCPU. */
-  allRegisters(): Promise<CpuRegisters[]> {
+  allRegisters(): Promise<GuestRegisters[]> {
     return this.#registers.allRegisters();
   }
 

@@ -67,6 +67,7 @@ const STATES: Readonly<Record<NoTablesCause, string>> = {
   notStarted: "not started",
   smm: "SMM",
   nested: "nested?",
+  firmware: "firmware",
 };
 
 function cpusText(
