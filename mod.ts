@@ -210,6 +210,17 @@ export type {
 } from "./src/translate/second_stage_rule.ts";
 export { secondStage } from "./src/translate/second_stage.ts";
 export { type EptOptions, extendedPageTables, nestedPaging } from "./src/arch/x86/second_stage.ts";
+export { type RiscvAccess, riscvAccess, type RiscvAccessVerdict } from "./src/arch/riscv/access.ts";
+export { riscvRegimeOf, type RiscvStages, riscvStagesOf } from "./src/arch/riscv/hart_regime.ts";
+export type { RiscvMode, RiscvSecondStageMode } from "./src/arch/riscv/modes.ts";
+export {
+  type RiscvExtensions,
+  type RiscvRegime,
+  riscvRegime,
+  riscvSecondStage,
+} from "./src/arch/riscv/regime.ts";
+export type { RiscvPrivilege, RiscvRegisters } from "./src/arch/riscv/registers.ts";
+export type { GuestRegisters } from "./src/arch/registers.ts";
 export type { TableViews, ViewsRule } from "./src/translate/views_rule.ts";
 
 // Page tables

@@ -11,9 +11,10 @@ import type { CpuRegisters } from "./x86/registers.ts";
 import type { GuestRegisters } from "./registers.ts";
 
 /** One vCPU's registers as the monitor prints them: the number is null where there was no header. */
-export type PrintedRegisters =
-  | Omit<CpuRegisters, "cpu"> & { cpu: number | null }
-  | PrintedRiscvRegisters;
+export type PrintedRegisters = PrintedX86Registers | PrintedRiscvRegisters;
+
+/** Those of an x86 vCPU. */
+export type PrintedX86Registers = Omit<CpuRegisters, "cpu"> & { cpu: number | null };
 
 /** What an access can be, of any architecture. */
 export type GuestAccess = Access | RiscvAccess;
@@ -108,7 +109,7 @@ export interface RegisterFormats {
    *
    * @returns the registers, or why they cannot be read
    */
-  dumped(note: DataView, cpu: number, machine: DumpedMachine): GuestRegisters | string;
+  dumped(note: DataView, cpu: number, machine: DumpedMachine): CpuRegisters | string;
   /** What a dump does not hold, and what is taken for it. */
   readonly dumpNotice: string;
   /** The page that a vCPU's root register points to. */

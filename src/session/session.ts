@@ -1,7 +1,7 @@
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
-import type { PagingContextOptions } from "../arch/x86/paging_context.ts";
+import type { PagingContext, PagingContextOptions } from "../arch/x86/paging_context.ts";
 import type { GuestRegisters } from "../arch/registers.ts";
 import type { CpuRegisters } from "../arch/x86/registers.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
@@ -132,7 +132,10 @@ export class Session implements AsyncDisposable {
     return monitor;
   }
 
-  /** Reads the registers of one vCPU: the monitor's current one, or the one named. */
+  /**
+   * Reads the registers of one vCPU: the monitor's current one, or the one named. They are typed as x86's;
+   * those of a RISC-V guest say so by their `architecture`.
+   */
   registers<R extends GuestRegisters = CpuRegisters>(cpu?: number): Promise<R> {
     return this.#source.cpus.registers(cpu) as Promise<R>;
   }
@@ -155,7 +158,8 @@ export class Session implements AsyncDisposable {
   }
 
   /**
-   * Finds the page table that a choice means. `sampleMs` needs the address it samples for.
+   * Finds the page table that a choice means. `sampleMs` needs the address it samples for. Its context is
+   * typed as x86's; of another architecture it is that one's, which `context.rules.architecture` names.
    *
    * @throws {InvalidArgumentError} if the choice names two tables
    * @throws {NoSuchCpuError} if the guest has no such vCPU
@@ -163,12 +167,12 @@ export class Session implements AsyncDisposable {
    * @throws {AmbiguousProcessError} if several processes have that name
    * @throws {LinuxNotFoundError} if a process was named, but the guest runs no Linux
    */
-  pageTable(
+  pageTable<C extends Regime = PagingContext>(
     choice: TableChoice = {},
     address?: AddressLike,
     options: ReadOptions = {},
-  ): Promise<PageTable> {
-    return this.#tables.find(choice, address, options);
+  ): Promise<PageTable<C>> {
+    return this.#tables.find(choice, address, options) as Promise<PageTable<C>>;
   }
 
   /**
@@ -177,11 +181,11 @@ export class Session implements AsyncDisposable {
    *
    * @throws {NoTablesError} if the vCPU does not translate by the guest's tables
    */
-  async addressSpace(
+  async addressSpace<C extends Regime = PagingContext>(
     choice: TableChoice = {},
     address?: AddressLike,
-  ): Promise<AddressSpace<Regime>> {
-    const { context } = await this.pageTable(choice, address);
+  ): Promise<AddressSpace<C>> {
+    const { context } = await this.pageTable<C>(choice, address);
     requireTablesOrIdentity(context);
     return new AddressSpace(this.memory, context);
   }

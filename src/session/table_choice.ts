@@ -67,9 +67,9 @@ export type TableSource =
   | { readonly kind: "process"; readonly pid: number; readonly comm: string };
 
 /** A page table of the guest, and how it was come by. */
-export interface PageTable {
+export interface PageTable<C extends Regime = Regime> {
   /** The mode and root. */
-  readonly context: Regime;
+  readonly context: C;
   /** Where the root came from. */
   readonly source: TableSource;
 }

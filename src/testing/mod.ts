@@ -85,6 +85,19 @@ export {
   type BareGuestVcpu,
 } from "./bare_guest/bare_guest.ts";
 export {
+  type RiscvEntryBits,
+  type RiscvExpected,
+  type RiscvLeaf,
+  RiscvPageTables,
+  type RiscvTableMode,
+} from "./riscv_page_tables.ts";
+export {
+  type RiscvBareGuestOptions,
+  type RiscvBareHart,
+  type RunningRiscvBareGuest,
+  startRiscvBareGuest,
+} from "./riscv_bare_guest.ts";
+export {
   type RunningBareGuest,
   startBareGuest,
   type StartBareGuestOptions,

@@ -1,5 +1,5 @@
 import { REGISTER_FORMATS } from "../../arch/architectures.ts";
-import type { GuestRegisters } from "../../arch/registers.ts";
+import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import type { DumpBytes } from "./dump_bytes.ts";
 import type { ElfCore } from "./elf_core.ts";
 import { DumpFormatError } from "./errors.ts";
@@ -9,9 +9,9 @@ import { DumpFormatError } from "./errors.ts";
  *
  * @throws {DumpFormatError} if there is no such note, or one of an unknown version
  */
-export function readCpuNotes(bytes: DumpBytes, core: ElfCore): GuestRegisters[] {
+export function readCpuNotes(bytes: DumpBytes, core: ElfCore): CpuRegisters[] {
   const [formats] = REGISTER_FORMATS;
-  const registers: GuestRegisters[] = [];
+  const registers: CpuRegisters[] = [];
   const others = new Set<string>();
   for (const { name, description } of readNotes(bytes, core)) {
     if (name === "QEMU") {

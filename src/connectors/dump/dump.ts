@@ -1,5 +1,5 @@
 import type { CpuSource } from "../../arch/cpu_source.ts";
-import type { GuestRegisters } from "../../arch/registers.ts";
+import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import { FileMemory } from "../../memory/file_memory.ts";
 import type { MemoryRange } from "../../memory/memory_map.ts";
 import { openEndpointFile } from "../../monitor/endpoint_file.ts";
@@ -29,7 +29,7 @@ export interface DumpContents {
   /** Was it taken with `-p`? Then memory that no vCPU maps may be missing, page tables too. */
   readonly paging: boolean;
   /** The registers of each vCPU; none in raw memory. */
-  readonly registers: readonly GuestRegisters[];
+  readonly registers: readonly CpuRegisters[];
   /** Which memory it holds, and where in the file. */
   readonly ranges: readonly MemoryRange[];
 }

@@ -1,4 +1,8 @@
-import { DamagedRegistersError, type PrintedRegisters } from "../../arch/architecture.ts";
+import {
+  DamagedRegistersError,
+  type PrintedRegisters,
+  type PrintedX86Registers,
+} from "../../arch/architecture.ts";
 import { REGISTER_FORMATS } from "../../arch/architectures.ts";
 import type { GuestRegisters } from "../../arch/registers.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
@@ -36,7 +40,9 @@ export async function readRegisters<R extends GuestRegisters = CpuRegisters>(
     const all = await readAllRegisters<R>(monitor, bounds);
     return all.find((registers) => registers.cpu === cpu) ?? noSuchCpu(monitor, cpu, all);
   }
-  const [current] = parseRegisters(await monitor.command("info registers", bounds));
+  const [current] = parseRegisters<PrintedRegisters>(
+    await monitor.command("info registers", bounds),
+  );
   return { ...current!, cpu: current!.cpu ?? await readCurrentCpu(monitor, bounds) } as R;
 }
 
@@ -60,7 +66,9 @@ export async function readAllRegisters<R extends GuestRegisters = CpuRegisters>(
   monitor: Monitor,
   options: CommandOptions = {},
 ): Promise<R[]> {
-  const printed = parseRegisters(await monitor.command("info registers -a", options));
+  const printed = parseRegisters<PrintedRegisters>(
+    await monitor.command("info registers -a", options),
+  );
   return printed.map((registers, i) => ({ ...registers, cpu: registers.cpu ?? i }) as R);
 }
 
@@ -92,14 +100,16 @@ export async function readCurrentCpu(
  * @throws {NotX86Error} if they are of an architecture that is not known
  * @throws {ReplyParseError} if a register is missing
  */
-export function parseRegisters(reply: string): PrintedRegisters[] {
+export function parseRegisters<R extends PrintedRegisters = PrintedX86Registers>(
+  reply: string,
+): R[] {
   const formats = REGISTER_FORMATS.find((each) => each.recognizes(reply));
   if (formats === undefined) {
     const foreign = foreignArchitecture(reply);
     if (foreign !== undefined) throw new NotX86Error(foreign);
   }
   try {
-    return (formats ?? REGISTER_FORMATS[0]).printed(reply);
+    return (formats ?? REGISTER_FORMATS[0]).printed(reply) as R[];
   } catch (error) {
     if (!(error instanceof DamagedRegistersError)) throw error;
     throw new ReplyParseError("info registers", error.text, error.missing, { cause: error });
