@@ -27,7 +27,7 @@ import {
   listingBounds,
   oneOf,
   ProgressBar,
-  reading,
+  readingOnce,
   readSnapshot,
   runCommand,
   TABLE_OPTIONS,
@@ -92,7 +92,7 @@ await runCommand({
   } else {
     await using guest = await connectTo(target!, options);
     const find = () => guest.audit({ ...bounds, ...tableChoice(options) });
-    await reading(guest, options, () => collect(find()));
+    await readingOnce(guest, options, () => collect(find()));
   }
   bar.stop();
   if (sarif) out.line(toJson(sarifLog(collected, { artifact: target! }), 2));

@@ -9,6 +9,7 @@ import {
   addressArgument,
   CONNECT_OPTIONS,
   connectTo,
+  counted,
   escapeText,
   EXIT,
   flag,
@@ -77,7 +78,8 @@ await runCommand({
       console.log("[!] The roots differ, as on a running guest: both walk from the first one's");
     }
     const [counts, addresses] = [{ walks: 0, byQemu: 0, different: 0 }, await addressesOf()];
-    for await (const result of crosscheck([first, second], tables, addresses, choice)) {
+    const results = crosscheck([first, second], tables, addresses, choice);
+    for await (const result of counted(results, "addresses")) {
       counts.walks++;
       if (result.qemu !== undefined) counts.byQemu++;
       if (result.agree) continue;

@@ -20,6 +20,7 @@ import {
   listingBounds,
   ProgressBar,
   reading,
+  readingOnce,
   readSnapshot,
   runCommand,
   type Session,
@@ -104,7 +105,8 @@ await runCommand({
   /** Compares while all guests are paused, if they are to be. */
   async function frozen([guest, ...others]: Session[], block: () => Promise<void>): Promise<void> {
     if (guest === undefined) return await block();
-    await reading(guest, options, () => frozen(others, block));
+    const read = guest === live[0] ? readingOnce : reading;
+    await read(guest, options, () => frozen(others, block));
   }
 });
 

@@ -11,6 +11,7 @@ import {
   CONNECT_OPTIONS,
   ConnectError,
   connectOptions,
+  counted,
   describeSource,
   type Endpoint,
   escapeMessage,
@@ -90,7 +91,7 @@ await runCommand({
       ...options.jobs !== undefined && { limit: options.jobs },
     },
   );
-  for await (const row of check) {
+  for await (const row of counted(check, "guests", endpoints.length)) {
     const { endpoint } = row;
     const verdict = "error" in row ? "error" : row.result.verdict;
     counts[verdict]++;

@@ -18,6 +18,7 @@ import {
   connectTo,
   EXIT,
   flag,
+  FREEZE_OPTION,
   LineWriter,
   LISTING_OPTIONS,
   listingBounds,
@@ -26,6 +27,7 @@ import {
   parseRangeText,
   parseSize,
   ProgressBar,
+  readingOnce,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
@@ -51,6 +53,7 @@ await runCommand({
     "not-present": flag("list entries that are not present but not empty: swap, PROT_NONE"),
     "expand-shared": flag("list the contents of a table each time that it is reached"),
     ...TABLE_OPTIONS,
+    ...FREEZE_OPTION,
     json: flag("print one JSON object a line"),
     csv: flag("print comma-separated values"),
     ...CONNECT_OPTIONS,
@@ -65,43 +68,47 @@ await runCommand({
 }, async ({ positionals: [monitor], options }) => {
   using bar = new ProgressBar();
   await using guest = await connectTo(monitor!, options);
-  // Looked up once: a running vCPU is on other tables the next moment.
-  const { context } = await guest.tables(tableChoice(options), options.range?.start);
-  const { filter, physical, "page-size": pageSize } = options;
+  return await readingOnce(guest, options, list);
 
-  function isWanted(page: ListedPage): boolean {
-    if (filter && !filter(page)) return false;
-    if (pageSize !== undefined && page.lengthBytes !== pageSize) return false;
-    if (!physical) return true;
-    const { physicalAddress, lengthBytes } = page;
-    return physicalAddress < physical.start + BigInt(physical.lengthBytes) &&
-      physicalAddress + BigInt(lengthBytes) > physical.start;
+  async function list(): Promise<number> {
+    // Looked up once: a running vCPU is on other tables the next moment.
+    const { context } = await guest.tables(tableChoice(options), options.range?.start);
+    const { filter, physical, "page-size": pageSize } = options;
+
+    function isWanted(page: ListedPage): boolean {
+      if (filter && !filter(page)) return false;
+      if (pageSize !== undefined && page.lengthBytes !== pageSize) return false;
+      if (!physical) return true;
+      const { physicalAddress, lengthBytes } = page;
+      return physicalAddress < physical.start + BigInt(physical.lengthBytes) &&
+        physicalAddress + BigInt(lengthBytes) > physical.start;
+    }
+
+    const write = options.json
+      ? (record: Parameters<typeof mappingLine>[0]) => toJson(mappingRecord(record))
+      : options.csv
+      ? mappingCsv
+      : (record: Parameters<typeof mappingLine>[0]) => mappingLine(record, context);
+    using out = new LineWriter();
+    if (options.csv) out.line(MAPPING_CSV_HEAD);
+    else if (!options.json) out.line(mappingsHead(context));
+
+    let isWhole = true;
+    const { range = {}, ...bounds } = listingBounds(options);
+    const records = mappings(guest.memory, context, range, {
+      ...bounds,
+      filter: isWanted,
+      pages: options.pages,
+      contiguous: options.contiguous,
+      notPresent: options["not-present"],
+      expandShared: options["expand-shared"],
+      onProgress: bar.counting("pages"),
+    });
+    for await (const record of records) {
+      if (record.kind === "unreadable" || record.kind === "truncated") isWhole = false;
+      out.line(write(record));
+    }
+    bar.stop();
+    return isWhole ? EXIT.PASS : EXIT.INCONCLUSIVE;
   }
-
-  const write = options.json
-    ? (record: Parameters<typeof mappingLine>[0]) => toJson(mappingRecord(record))
-    : options.csv
-    ? mappingCsv
-    : (record: Parameters<typeof mappingLine>[0]) => mappingLine(record, context);
-  using out = new LineWriter();
-  if (options.csv) out.line(MAPPING_CSV_HEAD);
-  else if (!options.json) out.line(mappingsHead(context));
-
-  let isWhole = true;
-  const { range = {}, ...bounds } = listingBounds(options);
-  const records = mappings(guest.memory, context, range, {
-    ...bounds,
-    filter: isWanted,
-    pages: options.pages,
-    contiguous: options.contiguous,
-    notPresent: options["not-present"],
-    expandShared: options["expand-shared"],
-    onProgress: bar.counting("pages"),
-  });
-  for await (const record of records) {
-    if (record.kind === "unreadable" || record.kind === "truncated") isWhole = false;
-    out.line(write(record));
-  }
-  bar.stop();
-  return isWhole ? EXIT.PASS : EXIT.INCONCLUSIVE;
 });

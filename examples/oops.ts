@@ -31,7 +31,6 @@ await runCommand({
     json: flag("print one JSON object"),
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334 < console.log", "1334 oops.txt --root 0x102e5a000"],
   exits: {},
 }, async ({ positionals: [monitor, file], options }) => {

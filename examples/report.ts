@@ -27,7 +27,8 @@ import {
   FREEZE_OPTION,
   GUEST_OR_SNAPSHOT,
   isSnapshotFile,
-  reading,
+  ProgressBar,
+  readingOnce,
   readSnapshot,
   runCommand,
   TABLE_OPTIONS,
@@ -77,11 +78,13 @@ await runCommand({
       return taken;
     }
     const guest = guests.use(await connectTo(target!, options));
-    return await reading(guest, options, async () => {
+    return await readingOnce(guest, options, async () => {
       // Looked up once, and read once: the findings are about the tables that the page shows.
       const { context } = await guest.tables(tableChoice(options));
       const { endpoint: source, memory } = guest;
-      const taken = await snapshot(memory, context, { source });
+      using bar = new ProgressBar();
+      const onProgress = bar.counting("tables");
+      const taken = await snapshot(memory, context, { source, onProgress });
       const ranges = memory instanceof MonitorMemory ? { ranges: await memory.ranges() } : {};
       await collect(audit(taken, ranges));
       return taken;

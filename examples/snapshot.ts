@@ -15,7 +15,7 @@ import {
   listingBounds,
   MONITOR,
   ProgressBar,
-  reading,
+  readingOnce,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
@@ -38,7 +38,7 @@ await runCommand({
   using bar = new ProgressBar();
   await using guest = await connectTo(monitor!, options);
   const take = () => guest.snapshot({ ...tableChoice(options), ...listingBounds(options, bar) });
-  const taken = await reading(guest, options, take);
+  const taken = await readingOnce(guest, options, take);
   bar.stop();
   const bytes = await encodeSnapshot(taken);
   await Deno.writeFile(file!, bytes);

@@ -16,6 +16,7 @@ import {
 import {
   CONNECT_OPTIONS,
   connectTo,
+  counted,
   escapeText,
   exitCodeOf,
   flag,
@@ -59,8 +60,9 @@ await runCommand({
   const tally = new VfioTally();
   const roots = new Set<bigint>();
   await reading(guest, options, async () => {
+    const judged = verifyVfio(guest, { sources, ...process });
     using lines = new LimitedLines();
-    for await (const judgement of verifyVfio(guest, { sources, ...process })) {
+    for await (const judgement of counted(judged, "results")) {
       tally.add(judgement);
       if (options.json) console.log(toJson(vfioRecord(judgement)));
       else tell(judgement, roots, lines);

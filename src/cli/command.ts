@@ -1,6 +1,7 @@
 import { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
 import { escapeLines } from "../core/escape.ts";
 import type { VerdictKind } from "../verify/verdict.ts";
+import { activity } from "./activity.ts";
 import type { CommandSpec } from "./command_spec.ts";
 import { flag, type OptionSpecs, type OptionValues, parseCommandLine } from "./options.ts";
 import { usageText } from "./usage.ts";
@@ -45,6 +46,8 @@ export async function runCommand<S extends OptionSpecs>(
     console.log(usageText(spec));
     return;
   }
+  // On a terminal it is said what takes long.
+  using _ = activity.start();
   try {
     Deno.exitCode = await body(readArguments(spec)) ?? EXIT.PASS;
   } catch (error) {

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../core/errors.ts";
+import { activity } from "./activity.ts";
 import type { Session } from "../session/session.ts";
 import { flag, type FlagOption, type OptionValues } from "./options.ts";
 
@@ -33,6 +34,9 @@ export async function reading<T>(
   options: FreezeValues,
   block: () => Promise<T>,
 ): Promise<T> {
+  const names = options.pid !== undefined || options.comm !== undefined;
+  if (options.sample !== undefined) activity.say("waiting for a vCPU whose tables map the address");
+  else if (names) activity.say("finding the guest's kernel and the process");
   if (!options.freeze) return await block();
   if (options.sample !== undefined) {
     throw new InvalidArgumentError(
@@ -42,6 +46,40 @@ export async function reading<T>(
     );
   }
   // Finding the kernel takes seconds, and what is found does not change.
-  if (options.pid !== undefined || options.comm !== undefined) await guest.linux();
+  if (names) await guest.linux();
   return await guest.frozen(block);
+}
+
+/**
+ * As {@linkcode reading}, for what reads each table once and not again: on a terminal it is said that a
+ * guest which ran meanwhile may have changed them.
+ *
+ * @throws {InvalidArgumentError} as {@linkcode reading}
+ */
+export async function readingOnce<T>(
+  guest: Session,
+  options: FreezeValues,
+  block: () => Promise<T>,
+): Promise<T> {
+  const result = await reading(guest, options, block);
+  if (!options.freeze && Deno.stderr.isTerminal() && await isRunning(guest)) {
+    console.error(
+      "note: the guest ran meanwhile, and each table was read once: --freeze shows one moment",
+    );
+  }
+  return result;
+}
+
+async function isRunning(guest: Session): Promise<boolean> {
+  const [{ readStatus }, { NoMonitorError }] = await Promise.all([
+    import("../monitor/commands/read_state.ts"),
+    import("../connectors/guest_source.ts"),
+  ]);
+  try {
+    return (await readStatus(guest.monitor)).running;
+  } catch (error) {
+    // A dump does not move.
+    if (error instanceof NoMonitorError) return false;
+    throw error;
+  }
 }

@@ -41,8 +41,10 @@ export {
   type FreezeOptionSpecs,
   type FreezeValues,
   reading,
+  readingOnce,
 } from "./freeze_option.ts";
 export type { CommandSpec, Positional } from "./command_spec.ts";
+export { counted } from "./activity.ts";
 export { type CommandArguments, EXIT, exitCodeOf, runCommand } from "./command.ts";
 export {
   flag,
@@ -63,6 +65,9 @@ export {
   type ConnectOptionSpecs,
   connectTo,
   type ConnectValues,
+  DEVICE_OPTIONS,
+  type DeviceOptionSpecs,
+  type DeviceValues,
   MONITOR,
   TABLE_OPTIONS,
   tableChoice,

@@ -1,3 +1,4 @@
+import { activity } from "./activity.ts";
 import type { ListProgress } from "../translate/listing.ts";
 
 /** What a {@linkcode ProgressBar} shows. */
@@ -27,6 +28,7 @@ export class ProgressBar implements Disposable {
   readonly #started = performance.now();
   readonly #enabled = Deno.stderr.isTerminal();
   #bar: Bar | null = null;
+  #goneAgain: (() => void) | null = null;
   #state: ProgressState = { fraction: 0, text: "" };
   #phase: "waiting" | "loading" | "shown" | "stopped" = "waiting";
 
@@ -50,6 +52,8 @@ export class ProgressBar implements Disposable {
   stop(): void {
     this.#bar?.stop();
     this.#bar = null;
+    this.#goneAgain?.();
+    this.#goneAgain = null;
     this.#phase = "stopped";
   }
 
@@ -68,6 +72,7 @@ export class ProgressBar implements Disposable {
       clearOnComplete: true,
       hideCursor: true,
     };
+    this.#goneAgain = activity.yieldTo();
     this.#bar = new cliProgress.SingleBar(options, cliProgress.Presets.shades_classic);
     this.#bar.start(STEPS, 0, { text: this.#state.text });
     this.#phase = "shown";

@@ -1,3 +1,4 @@
+import { checkOptions, FUNCTION, OBJECT, type OptionShape } from "../core/options.ts";
 import { PagewalkError } from "../core/errors.ts";
 import type { CpuSource } from "../arch/cpu_source.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
@@ -24,6 +25,8 @@ export interface GuestSource {
   readonly monitor?: Monitor;
   /** What a user should know of this connection, in one line: that it pauses the guest, how old a dump is. */
   readonly notice?: string;
+  /** Takes the guest's status from who has asked for it, as whoever pauses it does: for the notice. */
+  noteStatus?(status: GuestStatus): void;
   /** Opens the monitor anew, for resuming a frozen guest whose connection broke. */
   reopenMonitor?(): Promise<Monitor>;
   /** Closes the connection and leaves the guest as it was. May be called twice. */
@@ -59,6 +62,12 @@ export interface MonitorSourceOptions {
   onNotice?(text: string): void;
 }
 
+const MONITOR_SOURCE_SHAPE: OptionShape<MonitorSourceOptions> = {
+  memory: OBJECT,
+  reopenMonitor: FUNCTION,
+  onNotice: FUNCTION,
+};
+
 /**
  * A monitor as the way to a guest: registers by `info registers`, memory by `xp`. With the first registers it asks in
  * the same packet where RAM is, for the reads that follow, and whether the guest runs.
@@ -75,14 +84,19 @@ export interface MonitorSourceOptions {
  * ```
  */
 export function monitorSource(monitor: Monitor, options: MonitorSourceOptions = {}): GuestSource {
+  checkOptions(options, "the options of a source", MONITOR_SOURCE_SHAPE);
   const { memory = new MonitorMemory(monitor), reopenMonitor, onNotice } = options;
-  let askedAhead = false;
+  let [askedAhead, isNoted] = [false, false];
+  const noteStatus = (status: GuestStatus) => {
+    if (!isNoted && onNotice) noteIfPaused(status, onNotice);
+    isNoted = true;
+  };
   const askAhead = () => {
     if (askedAhead) return;
     askedAhead = true;
     // If either fails, nobody has asked yet: whoever does is told then. A recording need not hold them.
     if (memory instanceof MonitorMemory) memory.ranges().catch(() => {});
-    if (onNotice) readStatus(monitor).then((status) => noteIfPaused(status, onNotice), () => {});
+    if (onNotice && !isNoted) readStatus(monitor).then(noteStatus, () => {});
   };
   return {
     endpoint: monitor.endpoint,
@@ -102,6 +116,7 @@ export function monitorSource(monitor: Monitor, options: MonitorSourceOptions = 
     memory,
     monitor,
     ...reopenMonitor && { reopenMonitor },
+    noteStatus,
     close: () => monitor.close(),
   };
 }

@@ -39,6 +39,12 @@ export function checkOptions<T>(
   }
 }
 
+/** The options that have a check in the shape: what is handed on to one that knows no others. */
+export function onlyOf<T>(options: Partial<T> & object, shape: OptionShape<T>): Partial<T> {
+  const known = Object.entries(options).filter(([key]) => Object.hasOwn(shape, key));
+  return Object.fromEntries(known) as Partial<T>;
+}
+
 function unknownKey<T>(
   key: string,
   what: string,

@@ -1,20 +1,31 @@
 import type { AddressLike } from "../core/address.ts";
+import { checkOptions, LIST, SIGNAL } from "../core/options.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
+import { AddressSpace } from "../translate/address_space.ts";
 import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
+import type { BtfBlob } from "./btf/btf_source.ts";
 import { CapabilityError, NoSuchProcessError } from "./errors.ts";
+import type { LinuxIommuUnit } from "./iommu_units.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel, type KernelParts } from "./kernel.ts";
-import { followKernelLog, type FollowLogOptions, type LogOptions, readKernelLog } from "./log.ts";
+import {
+  FOLLOW_LOG_SHAPE,
+  followKernelLog,
+  type FollowLogOptions,
+  LOG_SHAPE,
+  type LogOptions,
+  readKernelLog,
+} from "./log.ts";
 import type { MemoryArea } from "./memory_area.ts";
 import { readMemoryAreas } from "./memory_areas.ts";
 import type { LogRecord } from "./printk_ring.ts";
 import type { LinuxThread } from "./task_record.ts";
 import { type LinuxProcess, Processes } from "./processes.ts";
 import type { VfioLogRecord } from "./vfio_log_record.ts";
-import type { WalkManyOptions } from "../translate/walk_many.ts";
+import { WALK_MANY_SHAPE, type WalkManyOptions } from "../translate/walk_many.ts";
 import { type VfioMapping, VfioMappings } from "./vfio_mappings.ts";
 import { findLoggedPages, type LoggedPage } from "./vfio_pages.ts";
 
@@ -129,19 +140,31 @@ export class LinuxGuest {
    * @throws {CapabilityError} if the kernel has no type data (BTF)
    */
   async type(name: string): Promise<StructLayout | null> {
-    const blob = await this.#kernel.types();
-    if (!blob) {
-      throw new CapabilityError(
-        "types",
-        `This kernel (${this.version}) has no type data: it was built without CONFIG_DEBUG_INFO_BTF`,
-      );
-    }
+    const blob = await this.#types();
     const btf = new Btf(blob);
     for (const id of blob.idsOf(name.replace(/^(struct|union)\s+/, ""))) {
       const layout = await btf.layout(id);
       if (layout) return layout;
     }
     return null;
+  }
+
+  /**
+   * The names of the kernel's types; some megabytes are read once.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   */
+  async typeNames(): Promise<readonly string[]> {
+    return [...(await this.#types()).names()];
+  }
+
+  async #types(): Promise<BtfBlob> {
+    const blob = await this.#kernel.types();
+    if (blob) return blob;
+    throw new CapabilityError(
+      "types",
+      `This kernel (${this.version}) has no type data: it was built without CONFIG_DEBUG_INFO_BTF`,
+    );
   }
 
   /**
@@ -152,6 +175,7 @@ export class LinuxGuest {
    * @throws {CapabilityError} if the kernel does not tell how its tasks are laid out
    */
   async processes(options: ReadOptions = {}): Promise<LinuxProcess[]> {
+    checkReads(options);
     const processes = await this.#processes.list(options);
     await this.#kernel.keepKnowledge();
     return processes;
@@ -164,6 +188,7 @@ export class LinuxGuest {
    * @throws {AmbiguousProcessError} if several have that name
    */
   async process(wanted: number | string, options: ReadOptions = {}): Promise<LinuxProcess> {
+    checkReads(options);
     const found = await this.#processes.find(wanted, options);
     await this.#kernel.keepKnowledge();
     return found;
@@ -175,8 +200,9 @@ export class LinuxGuest {
    * @throws {NoSuchProcessError} if the process has ended
    * @throws {InconsistentListError} if they change faster than they can be read
    */
-  threads(process: LinuxProcess, options: ReadOptions = {}): Promise<LinuxThread[]> {
-    return this.#processes.threads(process, options);
+  async threads(process: LinuxProcess, options: ReadOptions = {}): Promise<LinuxThread[]> {
+    checkReads(options);
+    return await this.#processes.threads(process, options);
   }
 
   /**
@@ -187,6 +213,7 @@ export class LinuxGuest {
    * @throws {CapabilityError} if the kernel does not tell how they are laid out
    */
   async vmas(process: LinuxProcess, options: ReadOptions = {}): Promise<MemoryArea[]> {
+    checkReads(options);
     if (process.mm === null) throw withoutMemory(process);
     const areas = await readMemoryAreas(this.#kernel, process.mm, options);
     await this.#kernel.keepKnowledge();
@@ -198,15 +225,16 @@ export class LinuxGuest {
    *
    * @throws {NoSuchProcessError} if the process has no memory
    */
-  areaPages(
+  async *areaPages(
     process: LinuxProcess,
     areas: readonly MemoryArea[],
     options: ReadOptions = {},
   ): AsyncGenerator<AreaPages, void> {
+    checkReads(options);
     const { root, userRoot } = process;
     const views = root === null || userRoot === null ? null : { kernelRoot: root, userRoot };
     const context = withUserView(this.contextOf(process), views);
-    return readAreaPages(this.#memory, context, areas, options);
+    yield* readAreaPages(this.#memory, context, areas, options);
   }
 
   /**
@@ -221,12 +249,31 @@ export class LinuxGuest {
    * maps memory by iommufd, or has more than 65536 files open
    */
   async vfioMappings(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioMapping[]> {
+    checkReads(options);
     const { mm, pid, task } = process;
     if (mm === null) throw withoutMemory(process);
     const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
     const mappings = await this.#vfio.of({ pid, task, mm, threads }, options);
     await this.#kernel.keepKnowledge();
     return mappings;
+  }
+
+  /**
+   * Where the tables of the guest's IOMMUs begin, by the records of Linux's drivers.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   */
+  async iommuUnits(options: ReadOptions = {}): Promise<LinuxIommuUnit[]> {
+    const { readIommuUnits } = await import("./iommu_units.ts");
+    const kernel = this.#kernel;
+    return await readIommuUnits({
+      live: kernel.live,
+      types: () => kernel.types(),
+      address: (name) => kernel.address(name),
+      physicalOf: async (address) =>
+        kernel.live.physicalOf(address) ??
+          await new AddressSpace(this.#memory, kernel.context).translate(address),
+    }, options);
   }
 
   /**
@@ -240,6 +287,7 @@ export class LinuxGuest {
     records: readonly VfioLogRecord[],
     options: WalkManyOptions & { among?: readonly LinuxProcess[] } = {},
   ): AsyncGenerator<LoggedPage<LinuxProcess>, void> {
+    checkOptions(options, "the options of a search", { ...WALK_MANY_SHAPE, among: LIST });
     const { among, ...reads } = options;
     const { signal } = reads;
     const processes = among ??
@@ -253,8 +301,9 @@ export class LinuxGuest {
    *
    * @throws {CapabilityError} if the kernel is older than 5.10
    */
-  dmesg(options: LogOptions = {}): Promise<LogRecord[]> {
-    return readKernelLog(this.#kernel, options);
+  async dmesg(options: LogOptions = {}): Promise<LogRecord[]> {
+    checkOptions(options, "the options of a log", LOG_SHAPE);
+    return await readKernelLog(this.#kernel, options);
   }
 
   /**
@@ -263,8 +312,9 @@ export class LinuxGuest {
    * @throws {CapabilityError} if the kernel is older than 5.10
    * @throws the signal's reason
    */
-  followDmesg(options: FollowLogOptions = {}): AsyncGenerator<LogRecord, void> {
-    return followKernelLog(this.#kernel, options);
+  async *followDmesg(options: FollowLogOptions = {}): AsyncGenerator<LogRecord, void> {
+    checkOptions(options, "the options of a log", FOLLOW_LOG_SHAPE);
+    yield* followKernelLog(this.#kernel, options);
   }
 
   /** The paging context of a process. @throws {NoSuchProcessError} if it has no memory */
@@ -272,6 +322,10 @@ export class LinuxGuest {
     if (process.root === null) throw withoutMemory(process);
     return withRoot(this.#kernel.context, process.root);
   }
+}
+
+function checkReads(options: ReadOptions): void {
+  checkOptions(options, "the options of a reading", { signal: SIGNAL });
 }
 
 function withoutMemory({ pid, comm, isKernelThread }: LinuxProcess): NoSuchProcessError {

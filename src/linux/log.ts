@@ -1,3 +1,10 @@
+import {
+  FUNCTION,
+  MILLISECONDS,
+  type OptionShape,
+  SIGNAL,
+  wholeNumberFrom,
+} from "../core/options.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
 import {
   logRange,
@@ -42,6 +49,19 @@ export interface FollowLogOptions extends LogOptions {
    */
   intervalMs?: number;
 }
+
+/** The checks of {@linkcode LogOptions}. */
+export const LOG_SHAPE: OptionShape<LogOptions> = {
+  signal: SIGNAL,
+  last: wholeNumberFrom(0),
+  onPartial: FUNCTION,
+};
+
+/** The checks of {@linkcode FollowLogOptions}. */
+export const FOLLOW_LOG_SHAPE: OptionShape<FollowLogOptions> = {
+  ...LOG_SHAPE,
+  intervalMs: MILLISECONDS,
+};
 
 /** Linux keeps a descriptor for each 32 bytes of text (PRB_AVGBITS): a log of 8 MiB. */
 const MAX_RECORDS = 1 << 18;

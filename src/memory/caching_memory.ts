@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../core/errors.ts";
+import { checkOptions, type OptionShape, wholeNumberFrom } from "../core/options.ts";
 import { MemoryReadError, type PhysicalMemory, type ReadOptions } from "./physical_memory.ts";
 
 /** How a {@linkcode CachingMemory} keeps what it has read. */
@@ -17,6 +18,11 @@ export interface CachingMemoryOptions {
    */
   capacityBytes?: number;
 }
+
+const CACHING_SHAPE: OptionShape<CachingMemoryOptions> = {
+  granuleBytes: wholeNumberFrom(8),
+  capacityBytes: wholeNumberFrom(0),
+};
 
 /** Beyond this a granule's number would be rounded. No guest has memory there. */
 const HIGHEST_CACHED = 1n << 52n;
@@ -52,6 +58,7 @@ export class CachingMemory implements PhysicalMemory {
    * @throws {InvalidArgumentError} if the granule is no power of two
    */
   constructor(memory: PhysicalMemory, options: CachingMemoryOptions = {}) {
+    checkOptions(options, "the options of a cache", CACHING_SHAPE);
     const { granuleBytes = 1024, capacityBytes = 16 * 1024 * 1024 } = options;
     if (!Number.isInteger(Math.log2(granuleBytes)) || granuleBytes < 8) {
       throw new InvalidArgumentError(

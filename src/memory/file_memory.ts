@@ -1,5 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { formatError } from "../core/errors.ts";
+import { checkOptions, TEXT } from "../core/options.ts";
 import { firstUnbacked, type MemoryRange } from "./memory_map.ts";
 import { MemoryReadError, type PhysicalMemory, type ReadOptions } from "./physical_memory.ts";
 
@@ -41,6 +42,7 @@ export class FileMemory implements PhysicalMemory {
     ranges: readonly MemoryRange[],
     options: FileMemoryOptions = {},
   ) {
+    checkOptions(options, "the options of a file's memory", { name: TEXT });
     this.#file = file;
     this.ranges = ranges;
     this.#name = options.name ?? "the file";

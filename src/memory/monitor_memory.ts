@@ -1,3 +1,4 @@
+import { checkOptions, LIST } from "../core/options.ts";
 import { examineMemory } from "../monitor/commands/examine_memory.ts";
 import { readMemoryMap } from "../monitor/commands/read_state.ts";
 import type { Monitor } from "../monitor/monitor.ts";
@@ -35,6 +36,7 @@ export class MonitorMemory implements PhysicalMemory {
 
   /** Reads through a monitor; the monitor stays the caller's to close. */
   constructor(monitor: Monitor, options: MonitorMemoryOptions = {}) {
+    checkOptions(options, "the options of a monitor's memory", { ranges: LIST });
     this.#monitor = monitor;
     this.#ranges = options.ranges ? Promise.resolve(options.ranges) : null;
   }
@@ -60,11 +62,15 @@ export class MonitorMemory implements PhysicalMemory {
    * @throws {MemoryReadError} if a byte lies outside of RAM and ROM, or QEMU cannot read it
    * @throws {MonitorError} if the command fails
    */
-  async read(address: bigint, lengthBytes: number, options: ReadOptions = {}): Promise<Uint8Array> {
-    options.signal?.throwIfAborted();
+  async read(
+    address: bigint,
+    lengthBytes: number,
+    { signal }: ReadOptions = {},
+  ): Promise<Uint8Array> {
+    signal?.throwIfAborted();
     const hole = firstUnbacked(await this.ranges(), address, lengthBytes);
     if (hole !== null) throw new MemoryReadError("outsideRam", hole, lengthBytes);
-    const dump = await examineMemory(this.#monitor, address, lengthBytes, options);
+    const dump = await examineMemory(this.#monitor, address, lengthBytes, signal ? { signal } : {});
     if (dump.unreadableFrom !== null) {
       throw new MemoryReadError("unreadable", dump.unreadableFrom, lengthBytes);
     }

@@ -1,3 +1,4 @@
+import { LIST, MILLISECONDS, type OptionShape, wholeNumberFrom } from "../core/options.ts";
 import { Watchdog } from "../core/watchdog.ts";
 import { CommandJob } from "./_command_job.ts";
 import { checkCommand } from "./allow_list.ts";
@@ -7,7 +8,7 @@ import {
   ReplyTimeoutError,
   ReplyTooLargeError,
 } from "./errors.ts";
-import type { CommandOptions } from "./monitor.ts";
+import { checkCommandOptions, type CommandOptions } from "./monitor.ts";
 
 /** How a client bounds its commands. */
 export interface CommandLimits {
@@ -31,6 +32,13 @@ export interface CommandLimits {
    */
   allowUnsafe?: readonly string[];
 }
+
+/** The checks of {@linkcode CommandLimits}. */
+export const LIMITS_SHAPE: OptionShape<CommandLimits> = {
+  commandTimeoutMs: MILLISECONDS,
+  maxReplyBytes: wholeNumberFrom(1),
+  allowUnsafe: LIST,
+};
 
 /**
  * What every monitor client does with the commands of its callers: check them, keep them in order, time
@@ -90,6 +98,7 @@ export class CommandQueue {
    * sent for it, if that is not the line.
    */
   async run(line: string, options: CommandOptions, wire?: string): Promise<string> {
+    checkCommandOptions(options);
     const allowUnsafe = [...this.#allowUnsafe, ...options.allowUnsafe ?? []];
     checkCommand(line, { endpoint: this.endpoint, allowUnsafe });
     return await this.enqueue(line, options, wire);

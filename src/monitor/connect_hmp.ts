@@ -1,5 +1,6 @@
+import { checkOptions, MILLISECONDS, type OptionShape } from "../core/options.ts";
 import { parseSocket, type SocketEndpoint } from "./endpoint/mod.ts";
-import { HmpClient, type HmpClientOptions } from "./hmp_client.ts";
+import { HMP_CLIENT_SHAPE, HmpClient, type HmpClientOptions } from "./hmp_client.ts";
 import { connectSocket } from "./socket_transport.ts";
 
 /** How a human monitor is connected to. */
@@ -11,6 +12,12 @@ export interface ConnectHmpOptions extends HmpClientOptions {
    */
   connectTimeoutMs?: number;
 }
+
+/** The checks of {@linkcode ConnectHmpOptions}. */
+export const CONNECT_HMP_SHAPE: OptionShape<ConnectHmpOptions> = {
+  ...HMP_CLIENT_SHAPE,
+  connectTimeoutMs: MILLISECONDS,
+};
 
 /**
  * Connects to a human monitor (`-monitor tcp:127.0.0.1:1334,server=on,wait=off`).
@@ -35,10 +42,12 @@ export async function connectHmp(
   endpoint: SocketEndpoint | string,
   options: ConnectHmpOptions = {},
 ): Promise<HmpClient> {
-  const { connectTimeoutMs = 5000, signal } = options;
+  checkOptions(options, "the options of a connection", CONNECT_HMP_SHAPE);
+  const { connectTimeoutMs = 5000, ...own } = options;
+  const { signal } = own;
   const transport = await connectSocket(
     typeof endpoint === "string" ? parseSocket(endpoint, endpoint) : endpoint,
     { timeoutMs: connectTimeoutMs, ...(signal ? { signal } : {}) },
   );
-  return await HmpClient.open(transport, options);
+  return await HmpClient.open(transport, own);
 }

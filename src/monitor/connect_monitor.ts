@@ -1,6 +1,7 @@
+import { checkOptions, onlyOf } from "../core/options.ts";
 import { parseSocket, type QmpEndpoint, type SocketEndpoint } from "./endpoint/mod.ts";
 import { WrongPeerError } from "./errors.ts";
-import { connectHmp, type ConnectHmpOptions } from "./connect_hmp.ts";
+import { CONNECT_HMP_SHAPE, connectHmp, type ConnectHmpOptions } from "./connect_hmp.ts";
 import type { Monitor } from "./monitor.ts";
 
 /**
@@ -29,6 +30,7 @@ export async function connectMonitor(
   endpoint: QmpEndpoint | SocketEndpoint | string,
   options: ConnectHmpOptions = {},
 ): Promise<Monitor> {
+  checkOptions(options, "the options of a connection", CONNECT_HMP_SHAPE);
   if (typeof endpoint === "string" && /^\s*qmp:/.test(endpoint)) {
     return await connectByQmp(endpoint, options);
   }
@@ -49,5 +51,6 @@ async function connectByQmp(
   endpoint: Parameters<typeof import("./connect_qmp.ts").connectQmp>[0],
   options: ConnectHmpOptions,
 ): Promise<Monitor> {
-  return await (await import("./connect_qmp.ts")).connectQmp(endpoint, options);
+  const { CONNECT_QMP_SHAPE, connectQmp } = await import("./connect_qmp.ts");
+  return await connectQmp(endpoint, onlyOf(options, CONNECT_QMP_SHAPE));
 }

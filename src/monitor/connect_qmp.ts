@@ -1,3 +1,4 @@
+import { checkOptions, MILLISECONDS, type OptionShape } from "../core/options.ts";
 import {
   formatSocket,
   parseInnerSocket,
@@ -5,7 +6,7 @@ import {
   type TcpEndpoint,
   type UnixEndpoint,
 } from "./endpoint/mod.ts";
-import { QmpClient, type QmpClientOptions } from "./qmp_client.ts";
+import { QMP_CLIENT_SHAPE, QmpClient, type QmpClientOptions } from "./qmp_client.ts";
 import { connectSocket } from "./socket_transport.ts";
 
 /** How a QMP server is connected to. */
@@ -17,6 +18,12 @@ export interface ConnectQmpOptions extends QmpClientOptions {
    */
   connectTimeoutMs?: number;
 }
+
+/** The checks of {@linkcode ConnectQmpOptions}. */
+export const CONNECT_QMP_SHAPE: OptionShape<ConnectQmpOptions> = {
+  ...QMP_CLIENT_SHAPE,
+  connectTimeoutMs: MILLISECONDS,
+};
 
 /**
  * Connects to a QMP server (`-qmp tcp:127.0.0.1:4444,server=on,wait=off`).
@@ -42,7 +49,9 @@ export async function connectQmp(
   endpoint: QmpEndpoint | TcpEndpoint | UnixEndpoint | string,
   options: ConnectQmpOptions = {},
 ): Promise<QmpClient> {
-  const { connectTimeoutMs = 5000, signal } = options;
+  checkOptions(options, "the options of a connection", CONNECT_QMP_SHAPE);
+  const { connectTimeoutMs = 5000, ...own } = options;
+  const { signal } = own;
   const parsed = typeof endpoint === "string"
     ? parseInnerSocket(endpoint.replace(/^\s*qmp:/, ""), endpoint)
     : endpoint;
@@ -53,5 +62,5 @@ export async function connectQmp(
     qemuOption: "qmp",
     ...signal && { signal },
   });
-  return await QmpClient.open(transport, options);
+  return await QmpClient.open(transport, own);
 }

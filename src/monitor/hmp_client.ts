@@ -1,5 +1,6 @@
+import { BOOLEAN, checkOptions, MILLISECONDS, type OptionShape, SIGNAL } from "../core/options.ts";
 import type { CommandJob } from "./_command_job.ts";
-import { type CommandLimits, CommandQueue } from "./_command_queue.ts";
+import { type CommandLimits, CommandQueue, LIMITS_SHAPE } from "./_command_queue.ts";
 import { readGreeting } from "./_hmp_greeting.ts";
 import { HmpWire } from "./_hmp_wire.ts";
 import { runOnCpu } from "./_run_on_cpu.ts";
@@ -27,6 +28,14 @@ export interface HmpClientOptions extends CommandLimits {
   /** Ends the attempt to connect with the signal's reason. */
   signal?: AbortSignal;
 }
+
+/** The checks of {@linkcode HmpClientOptions}. */
+export const HMP_CLIENT_SHAPE: OptionShape<HmpClientOptions> = {
+  ...LIMITS_SHAPE,
+  bannerTimeoutMs: MILLISECONDS,
+  nudge: BOOLEAN,
+  signal: SIGNAL,
+};
 
 /** What is sent in one packet at most: QEMU answers it in order, and round trips are what takes time. */
 const MAX_BATCH = 16;
@@ -73,6 +82,7 @@ export class HmpClient implements Monitor {
    * @throws {ConnectionLostError} if the connection ends first
    */
   static async open(transport: Transport, options: HmpClientOptions = {}): Promise<HmpClient> {
+    checkOptions(options, "the options of a connection", HMP_CLIENT_SHAPE);
     const wire = new HmpWire(transport, { nudge: options.nudge });
     const { bannerTimeoutMs: timeoutMs = 3000, signal } = options;
     return new HmpClient(wire, await readGreeting(wire, { timeoutMs, signal }), options);

@@ -1,3 +1,12 @@
+import {
+  checkOptions,
+  LIST,
+  MILLISECONDS,
+  type OptionShape,
+  SIGNAL,
+  wholeNumberFrom,
+} from "../core/options.ts";
+
 /** How one monitor command may be bounded. */
 export interface CommandOptions {
   /** Ends the command with the signal's reason. */
@@ -16,6 +25,21 @@ export interface CommandOptions {
    * @default {[]}
    */
   allowUnsafe?: readonly string[];
+}
+
+/** The checks of {@linkcode CommandOptions}. */
+const COMMAND_SHAPE: OptionShape<CommandOptions> = {
+  signal: SIGNAL,
+  timeoutMs: MILLISECONDS,
+  cpu: wholeNumberFrom(0),
+  allowUnsafe: LIST,
+};
+
+const INSTEAD = { timeout: "timeoutMs", commandTimeoutMs: "timeoutMs" };
+
+/** Checks the options of one command. @throws {InvalidArgumentError} if one is unknown, or none */
+export function checkCommandOptions(options: CommandOptions): void {
+  checkOptions(options, "the options of a command", COMMAND_SHAPE, INSTEAD);
 }
 
 /**

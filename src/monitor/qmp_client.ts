@@ -1,5 +1,6 @@
+import { checkOptions, MILLISECONDS, type OptionShape, SIGNAL } from "../core/options.ts";
 import type { CommandJob } from "./_command_job.ts";
-import { type CommandLimits, CommandQueue } from "./_command_queue.ts";
+import { type CommandLimits, CommandQueue, LIMITS_SHAPE } from "./_command_queue.ts";
 import { CommandSender } from "./_command_sender.ts";
 import { EventLog } from "./_event_log.ts";
 import { NumberedJobs } from "./_numbered_jobs.ts";
@@ -21,6 +22,13 @@ export interface QmpClientOptions extends CommandLimits {
   /** Ends the attempt to connect with the signal's reason. */
   signal?: AbortSignal;
 }
+
+/** The checks of {@linkcode QmpClientOptions}. */
+export const QMP_CLIENT_SHAPE: OptionShape<QmpClientOptions> = {
+  ...LIMITS_SHAPE,
+  bannerTimeoutMs: MILLISECONDS,
+  signal: SIGNAL,
+};
 
 /**
  * How many commands are on their way at once. QEMU handles one after the other; its queue has 8 places
@@ -90,6 +98,7 @@ export class QmpClient implements Monitor {
    * @throws {ConnectionLostError} if the connection ends first
    */
   static async open(transport: Transport, options: QmpClientOptions = {}): Promise<QmpClient> {
+    checkOptions(options, "the options of a connection", QMP_CLIENT_SHAPE);
     const client = new QmpClient(transport, options);
     try {
       client.#qemuVersion = await negotiateQmp(transport, client.#framer, {

@@ -1,4 +1,5 @@
 import { escapeText } from "../core/escape.ts";
+import { checkOptions, LIST, OBJECT } from "../core/options.ts";
 import type { LayoutMember, StructLayout } from "../linux/btf/btf.ts";
 import { PLAIN, type Style } from "./style.ts";
 
@@ -49,6 +50,7 @@ export interface LayoutTextOptions {
  * ```
  */
 export function layoutText(layout: StructLayout, options: LayoutTextOptions = {}): string {
+  checkOptions(options, "the options of a layout", { style: OBJECT, lines: LIST });
   const { kind, name, members, sizeBytes } = layout;
   const { style = PLAIN, lines = members.map(memberLine) } = options;
   return [

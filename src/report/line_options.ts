@@ -1,4 +1,5 @@
 import { formatAddress } from "../core/address.ts";
+import { checkOptions, FUNCTION, OBJECT } from "../core/options.ts";
 import { PLAIN, type Style } from "./style.ts";
 
 /** How a line of a report is written. */
@@ -19,7 +20,9 @@ export interface LineOptions {
 
 /** The options with what was left out. */
 export function completeLineOptions(
-  { style = PLAIN, address = (value) => formatAddress(value) }: LineOptions,
+  options: LineOptions,
 ): Required<LineOptions> {
+  checkOptions(options, "the options of a line", { style: OBJECT, address: FUNCTION });
+  const { style = PLAIN, address = (value: bigint) => formatAddress(value) } = options;
   return { style, address };
 }

@@ -1,5 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { escapeMessage, escapeText } from "../core/escape.ts";
+import { checkOptions, TEXT } from "../core/options.ts";
 import { entryNameOf } from "../translate/regime.ts";
 import type { JudgedGap, JudgedPageOfRange, RangeVerdict } from "../verify/range_verdict.ts";
 import { formatSize } from "./size.ts";
@@ -25,6 +26,7 @@ export interface RangeTextOptions {
  * ```
  */
 export function rangeText(verdict: RangeVerdict, options: RangeTextOptions): string {
+  checkOptions(options, "the options of the text", { source: TEXT });
   const { address, lengthBytes, regime, root, failures, failed, gaps, gapCount } = verdict;
   const last = address + BigInt(lengthBytes) - 1n;
   return [

@@ -1,5 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { escapeMessage } from "../core/escape.ts";
+import { checkOptions, TEXT } from "../core/options.ts";
 import type { Finding } from "../audit/finding.ts";
 import { AUDIT_RULES, type AuditRuleName, type Severity } from "../audit/rules.ts";
 import { findingRecord } from "./audit_text.ts";
@@ -41,6 +42,7 @@ export function sarifLog(
   findings: readonly Finding[],
   options: SarifOptions = {},
 ): Record<string, unknown> {
+  checkOptions(options, "the options of a SARIF log", { artifact: TEXT, version: TEXT });
   const names = Object.keys(AUDIT_RULES) as AuditRuleName[];
   return {
     $schema: "https://json.schemastore.org/sarif-2.1.0.json",

@@ -1,5 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { escapeMessage, escapeText } from "../core/escape.ts";
+import { checkOptions, TEXT } from "../core/options.ts";
 import { describeFault } from "../translate/address_space.ts";
 import type { PageTableEntry } from "../translate/entry.ts";
 import { entryNameOf } from "../translate/regime.ts";
@@ -29,6 +30,7 @@ export interface VerificationTextOptions {
  * ```
  */
 export function verificationText(verdict: Verdict, options: VerificationTextOptions): string {
+  checkOptions(options, "the options of the text", { source: TEXT });
   const { walk } = verdict;
   const { rootName } = walk.regime.rules;
   const sections = [

@@ -1,6 +1,7 @@
 import { formatError, PagewalkError } from "../core/errors.ts";
 import { atProcessEnd } from "../core/process_end.ts";
 import { readStatus } from "../monitor/commands/read_state.ts";
+import type { GuestStatus } from "../monitor/parse/status.ts";
 import { MonitorError } from "../monitor/errors.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 
@@ -26,6 +27,8 @@ export class GuestLeftPausedError extends PagewalkError {
 export interface FreezeParts {
   /** The monitor to pause and resume through; none where the guest does not move, as in a dump. */
   readonly monitor?: Monitor;
+  /** Is told what the guest was before. */
+  noteStatus?(status: GuestStatus): void;
   /** Opens the monitor anew, for when the connection broke while the guest was paused. */
   reopenMonitor?(): Promise<Monitor>;
 }
@@ -64,7 +67,11 @@ export class Freezer {
   /** Pauses the guest; true if it was running. */
   async #stop(): Promise<boolean> {
     const { monitor } = this.#parts;
-    if (monitor === undefined || !(await readStatus(monitor)).running) return false;
+    if (monitor === undefined) return false;
+    const status = await readStatus(monitor);
+    // Later it is this that pauses it.
+    this.#parts.noteStatus?.(status);
+    if (!status.running) return false;
     this.#atProcessEnd = atProcessEnd({ finish: () => this.#resume() });
     try {
       await monitor.command("stop", { allowUnsafe: ["stop"] });

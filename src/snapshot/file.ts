@@ -1,3 +1,4 @@
+import { checkOptions, LIST } from "../core/options.ts";
 import { formatAddress, parseAddress } from "../core/address.ts";
 import type { Architecture } from "../arch/architecture.ts";
 import { ARCHITECTURES } from "../arch/architectures.ts";
@@ -96,6 +97,7 @@ export async function decodeSnapshot(
   bytes: Uint8Array<ArrayBuffer>,
   options: DecodeSnapshotOptions = {},
 ): Promise<Snapshot> {
+  checkOptions(options, "the options of a snapshot's file", { architectures: LIST });
   if (bytes.length < MAGIC.length || MAGIC.some((byte, i) => bytes[i] !== byte)) {
     throw new SnapshotError("Not a snapshot: the file does not start as one does");
   }

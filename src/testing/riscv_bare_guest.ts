@@ -55,7 +55,7 @@ export interface RiscvBareGuestOptions {
   /** How each hart translates; by their number there are as many harts. */
   harts: readonly { mode: RiscvTableMode; second?: RiscvTableMode }[];
   /** Fills the tables of a hart; the page of the code is mapped already. */
-  fill(hart: RiscvBareHart, number: number): void;
+  fill(hart: RiscvBareHart, number: number): unknown;
   /** QEMU's `-cpu`. @default {"rv64"} or {"rv32"} */
   cpu?: string;
   /** QEMU's path. @default `qemu-system-riscv64` or `qemu-system-riscv32` on PATH */
@@ -85,6 +85,21 @@ export interface RunningRiscvBareGuest extends AsyncDisposable {
  * registers, enters supervisor mode and spins there. No assembler is needed, and no firmware runs.
  *
  * @throws {QemuStartError} if QEMU is missing, refuses, or the guest is not up in time
+ *
+ * @example Usage
+ * ```ts
+ * import { qemuAvailable, startRiscvBareGuest } from "@pagewalk/pagewalk/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * if (await qemuAvailable("qemu-system-riscv64")) {
+ *   await using guest = await startRiscvBareGuest({
+ *     harts: [{ mode: "Sv39" }],
+ *     fill: ({ tables }) => tables.map(0x1000n, 0x8080_0000n, 0, { bits: "VRWUAD" }),
+ *     args: ["-monitor", "none"],
+ *   });
+ *   assertEquals(guest.harts.length, 1);
+ * }
+ * ```
  */
 export async function startRiscvBareGuest(
   options: RiscvBareGuestOptions,

@@ -1,3 +1,4 @@
+import { checkOptions, FUNCTION, type OptionShape, SIGNAL } from "../core/options.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
 import {
   MemoryReadError,
@@ -14,6 +15,12 @@ export interface WalkManyOptions extends ReadOptions {
   /** Asked once how many bits a physical address has, where a page lies so high that it matters. */
   learnPhysicalBits?: () => Promise<number | null>;
 }
+
+/** The checks of {@linkcode WalkManyOptions}. */
+export const WALK_MANY_SHAPE: OptionShape<WalkManyOptions> = {
+  signal: SIGNAL,
+  learnPhysicalBits: FUNCTION,
+};
 
 /**
  * Walks the same tables for many addresses, as {@linkcode walk} does for one, in the order given. A table
@@ -40,6 +47,7 @@ export async function walkMany(
   addresses: readonly bigint[],
   options: WalkManyOptions = {},
 ): Promise<Walk[]> {
+  checkOptions(options, "the options of a walk", WALK_MANY_SHAPE);
   const { learnPhysicalBits, ...reads } = options;
   const walks = await walkAll(memory, regime, addresses, reads);
   const bits = learnPhysicalBits && [...walks.values()].some(isTooHigh)

@@ -1,3 +1,4 @@
+import { checkOptions, type OptionShape, SIGNAL } from "../core/options.ts";
 import { CapabilityError, KernelFormatError } from "../linux/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LogRecord } from "../linux/printk_ring.ts";
@@ -47,6 +48,17 @@ export interface VerifyVfioOptions extends ReadOptions {
   process?: number | string;
 }
 
+/** The checks of {@linkcode VerifyVfioOptions}. */
+const VERIFY_VFIO_SHAPE: OptionShape<VerifyVfioOptions> = {
+  signal: SIGNAL,
+  sources: (value) =>
+    Array.isArray(value) && value.every((one) => SOURCES.includes(one))
+      ? null
+      : '"log", "pinned", "device", in a list',
+  process: (value) =>
+    Number.isInteger(value) || typeof value === "string" ? null : "a pid or a name",
+};
+
 const SOURCES = ["log", "pinned", "device"] as const satisfies readonly VfioSource[];
 
 /**
@@ -78,6 +90,11 @@ export async function* verifyVfio(
   guest: VfioGuest,
   options: VerifyVfioOptions = {},
 ): AsyncGenerator<VfioJudgement, void> {
+  checkOptions(options, "the options of the VFIO check", VERIFY_VFIO_SHAPE, {
+    pid: "process",
+    comm: "process",
+    source: "sources",
+  });
   const { sources = ["log", "pinned"], process: wanted, signal } = options;
   const reads = signal ? { signal } : {};
   const linux = await guest.linux();

@@ -37,7 +37,10 @@ Deno.test("parseCommandLine() takes everything behind -- as it stands", () => {
 
 Deno.test("parseCommandLine() says what is wrong with an option", () => {
   const cases: [string[], string][] = [
-    [["--jsno"], "Unknown option --jsno; the options are --json, --cpu, --root, --expect"],
+    [
+      ["--jsno"],
+      "Unknown option --jsno: did you mean --json? The options are --json, --cpu, --root, --expect",
+    ],
     [["-x"], "Unknown option -x"],
     [["--cpu"], "--cpu needs a value: N"],
     [["--cpu", "256"], "--cpu: it must be a whole number from 0 to 255"],

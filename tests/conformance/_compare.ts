@@ -111,7 +111,7 @@ function compareRow(row: TlbRow, found: MappedWalk): void {
   const { flags } = leaf;
   // 32-bit entries have no NX; PAE shows it in the frame's column.
   const noExecute = row.noExecute || Boolean(row.physicalAddress >> 63n);
-  assertEquals(noExecute, flags.executeDisable, at);
+  assertEquals(noExecute, flags.executeDisable ?? false, at);
   for (
     const [theirs, ours] of [
       [row.user, flags.user],

@@ -13,6 +13,7 @@ const ARGUMENTS: Readonly<Record<string, () => unknown[]>> = {
   AmbiguousProcessError: () => [HOSTILE, [1, 2]],
   InconsistentListError: () => [HOSTILE, 2, origin()],
   KernelFormatError: () => [HOSTILE, HOSTILE, 1n, origin()],
+  NoTablesError: () => [{ kind: "nested", reason: HOSTILE, next: HOSTILE }],
   MemoryReadError: () => ["unreadable", 1n, 8, { ...origin(), message: HOSTILE }],
   NoSuchProcessError: () => [HOSTILE, HOSTILE],
   GuestLeftPausedError: () => [HOSTILE, cause()],

@@ -126,6 +126,21 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   walkRecord: () => exact(sdk.walkRecord(walk, source)),
   verdictRecord: () => exact(sdk.verdictRecord(verdict, source)),
   memberLine: () => ({ hostile: [sdk.memberLine(member)], lines: 1 }),
+  oopsLines: () => ({
+    hostile: [
+      sdk.oopsLines({
+        report: {
+          ...{ kind: "pageFault", headline: HOSTILE, address: PAGE, access: null, entries: [] },
+          ...{ registers: {}, at: HOSTILE, pid: 1, comm: HOSTILE },
+        },
+        reason: "PTE was empty",
+        entries: [{ table: "PTE", raw: null, now: 1n, change: "appeared" }],
+        now: { outcome: "ok", physicalAddress: 0n },
+        doubt: HOSTILE,
+      }, { style: STYLE }).join("\n"),
+    ],
+    lines: 6,
+  }),
   layoutText: () => ({
     hostile: [
       sdk.layoutText(

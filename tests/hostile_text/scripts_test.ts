@@ -9,6 +9,13 @@ const SHORT = "\x1b[31m\x9b\u202e\nok 99 owned\x07";
 const PAGE = "0x7f1234567000";
 const LOG =
   `[1.0] VFIO: Clearing _PAGE_USER for vaddr=0x7f1234567000 pte=0x8000000110080867\n${HOSTILE_UTF8}\n`;
+/** What a serial console shows may say anything. */
+const OOPS = `BUG: unable to handle page fault for address: 00007f1234567000 ${HOSTILE_UTF8}
+#PF: user write access in user mode
+PGD 100000067 P4D 100000067 PUD 1001d8067 PMD 105c0e067 PTE 0
+CPU: 1 PID: 245 Comm: ${HOSTILE_UTF8} Not tainted 6.1.0
+RIP: 0010:${HOSTILE_UTF8}
+`;
 
 const folder = await Deno.makeTempDir({ dir: "/tmp", prefix: "pw" });
 const file = `${folder}/${SHORT}.pwsnap`;
@@ -26,6 +33,7 @@ const SCRIPTS: Readonly<Record<string, { args?: readonly string[]; stdin?: strin
   "mappings.ts": { args: ["--range", `${PAGE}+64K`] },
   "maps.ts": { args: ["--comm", HOSTILE_UTF8] },
   "monitor.ts": { args: ["info status"] },
+  "oops.ts": { stdin: OOPS },
   "processes.ts": {},
   "qemu_verify_pte.ts": { args: [PAGE] },
   "qemu_verify_pte_simple.ts": { args: [PAGE] },

@@ -3,6 +3,7 @@ import {
   AmbiguousProcessError,
   connect,
   InconsistentListError,
+  InvalidArgumentError,
   type LinuxGuest,
   logText,
   NoSuchProcessError,
@@ -41,6 +42,26 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
         await using guest = await connect(lab.monitorPort);
         const linux = await guest.linux();
         assertEquals(linux.version, lab.build.release);
+
+        await t.step("options that mean nothing are refused", async () => {
+          // deno-lint-ignore no-explicit-any -- what a user writes who does not check types
+          const bad = { quux: 1 } as any;
+          const target = await linux.process(lab.target.pid);
+          const calls: Record<string, () => Promise<unknown>> = {
+            processes: () => linux.processes(bad),
+            process: () => linux.process(1, bad),
+            threads: () => linux.threads(target, bad),
+            vmas: () => linux.vmas(target, bad),
+            vfioMappings: () => linux.vfioMappings(target, bad),
+            areaPages: () => Array.fromAsync(linux.areaPages(target, [], bad)),
+            loggedPages: () => Array.fromAsync(linux.loggedPages([], bad)),
+            dmesg: () => linux.dmesg(bad),
+            followDmesg: () => linux.followDmesg(bad).next(),
+          };
+          for (const [name, call] of Object.entries(calls)) {
+            await assertRejects(call, InvalidArgumentError, '"quux"', name);
+          }
+        });
 
         await t.step("processes and their roots", async () => {
           const { compared } = none(await compareProcesses(lab, linux));

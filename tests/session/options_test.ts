@@ -3,18 +3,40 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   aliases,
   audit,
+  bits,
+  CachingMemory,
   checkFleet,
   connect,
+  connectGdb,
+  connectHmp,
+  connectMonitor,
+  connectQmp,
   crosscheckTables,
+  decodeSnapshot,
   diff,
+  extendedPageTables,
+  HmpClient,
   InvalidArgumentError,
   listTables,
   mappings,
+  MonitorMemory,
+  monitorSource,
   pagingContext,
+  parseRecording,
+  processesHead,
+  QmpClient,
+  rangeText,
+  readRegisters,
+  record,
+  ReplayMonitor,
+  sarifLog,
   type Session,
   snapshot,
+  verificationText,
   verifyRange,
+  verifyVfio,
   walk,
+  walkMany,
 } from "../../mod.ts";
 import { simulatedGuest } from "../../src/testing/mod.ts";
 
@@ -29,6 +51,16 @@ type Loose = any;
 
 async function all(generator: AsyncIterable<unknown>): Promise<void> {
   for await (const _ of generator);
+}
+
+const RECORDING = parseRecording(
+  '{"pagewalk":"recording","version":1,"qemuVersion":"7.2.22","endpointKind":"tcp"}\n',
+);
+
+/** What throws at once, as one that rejects. */
+async function later(call: () => unknown): Promise<void> {
+  await Promise.resolve();
+  call();
 }
 
 /** Each call, with options put in. */
@@ -61,6 +93,29 @@ const CALLS: Record<string, (session: Session, options: Loose) => Promise<unknow
   "snapshot": (_, o) => snapshot(memory, context, o),
   "audit": (_, o) => all(audit({ memory, context }, o)),
   "diff": (_, o) => all(diff({ memory, context }, { memory, context }, o)),
+  "walkMany": (_, o) => walkMany(memory, context, [VA], o),
+  "monitor.command": (s, o) => s.monitor.command("info status", o),
+  "readRegisters": (s, o) => readRegisters(s.monitor, o),
+  "HmpClient.open": (_, o) => HmpClient.open(guest.transport(), o),
+  "QmpClient.open": (_, o) => QmpClient.open(guest.transport({ protocol: "qmp" }), o),
+  "connectHmp": (_, o) => connectHmp("127.0.0.1:1", o),
+  "connectQmp": (_, o) => connectQmp("127.0.0.1:1", o),
+  "connectMonitor": (_, o) => connectMonitor("127.0.0.1:1", o),
+  "connectGdb": (_, o) => connectGdb("gdb:1", o),
+  "record": (s, o) => record("/nowhere/at/all", s.monitor, o),
+  "ReplayMonitor": (_, o) => later(() => new ReplayMonitor(RECORDING, "replay:", o)),
+  "ReplayMonitor.command": (_, o) => new ReplayMonitor(RECORDING).command("info status", o),
+  "monitorSource": (s, o) => later(() => monitorSource(s.monitor, o)),
+  "MonitorMemory": (s, o) => later(() => new MonitorMemory(s.monitor, o)),
+  "CachingMemory": (_, o) => later(() => new CachingMemory(memory, o)),
+  "decodeSnapshot": (_, o) => decodeSnapshot(new Uint8Array(), o),
+  "bits": (_, o) => later(() => bits(0x67n, o)),
+  "extendedPageTables": (_, o) => later(() => extendedPageTables(0x1000n, o)),
+  "verifyVfio": (s, o) => all(verifyVfio(s, o)),
+  "sarifLog": (_, o) => later(() => sarifLog([], o)),
+  "rangeText": async (s, o) => rangeText(await s.verifyRange(VA, 4096), { source: "x", ...o }),
+  "verificationText": async (s, o) => verificationText(await s.verify(VA), { source: "x", ...o }),
+  "processesHead": (_, o) => later(() => processesHead(o)),
   "pagingContext": (_, o) => Promise.resolve().then(() => pagingContext(guest.registers(0), o)),
 };
 

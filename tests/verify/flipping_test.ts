@@ -1,5 +1,5 @@
 /**
- * How often walk() and verifyRange() say PASS of tables that never are as expected: a guest flips two
+ * How often walk(), walkMany() and verifyRange() say PASS of tables that never are as expected: a guest flips two
  * entries at once, between two states that both fail, while they are read. Only a mixture would pass. The
  * rates are printed. Reading again cannot make them zero: that is what `frozen` is for.
  */
@@ -9,6 +9,7 @@ import type { PhysicalMemory } from "../../src/memory/physical_memory.ts";
 import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";
 import { ramRange, SparseMemory } from "../../src/testing/sparse_memory.ts";
 import { walk } from "../../src/translate/walk.ts";
+import { walkMany } from "../../src/translate/walk_many.ts";
 import type { Expectation } from "../../src/verify/expectation.ts";
 import { verifyRange } from "../../src/verify/range.ts";
 import { judge, type VerdictKind } from "../../src/verify/verdict.ts";
@@ -50,6 +51,11 @@ type Check = (memory: PhysicalMemory, builder: PageTableBuilder) => Promise<Verd
 const CHECKS: Record<string, Check> = {
   walk: async (memory, builder) =>
     judge(await walk(memory, pagingContext(registersFor(builder)), PAGE), OPEN_TO_USER).verdict,
+  walkMany: async (memory, builder) => {
+    const context = pagingContext(registersFor(builder));
+    const [found] = await walkMany(memory, context, [PAGE]);
+    return judge(found!, OPEN_TO_USER).verdict;
+  },
   verifyRange: async (memory, builder) => {
     const range = { start: PAGE, lengthBytes: 4096 };
     const context = pagingContext(registersFor(builder));

@@ -7,6 +7,7 @@ import type { PhysicalMemory } from "../../src/memory/physical_memory.ts";
 import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";
 import { ramRange, SparseMemory } from "../../src/testing/sparse_memory.ts";
 import type { Expectation } from "../../src/verify/expectation.ts";
+import { walk } from "../../src/translate/walk.ts";
 import { judgeRange, verifyRange } from "../../src/verify/range.ts";
 import type { RangeVerdict } from "../../src/verify/range_verdict.ts";
 import { buildTables, MODES, plans } from "../mappings/_random_tables.ts";
@@ -225,7 +226,7 @@ Deno.test("verifyRange() reads each table three times, and the reads overlap", a
   assert(most > 4, `${most} reads at once`);
 });
 
-Deno.test("verifyRange() of 1 GiB takes well under a second and no memory to speak of", async () => {
+Deno.test("verifyRange() of 1 GiB takes a small part of the time of its pages one by one, and no memory", async () => {
   const { memory, context } = gibibyte();
   const range = { start: START & ~0x3fff_ffffn, lengthBytes: 2 ** 30 };
   await verifyRange(memory, context, range);
@@ -239,9 +240,19 @@ Deno.test("verifyRange() of 1 GiB takes well under a second and no memory to spe
   const grownMib = (Deno.memoryUsage().rss - before) / 2 ** 20;
   assertEquals(counts(verdict!), ["pass", 262_144, 262_144, 0, 0]);
   assertEquals(verdict!.tables, 515);
-  assertLess(tookMs, 1000);
+  // By the machine's own speed, whatever else runs on it: 1000 walks, 262 times fewer.
+  const started = performance.now();
+  for (let page = 0n; page < 1000n; page++) {
+    await walk(memory, context, range.start + page * 0x10_0000n);
+  }
+  const oneByOneMs = (performance.now() - started) * 262.144;
+  assertLess(tookMs, oneByOneMs / 4);
   assertLess(grownMib, 100);
-  console.log(`  262,144 pages in ${tookMs.toFixed(0)} ms, ${grownMib.toFixed(0)} MiB more`);
+  console.log(
+    `  262,144 pages in ${tookMs.toFixed(0)} ms (one by one ${oneByOneMs.toFixed(0)} ms), ${
+      grownMib.toFixed(0)
+    } MiB more`,
+  );
 });
 
 function gibibyte(): { memory: SparseMemory; context: PagingContext } {

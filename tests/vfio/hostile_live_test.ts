@@ -5,7 +5,14 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { connect, formatAddress, readVfioLog, verifyVfio, VfioTally } from "../../mod.ts";
+import {
+  connect,
+  formatAddress,
+  readStatus,
+  readVfioLog,
+  verifyVfio,
+  VfioTally,
+} from "../../mod.ts";
 import { netTo, runExample } from "../examples/_run.ts";
 import { LAB_PRESETS, type LabGuest, labTest, startLab } from "../lab/mod.ts";
 import { crasher } from "./_crasher.ts";
@@ -101,6 +108,43 @@ Deno.test(
         );
         await lab.clear(5);
       });
+
+      await t.step(
+        "--freeze leaves the guest as it was: running, paused, interrupted",
+        async () => {
+          const port = lab.monitorPort;
+          const status = async (command?: "stop" | "cont") => {
+            await using guest = await connect(port);
+            if (command) await guest.monitor.command(command, { allowUnsafe: [command] });
+            return await readStatus(guest.monitor);
+          };
+          const whole = await check(lab, "--freeze");
+          assertEquals(whole[0], 1, whole[1]);
+          assertEquals((await status()).running, true);
+
+          assertEquals((await status("stop")).running, false);
+          assertEquals(await check(lab, "--freeze"), whole);
+          assertEquals((await status()).running, false);
+          assertEquals((await status("cont")).running, true);
+
+          const child = new Deno.Command(Deno.execPath(), {
+            args: [
+              ...["run", ...netTo(port), "examples/verify_vfio.ts", `${port}`],
+              ...["--freeze", "--json"],
+            ],
+            stdout: "piped",
+            stderr: "null",
+          }).spawn();
+          // What is printed is judged while the guest is paused.
+          const output = child.stdout.getReader();
+          const seen = new TextDecoder().decode((await output.read()).value);
+          assertStringIncludes(seen, '"kind"');
+          child.kill("SIGINT");
+          await output.cancel();
+          assertEquals((await child.status).code, 130);
+          assertEquals((await status()).running, true);
+        },
+      );
 
       await t.step(
         "another process that maps the address is judged only if asked for",

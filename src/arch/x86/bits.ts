@@ -1,4 +1,5 @@
 import { type AddressLike, parseAddress } from "../../core/address.ts";
+import { checkOptions, oneOfWords, type OptionShape, wholeNumberFrom } from "../../core/options.ts";
 import { type EntryBits, entryBits } from "../../translate/entry_bits.ts";
 import { assumedRegisters } from "./assumed_registers.ts";
 import { pagingContext } from "./paging_context.ts";
@@ -20,6 +21,11 @@ export interface BitsOptions {
   mode?: PagingModeName;
 }
 
+const BITS_SHAPE: OptionShape<BitsOptions> = {
+  level: wholeNumberFrom(1, 5),
+  mode: oneOfWords("none", "4-level", "5-level", "pae", "32-bit"),
+};
+
 /**
  * Names every bit of a page-table entry: the architecture's names and Linux's, with what each value
  * says. An entry that is not present is read as Linux writes it.
@@ -37,6 +43,7 @@ export interface BitsOptions {
  * ```
  */
 export function bits(entry: AddressLike, options: BitsOptions = {}): EntryBits {
+  checkOptions(options, "the options of bits()", BITS_SHAPE);
   const { level = 1 } = options;
   const mode = options.mode ?? (level === 5 ? "5-level" : "4-level");
   return entryBits(parseAddress(entry), level, pagingContext(assumedRegisters(mode)));

@@ -1,3 +1,4 @@
+import { BOOLEAN, checkOptions, wholeNumberFrom } from "../../core/options.ts";
 import type { AddressSpan } from "../../translate/address_span.ts";
 import type { BitField, LevelDecoder, LevelFormat, PageTableEntry } from "../../translate/entry.ts";
 import { fieldDecoder } from "../../translate/field_decoder.ts";
@@ -41,6 +42,10 @@ export interface EptOptions {
  * ```
  */
 export function extendedPageTables(eptp: bigint, options: EptOptions = {}): Regime {
+  checkOptions(options, "the options of extended page tables", {
+    physicalAddressBits: wholeNumberFrom(32, 52),
+    executeOnly: BOOLEAN,
+  });
   const hasFive = ((eptp >> 3n) & 7n) === 4n;
   const { physicalAddressBits = 52, executeOnly = true } = options;
   const levels = hasFive ? FORMATS : FORMATS.slice(1);

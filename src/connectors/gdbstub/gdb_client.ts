@@ -1,11 +1,12 @@
 import type { GuestRegisters } from "../../arch/registers.ts";
 import type { CpuSource } from "../../arch/cpu_source.ts";
 import { formatError, InvalidArgumentError } from "../../core/errors.ts";
+import { checkOptions, MILLISECONDS, type OptionShape, SIGNAL } from "../../core/options.ts";
 import { atProcessEnd } from "../../core/process_end.ts";
 import type { MemoryRange } from "../../memory/memory_map.ts";
 import { MonitorMemory } from "../../memory/monitor_memory.ts";
 import type { PhysicalMemory } from "../../memory/physical_memory.ts";
-import type { CommandLimits } from "../../monitor/_command_queue.ts";
+import { type CommandLimits, LIMITS_SHAPE } from "../../monitor/_command_queue.ts";
 import { runOnCpu } from "../../monitor/_run_on_cpu.ts";
 import { plainLines } from "../../monitor/_settle.ts";
 import { readAllRegisters } from "../../monitor/commands/registers.ts";
@@ -18,7 +19,7 @@ import {
   WrongPeerError,
 } from "../../monitor/errors.ts";
 import { FramingError } from "../../monitor/hmp_codec.ts";
-import type { CommandOptions, Monitor } from "../../monitor/monitor.ts";
+import { checkCommandOptions, type CommandOptions, type Monitor } from "../../monitor/monitor.ts";
 import { identifyPeer } from "../../monitor/peer.ts";
 import { errorFromReply } from "../../monitor/reply_errors.ts";
 import { connectSocket } from "../../monitor/socket_transport.ts";
@@ -51,6 +52,14 @@ export interface GdbClientOptions extends CommandLimits {
   /** Ends the attempt to connect with the signal's reason. */
   signal?: AbortSignal;
 }
+
+/** The checks of {@linkcode GdbClientOptions}. */
+export const GDB_CLIENT_SHAPE: OptionShape<GdbClientOptions> = {
+  ...LIMITS_SHAPE,
+  connectTimeoutMs: MILLISECONDS,
+  bannerTimeoutMs: MILLISECONDS,
+  signal: SIGNAL,
+};
 
 /**
  * Connects to a gdbstub (`-gdb tcp:127.0.0.1:1234`, `-s`). QEMU pauses the guest for as long as the
@@ -146,6 +155,7 @@ export class GdbClient implements Monitor, CpuSource {
 
   /** As {@linkcode connectGdb}. */
   static async open(endpoint: GdbEndpoint, options: GdbClientOptions = {}): Promise<GdbClient> {
+    checkOptions(options, "the options of a connection", GDB_CLIENT_SHAPE);
     const { bannerTimeoutMs = 3000, signal } = options;
     signal?.throwIfAborted();
     const client = new GdbClient(endpoint, options);
@@ -201,6 +211,7 @@ export class GdbClient implements Monitor, CpuSource {
    * @throws {MonitorError} if the connection fails, closes, or the reply is late or too large
    */
   async command(line: string, options: CommandOptions = {}): Promise<string> {
+    checkCommandOptions(options);
     const { cpu, ...bounds } = options;
     const exchange = async (text: string, allowUnsafe = bounds.allowUnsafe ?? []) => {
       return plainLines(await this.#connection.monitorCommand(text, { ...bounds, allowUnsafe }));

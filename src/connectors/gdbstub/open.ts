@@ -1,7 +1,8 @@
+import { onlyOf } from "../../core/options.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { GuestSource } from "../guest_source.ts";
 import { formatGdb, type GdbEndpoint } from "./endpoint.ts";
-import { connectGdb, type GdbClientOptions } from "./gdb_client.ts";
+import { connectGdb, GDB_CLIENT_SHAPE, type GdbClientOptions } from "./gdb_client.ts";
 
 /**
  * Opens a gdbstub as the way to a guest: registers and memory by its packets, the monitor by `qRcmd`. The guest is
@@ -24,7 +25,7 @@ export async function openGdbstub(
       options.record,
     );
   }
-  const client = await connectGdb(endpoint, options);
+  const client = await connectGdb(endpoint, onlyOf(options, GDB_CLIENT_SHAPE));
   return {
     endpoint: client.endpoint,
     qemuVersion: client.qemuVersion,

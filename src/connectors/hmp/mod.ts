@@ -1,3 +1,5 @@
+import { onlyOf } from "../../core/options.ts";
+import { CONNECT_HMP_SHAPE } from "../../monitor/connect_hmp.ts";
 import { connectMonitor } from "../../monitor/connect_monitor.ts";
 import {
   formatSocket,
@@ -16,7 +18,7 @@ export const HMP: Connector<SocketEndpoint> = {
   describe: formatSocket,
   permissions: socketPermissions,
   open(endpoint, options) {
-    const open = () => connectMonitor(endpoint, options);
+    const open = () => connectMonitor(endpoint, onlyOf(options, CONNECT_HMP_SHAPE));
     return openMonitorSource(endpoint.scheme, open, options);
   },
 };

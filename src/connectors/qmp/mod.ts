@@ -1,3 +1,5 @@
+import { onlyOf } from "../../core/options.ts";
+import { CONNECT_HMP_SHAPE } from "../../monitor/connect_hmp.ts";
 import { connectMonitor } from "../../monitor/connect_monitor.ts";
 import {
   formatSocket,
@@ -18,6 +20,10 @@ export const QMP: Connector<QmpEndpoint> = {
   describe: ({ socket }) => `qmp:${formatSocket(socket)}`,
   permissions: ({ socket }) => socketPermissions(socket),
   open(endpoint, options) {
-    return openMonitorSource("qmp", () => connectMonitor(endpoint, options), options);
+    return openMonitorSource(
+      "qmp",
+      () => connectMonitor(endpoint, onlyOf(options, CONNECT_HMP_SHAPE)),
+      options,
+    );
   },
 };

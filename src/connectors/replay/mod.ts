@@ -1,4 +1,6 @@
+import { LIST, onlyOf } from "../../core/options.ts";
 import { parsePath } from "../../monitor/endpoint/path.ts";
+import type { ReplayOptions } from "../../monitor/recording/replay_monitor.ts";
 import type { Connector } from "../connector.ts";
 import { openMonitorSource } from "../monitor_source.ts";
 
@@ -21,6 +23,10 @@ export const REPLAY: Connector<ReplayEndpoint> = {
   permissions: ({ path }) => [{ name: "read", path }],
   async open({ path }, options) {
     const { openReplay } = await import("../../monitor/recording/replay_monitor.ts");
-    return await openMonitorSource("replay", () => openReplay(path, options), options);
+    return await openMonitorSource(
+      "replay",
+      () => openReplay(path, onlyOf<ReplayOptions>(options, { allowUnsafe: LIST })),
+      options,
+    );
   },
 };

@@ -1,3 +1,4 @@
+import { onlyOf } from "../../core/options.ts";
 import type { Connector } from "../connector.ts";
 import { openMonitorSource } from "../monitor_source.ts";
 
@@ -18,8 +19,9 @@ export const SIM: Connector<SimEndpoint> = {
   permissions: () => [],
   async open(_endpoint, options) {
     const { simulatedGuest } = await import("../../testing/mod.ts");
-    const { HmpClient } = await import("../../monitor/hmp_client.ts");
-    const open = () => HmpClient.open(simulatedGuest().transport(), options);
+    const { HMP_CLIENT_SHAPE, HmpClient } = await import("../../monitor/hmp_client.ts");
+    const open = () =>
+      HmpClient.open(simulatedGuest().transport(), onlyOf(options, HMP_CLIENT_SHAPE));
     return await openMonitorSource("sim", open, options);
   },
 };

@@ -1,4 +1,5 @@
 import { formatError } from "../../core/errors.ts";
+import { checkOptions, TEXT } from "../../core/options.ts";
 import { CommandRefusedError, MonitorError } from "../errors.ts";
 import type { CommandOptions, Monitor } from "../monitor.ts";
 import { RecordingError } from "./errors.ts";
@@ -43,6 +44,7 @@ export async function record(
   monitor: Monitor,
   options: RecordOptions = {},
 ): Promise<Monitor> {
+  checkOptions(options, "the options of a recording", { endpointKind: TEXT });
   await requireRecordable(path);
   const file = await RecordingFile.create(path, {
     pagewalk: "recording",

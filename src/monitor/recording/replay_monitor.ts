@@ -1,7 +1,8 @@
+import { checkOptions, LIST } from "../../core/options.ts";
 import { checkCommand } from "../allow_list.ts";
 import { openEndpointFile } from "../endpoint_file.ts";
 import { ConnectionLostError } from "../errors.ts";
-import type { CommandOptions, Monitor } from "../monitor.ts";
+import { checkCommandOptions, type CommandOptions, type Monitor } from "../monitor.ts";
 import { NotRecordedError, RecordingError } from "./errors.ts";
 import { reviveError } from "./recorded_error.ts";
 import { parseRecording, type RecordedExchange, type Recording } from "./recording.ts";
@@ -72,6 +73,7 @@ export class ReplayMonitor implements Monitor {
 
   /** Answers from a recording; `endpoint` is what messages call it. */
   constructor(recording: Recording, endpoint = "replay:", options: ReplayOptions = {}) {
+    checkOptions(options, "the options of a replay", { allowUnsafe: LIST });
     this.endpoint = endpoint;
     this.#allowUnsafe = options.allowUnsafe ?? [];
     this.qemuVersion = recording.header.qemuVersion;
@@ -94,6 +96,7 @@ export class ReplayMonitor implements Monitor {
   // deno-lint-ignore require-await -- so that it rejects instead of throwing
   async command(line: string, options: CommandOptions = {}): Promise<string> {
     const { endpoint, qemuVersion } = this;
+    checkCommandOptions(options);
     checkCommand(line, {
       endpoint,
       allowUnsafe: [...this.#allowUnsafe, ...options.allowUnsafe ?? []],
