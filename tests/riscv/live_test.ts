@@ -10,30 +10,17 @@ import type { Monitor } from "../../src/monitor/monitor.ts";
 import { parseSocket } from "../../src/monitor/endpoint/sockets.ts";
 import { MonitorMemory } from "../../src/memory/monitor_memory.ts";
 import type { PhysicalMemory } from "../../src/memory/physical_memory.ts";
-import { qemuAvailable } from "../../src/testing/qemu_process.ts";
 import { type RiscvBareHart, startRiscvBareGuest } from "../../src/testing/riscv_bare_guest.ts";
 import type { RiscvPageTables } from "../../src/testing/riscv_page_tables.ts";
 import { listTables } from "../../src/translate/listing.ts";
 import type { Regime } from "../../src/translate/regime.ts";
 import { secondStage } from "../../src/translate/second_stage.ts";
 import { walk } from "../../src/translate/walk.ts";
+import { freePort, QEMU_32, QEMU_64, riscvLiveTest } from "./_qemu.ts";
 import { fillRandomly, Numbers } from "./_random_layout.ts";
-
-const QEMU_64 = Deno.env.get("PAGEWALK_QEMU_RISCV64") ?? "qemu-system-riscv64";
-const QEMU_32 = Deno.env.get("PAGEWALK_QEMU_RISCV32") ?? "qemu-system-riscv32";
-const isThere = await qemuAvailable(QEMU_64) !== null && await qemuAvailable(QEMU_32) !== null;
-
-function riscvLiveTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, ignore: !isThere && Deno.env.get("CI") !== "true", fn });
-}
 
 const CPU_64 = "rv64,svnapot=on,svpbmt=on";
 const ADUE_AND_PBMTE = 3n << 61n;
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return (listener.addr as Deno.NetAddr).port;
-}
 
 /** The registers of a hart, once it spins in its loop. */
 async function hartAt(monitor: Monitor, cpu: number, loopAddress: bigint) {
