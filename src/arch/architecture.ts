@@ -26,6 +26,8 @@ export type GuestAccessVerdict = AccessVerdict | RiscvAccessVerdict;
 export interface AccessRule {
   /** Whether it depends on registers of the vCPU beside the regime. */
   readonly usesRegisters: boolean;
+  /** The keys that an access may have. */
+  readonly keys: readonly string[];
   /**
    * Checks that there is such an access.
    *

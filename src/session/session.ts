@@ -360,6 +360,8 @@ export class Session implements AsyncDisposable {
     wanted: GuestAccess = {},
     options: GuestWalkOptions = {},
   ): Promise<GuestAccessVerdict> {
+    const { checkAnyAccess } = await import("./any_access.ts");
+    await checkAnyAccess(wanted);
     const [choice, walkOptions] = splitWalkOptions(options);
     const table = await this.pageTable(choice, address, readOptionsOf(walkOptions));
     const { context, source } = table;

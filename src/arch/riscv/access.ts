@@ -34,6 +34,9 @@ const SHAPE: OptionShape<RiscvAccess> = {
   hardwareSetsBits: BOOLEAN,
 };
 
+/** The keys that an access may have. */
+export const RISCV_ACCESS_KEYS = Object.keys(SHAPE);
+
 const INSTEAD = {
   cpl: 'privilege: "U" or "S"',
   user: 'privilege: "U"',
