@@ -4,15 +4,8 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 verify_vfio.ts 1334
  */
-import {
-  verifyVfio,
-  type VfioJudgement,
-  vfioLine,
-  vfioRecord,
-  type VfioSource,
-  vfioSummary,
-  VfioTally,
-} from "@pagewalk/pagewalk";
+import { verifyVfio, type VfioJudgement, type VfioSource, VfioTally } from "@pagewalk/pagewalk";
+import { vfioLine, vfioRecord, vfioSummary } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,

@@ -9,6 +9,7 @@ export { escapeText } from "../core/escape.ts";
 export { toJson, verdictRecord } from "../report/json.ts";
 export { notMappedAdvice, verificationText } from "../report/verification_text.ts";
 export { describeSource } from "../session/table_choice.ts";
+export { whoMapsIt } from "../session/whose_tables.ts";
 export { addressArgument } from "./address_argument.ts";
 export { exitCodeOf, runCommand } from "./command.ts";
 export { EXPECT_OPTIONS, expectationOf } from "./expect_options.ts";

@@ -124,6 +124,8 @@ export type TableOptionSpecs = {
   readonly pid: ValueOption<number>;
   /** A process's name. */
   readonly comm: ValueOption<string>;
+  /** Text of a process's command line. */
+  readonly cmdline: ValueOption<string>;
 };
 
 /** The options that choose whose page tables are read. */
@@ -143,6 +145,7 @@ export const TABLE_OPTIONS: TableOptionSpecs = {
     ...value("NAME", "the same by the process's name, if only one has it", (text) => text),
     mayBeEmpty: true,
   },
+  cmdline: value("TEXT", "the same by a text that only its command line has", (text) => text),
 };
 
 /** The values of {@linkcode CONNECT_OPTIONS}. */
@@ -191,8 +194,8 @@ export function connectOptions(options: ConnectValues & Partial<DeviceValues>): 
 }
 
 /** Turns a script's options into a choice of page table. */
-export function tableChoice({ cpu, root, sample, pid, comm }: TableValues): TableChoice {
-  return given({ cpu, root, sampleMs: sample, pid, comm });
+export function tableChoice({ cpu, root, sample, pid, comm, cmdline }: TableValues): TableChoice {
+  return given({ cpu, root, sampleMs: sample, pid, comm, cmdline });
 }
 
 /** The fields that are not undefined. */

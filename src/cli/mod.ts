@@ -25,7 +25,12 @@ export { PAGING_MODES } from "../arch/x86/modes.ts";
 export { type MappedWalk, type Walk, walk } from "../translate/walk.ts";
 export { toJson, verdictRecord, walkRecord } from "../report/json.ts";
 export { formatSize } from "../report/size.ts";
-export { notMappedAdvice, verificationText } from "../report/verification_text.ts";
+export { whoMapsIt } from "../session/whose_tables.ts";
+export {
+  notMappedAdvice,
+  verificationText,
+  type VerificationTextOptions,
+} from "../report/verification_text.ts";
 export type { ConnectOptions } from "../session/connect.ts";
 export type { GuestWalk } from "../session/guest_walk.ts";
 export type { GuestVerdict, Session } from "../session/session.ts";

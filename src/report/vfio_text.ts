@@ -20,7 +20,7 @@ type JudgedPart = LoggedPageJudgement | VfioRangeJudgement | VfioUnreadPart;
  *
  * @example Usage
  * ```ts
- * import { vfioLine } from "@pagewalk/pagewalk";
+ * import { vfioLine } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const reason = "pid 84 target: its list of DMA mappings changes";
@@ -58,7 +58,7 @@ function whose({ pid, comm }: { pid: number; comm: string }): string {
  *
  * @example Usage
  * ```ts
- * import { vfioRecord } from "@pagewalk/pagewalk";
+ * import { vfioRecord } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const record = vfioRecord({ kind: "source", source: "log", state: "read", reason: "" });
@@ -111,7 +111,8 @@ const RESULT: Record<VerdictKind, string> = {
  *
  * @example Usage
  * ```ts
- * import { vfioSummary, VfioTally } from "@pagewalk/pagewalk";
+ * import { VfioTally } from "@pagewalk/pagewalk";
+ * import { vfioSummary } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const tally = new VfioTally();

@@ -2,7 +2,6 @@ import type { RegisterFormats, StubRegisters } from "../architecture.ts";
 import type { AddressLike } from "../../core/address.ts";
 import type { Regime } from "../../translate/regime.ts";
 import { assumedRegisters } from "./assumed_registers.ts";
-import { CR0 } from "./control_bits.ts";
 import { registersOfNote } from "./dump_note.ts";
 import { checkRoot, pagingContext } from "./paging_context.ts";
 import type { PagingModeName } from "./paging_state.ts";
@@ -10,12 +9,14 @@ import type { CpuRegisters } from "./registers.ts";
 import { vcpuContext } from "./vcpu_context.ts";
 import { areX86Registers, parseRegisters } from "./printed_registers.ts";
 
+const CR0_PE = 1n;
+
 const STUB: StubRegisters = {
   wanted: [["rip", "eip"], ["eflags"], ["cs"], ["cr0"], ["cr2"], ["cr3"], ["cr4"], ["efer"]],
   combine(values, printed: CpuRegisters): CpuRegisters {
     const [rip, rflags, cs, cr0, cr2, cr3, cr4, efer] = values;
     // The CPL is the RPL of CS in protected mode (Intel SDM vol. 3, 5.5); in real mode it is 0.
-    const cpl = cr0! & CR0.PE ? Number(cs! & 3n) : 0;
+    const cpl = cr0! & CR0_PE ? Number(cs! & 3n) : 0;
     return {
       ...printed,
       ...{ rip: rip!, rflags: rflags!, cpl },
