@@ -34,6 +34,11 @@ export {
   simulatedGuest,
   type SimulatedGuestOptions,
 } from "./simulated_guest.ts";
+export {
+  RISCV_ADDRESSES,
+  SimulatedRiscvGuest,
+  simulatedRiscvGuest,
+} from "./simulated_riscv_guest.ts";
 export type { SimulatedAddresses } from "./simulated_guest_layout.ts";
 export type { DeviceRead } from "./simulated_guest_bus.ts";
 export type { CpuOccupation } from "./simulated_guest_machine.ts";
