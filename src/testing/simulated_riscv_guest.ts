@@ -10,7 +10,7 @@ import { ramRange, SparseMemory } from "./sparse_memory.ts";
 
 const RAM = 0x8000_0000n;
 const RAM_END = 0x8800_0000n;
-const TABLES = 0x87f0_0000n;
+const TABLES = 0x87e0_0000n;
 /** MAXVA of xv6: the trampoline's page lies below it, the trap frame's below that. */
 const TOP = 1n << 38n;
 
