@@ -62,6 +62,8 @@ export interface RegimeRules {
   rootAddress(value: bigint): bigint;
   /** Why the bits that an entry sets are reserved, in a few words each; entries with the same are alike. */
   reservedCauses(entry: Pick<PageTableEntry, "reservedBits" | "hasRights">): readonly string[];
+  /** What an access to a page that is mapped may still fault by, if its entry tells. */
+  mayFault?(leaf: LeafRights): string | undefined;
   /** What a kernel keeps in an entry that is not present. */
   absentContent(raw: bigint): NotPresentContent;
   /** How kernels keep a view of their own for user code, where they do. */

@@ -1,6 +1,7 @@
 import type { AddressSpan } from "../../translate/address_span.ts";
 import type { LevelDecoder, LevelFormat } from "../../translate/entry.ts";
 import { fieldDecoder } from "../../translate/field_decoder.ts";
+import type { LeafRights } from "../../translate/rights.ts";
 import type { Regime, RegimeRules } from "../../translate/regime.ts";
 import { isHighSoftware, isMemoryType } from "./bit_fields.ts";
 import { RISCV_KERNEL_LAYOUTS } from "./kernel_layout.ts";
@@ -165,6 +166,7 @@ function rulesOf(mode: RiscvMode, isSecond: boolean): RegimeRules {
     cacheIndexOf: ({ memoryType = 0 }) => memoryType,
     rootAddress: (value) => rootAddress(value, RISCV_MODES[mode]),
     reservedCauses: riscvReservedCauses,
+    mayFault,
     absentContent: riscvNotPresent,
     ...isSecond && {
       secondStageNeeds: ["user", "readable"] as const,
@@ -172,6 +174,13 @@ function rulesOf(mode: RiscvMode, isSecond: boolean): RegimeRules {
       secondStageResultNeeds: ["user"] as const,
     },
   };
+}
+
+/** What a hart without Svadu does: it leaves A and D to software. */
+function mayFault({ accessed, dirty, writable }: LeafRights): string | undefined {
+  if (!accessed) return "A is clear: an access faults unless hardware sets it (Svadu)";
+  if (writable && !dirty) return "D is clear: a store faults unless hardware sets it (Svadu)";
+  return undefined;
 }
 
 const PAGE_OFFSET = 0xfffn;
