@@ -22,6 +22,9 @@
  * @module
  */
 
+// What connect() would load when asked for it: parseEndpoint() and its like know all connectors at once.
+import "./src/connectors/table.ts";
+
 // Addresses and errors
 export {
   type AddressLike,
@@ -73,6 +76,7 @@ export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.
 // Devices: what their DMA reaches
 export { formatDeviceId, parseDeviceId } from "./src/iommu/device_id.ts";
 export { DeviceNotTranslatedError, NoIommuError } from "./src/iommu/errors.ts";
+export type { DmaDevices } from "./src/vfio/verify_dma.ts";
 export type { DmaState, IommuDevice, IommuDevices } from "./src/iommu/iommu_device.ts";
 export { type DeviceGroup, deviceMappings, groupDevices } from "./src/iommu/reach.ts";
 export { type IommuKind, readIommuDevices } from "./src/iommu/read_devices.ts";
@@ -370,7 +374,7 @@ export { parseOops } from "./src/linux/oops/parse_oops.ts";
 export { explainOops, type OopsExplanation } from "./src/session/oops.ts";
 export { findKptiPair } from "./src/arch/x86/kpti_pair.ts";
 
-export type { VfioMapping, VfioMappingOwner } from "./src/linux/vfio_mappings.ts";
+export type { VfioContainer, VfioMapping, VfioMappingOwner } from "./src/linux/vfio_mappings.ts";
 export { parseVfioLog, readVfioLog, type VfioLogReading } from "./src/linux/vfio_log.ts";
 export type { VfioLogEntry, VfioLogRecord } from "./src/linux/vfio_log_record.ts";
 export {
@@ -412,7 +416,8 @@ export type {
 export { judge, type Mismatch, type Verdict, type VerdictKind } from "./src/verify/verdict.ts";
 
 // A session with a guest
-export { connect, type ConnectOptions } from "./src/session/connect.ts";
+export { connect } from "./src/session/connect.ts";
+export type { ConnectOptions } from "./src/session/connect_parts.ts";
 export {
   crosscheck,
   type CrosscheckOptions,
@@ -438,8 +443,9 @@ export type {
   GuestTables,
 } from "./src/session/ranges.ts";
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";
+export { GuestSession, type GuestVerdict, type SessionParts } from "./src/session/guest_session.ts";
+export { Session } from "./src/session/session.ts";
 export { whoMapsIt } from "./src/session/whose_tables.ts";
-export { type GuestVerdict, Session, type SessionParts } from "./src/session/session.ts";
 export {
   describeSource,
   type PageTable,
@@ -452,6 +458,7 @@ export type { EntryChange, WatchEvent, WatchOptions } from "./src/session/watch.
 export type {
   Judged,
   LoggedPageJudgement,
+  VfioDmaJudgement,
   VfioJudgement,
   VfioRangeJudgement,
   VfioSource,

@@ -28,7 +28,7 @@ import { ProcessDetails } from "./process_details.ts";
 import { type LinuxProcess, Processes, type WantedProcess } from "./processes.ts";
 import type { VfioLogRecord } from "./vfio_log_record.ts";
 import { WALK_MANY_SHAPE, type WalkManyOptions } from "../translate/walk_many.ts";
-import { type VfioMapping, VfioMappings } from "./vfio_mappings.ts";
+import { type VfioContainer, type VfioMapping, VfioMappings } from "./vfio_mappings.ts";
 import { findLoggedPages, type LoggedPage } from "./vfio_pages.ts";
 
 /** What a Linux guest lets one know, and what {@linkcode LinuxGuest.attach} needs. */
@@ -309,6 +309,29 @@ export class LinuxGuest {
   }
 
   /**
+   * The same by container, with the guest-physical addresses of the IOMMU's top tables behind each; see
+   * {@linkcode LinuxGuest.vfioMappings}.
+   */
+  async vfioContainers(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioContainer[]> {
+    checkReads(options);
+    const { mm, pid, task } = process;
+    if (mm === null) throw withoutMemory(process);
+    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
+    const held = await this.#vfio.containersOf({ pid, task, mm, threads }, options);
+    await this.#kernel.keepKnowledge();
+    return await Promise.all(held.map(async ({ mappings, tables }) => {
+      if (tables === null) return { mappings, tables };
+      const physical = await Promise.all(tables.map((table) => this.#physicalOf(table)));
+      return { mappings, tables: physical.filter((table) => table !== null) };
+    }));
+  }
+
+  async #physicalOf(address: bigint): Promise<bigint | null> {
+    return this.#kernel.live.physicalOf(address) ??
+      await new AddressSpace(this.#memory, this.#kernel.context).translate(address);
+  }
+
+  /**
    * Where the tables of the guest's IOMMUs begin, by the records of Linux's drivers.
    *
    * @throws {CapabilityError} if the kernel has no type data (BTF)
@@ -320,9 +343,7 @@ export class LinuxGuest {
       live: kernel.live,
       types: () => kernel.types(),
       address: (name) => kernel.address(name),
-      physicalOf: async (address) =>
-        kernel.live.physicalOf(address) ??
-          await new AddressSpace(this.#memory, kernel.context).translate(address),
+      physicalOf: (address) => this.#physicalOf(address),
     }, options);
   }
 

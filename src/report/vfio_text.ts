@@ -3,6 +3,7 @@ import { escapeMessage, escapeText } from "../core/escape.ts";
 import type { VerdictKind } from "../verify/verdict.ts";
 import type {
   LoggedPageJudgement,
+  VfioDmaJudgement,
   VfioJudgement,
   VfioRangeJudgement,
   VfioSource,
@@ -13,7 +14,7 @@ import { walkRecord } from "./json.ts";
 import { rangeRecord } from "./range_record.ts";
 import { formatSize } from "./size.ts";
 
-type JudgedPart = LoggedPageJudgement | VfioRangeJudgement | VfioUnreadPart;
+type JudgedPart = LoggedPageJudgement | VfioRangeJudgement | VfioDmaJudgement | VfioUnreadPart;
 
 /**
  * Writes one judgement of the VFIO check as a line; null for what only the summary tells.
@@ -41,6 +42,14 @@ function whatOf(judgement: JudgedPart): string {
     const { record: { address }, process } = judgement;
     const where = address === null ? "a record of the log" : formatAddress(address);
     return process === null ? where : `${where} (${whose(process)})`;
+  }
+  if (judgement.kind === "dma") {
+    const { address, devices, iova, lengthBytes, process } = judgement;
+    const where = address === null ? "" : `, ${formatAddress(address)}`;
+    return `IOVA ${formatAddress(iova)}, ${formatSize(lengthBytes)} of ${
+      devices.join(", ")
+    }${where} ` +
+      `(${whose(process)})`;
   }
   const { address, lengthBytes, iova, name, process } = judgement;
   const what = iova === undefined
@@ -82,6 +91,10 @@ export function vfioRecord(judgement: VfioJudgement): Record<string, unknown> {
       ...{ verdict, reason },
     };
   }
+  if (judgement.kind === "dma") {
+    const { kind: _kind, process: _, ...rest } = judgement;
+    return { kind, ...owner, ...rest };
+  }
   const { kind: _, process: _process, range, ...place } = judgement;
   return { kind, ...owner, ...rangeRecord(range, source), ...place };
 }
@@ -90,6 +103,7 @@ const SOURCE_NAMES: Record<VfioSource, string> = {
   log: "the log",
   pinned: "what VFIO has pinned",
   device: "devices' memory",
+  iommu: "what devices reach",
 };
 
 /** How the summary names a source's pages, and says that it has none. */
@@ -97,6 +111,7 @@ const PAGES_OF: Record<VfioSource, { pages: string; none: string }> = {
   log: { pages: "pages that the log names", none: "the log names no page" },
   pinned: { pages: "pinned pages", none: "VFIO has pinned nothing" },
   device: { pages: "pages of devices' memory", none: "no device's memory is mapped" },
+  iommu: { pages: "pages that devices reach", none: "VFIO lets no device reach anything" },
 };
 
 const RESULT: Record<VerdictKind, string> = {
@@ -119,7 +134,7 @@ const RESULT: Record<VerdictKind, string> = {
  * tally.add({ kind: "source", source: "log", state: "read", reason: "" });
  * assertEquals(vfioSummary(tally), [
  *   "[-] Verification INCONCLUSIVE: the log names no page; " +
- *   "not looked at: what VFIO has pinned, devices' memory",
+ *   "not looked at: what VFIO has pinned, devices' memory, what devices reach",
  * ]);
  * ```
  */

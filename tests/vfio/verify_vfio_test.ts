@@ -93,7 +93,7 @@ function pinnedBy(living: Living, pages: number): Answers {
 
 const physicalAddressBits = () => Promise.resolve(40);
 
-const DEVICES = "not looked at: devices' memory";
+const DEVICES = "not looked at: devices' memory, what devices reach";
 
 Deno.test("what stays pinned though its process is gone is told, and never passes", async () => {
   for (const kind of ["ended", "formerProgram"] as const) {

@@ -18,7 +18,8 @@ export const SIM: Connector<SimEndpoint> = {
   describe: ({ name }) => `sim:${name}`,
   permissions: () => [],
   async open({ name }, options) {
-    const { simulatedGuest, simulatedRiscvGuest } = await import("../../testing/mod.ts");
+    const { simulatedGuest } = await import("../../testing/simulated_guest.ts");
+    const { simulatedRiscvGuest } = await import("../../testing/simulated_riscv_guest.ts");
     const { HMP_CLIENT_SHAPE, HmpClient } = await import("../../monitor/hmp_client.ts");
     const open = () =>
       HmpClient.open(
