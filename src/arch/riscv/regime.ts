@@ -162,7 +162,8 @@ function rulesOf(mode: RiscvMode, isSecond: boolean): RegimeRules {
     frameLimitName: "the width of a physical address",
     kernel: RISCV_KERNEL_LAYOUTS[mode],
     cacheTypes: ["PMA", "NC", "IO", "reserved"],
-    deviceCacheTypes: ["NC", "IO"],
+    // Without Svpbmt the memory itself says how it is cached, so that devices are mapped by PMA, too.
+    deviceCacheTypes: ["PMA", "NC", "IO"],
     cacheIndexOf: ({ memoryType = 0 }) => memoryType,
     rootAddress: (value) => rootAddress(value, RISCV_MODES[mode]),
     reservedCauses: riscvReservedCauses,
