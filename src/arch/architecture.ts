@@ -24,6 +24,8 @@ export type GuestAccessVerdict = AccessVerdict | RiscvAccessVerdict;
 
 /** How an architecture says what comes of an access. */
 export interface AccessRule {
+  /** The architecture's name. */
+  readonly architecture: string;
   /** Whether it depends on registers of the vCPU beside the regime. */
   readonly usesRegisters: boolean;
   /** The keys that an access may have. */
@@ -137,6 +139,4 @@ export interface RegisterFormats {
    * @throws {InvalidArgumentError} if no table of the regime's kind can be there
    */
   checkRoot(root: AddressLike, regime: Regime): void;
-  /** Loads what says what comes of accesses. */
-  access(): Promise<AccessRule>;
 }

@@ -2,7 +2,6 @@ import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
 import type { GuestAccess, GuestAccessVerdict } from "../arch/architecture.ts";
-import { formatsByName } from "../arch/architectures.ts";
 import type { GuestRegisters } from "../arch/registers.ts";
 import type { RiscvAccess, RiscvAccessVerdict } from "../arch/riscv/access.ts";
 import type { Access, AccessVerdict } from "../arch/x86/access.ts";
@@ -164,12 +163,12 @@ export class Session extends GuestSession {
     wanted: GuestAccess = {},
     options: GuestWalkOptions = {},
   ): Promise<GuestAccessVerdict> {
-    const { checkAnyAccess } = await import("./any_access.ts");
-    await checkAnyAccess(wanted);
+    const { accessRuleOf, checkAnyAccess } = await import("../arch/access_rules.ts");
+    checkAnyAccess(wanted);
     const [choice, walkOptions] = splitWalkOptions(options);
     const table = await this.pageTable(choice, address, readOptionsOf(walkOptions));
     const { context, source } = table;
-    const rule = await formatsByName(context.rules.architecture).access();
+    const rule = accessRuleOf(context.rules.architecture);
     rule.check(wanted);
     const found = await this.walkTable(table, address, walkOptions);
     const registers = rule.usesRegisters && source.kind === "cpu"

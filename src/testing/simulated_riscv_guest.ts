@@ -27,6 +27,14 @@ export const RISCV_ADDRESSES = {
 /**
  * A small RISC-V machine that looks like xv6 on QEMU's `virt`: Sv39, hart 0 on a process's tables, hart 1
  * on the kernel's. It answers monitor commands with QEMU's text.
+ *
+ * @example Usage
+ * ```ts
+ * import { SimulatedRiscvGuest } from "@pagewalk/pagewalk/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(new SimulatedRiscvGuest().harts.length, 2);
+ * ```
  */
 export class SimulatedRiscvGuest implements MonitorSource {
   /** The version of QEMU that it speaks like. */

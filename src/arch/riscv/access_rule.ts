@@ -12,6 +12,7 @@ import type { RiscvRegisters } from "./registers.ts";
 
 /** How RISC-V says what comes of an access: SUM, MXR and ADUE are the hart's. */
 export const RISCV_ACCESS: AccessRule = {
+  architecture: "riscv",
   usesRegisters: true,
   keys: RISCV_ACCESS_KEYS,
   check: checkRiscvAccess,

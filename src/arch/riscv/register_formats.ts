@@ -51,7 +51,6 @@ export const RISCV_REGISTERS: RegisterFormats = {
   needsPeers: () => false,
   contextOfMode: (mode) => riscvRegime(mode as RiscvMode, 0n),
   checkRoot,
-  access: async () => (await import("./access_rule.ts")).RISCV_ACCESS,
 };
 
 function checkRoot(input: AddressLike, { mode }: Regime): void {

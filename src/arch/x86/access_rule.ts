@@ -5,6 +5,7 @@ import type { PagingContext } from "./paging_context.ts";
 
 /** How x86 says what comes of an access: by the paging context alone. */
 export const X86_ACCESS: AccessRule = {
+  architecture: "x86",
   usesRegisters: false,
   keys: ACCESS_KEYS,
   check: checkAccess,

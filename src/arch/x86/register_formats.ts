@@ -43,5 +43,4 @@ export const X86_REGISTERS: RegisterFormats = {
   checkRoot(root: AddressLike, { mode }: Regime) {
     checkRoot(root, mode as PagingModeName);
   },
-  access: async () => (await import("./access_rule.ts")).X86_ACCESS,
 };
