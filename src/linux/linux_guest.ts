@@ -1,4 +1,4 @@
-import type { AddressLike } from "../core/address.ts";
+import { type AddressLike, parseAddress } from "../core/address.ts";
 import { checkOptions, LIST, SIGNAL } from "../core/options.ts";
 import { type PagingContext } from "../arch/x86/paging_context.ts";
 import { withRoot } from "../translate/regime.ts";
@@ -9,6 +9,8 @@ import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
 import { CapabilityError, NoSuchProcessError } from "./errors.ts";
+import type { FrameReport } from "./frame_report.ts";
+import type { FrameState } from "./frames.ts";
 import type { LinuxIommuUnit } from "./iommu_units.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel, type KernelParts } from "./kernel.ts";
@@ -325,6 +327,35 @@ export class LinuxGuest {
       const physical = await Promise.all(tables.map((table) => this.#physicalOf(table)));
       return { mappings, tables: physical.filter((table) => table !== null) };
     }));
+  }
+
+  /**
+   * What the kernel keeps of a frame: what it belongs to, its references, whether it is pinned for DMA.
+   *
+   * @throws {InvalidArgumentError} if the kernel keeps nothing of it: there is no RAM
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   */
+  async frame(address: AddressLike, options: ReadOptions = {}): Promise<FrameState> {
+    checkReads(options);
+    const { readFrameState } = await import("./frame_report.ts");
+    return await readFrameState(this.#kernel, parseAddress(address), options);
+  }
+
+  /**
+   * What a frame is: what the kernel keeps of it, the path of its file within its file system, and who maps
+   * it or whose page table it is, by the tables of all processes.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   * @throws {InvalidArgumentError} if the kernel keeps nothing of it: there is no RAM
+   * @throws {InconsistentListError} if the list of processes changes faster than it can be read
+   */
+  async frameReport(address: AddressLike, options: ReadOptions = {}): Promise<FrameReport> {
+    checkReads(options);
+    const { readFrameReport } = await import("./frame_report.ts");
+    const processes = (await this.processes(options)).filter(({ root }) => root !== null)
+      .map((process) => ({ process, regime: this.contextOf(process) }));
+    const parts = { kernel: this.#kernel, memory: this.#memory, processes };
+    return await readFrameReport(parts, parseAddress(address), options);
   }
 
   async #physicalOf(address: bigint): Promise<bigint | null> {

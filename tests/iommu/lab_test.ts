@@ -7,6 +7,7 @@ import {
   groupDevices,
   type GuestDevices,
   isBacked,
+  type LinuxGuest,
   MonitorMemory,
   parseDeviceId,
   parseRecording,
@@ -95,6 +96,12 @@ Deno.test(
     });
 
     await t.step("the script, as text, JSON and CSV", () => checkScript(lab));
+
+    await t.step("frames: pins as the kernel has them, owners as processes do", async () => {
+      await using guest = await connect(lab.monitorPort);
+      await checkPins(lab, await guest.linux());
+      await checkOwners(lab, await guest.linux());
+    });
 
     await t.step("verify_vfio.ts --iommu holds both sides together", () => checkBothSides(lab));
   }),
@@ -200,7 +207,7 @@ async function checkBothSides(lab: LabGuest): Promise<void> {
   await lab.clear(7);
   const [failed, text] = await run();
   const [now] = await lab.pagemap(7);
-  const frame = (now!.raw & ((1n << 55n) - 1n)) * 4096n;
+  const frame = frameOf(now!);
   assert(
     text.includes(
       `IOVA 0x7000, 4 KiB of 00:03.0, ${formatAddress(at)} (pid ${lab.target.pid} target): fail: ` +
@@ -216,4 +223,62 @@ async function checkBothSides(lab: LabGuest): Promise<void> {
     text,
   );
   assertEquals(failed, 1);
+}
+
+/** Frames that are mapped for DMA and others, small and huge: pins and references as the kernel says. */
+async function checkPins(lab: LabGuest, linux: LinuxGuest): Promise<void> {
+  const huge = lab.fact("huge");
+  const at = frameOf((await lab.pagemap(huge.address + 0x5000n))[0]!);
+  const others = [
+    ...(await lab.pagemap(lab.fact("readonly").address, 4)).map(frameOf),
+    ...(await lab.pagemap(lab.fact("parent").address, 4)).map(frameOf),
+    ...Array.from({ length: 12 }, (_, i) => 0x100_0000n + BigInt(i) * 0x10_0000n),
+    at,
+  ];
+  const pinned = (await lab.iovas(0x18, 0n, 1 << 20)).map(({ physicalAddress }) => physicalAddress);
+  async function agree(frames: readonly bigint[]): Promise<number> {
+    let pins = 0;
+    for (const frame of frames) {
+      const [told] = await lab.frames(frame, 4096);
+      const { pinned, references } = await linux.frame(frame);
+      assertEquals([pinned, references], [told!.pinned, told!.references], formatAddress(frame));
+      if (pinned) pins++;
+    }
+    return pins;
+  }
+  assertEquals(await agree(others), 0);
+  for (const frame of pinned) assertEquals((await linux.frame(frame)).pinned, true);
+  assertEquals(await agree(pinned.slice(0, 20)), 20);
+  await lab.request(`dma-map 0x${huge.address.toString(16)} 0x40000000 ${huge.lengthBytes}`);
+  assertEquals(await agree([at]), 1);
+  await lab.request(`dma-unmap 0x40000000 ${huge.lengthBytes}`);
+  assertEquals(await agree([at]), 0);
+  console.log(
+    `${pinned.length} of ${pinned.length} frames pinned, none of ${others.length} others`,
+  );
+}
+
+/** A frame of the program that all shells share: every process that maps it, and no other. */
+async function checkOwners(lab: LabGuest, linux: LinuxGuest): Promise<void> {
+  const text = 0x40_1000n;
+  const leafOf = async (pid: number) => {
+    const leaf = (await lab.dumpProcess(pid, text)).find(({ level }) => level === 1);
+    return leaf && leaf.raw & 1n ? leaf.raw & 0x000f_ffff_ffff_f000n : null;
+  };
+  const { owners, state, file, problems } = await linux.frameReport((await leafOf(1))!);
+  assertEquals([state.use, file, problems], ["file", "/bin/busybox", []]);
+  const expected: number[] = [];
+  for (const { pid } of await linux.processes()) {
+    if (await leafOf(pid).catch(() => null) === state.frame) expected.push(pid);
+  }
+  assertEquals(owners.map(({ pid }) => pid).sort(), expected.sort());
+  assert(owners.every(({ address }) => address === text) && owners.length > 1);
+
+  const [{ entryAddress }] = (await lab.dump(0)).slice(-1) as [{ entryAddress: bigint }];
+  const table = await linux.frameReport(entryAddress);
+  assertEquals(table.tables.map(({ pid, level }) => [pid, level]), [[lab.target.pid, 1]]);
+}
+
+function frameOf({ raw }: { raw: bigint }): bigint {
+  return (raw & ((1n << 55n) - 1n)) * 4096n;
 }
