@@ -22,6 +22,9 @@
  * @module
  */
 
+// What connect() would load when asked for it: parseEndpoint() and its like know all connectors at once.
+import "./src/connectors/table.ts";
+
 // Addresses and errors
 export {
   type AddressLike,
@@ -406,7 +409,8 @@ export type {
 export { judge, type Mismatch, type Verdict, type VerdictKind } from "./src/verify/verdict.ts";
 
 // A session with a guest
-export { connect, type ConnectOptions } from "./src/session/connect.ts";
+export { connect } from "./src/session/connect.ts";
+export type { ConnectOptions } from "./src/session/connect_parts.ts";
 export {
   crosscheck,
   type CrosscheckOptions,
@@ -432,8 +436,9 @@ export type {
   GuestTables,
 } from "./src/session/ranges.ts";
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";
+export { GuestSession, type GuestVerdict, type SessionParts } from "./src/session/guest_session.ts";
+export { Session } from "./src/session/session.ts";
 export { whoMapsIt } from "./src/session/whose_tables.ts";
-export { type GuestVerdict, Session, type SessionParts } from "./src/session/session.ts";
 export {
   describeSource,
   type PageTable,

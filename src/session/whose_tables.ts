@@ -5,7 +5,7 @@ import { MemoryReadError } from "../memory/physical_memory.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import { walk } from "../translate/walk.ts";
 import type { GuestWalk } from "./guest_walk.ts";
-import type { Session } from "./session.ts";
+import type { GuestSession } from "./guest_session.ts";
 
 /** Each takes a walk of its own: more would take a monitor seconds. */
 const MAX_WALKED = 1000;
@@ -27,7 +27,7 @@ const MAX_NAMED = 8;
  * assertEquals(await whoMapsIt(guest, await guest.walk(0x7f2000003000n)), null); // it runs no kernel
  * ```
  */
-export async function whoMapsIt(session: Session, found: GuestWalk): Promise<string | null> {
+export async function whoMapsIt(session: GuestSession, found: GuestWalk): Promise<string | null> {
   const { source, outcome, address } = found;
   if (outcome !== "notPresent" || !("cpu" in source)) return null;
   try {
