@@ -274,7 +274,7 @@ async function checkOwners(lab: LabGuest, linux: LinuxGuest): Promise<void> {
   assertEquals(owners.map(({ pid }) => pid).sort(), expected.sort());
   assert(owners.every(({ address }) => address === text) && owners.length > 1);
 
-  const [{ entryAddress }] = (await lab.dump(0)).slice(-1) as [{ entryAddress: bigint }];
+  const { entryAddress } = (await lab.dump(0)).at(-1)!;
   const table = await linux.frameReport(entryAddress);
   assertEquals(table.tables.map(({ pid, level }) => [pid, level]), [[lab.target.pid, 1]]);
 }
