@@ -14,7 +14,7 @@ import {
   type Session,
 } from "../../mod.ts";
 import { netTo, runExample } from "../examples/_run.ts";
-import { type LabGuest, labTest, startLab } from "../lab/mod.ts";
+import { LAB_PRESETS, type LabGuest, labTest, startLab } from "../lab/mod.ts";
 
 /** Every page that a device's tables map: IOVA and physical address, by 4 KiB. */
 async function pagesOf(guest: Session, device: string): Promise<Map<bigint, bigint>> {
@@ -137,6 +137,30 @@ async function countReads(lab: LabGuest): Promise<void> {
   const without = await Deno.readTextFile(`${path}2`);
   assertEquals([...without.matchAll(/xp [^"]*0xfed9/g)].length, 0);
   console.log(`${reads.length} reads, ${outside.length} of them of RTADDR, no other outside RAM`);
+}
+
+for (const [feature, mode] of [["scalable", "scalable"], ["iommu-pt", "legacy"]] as const) {
+  Deno.test(
+    await labTest(`what devices reach is what the kernel says, ${feature}`, "4-level", async () => {
+      const preset = { ...LAB_PRESETS["4-level"], features: [feature] };
+      await using lab = await startLab(preset);
+      await using guest = await connect(lab.monitorPort);
+      const { units: [unit], devices, problems } = await (await guest.iommu()).devices();
+      assertEquals(problems, []);
+      assertEquals(unit!.root >> 10n & 3n, mode === "scalable" ? 1n : 0n);
+      const states = new Set(
+        devices.filter(({ device }) => device !== "00:03.0").map(({ state }) => state),
+      );
+      assertEquals([...states], [feature === "iommu-pt" ? "passThrough" : "translated"]);
+      const range = { start: 0n, lengthBytes: 20 << 20 };
+      let pages = 0;
+      for (const { devices: [{ device, state }] } of groupDevices(devices)) {
+        if (state === "translated") pages += await compare(lab, guest, device, range);
+      }
+      assert(pages >= 256);
+      console.log(`${feature}: ${devices.length} devices, ${pages} pages: no difference`);
+    }),
+  );
 }
 
 /** Connects for as long as something is asked: the monitor serves one client at a time. */
