@@ -4,6 +4,8 @@ import type { Repl } from "./repl.ts";
 import { savedScript } from "./save.ts";
 import { REPORT_NAMES, SDK } from "./sdk.ts";
 
+export { EntryReader } from "./entry.ts";
+
 /** The names of the prompt's commands, for completion. */
 export const COMMAND_NAMES: readonly string[] = COMMANDS.map(({ name }) => name);
 
