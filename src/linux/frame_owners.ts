@@ -36,6 +36,9 @@ export interface FrameOwners {
   readonly problems: readonly string[];
 }
 
+/** A hostile process maps one frame without end. */
+const MAX_OWNERS = 10_000;
+
 /**
  * Finds who maps a frame, or whose page table it is, by the tables of all processes as they are: each is read
  * twice. The kernel's half is left out, which maps all of memory.
@@ -63,6 +66,10 @@ export async function findFrameOwners(
         if (record.kind === "page") {
           const offset = frame - record.physicalAddress;
           if (offset >= 0n && offset < BigInt(record.lengthBytes)) {
+            if (owners.length === MAX_OWNERS) {
+              problems.push(`more than ${MAX_OWNERS} entries map it: the rest is left out`);
+              return { owners, tables, problems: [...new Set(problems)] };
+            }
             owners.push({ pid, comm, address: address + offset });
           }
         } else if (record.kind === "table") {
