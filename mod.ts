@@ -78,7 +78,12 @@ export { formatDeviceId, parseDeviceId } from "./src/iommu/device_id.ts";
 export { DeviceNotTranslatedError, NoIommuError } from "./src/iommu/errors.ts";
 export { frameRecord, frameText } from "./src/report/frame_text.ts";
 export type { FrameOwner, FrameOwners, TableOwner } from "./src/linux/frame_owners.ts";
-export type { FrameReport } from "./src/linux/frame_report.ts";
+export {
+  type FrameReport,
+  type FrameSource,
+  readFrameReport,
+  readFrameState,
+} from "./src/linux/frame_report.ts";
 export type { FrameState, FrameUse } from "./src/linux/frames.ts";
 export type { DmaDevices } from "./src/vfio/verify_dma.ts";
 export type { DmaState, IommuDevice, IommuDevices } from "./src/iommu/iommu_device.ts";

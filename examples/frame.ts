@@ -4,7 +4,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 frame.ts 1334 0x2a0b000
  */
-import { frameRecord, frameText } from "@pagewalk/pagewalk";
+import { frameRecord, frameText, readFrameReport } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -33,8 +33,7 @@ await runCommand({
 }, async ({ positionals: [monitor, address], options }) => {
   const wanted = parseAddress(address!);
   await using guest = await connectTo(monitor!, options);
-  const linux = await guest.linux();
-  const report = await linux.frameReport(wanted);
+  const report = await readFrameReport(guest, wanted);
   if (options.json) console.log(toJson(frameRecord(report)));
   else frameText(report).forEach((line) => console.log(line));
   return report.problems.length === 0 ? EXIT.PASS : EXIT.INCONCLUSIVE;

@@ -1,14 +1,9 @@
-import { Btf } from "./btf/btf.ts";
-import type { BtfBlob } from "./btf/btf_source.ts";
 import { CapabilityError } from "./errors.ts";
+import type { LinuxGuest } from "./linux_guest.ts";
+import { viewOf } from "./reader.ts";
 
-/** What is known of the kernel. */
-export interface FrameKernel {
-  /** The kernel's own types; null if they are not known. */
-  types(): Promise<BtfBlob | null>;
-  /** A 64-bit variable; null if there is none. */
-  variable(name: string): Promise<bigint | null>;
-}
+/** What is asked of a kernel: a `LinuxGuest` answers it. */
+export type FrameKernel = Pick<LinuxGuest, "type" | "enumeration" | "symbol" | "read">;
 
 /** How a kernel keeps its frames. */
 export interface FrameLayout {
@@ -42,24 +37,18 @@ const NO_FLAG = /^(__|NR_)/;
  *
  * @throws {CapabilityError} if it has no type data (BTF)
  */
-export async function readFrameLayout(kernel: FrameKernel): Promise<FrameLayout> {
-  const blob = await kernel.types();
-  const btf = blob && new Btf(blob);
-  const page = blob && btf && await layoutOf(blob, btf, "page");
-  if (!blob || !btf || !page) {
-    throw new CapabilityError(
-      "types",
-      "How this kernel keeps its frames is not known: it has no type data (CONFIG_DEBUG_INFO_BTF)",
-    );
-  }
+export async function readFrameLayout(linux: FrameKernel): Promise<FrameLayout> {
+  const page = await linux.type("page");
+  if (!page) throw new CapabilityError("types", "This kernel's types have no struct page");
   const at = (name: string) => page.members.find((member) => member.name === name)?.offset;
-  const folio = await layoutOf(blob, btf, "folio");
-  const flags = await enumOf(blob, btf, "pageflags");
-  const types = await enumOf(blob, btf, "pagetype");
+  const folio = await linux.type("folio");
+  const flags = await linux.enumeration("pageflags");
+  const types = await linux.enumeration("pagetype");
+  const base = await linux.symbol("vmemmap_base");
   const head = at("compound_head");
   const mask = at("compound_info");
   return {
-    first: await kernel.variable("vmemmap_base") ?? VMEMMAP,
+    first: base ? viewOf(await linux.read(base.address, 8)).getBigUint64(0, true) : VMEMMAP,
     pageBytes: page.sizeBytes,
     flags: needed(at("flags"), "flags"),
     mapCount: needed(at("_mapcount"), "_mapcount"),
@@ -87,20 +76,4 @@ function firstNames(flags: ReadonlyMap<string, number> | null): (readonly [strin
     }
   }
   return [...names].map(([bit, name]) => [name, bit] as const);
-}
-
-async function layoutOf(blob: BtfBlob, btf: Btf, name: string) {
-  for (const id of blob.idsOf(name)) {
-    const layout = await btf.layout(id);
-    if (layout && layout.members.length > 0) return layout;
-  }
-  return null;
-}
-
-async function enumOf(blob: BtfBlob, btf: Btf, name: string) {
-  for (const id of blob.idsOf(name)) {
-    const values = await btf.enumeration(id);
-    if (values) return values;
-  }
-  return null;
 }

@@ -19,8 +19,9 @@ export interface TableOwner {
   readonly pid: number;
   /** The process's name. */
   readonly comm: string;
-  /** The table's level and its name, such as `PT`. */
+  /** The table's level. */
   readonly level: number;
+  /** Its name, such as `PT`. */
   readonly name: string;
   /** The first virtual address that it serves. */
   readonly address: bigint;

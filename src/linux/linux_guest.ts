@@ -1,4 +1,4 @@
-import { type AddressLike, parseAddress } from "../core/address.ts";
+import type { AddressLike } from "../core/address.ts";
 import { checkOptions, LIST, SIGNAL } from "../core/options.ts";
 import { type PagingContext } from "../arch/x86/paging_context.ts";
 import { withRoot } from "../translate/regime.ts";
@@ -9,9 +9,6 @@ import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
 import { CapabilityError, NoSuchProcessError } from "./errors.ts";
-import type { FrameReport } from "./frame_report.ts";
-import type { FrameState } from "./frames.ts";
-import type { LinuxIommuUnit } from "./iommu_units.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel, type KernelParts } from "./kernel.ts";
 import {
@@ -173,6 +170,21 @@ export class LinuxGuest {
   }
 
   /**
+   * The values of an enumeration of the kernel by their names; null if it has none of that name.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   */
+  async enumeration(name: string): Promise<ReadonlyMap<string, number> | null> {
+    const blob = await this.#types();
+    const btf = new Btf(blob);
+    for (const id of blob.idsOf(name)) {
+      const values = await btf.enumeration(id);
+      if (values) return values;
+    }
+    return null;
+  }
+
+  /**
    * Lists all processes and the kernel's threads, in the order of the kernel's list, while the guest
    * goes on. What existed all the time is in the list.
    *
@@ -329,54 +341,9 @@ export class LinuxGuest {
     }));
   }
 
-  /**
-   * What the kernel keeps of a frame: what it belongs to, its references, whether it is pinned for DMA.
-   *
-   * @throws {InvalidArgumentError} if the kernel keeps nothing of it: there is no RAM
-   * @throws {CapabilityError} if the kernel has no type data (BTF)
-   */
-  async frame(address: AddressLike, options: ReadOptions = {}): Promise<FrameState> {
-    checkReads(options);
-    const { readFrameState } = await import("./frame_report.ts");
-    return await readFrameState(this.#kernel, parseAddress(address), options);
-  }
-
-  /**
-   * What a frame is: what the kernel keeps of it, the path of its file within its file system, and who maps
-   * it or whose page table it is, by the tables of all processes.
-   *
-   * @throws {CapabilityError} if the kernel has no type data (BTF)
-   * @throws {InvalidArgumentError} if the kernel keeps nothing of it: there is no RAM
-   * @throws {InconsistentListError} if the list of processes changes faster than it can be read
-   */
-  async frameReport(address: AddressLike, options: ReadOptions = {}): Promise<FrameReport> {
-    checkReads(options);
-    const { readFrameReport } = await import("./frame_report.ts");
-    const processes = (await this.processes(options)).filter(({ root }) => root !== null)
-      .map((process) => ({ process, regime: this.contextOf(process) }));
-    const parts = { kernel: this.#kernel, memory: this.#memory, processes };
-    return await readFrameReport(parts, parseAddress(address), options);
-  }
-
   async #physicalOf(address: bigint): Promise<bigint | null> {
     return this.#kernel.live.physicalOf(address) ??
       await new AddressSpace(this.#memory, this.#kernel.context).translate(address);
-  }
-
-  /**
-   * Where the tables of the guest's IOMMUs begin, by the records of Linux's drivers.
-   *
-   * @throws {CapabilityError} if the kernel has no type data (BTF)
-   */
-  async iommuUnits(options: ReadOptions = {}): Promise<LinuxIommuUnit[]> {
-    const { readIommuUnits } = await import("./iommu_units.ts");
-    const kernel = this.#kernel;
-    return await readIommuUnits({
-      live: kernel.live,
-      types: () => kernel.types(),
-      address: (name) => kernel.address(name),
-      physicalOf: (address) => this.#physicalOf(address),
-    }, options);
   }
 
   /**

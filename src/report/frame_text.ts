@@ -1,7 +1,7 @@
+import { formatAddress } from "../core/address.ts";
 import { escapeText } from "../core/escape.ts";
 import type { FrameReport } from "../linux/frame_report.ts";
 import type { FrameUse } from "../linux/frames.ts";
-import { completeLineOptions, type LineOptions } from "./line_options.ts";
 
 const USES: Readonly<Record<FrameUse, string>> = {
   anonymous: "anonymous memory",
@@ -17,15 +17,17 @@ const USES: Readonly<Record<FrameUse, string>> = {
 /**
  * Writes what is known of a frame, a line each: what it belongs to, its references, and who maps it.
  *
+ * @param address how an address is written
+ *
  * @example Usage
  * ```ts
- * import { frameText } from "@pagewalk/pagewalk";
+ * import { type FrameState, frameText } from "@pagewalk/pagewalk";
  * import { assertEquals } from "@std/assert";
  *
- * const state = {
+ * const state: FrameState = {
  *   ...{ frame: 0x5000n, head: 0x5000n, use: "anonymous", flags: ["lru"], references: 1025 },
  *   ...{ mapCount: 1, pinned: true, mapping: 0n },
- * } as const;
+ * };
  * const owners = [{ pid: 7, comm: "vm", address: 0x7f0000000000n }];
  * assertEquals(frameText({ state, owners, tables: [], problems: [] }), [
  *   "frame 0x5000: anonymous memory, pinned for DMA",
@@ -34,8 +36,10 @@ const USES: Readonly<Record<FrameUse, string>> = {
  * ]);
  * ```
  */
-export function frameText(report: FrameReport, options: LineOptions = {}): string[] {
-  const { address } = completeLineOptions(options);
+export function frameText(
+  report: FrameReport,
+  address: (value: bigint) => string = (value) => formatAddress(value),
+): string[] {
   const { state, file, owners, tables, problems } = report;
   const { frame, head, use, references, mapCount, flags, pinned } = state;
   const what = file ? `${USES[use]}, ${escapeText(file)}` : USES[use];
@@ -61,13 +65,13 @@ export function frameText(report: FrameReport, options: LineOptions = {}): strin
  *
  * @example Usage
  * ```ts
- * import { frameRecord } from "@pagewalk/pagewalk";
+ * import { frameRecord, type FrameState } from "@pagewalk/pagewalk";
  * import { assertEquals } from "@std/assert";
  *
- * const state = {
+ * const state: FrameState = {
  *   ...{ frame: 0x5000n, head: 0x5000n, use: "free", flags: [], references: 0 },
  *   ...{ mapCount: 0, pinned: false, mapping: 0n },
- * } as const;
+ * };
  * const record = frameRecord({ state, owners: [], tables: [], problems: [] });
  * assertEquals([record.frame, record.pinned], [0x5000n, false]);
  * ```

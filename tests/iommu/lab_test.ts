@@ -11,6 +11,8 @@ import {
   MonitorMemory,
   parseDeviceId,
   parseRecording,
+  readFrameReport,
+  readFrameState,
   type Session,
 } from "../../mod.ts";
 import { netTo, runExample } from "../examples/_run.ts";
@@ -100,7 +102,7 @@ Deno.test(
     await t.step("frames: pins as the kernel has them, owners as processes do", async () => {
       await using guest = await connect(lab.monitorPort);
       await checkPins(lab, await guest.linux());
-      await checkOwners(lab, await guest.linux());
+      await checkOwners(lab, guest);
     });
 
     await t.step("verify_vfio.ts --iommu holds both sides together", () => checkBothSides(lab));
@@ -264,14 +266,14 @@ async function checkPins(lab: LabGuest, linux: LinuxGuest): Promise<void> {
     let pins = 0;
     for (const frame of frames) {
       const [told] = await lab.frames(frame, 4096);
-      const { pinned, references } = await linux.frame(frame);
+      const { pinned, references } = await readFrameState(linux, frame);
       assertEquals([pinned, references], [told!.pinned, told!.references], formatAddress(frame));
       if (pinned) pins++;
     }
     return pins;
   }
   assertEquals(await agree(others), 0);
-  for (const frame of pinned) assertEquals((await linux.frame(frame)).pinned, true);
+  for (const frame of pinned) assertEquals((await readFrameState(linux, frame)).pinned, true);
   assertEquals(await agree(pinned.slice(0, 20)), 20);
   await lab.request(`dma-map 0x${huge.address.toString(16)} 0x40000000 ${huge.lengthBytes}`);
   assertEquals(await agree([at]), 1);
@@ -283,23 +285,23 @@ async function checkPins(lab: LabGuest, linux: LinuxGuest): Promise<void> {
 }
 
 /** A frame of the program that all shells share: every process that maps it, and no other. */
-async function checkOwners(lab: LabGuest, linux: LinuxGuest): Promise<void> {
+async function checkOwners(lab: LabGuest, guest: Session): Promise<void> {
   const text = 0x40_1000n;
   const leafOf = async (pid: number) => {
     const leaf = (await lab.dumpProcess(pid, text)).find(({ level }) => level === 1);
     return leaf && leaf.raw & 1n ? leaf.raw & 0x000f_ffff_ffff_f000n : null;
   };
-  const { owners, state, file, problems } = await linux.frameReport((await leafOf(1))!);
+  const { owners, state, file, problems } = await readFrameReport(guest, (await leafOf(1))!);
   assertEquals([state.use, file, problems], ["file", "/bin/busybox", []]);
   const expected: number[] = [];
-  for (const { pid } of await linux.processes()) {
+  for (const { pid } of await (await guest.linux()).processes()) {
     if (await leafOf(pid).catch(() => null) === state.frame) expected.push(pid);
   }
   assertEquals(owners.map(({ pid }) => pid).sort(), expected.sort());
   assert(owners.every(({ address }) => address === text) && owners.length > 1);
 
   const { entryAddress } = (await lab.dump(0)).at(-1)!;
-  const table = await linux.frameReport(entryAddress);
+  const table = await readFrameReport(guest, entryAddress);
   assertEquals(table.tables.map(({ pid, level }) => [pid, level]), [[lab.target.pid, 1]]);
 }
 

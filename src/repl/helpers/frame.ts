@@ -1,8 +1,8 @@
 import type { AddressLike } from "../../core/address.ts";
+import { readFrameReport } from "../../linux/frame_report.ts";
 import { frameText } from "../../report/frame_text.ts";
 import type { Helper } from "../helper.ts";
-import { useLinux } from "../linux.ts";
-import { GROUPED } from "../show/group_hex.ts";
+import { groupHex } from "../show/group_hex.ts";
 import { showAs } from "../show/renderers.ts";
 
 /** `frame(pa)`. */
@@ -26,8 +26,8 @@ mapped by pid … target at 0x7f12_3456_7000
 true
 `,
   create: (repl) => (address: AddressLike) =>
-    useLinux(repl.guest, async ({ linux }) => {
-      const report = await linux.frameReport(address, { signal: repl.signal });
-      return showAs(report, (value) => frameText(value, GROUPED).join("\n"));
+    repl.guest.use(async (session) => {
+      const report = await readFrameReport(session, address, { signal: repl.signal });
+      return showAs(report, (value) => frameText(value, groupHex).join("\n"));
     }),
 };
