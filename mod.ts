@@ -76,7 +76,6 @@ export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.
 // Devices: what their DMA reaches
 export { formatDeviceId, parseDeviceId } from "./src/iommu/device_id.ts";
 export { DeviceNotTranslatedError, NoIommuError } from "./src/iommu/errors.ts";
-export { frameRecord, frameText } from "./src/report/frame_text.ts";
 export type { FrameOwner, FrameOwners, TableOwner } from "./src/linux/frame_owners.ts";
 export {
   type FrameReport,

@@ -107,7 +107,7 @@ async function structReader<M extends string>(
   if (found.size === 0) {
     throw new CapabilityError(
       "types",
-      `Where this kernel keeps its IOMMUs is not known: its types have no struct ${struct}`,
+      `The layout of this kernel's IOMMU list is not known: its types have no struct ${struct}`,
     );
   }
   return new StructReader(struct, members, found);
@@ -122,7 +122,7 @@ async function* listed<M extends string>(
 ): AsyncGenerator<StructView<M | "list">> {
   let at = await readU64(kernel.linux, head, options);
   for (let count = 0; at !== head; count++) {
-    if (count === MAX_UNITS) throw new KernelFormatError("list of IOMMUs", "it has no end", at);
+    if (count === MAX_UNITS) throw new KernelFormatError("list of IOMMUs", "it does not end", at);
     const view = await structs.read(kernel.linux, at - structs.offset("list"), options);
     yield view;
     at = viewOf(view.bytes("list")).getBigUint64(0, true);
@@ -135,7 +135,7 @@ async function tableOf(kernel: IommuRecords, pointer: bigint): Promise<bigint> {
   const space = new AddressSpace(kernel.memory, kernel.linux.context);
   const physical = await space.translate(pointer);
   if (physical === null) {
-    throw new KernelFormatError("list of IOMMUs", "its pointer to a table leads nowhere", pointer);
+    throw new KernelFormatError("list of IOMMUs", "its pointer to a table is invalid", pointer);
   }
   return physical;
 }

@@ -21,7 +21,8 @@ const USES: Readonly<Record<FrameUse, string>> = {
  *
  * @example Usage
  * ```ts
- * import { type FrameState, frameText } from "@pagewalk/pagewalk";
+ * import type { FrameState } from "@pagewalk/pagewalk";
+ * import { frameText } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const state: FrameState = {
@@ -65,7 +66,8 @@ export function frameText(
  *
  * @example Usage
  * ```ts
- * import { frameRecord, type FrameState } from "@pagewalk/pagewalk";
+ * import type { FrameState } from "@pagewalk/pagewalk";
+ * import { frameRecord } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const state: FrameState = {
