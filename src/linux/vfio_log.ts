@@ -29,6 +29,11 @@ export function parseVfioLog(text: string): VfioLogRecord[] {
   return [...readVfioLog(text).records];
 }
 
+/** What is asked of a record of a log. */
+type RecordOfLog =
+  & Pick<LogRecord, "sequence" | "facility" | "text">
+  & Partial<Pick<LogRecord, "timeNs">>;
+
 /**
  * Reads what a log says about the patch: the text of one, or the records that were read from a guest. A
  * record counts if it is the kernel's own and its text is the patch's from its first word to its last,
@@ -46,20 +51,23 @@ export function parseVfioLog(text: string): VfioLogRecord[] {
  * ```
  */
 export function readVfioLog(
-  log: string | readonly Pick<LogRecord, "sequence" | "facility" | "text">[],
+  log: string | readonly RecordOfLog[],
 ): VfioLogReading {
-  const lines = typeof log === "string" ? textLines(log) : log.map(({ facility, text }) => ({
-    line: parseVfioLine(text),
-    isFromProgram: facility !== 0,
-  }));
+  const lines: SourcedLine[] = typeof log === "string"
+    ? textLines(log)
+    : log.map(({ facility, text, timeNs }) => ({
+      line: parseVfioLine(text),
+      timeNs,
+      isFromProgram: facility !== 0,
+    }));
   // What was logged first may have been overwritten since, up to the middle of a pair.
   const isCut = typeof log !== "string" && log.length > 0 && log[0]!.sequence > 0n;
   const stories = new VfioStories(isCut);
   let fromPrograms = 0;
-  for (const { line, isFromProgram } of lines) {
+  for (const { line, isFromProgram, timeNs } of lines) {
     if (!line) continue;
     if (isFromProgram) fromPrograms++;
-    else stories.add(line);
+    else stories.add(line, timeNs);
   }
   return { records: stories.records(), fromPrograms };
 }
@@ -67,6 +75,7 @@ export function readVfioLog(
 interface SourcedLine {
   line: VfioLine | null;
   isFromProgram: boolean;
+  timeNs?: bigint | undefined;
 }
 
 function textLines(text: string): SourcedLine[] {

@@ -46,6 +46,7 @@ const process = {
   root: 0n,
   userRoot: null,
   threadCount: 1,
+  startNs: null,
 } as const;
 const pages = {
   ...{ mappedBytes: new Map([[4096, 4096]]), untouchedBytes: 0, swappedBytes: 0 },

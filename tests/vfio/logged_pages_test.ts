@@ -1,4 +1,4 @@
-import { assertEquals, assertLess, assertMatch } from "@std/assert";
+import { assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import type { PhysicalMemory } from "../../mod.ts";
 import { ADDRESS, type Living, World } from "./_world.ts";
 
@@ -143,4 +143,28 @@ Deno.test("many records and many processes cost tables, not their product", asyn
   );
   // The top table of each other process and the target's few, each read three times.
   assertLess(commands, 3 * others + 60);
+});
+
+Deno.test("a process that was started after the record is not meant, though it has the logged frame", async () => {
+  const world = new World();
+  const target = world.start();
+  world.map(target);
+  world.clear(target);
+  const frame = target.left! | 4n;
+  world.end(target);
+  world.nowNs += 5_000_000_000n;
+  const next = world.start();
+  next.tables.change(ADDRESS, 1, () => frame);
+  const [verdict, reason] = await verdictOf(world);
+  assertEquals(verdict, "inconclusive");
+  assertStringIncludes(reason, "started after that: has the one meant exited?");
+
+  // One that lived then is; so is each where no start is known.
+  const sibling = new World();
+  const owner = sibling.start();
+  sibling.nowNs += 500_000_000n;
+  sibling.map(owner);
+  sibling.clear(owner);
+  owner.tables.change(ADDRESS, 1, (raw) => raw | 4n);
+  assertEquals((await verdictOf(sibling))[0], "fail");
 });
