@@ -70,6 +70,33 @@ export {
 } from "./src/memory/physical_memory.ts";
 export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.ts";
 
+// Devices: what their DMA reaches
+export { formatDeviceId, parseDeviceId } from "./src/iommu/device_id.ts";
+export { DeviceNotTranslatedError, NoIommuError } from "./src/iommu/errors.ts";
+export type { DmaState, IommuDevice, IommuDevices } from "./src/iommu/iommu_device.ts";
+export { type DeviceGroup, deviceMappings, groupDevices } from "./src/iommu/reach.ts";
+export { type IommuKind, readIommuDevices } from "./src/iommu/read_devices.ts";
+export type { LinuxIommuUnit } from "./src/linux/iommu_units.ts";
+export { type IommuRoot, readIommuRoots } from "./src/monitor/commands/read_iommu_root.ts";
+export type { IommuRegion } from "./src/monitor/parse/iommu_units.ts";
+export {
+  IOMMU_CSV_HEAD,
+  iommuDeviceCsv,
+  iommuDeviceLine,
+  iommuDeviceRecord,
+  iommuDevicesHead,
+  iommuMappingCsv,
+  iommuMappingRecord,
+  type ShownDevice,
+} from "./src/report/iommu_text.ts";
+export {
+  type GuestDevice,
+  type GuestDevices,
+  GuestIommu,
+  type GuestIommuParts,
+  type IommuUnit,
+} from "./src/session/guest_iommu.ts";
+
 // Connectors
 export type { Connector, OpenOptions } from "./src/connectors/connector.ts";
 export type { DumpEndpoint } from "./src/connectors/dump/mod.ts";

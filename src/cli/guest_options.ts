@@ -9,7 +9,15 @@ import type { TableChoice } from "../session/table_choice.ts";
 import { activity } from "./activity.ts";
 import { addressArgument } from "./address_argument.ts";
 import type { Positional } from "./command_spec.ts";
-import { oneOf, type OptionValues, value, type ValueOption, wholeNumber } from "./options.ts";
+import {
+  flag,
+  type FlagOption,
+  oneOf,
+  type OptionValues,
+  value,
+  type ValueOption,
+  wholeNumber,
+} from "./options.ts";
 
 /** The argument that every script takes first. */
 export const MONITOR: Positional = {
@@ -50,6 +58,19 @@ export type ConnectOptionSpecs = {
   readonly mode: ValueOption<PagingModeName>;
   /** How a raw memory image lies in memory. */
   readonly layout: ValueOption<RamLayout>;
+};
+
+/** What bounds how a device's tables are found. */
+export type DeviceOptionSpecs = {
+  /** No register may be read. */
+  readonly "no-mmio": FlagOption;
+};
+
+/** The option of scripts that look at the tables of devices. */
+export const DEVICE_OPTIONS: DeviceOptionSpecs = {
+  "no-mmio": flag(
+    "do not read the IOMMU's one register that points to its tables: ask Linux's records",
+  ),
 };
 
 /** The options that describe the guest and the way to it. */
@@ -126,6 +147,9 @@ export const TABLE_OPTIONS: TableOptionSpecs = {
 /** The values of {@linkcode CONNECT_OPTIONS}. */
 export type ConnectValues = OptionValues<ConnectOptionSpecs>;
 
+/** The values of {@linkcode DEVICE_OPTIONS}. */
+export type DeviceValues = OptionValues<DeviceOptionSpecs>;
+
 /** The values of {@linkcode TABLE_OPTIONS}. */
 export type TableValues = OptionValues<TableOptionSpecs>;
 
@@ -133,7 +157,10 @@ export type TableValues = OptionValues<TableOptionSpecs>;
  * Connects to the guest that a script's arguments name. What a user should know of the connection, such
  * as that it pauses the guest, is said on standard error.
  */
-export async function connectTo(monitor: string, options: ConnectValues): Promise<Session> {
+export async function connectTo(
+  monitor: string,
+  options: ConnectValues & Partial<DeviceValues>,
+): Promise<Session> {
   const debugPort = options["debug-port"];
   const endpoint = debugPort === undefined ? monitor : String(monitorPortFor(debugPort));
   // Loaded here, so that reading a command line stays quick: the REPL shows its prompt before it.
@@ -147,8 +174,9 @@ export async function connectTo(monitor: string, options: ConnectValues): Promis
 }
 
 /** Turns a script's options into those of {@linkcode connect}. */
-export function connectOptions(options: ConnectValues): ConnectOptions {
+export function connectOptions(options: ConnectValues & Partial<DeviceValues>): ConnectOptions {
   return given({
+    mmio: options["no-mmio"] ? false : undefined,
     physicalAddressBits: options["phys-bits"],
     privateBit: options["private-bit"],
     sharedBit: options["shared-bit"],

@@ -2,11 +2,14 @@ import type { AddressLike } from "../core/address.ts";
 import { checkOptions, LIST, SIGNAL } from "../core/options.ts";
 import { type PagingContext } from "../arch/x86/paging_context.ts";
 import { withRoot } from "../translate/regime.ts";
+import { AddressSpace } from "../translate/address_space.ts";
 import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
+import type { BtfBlob } from "./btf/btf_source.ts";
 import { CapabilityError, NoSuchProcessError } from "./errors.ts";
+import type { LinuxIommuUnit } from "./iommu_units.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel, type KernelParts } from "./kernel.ts";
 import {
@@ -138,19 +141,31 @@ export class LinuxGuest {
    * @throws {CapabilityError} if the kernel has no type data (BTF)
    */
   async type(name: string): Promise<StructLayout | null> {
-    const blob = await this.#kernel.types();
-    if (!blob) {
-      throw new CapabilityError(
-        "types",
-        `This kernel (${this.version}) has no type data: it was built without CONFIG_DEBUG_INFO_BTF`,
-      );
-    }
+    const blob = await this.#types();
     const btf = new Btf(blob);
     for (const id of blob.idsOf(name.replace(/^(struct|union)\s+/, ""))) {
       const layout = await btf.layout(id);
       if (layout) return layout;
     }
     return null;
+  }
+
+  /**
+   * The names of the kernel's types; some megabytes are read once.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   */
+  async typeNames(): Promise<readonly string[]> {
+    return [...(await this.#types()).names()];
+  }
+
+  async #types(): Promise<BtfBlob> {
+    const blob = await this.#kernel.types();
+    if (blob) return blob;
+    throw new CapabilityError(
+      "types",
+      `This kernel (${this.version}) has no type data: it was built without CONFIG_DEBUG_INFO_BTF`,
+    );
   }
 
   /**
@@ -242,6 +257,24 @@ export class LinuxGuest {
     const mappings = await this.#vfio.of({ pid, task, mm, threads }, options);
     await this.#kernel.keepKnowledge();
     return mappings;
+  }
+
+  /**
+   * Where the tables of the guest's IOMMUs begin, by the records of Linux's drivers.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   */
+  async iommuUnits(options: ReadOptions = {}): Promise<LinuxIommuUnit[]> {
+    const { readIommuUnits } = await import("./iommu_units.ts");
+    const kernel = this.#kernel;
+    return await readIommuUnits({
+      live: kernel.live,
+      types: () => kernel.types(),
+      address: (name) => kernel.address(name),
+      physicalOf: async (address) =>
+        kernel.live.physicalOf(address) ??
+          await new AddressSpace(this.#memory, kernel.context).translate(address),
+    }, options);
   }
 
   /**

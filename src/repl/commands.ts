@@ -34,7 +34,9 @@ export const COMMANDS: readonly Command[] = [
     name: ".exit",
     usage: ".exit",
     purpose: "leave, as exit, quit and Ctrl-D do",
-    run: (context) => context.leave(),
+    run(context) {
+      context.leave();
+    },
   },
   {
     name: ".save",

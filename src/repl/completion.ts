@@ -3,6 +3,8 @@ import { types } from "node:util";
 import { escapeForString, hasUnsafe } from "../core/escape.ts";
 import type { Scope } from "./evaluate/scope.ts";
 import type { HelperContext } from "./helper.ts";
+import { symbolNames } from "./linux.ts";
+import { REGISTER_NAMES } from "./registers.ts";
 import type { Completion } from "./terminal/line_editor.ts";
 
 /** What a completer looks things up in. */
@@ -43,8 +45,23 @@ function matching(names: Iterable<string>, partial: string): Completion {
   // A name that turns or hides text cannot be told from another one.
   const legible = candidates.filter((name) => !hasUnsafe(name));
   // Names with an underscore in front are shown only to those who ask for them.
-  const shown = legible.filter((name) => partial !== "" || !name.startsWith("_"));
-  return { candidates: shown.toSorted(), replaces: partial };
+  // So are registers.
+  const shown = legible.filter((name) => partial !== "" || !/^[_$]/.test(name));
+  if (shown.length <= MAX_SHOWN) return { candidates: shown.toSorted(), replaces: partial };
+  // Too many to be read: what they have in common.
+  const common = commonStart(shown);
+  return { candidates: common.length > partial.length ? [common] : [], replaces: partial };
+}
+
+/** More than a screen holds. */
+const MAX_SHOWN = 300;
+
+function commonStart(words: readonly string[]): string {
+  let common = words[0]!;
+  for (const word of words) {
+    while (!word.startsWith(common)) common = common.slice(0, -1);
+  }
+  return common;
 }
 
 /** A string that has not ended yet: its quote, and what stands behind it. */
@@ -79,9 +96,18 @@ async function completeArgument(
   context: HelperContext,
 ): Promise<Completion> {
   const helper = context.helpers.find(({ name }) => name === called);
-  if (!helper?.complete) return NOTHING;
-  const all = await helper.complete(context);
+  const all = helper?.complete
+    ? await helper.complete(context)
+    : helper?.addresses?.includes(0)
+    ? await addressNames(text, context)
+    : [];
   return matching(all.map((name) => escapeForString(name, quote)), text);
+}
+
+/** What names an address, once it has begun: a register, a symbol of the kernel's. */
+async function addressNames(begun: string, context: HelperContext): Promise<readonly string[]> {
+  if (begun.startsWith("$")) return REGISTER_NAMES;
+  return begun.length < 2 ? [] : await symbolNames(context);
 }
 
 /** A name or an index along a chain. */
@@ -143,7 +169,12 @@ function textOf({ start, end }: Token, text: string): string {
 }
 
 function namesInScope(scope: Scope): string[] {
-  return [...scope.names(), ...Object.getOwnPropertyNames(globalThis), ...KEYWORDS];
+  return [
+    ...scope.names(),
+    ...Object.getOwnPropertyNames(globalThis),
+    ...KEYWORDS,
+    ...REGISTER_NAMES,
+  ];
 }
 
 const KEYWORDS = ["await", "class", "const", "for", "function", "import", "let", "typeof", "while"];

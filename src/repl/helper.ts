@@ -13,6 +13,8 @@ export interface HelperContext {
   readonly helpers: readonly Helper[];
   /** True on the simulated guest. */
   readonly isSimulated: boolean;
+  /** Told how far a listing has come. */
+  readonly onProgress?: (progress: { readonly tables: number; readonly fraction: number }) => void;
   /** Prints a value as a result is printed. */
   print(value: unknown): void;
 }
@@ -28,13 +30,13 @@ export interface Helper {
   /** What else there is to know, a line each. */
   readonly notes?: readonly string[];
   /**
-   * What guest it needs: `linux` one that runs Linux.
+   * What guest it needs: `linux` one that runs Linux, `iommu` one that has an IOMMU.
    *
    * @default any
    */
-  readonly on?: "linux";
+  readonly on?: "linux" | "iommu";
   /**
-   * A session on the simulated guest, or, where Linux is needed, on one of the lab's: inputs after `> `, then what is printed. `…` stands for
+   * A session on the simulated guest, or, where Linux or an IOMMU is needed, on one of the lab's: inputs after `> `, then what is printed. `…` stands for
    * what differs from run to run, and a line `^C` for Ctrl-C. Tests run it.
    */
   readonly example: string;

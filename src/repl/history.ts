@@ -5,7 +5,7 @@ import { hasUnsafe } from "../core/escape.ts";
 /** The lines that were entered, kept in a file if there is one that may be used. */
 export class History {
   readonly #path: string | null;
-  /** The lines, the newest first. */
+  /** The entries, the newest first. */
   readonly lines: readonly string[];
 
   private constructor(path: string | null, lines: readonly string[]) {
@@ -27,11 +27,12 @@ export class History {
     return this.#path !== null;
   }
 
-  /** Adds a line. */
-  add(line: string): void {
-    if (this.#path === null || line.trim() === "") return;
+  /** Adds an entry, which may have several lines. */
+  add(entry: string): void {
+    if (this.#path === null || entry.trim() === "") return;
     using file = openAppendableFileSync(this.#path);
-    file.writeSync(new TextEncoder().encode(`${line}\n`));
+    // A line that goes on in the next ends in a backslash, as in a shell.
+    file.writeSync(new TextEncoder().encode(`${entry.replaceAll("\n", "\\\n")}\n`));
   }
 }
 
@@ -61,7 +62,21 @@ function readLines(path: string): string[] {
   }
   const lines = new TextDecoder().decode(bytes.subarray(0, length)).split("\n");
   // Where the file is longer, the first line is the end of one.
-  return lines.slice(size > MAX_BYTES ? 1 : 0).filter((line) => line !== "" && !hasUnsafe(line));
+  return entriesIn(lines.slice(size > MAX_BYTES ? 1 : 0));
+}
+
+/** Puts the lines of each entry together; entries with a line that might act are left out. */
+function entriesIn(lines: readonly string[]): string[] {
+  const entries: string[][] = [];
+  let goesOn = false;
+  for (const line of lines) {
+    const bare = line.endsWith("\\") ? line.slice(0, -1) : line;
+    if (goesOn) entries.at(-1)!.push(bare);
+    else entries.push([bare]);
+    goesOn = line !== bare;
+  }
+  return entries.filter((entry) => !entry.some((line) => hasUnsafe(line)))
+    .map((entry) => entry.join("\n")).filter((entry) => entry !== "");
 }
 
 /** More than a thousand lines have; of a longer file the end is read. */

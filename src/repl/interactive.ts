@@ -3,6 +3,7 @@ import type { GuestLink } from "./guest_link.ts";
 import type { History } from "./history.ts";
 import { promptText } from "./prompt_text.ts";
 import type { Repl } from "./repl.ts";
+import type { ProgressLine } from "./terminal/progress_line.ts";
 import { LineEditor } from "./terminal/line_editor.ts";
 import { writeOut } from "./terminal/write.ts";
 
@@ -13,6 +14,8 @@ export interface InteractiveOptions {
   /** What stands in front of the prompt: what kind of guest it is. */
   readonly name: string;
   readonly history: History;
+  /** Says that a command goes on. */
+  readonly progress: ProgressLine;
   /** Loads the part that runs lines. Called when the first prompt stands there already. */
   readonly load: () => Promise<Engine>;
 }
@@ -40,6 +43,9 @@ class InteractiveSession {
   #engine: Promise<Engine> | null = null;
   #running: AbortController | null = null;
   #input = "";
+  /** What was entered with its earlier lines, and the history before it. */
+  #entered = "";
+  #before: readonly string[] = [];
   #left = false;
 
   constructor(options: InteractiveOptions) {
@@ -82,10 +88,23 @@ class InteractiveSession {
           this.#input = "";
           break;
         case "line":
-          this.#options.history.add(input.text);
+          this.#keep(input.text);
           await this.#take(input.text);
       }
     }
+  }
+
+  /** Keeps what was entered: an entry of several lines as one, as soon as it is whole. */
+  #keep(line: string): void {
+    if (this.#input === "") this.#before = this.#editor.history.slice(line.trim() === "" ? 0 : 1);
+    this.#entered = this.#input === "" ? line : `${this.#input}\n${line}`;
+  }
+
+  /** An entry is whole: it goes on in no other line. */
+  #keepEntry(): void {
+    const entry = this.#entered;
+    if (entry.includes("\n")) this.#editor.joinEntry(entry, this.#before);
+    this.#options.history.add(entry);
   }
 
   async #take(line: string): Promise<void> {
@@ -96,6 +115,7 @@ class InteractiveSession {
         ? commands.commandIn(line, (name) => repl.evaluator.knows(name))
         : undefined;
       if (command !== undefined) {
+        this.#keepEntry();
         const context = loading.commandContext(repl, {
           signal: () => controller.signal,
           leave: () => this.#left = true,
@@ -107,16 +127,34 @@ class InteractiveSession {
       const input = this.#input === "" ? line : `${this.#input}\n${line}`;
       this.#input = "";
       if (input.trim() === "") return;
-      const parsed = repl.parse(input);
-      if (parsed.kind === "incomplete") this.#input = input;
-      else await repl.run(parsed, controller.signal);
+      const parsed = this.#parse(repl, input);
+      if (parsed.kind === "incomplete") {
+        this.#input = input;
+        return;
+      }
+      this.#options.progress.begin();
+      await repl.run(parsed, controller.signal);
     } catch (error) {
       const text = controller.signal.aborted || await this.#wasInterrupted(error)
         ? this.#options.style.faint("Interrupted")
         : repl.describeError(error);
+      this.#options.progress.end();
       writeOut(`${text}\n`);
     } finally {
+      this.#options.progress.end();
       this.#running = null;
+    }
+  }
+
+  /** Parses, and keeps the entry if it is whole, be it right or wrong. */
+  #parse(repl: Repl, input: string): ReturnType<Repl["parse"]> {
+    let isWhole = true;
+    try {
+      const parsed = repl.parse(input);
+      isWhole = parsed.kind !== "incomplete";
+      return parsed;
+    } finally {
+      if (isWhole) this.#keepEntry();
     }
   }
 

@@ -4,6 +4,7 @@ import { symbolName } from "../report/symbol_text.ts";
 import type { Session } from "../session/session.ts";
 import type { TableChoice } from "../session/table_choice.ts";
 import type { GuestLink } from "./guest_link.ts";
+import type { HelperContext } from "./helper.ts";
 
 /** What a guest's Linux is asked with. */
 export interface LinuxInUse {
@@ -42,6 +43,37 @@ export async function symbolText(guest: GuestLink, address: bigint): Promise<str
   } catch (error) {
     // The number is what was asked for, and is printed without its name too.
     if (error instanceof PagewalkError) return null;
+    throw error;
+  }
+}
+
+/** The names of the processes with memory; none where no Linux is found. */
+export function processNames({ guest }: HelperContext): Promise<readonly string[]> {
+  return namesFrom(guest, async (linux) => {
+    const all = await linux.processes();
+    return all.filter(({ root }) => root !== null).map(({ comm }) => comm);
+  });
+}
+
+/** The names of the kernel's symbols. */
+export function symbolNames({ guest }: HelperContext): Promise<readonly string[]> {
+  return namesFrom(guest, async (linux) => (await linux.symbols()).map(({ name }) => name));
+}
+
+/** The names of the kernel's structs and unions, and of its other types. */
+export function typeNames({ guest }: HelperContext): Promise<readonly string[]> {
+  return namesFrom(guest, (linux) => linux.typeNames());
+}
+
+/** Names for completion: a guest without Linux, or without what is asked for, has none. */
+async function namesFrom(
+  guest: GuestLink,
+  list: (linux: LinuxGuest) => Promise<readonly string[]>,
+): Promise<readonly string[]> {
+  try {
+    return await useLinux(guest, ({ linux }) => list(linux));
+  } catch (error) {
+    if (error instanceof PagewalkError) return [];
     throw error;
   }
 }

@@ -28,6 +28,10 @@ export interface ReplParts {
   readonly globals?: object;
   /** Tells of Ctrl-C while code runs that cannot wait. */
   readonly watch?: InterruptWatch;
+  /** Told how far a command has come. */
+  readonly onProgress?: (text: string) => void;
+  /** How wide the terminal is, where there is one. */
+  readonly columns?: () => number;
   /** Takes what is printed: whole lines. */
   readonly write: (text: string) => void;
 }
@@ -50,7 +54,7 @@ export class Repl {
     const signal = () => this.#signal;
     this.guest = guest;
     this.#parts = parts;
-    this.#show = { style, colours };
+    this.#show = { style, colours, ...parts.columns && { columns: parts.columns } };
     this.context = {
       guest,
       style,
@@ -60,6 +64,8 @@ export class Repl {
         return signal();
       },
       print: (value) => this.print(value),
+      onProgress: ({ tables, fraction }) =>
+        parts.onProgress?.(`${tables} tables read, ${Math.floor(fraction * 100)} %`),
     };
     this.evaluator = new Evaluator(makeGlobals(this.context, parts.globals), parts.watch);
   }
@@ -138,7 +144,7 @@ function asAddresses(value: unknown): unknown {
   return Number.isSafeInteger(value) ? BigInt(value as number) : value;
 }
 
-/** Small numbers, such as a table's index, are wanted in decimal as often. */
+/** What is smaller than a page, such as a table's index, is wanted in decimal as often. */
 function decimalText(value: bigint): string {
-  return value >= 10n && value <= 0xffffn ? `(${value})` : "";
+  return value >= 10n && value < 0x1000n ? `(${value})` : "";
 }

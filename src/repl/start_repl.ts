@@ -7,6 +7,8 @@ import { History } from "./history.ts";
 import type { Engine } from "./interactive.ts";
 import { promptText } from "./prompt_text.ts";
 import { InterruptFlag } from "./terminal/interrupt_flag.ts";
+import { ProgressLine } from "./terminal/progress_line.ts";
+import { size } from "./terminal/size.ts";
 import { takeKeys } from "./terminal/take_keys.ts";
 import { writeError, writeOut } from "./terminal/write.ts";
 
@@ -78,15 +80,23 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
   });
   const { globals } = options;
   using interrupts = new InterruptFlag();
+  const progress = new ProgressLine(style.faint);
   const load = async (): Promise<Engine> => {
     const [{ Repl }, commands, loading] = await Promise.all([
       import("./repl.ts"),
       import("./commands.ts"),
       import("./load.ts"),
     ]);
-    const parts = { guest, style, colours, isSimulated, write: writeOut };
+    const write = (text: string) => {
+      progress.end();
+      writeOut(text);
+    };
+    const onProgress = (text: string) => progress.note(text);
+    const parts = { guest, style, colours, isSimulated, write, onProgress };
     const watch = isInteractive ? interrupts : undefined;
-    const repl = new Repl({ ...parts, ...globals && { globals }, ...watch && { watch } });
+    const columns = () => size().columns;
+    const repl = new Repl({ ...parts, ...globals && { globals }, ...watch && { watch, columns } });
+    if (isInteractive) interrupts.startSoon();
     return { repl, commands, loading };
   };
   if (isInteractive) {
@@ -104,7 +114,7 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
       ]).finally(() => writeOut(ERASE_LINE));
       if (session) writeOut(withNewline(options.banner ?? bannerFor(session)));
       const history = History.open(options.historyFile);
-      await runInteractive({ guest, style, name, history, load });
+      await runInteractive({ guest, style, name, history, progress, load });
     } finally {
       takeKeys(false);
     }

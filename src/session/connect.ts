@@ -41,6 +41,13 @@ export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, 
    * @default what the registers say
    */
   mode?: PagingModeName;
+  /**
+   * Whether the one register of an IOMMU that points to its tables may be read. It is the only device
+   * memory that ever is; without it, Linux's records tell.
+   *
+   * @default {true}
+   */
+  mmio?: boolean;
 }
 
 const INSTEAD = {
@@ -66,6 +73,7 @@ export const CONNECT_SHAPE: OptionShape<ConnectOptions> = {
     ["flat", "pc", "q35"].includes(value as string) || Array.isArray(value)
       ? null
       : '"flat", "pc", "q35" or a list of ranges',
+  mmio: BOOLEAN,
   commandTimeoutMs: MILLISECONDS,
   bannerTimeoutMs: MILLISECONDS,
   connectTimeoutMs: MILLISECONDS,
@@ -116,6 +124,7 @@ export async function connect<E extends Endpoint>(
     source,
     ...options.kernelCacheDir !== undefined && { kernelCacheDir: options.kernelCacheDir },
     ...mode !== undefined && { mode },
+    ...options.mmio !== undefined && { mmio: options.mmio },
     paging: {
       ...physicalAddressBits !== undefined && { physicalAddressBits },
       ...privateBit !== undefined && { privateBit },

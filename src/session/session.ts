@@ -15,11 +15,12 @@ import type { AddressRange } from "../translate/address_range.ts";
 import { AddressSpace } from "../translate/address_space.ts";
 import type { AliasRecord } from "../translate/aliases.ts";
 import type { MappingRecord } from "../translate/mappings.ts";
-import type { WalkOptions } from "../translate/walk.ts";
+import type { Walk, WalkOptions } from "../translate/walk.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { completeExpectation, type Expectation } from "../verify/expectation.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
 import type { Freezer } from "./freeze.ts";
+import type { GuestIommu } from "./guest_iommu.ts";
 import { type GuestSource, NoMonitorError } from "../connectors/guest_source.ts";
 import {
   type GuestWalk,
@@ -58,6 +59,8 @@ export interface SessionParts {
   readonly paging?: Omit<PagingContextOptions, "root">;
   /** The kind of page tables at a root that is named; then no registers are asked for. */
   readonly mode?: PagingModeName;
+  /** Whether the one register that points to an IOMMU's tables may be read. @default {true} */
+  readonly mmio?: boolean;
 }
 
 /**
@@ -81,6 +84,7 @@ export class Session implements AsyncDisposable {
   readonly #tables: TableFinder;
   readonly #linux: LinuxAttachment;
   readonly #named: number | undefined;
+  readonly #mmio: boolean;
   #freezer: Freezer | null = null;
   #bits: Promise<PhysicalBits> | null = null;
 
@@ -91,6 +95,7 @@ export class Session implements AsyncDisposable {
     this.memory = memory;
     this.#source = source;
     this.#named = paging.physicalAddressBits;
+    this.#mmio = parts.mmio ?? true;
     this.#tables = new TableFinder({
       cpus,
       memory,
@@ -151,6 +156,30 @@ export class Session implements AsyncDisposable {
    */
   linux(): Promise<LinuxGuest> {
     return this.#linux.linux();
+  }
+
+  /**
+   * The guest's IOMMUs: what becomes of which device's DMA. What they are is read anew each time.
+   */
+  async iommu(): Promise<GuestIommu> {
+    const { GuestIommu } = await import("./guest_iommu.ts");
+    const { memory, monitor } = this.#source;
+    const linux = () => this.linux();
+    return new GuestIommu({ memory, ...monitor && { monitor }, mmio: this.#mmio, linux });
+  }
+
+  /**
+   * Walks the tables that translate a device's DMA, for an address that the device uses (an IOVA).
+   *
+   * @param device bus, device and function, such as `00:03.0`
+   * @throws {InvalidArgumentError} if the device or the address cannot be used
+   * @throws {NoIommuError} if the guest has no IOMMU
+   * @throws {DeviceNotTranslatedError} if the device's DMA is passed through or blocked
+   */
+  async iova(device: string, address: AddressLike, options: WalkOptions = {}): Promise<Walk> {
+    const { walk } = await import("../translate/walk.ts");
+    const regime = await (await this.iommu()).regimeOf(device, readOptionsOf(options));
+    return await walk(this.memory, regime, address, options);
   }
 
   /**

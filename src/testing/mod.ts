@@ -98,3 +98,10 @@ export {
   startQemu,
   type StartQemuOptions,
 } from "./qemu_process.ts";
+export {
+  type BuiltDmaPage,
+  type DmaRights,
+  IommuTableBuilder,
+  type IommuTableBuilderOptions,
+  type IommuTableFormat,
+} from "./iommu_table_builder.ts";

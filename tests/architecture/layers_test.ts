@@ -34,9 +34,11 @@ const MAY_IMPORT: Record<string, string[]> = {
   verify: ["core", "memory", "translate"],
   snapshot: ["core", "arch", "memory", "translate"],
   audit: ["core", "memory", "translate", "snapshot", "verify"],
+  // Which tables translate which device's DMA: no processor is known there.
+  iommu: ["core", "memory", "translate"],
   linux: ["core", "arch/x86", "memory", "translate"],
   vfio: ["core", "arch/x86", "memory", "translate", "verify", "linux"],
-  report: ["core", "memory", "translate", "snapshot", "verify", "audit", "linux", "vfio"],
+  report: ["core", "memory", "translate", "snapshot", "verify", "audit", "iommu", "linux", "vfio"],
   session: [
     "core",
     "arch",
@@ -48,6 +50,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     "snapshot",
     "verify",
     "audit",
+    "iommu",
     "linux",
   ],
   testing: ["core", "arch", "arch/x86", "memory", "monitor"],

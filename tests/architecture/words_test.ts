@@ -9,10 +9,12 @@ const WORDS = /\b(?:CR[0-4]|PML[45]|PDPT|EFER|cr[0-4]|efer)\b/;
  */
 const MAY_SAY: Readonly<Record<string, string>> = {
   "src/cli/guest_options.ts": "the help of --cpu and --root",
+  "src/iommu/vtd/levels.ts": "VT-d's tables have these names in Intel's specification, too",
   "src/linux/oops/parse_oops.ts": "the lines of an oops, as an x86 kernel prints them",
   "src/repl/address_argument.ts": "an example of a register's name",
   "src/repl/helpers/address.ts": "an example of a register's name",
   "src/repl/helpers/cpus.ts": "a column of the table of vCPUs",
+  "src/repl/helpers/iova.ts": "the example of what it shows: VT-d's tables",
   "src/repl/helpers/oops.ts": "the example of what it shows",
   "src/repl/helpers/regs.ts": "the example of what it shows",
   "src/repl/helpers/root.ts": "the help of root()",

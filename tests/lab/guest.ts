@@ -1,10 +1,14 @@
 import type { LabBuild } from "./build.ts";
 import { LabError } from "./errors.ts";
 import {
+  type FrameLine,
+  type IovaLine,
   type LabFact,
   type LabProcess,
   type PagemapEntry,
   parseFacts,
+  parseFrames,
+  parseIovas,
   parsePagemap,
   parseProcesses,
   parsePteDumps,
@@ -181,6 +185,19 @@ export class LabGuest implements AsyncDisposable {
   /** The same for any process and one address. */
   async dumpProcess(pid: number, address: bigint): Promise<PteDump[]> {
     return parsePteDumps(await this.#askModule(`dump 0x${address.toString(16)} 4096 ${pid}`));
+  }
+
+  /**
+   * What the domain of a PCI device (bus << 8 | device << 3 | function) maps, by the word of the guest's
+   * IOMMU driver (`iommu_iova_to_phys`).
+   */
+  async iovas(bdf: number, start: bigint, lengthBytes: number): Promise<IovaLine[]> {
+    return parseIovas(await this.#askModule(`iova 0x${start.toString(16)} ${lengthBytes} ${bdf}`));
+  }
+
+  /** What the guest's kernel says of frames: references, and whether they may be pinned. */
+  async frames(start: bigint, lengthBytes: number): Promise<FrameLine[]> {
+    return parseFrames(await this.#askModule(`frame 0x${start.toString(16)} ${lengthBytes}`));
   }
 
   /** What `/proc/self/pagemap` says about `count` pages of the target. */

@@ -135,6 +135,44 @@ export function parsePagemap(lines: readonly string[]): PagemapEntry[] {
   }));
 }
 
+/** What the guest's IOMMU driver says that a device reaches at an address. */
+export interface IovaLine {
+  /** The address as the device uses it. */
+  iova: bigint;
+  /** The guest-physical address. */
+  physicalAddress: bigint;
+}
+
+/** Reads the IOVA lines: a result for each page. */
+export function parseIovas(lines: readonly string[]): IovaLine[] {
+  return linesOf(lines, "IOVA").flatMap((line) => {
+    const [iova, physical] = [BigInt(field(line, "iova")), BigInt(field(line, "physical"))];
+    return Array.from({ length: Number(field(line, "length")) / 4096 }, (_, i) => ({
+      iova: iova + BigInt(i * 4096),
+      physicalAddress: physical + BigInt(i * 4096),
+    }));
+  });
+}
+
+/** What the guest's kernel says of a frame. */
+export interface FrameLine {
+  /** The guest-physical address. */
+  address: bigint;
+  /** References to it, or to the large page that it is part of. */
+  references: number;
+  /** Whether it may be pinned for DMA. */
+  pinned: boolean;
+}
+
+/** Reads the FRAME lines. */
+export function parseFrames(lines: readonly string[]): FrameLine[] {
+  return linesOf(lines, "FRAME").map((line) => ({
+    address: BigInt(field(line, "address")),
+    references: Number(field(line, "references")),
+    pinned: field(line, "pinned") === "1",
+  }));
+}
+
 /** Reads a TOUCH line. */
 export function parseTouch(lines: readonly string[]): TouchResult {
   const line = linesOf(lines, "TOUCH")[0] ?? "TOUCH";

@@ -39,7 +39,7 @@ export function testPrompt(options: TestPromptOptions = {}): TestPrompt {
     guest,
     style: PLAIN,
     colours: false,
-    isSimulated: true,
+    isSimulated: !options.session || options.session.endpoint.startsWith("sim:"),
     write: (text) => printed += text,
     ...options.globals && { globals: options.globals },
   });

@@ -27,10 +27,20 @@ export class Terminal implements AsyncDisposable {
   }
 
   /** Starts a program; when it ends, the screen shows `[exit N]`. */
-  static async start(command: readonly string[]): Promise<Terminal> {
+  static async start(command: readonly string[], columns = 110): Promise<Terminal> {
     const terminal = new Terminal(`pagewalk-${Deno.pid}-${made++}`);
     const line = `${command.map(quoted).join(" ")}; echo "[exit $?]"; exec sleep 600`;
-    await terminal.#tmux("-f", "/dev/null", "new-session", "-d", "-x", "110", "-y", "50", line);
+    await terminal.#tmux(
+      "-f",
+      "/dev/null",
+      "new-session",
+      "-d",
+      "-x",
+      `${columns}`,
+      "-y",
+      "50",
+      line,
+    );
     return terminal;
   }
 
@@ -38,8 +48,9 @@ export class Terminal implements AsyncDisposable {
   static startRepl(
     args: readonly string[],
     permissions: readonly string[] = [],
+    columns?: number,
   ): Promise<Terminal> {
-    return Terminal.start([Deno.execPath(), "run", ...permissions, "repl.ts", ...args]);
+    return Terminal.start([Deno.execPath(), "run", ...permissions, "repl.ts", ...args], columns);
   }
 
   /** Presses keys one after the other, by tmux's names: `Tab`, `C-c`, `Enter`. */

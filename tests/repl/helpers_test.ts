@@ -18,6 +18,11 @@ for (const { name } of HELPERS.filter(({ on }) => on === "linux")) {
   });
 }
 
+Deno.test("iova() says that a guest has no IOMMU", async () => {
+  await using prompt = testPrompt();
+  assertStringIncludes(await prompt.enter('iova("00:03.0", 0)'), "NoIommuError: ");
+});
+
 Deno.test("help() gives a tour whose lines all work, then every helper, in 100 columns", async () => {
   await using prompt = testPrompt();
   const text = await prompt.enter("help()");

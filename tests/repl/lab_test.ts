@@ -20,7 +20,7 @@ Deno.test(
       assertEquals(/[a-z]+\+0x/.test(await prompt.enter("regs()")), false);
     });
 
-    for (const helper of HELPERS.filter(({ on }) => on === "linux")) {
+    for (const helper of HELPERS.filter(({ on }) => on !== undefined)) {
       await t.step(`help("${helper.name}")`, () => checkTranscript(helper, prompt));
     }
 
@@ -47,6 +47,78 @@ Deno.test(
       assertMatch(await prompt.enter("aliases(translate(0x7f1234567000))"), /^0x7f12_3456_7000 /);
       await prompt.enter("root(null)");
       assertEquals(shownPrompt(), "pagewalk:cpu0> ");
+    });
+
+    await t.step("addresses are taken as other tools print them", async () => {
+      const { address } = (await (await session.linux()).symbol("init_task"))!;
+      const bare = address.toString(16);
+      const shown = `${groupHex(address)} init_task\n`;
+      for (const line of ["init_task", 'address("init_task")', bare, `${bare} D init_task`]) {
+        assertEquals(await prompt.enter(line), shown, line);
+      }
+      assertEquals(
+        await prompt.enter("init_task + 8"),
+        `${groupHex(address + 8n)} init_task+0x8\n`,
+      );
+      for (
+        const place of ["init_task+0x8", "init_task + 8", '"init_task+0x8"', '"init_task + 0x8"']
+      ) {
+        assertEquals(
+          await prompt.enter(`walk(${place}).address === init_task + 8`),
+          "true\n",
+          place,
+        );
+      }
+      assertEquals(await prompt.enter('walk(sym("init_task")).outcome'), "mapped\n");
+      assertEquals(await prompt.enter("walk(_stext+0x40).outcome"), "mapped\n");
+      assertEquals(
+        await prompt.enter("init_task+0x8/0x40"),
+        `${groupHex(address + 8n)} init_task+0x8\n`,
+      );
+      assertMatch(await prompt.enter("x/2gx init_task"), /^0xffff_/);
+      assertMatch(await prompt.enter("typo_task"), /typo_task is not defined/);
+      assertMatch(await prompt.enter("sym init_task"), / D init_task/);
+      assertMatch(await prompt.enter("pid target"), /target\)/);
+      await prompt.enter("root(null)");
+    });
+
+    await t.step("no await is needed in callbacks", async () => {
+      const counted = await prompt.enter(
+        "ps().filter(({ comm }) => comm === 'target').map((p) => aliases(translate(0x7f1234567000, { pid: p.pid }), { pid: p.pid }).length)",
+      );
+      assertMatch(counted, /^\[ [1-9]\d* \]\n$/);
+      assertMatch(await prompt.enter("ps().sort((a, b) => a.root - b.root)[0].root"), /^0x/);
+    });
+
+    await t.step("Tab completes symbols, types and processes", async () => {
+      const offered = async (text: string) => (await prompt.repl.complete(text, [])).candidates;
+      assertEquals((await offered('sym("init_tas')).includes("init_task"), true);
+      assertEquals((await offered('walk("init_tas')).includes("init_task"), true);
+      assertEquals((await offered('type("task_struc')).includes("task_struct"), true);
+      assertEquals(await offered('maps("targ'), ["target"]);
+      assertEquals(await offered('walk("$ri'), ["$rip"]);
+      assertEquals((await offered('sym("')).length <= 300, true);
+    });
+
+    await t.step("a report of a fault is held against the tables of its process", async () => {
+      const segfault =
+        `target[${pid}]: segfault at 7f1234567000 ip 0000000000401136 sp 00007ffc7b598e00 error 5 in target`;
+      const told = await prompt.enter(`oops(${JSON.stringify(segfault)})`);
+      assertStringIncludes(told, `by target (pid ${pid})`);
+      assertStringIncludes(told, "now the same access faults again");
+      assertEquals(told.includes("note:"), false, told);
+      const oops = `BUG: unable to handle page fault for address: 00007f1234567000\n` +
+        `#PF: error_code(0x0004) - not-present page\nPGD 0 P4D 0\n` +
+        `CPU: 0 PID: ${pid} Comm: target Not tainted 6.1.0\nCR3: ${
+          root!.toString(16).padStart(16, "0")
+        }`;
+      const then = await prompt.enter(`oops(${JSON.stringify(oops)})`);
+      assertMatch(then, /^PGD: then 0x0 now 0x.*: not present then, present now$/m);
+      assertEquals(then.includes("note:"), false, then);
+      const gone = await prompt.enter(
+        `oops(${JSON.stringify(oops.replace(/PID: \d+/, "PID: 99999"))})`,
+      );
+      assertMatch(gone, new RegExp(`belong to target \\(pid ${pid}\\) now`));
     });
 
     await t.step("names of processes are completed", async () => {

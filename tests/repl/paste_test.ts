@@ -45,3 +45,10 @@ Deno.test(`${COUNT} random programs do when pasted what they do as modules, with
     assertEquals(await atPrompt(bare), expected, `seed ${seed}\n${bare}`);
   }
 });
+
+Deno.test("programs with all that the language has do when pasted what they do as modules", async () => {
+  const file = new URL("../fixtures/repl/programs.txt", import.meta.url);
+  for (const source of (await Deno.readTextFile(file)).split("\n---\n")) {
+    assertEquals(await atPrompt(source), await asModule(source), source);
+  }
+});

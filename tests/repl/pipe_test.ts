@@ -87,3 +87,46 @@ Deno.test("pipe: a reader that has enough is no error", async () => {
   assertEquals(decoder.decode(shell.stderr), "");
   assertEquals(decoder.decode(shell.stdout), "1\n2\n0\n");
 });
+
+Deno.test("pipe: what is pasted, what other tools print, and exact integers", async () => {
+  const { code, out, err } = await pipe([
+    "{",
+    "  let a = 1",
+    "  print(a)",
+    "}",
+    "const f = (va) => walk(va).outcome // no await",
+    "f(0x7f1234567000)",
+    "[0x7f1234567000, 0x1000].filter((va) => f(va) === `mapped`).length",
+    "(0x7f1234567000 >> 39) & 0x1ff",
+    "0x7f1234567000 & ~0xfff",
+    "1 << 40",
+    "0000000000400000",
+    "ffffffff81000000 T _stext",
+    "0xffffffff81000000-0xffffffff81001000",
+    "x/1gx 0x7f1234567000",
+    "$cr3",
+    "info status",
+    "quit",
+    "print('never')",
+  ].join("\n"));
+  assertEquals(err, "");
+  assertEquals(code, 0);
+  assertEquals(out.split("\n"), [
+    "1",
+    "mapped",
+    "1",
+    "0xfe (254)",
+    "0x7f12_3456_7000",
+    "1099511627776",
+    "0x40_0000",
+    "0xffff_ffff_8100_0000",
+    "0xffff_ffff_8100_0000-0xffff_ffff_8100_1000, 4 KiB",
+    "0x7f12_3456_7000  0x6567_6170_2041_4d44",
+    "0x510_0000",
+    "VM status: running",
+    "",
+  ]);
+  const wrong = await pipe("1\ncontinue\n2\n");
+  assertEquals([wrong.code, wrong.out], [1, "1\n"]);
+  assertMatch(wrong.err, /^line 2: InvalidArgumentError: pagewalk only reads/);
+});

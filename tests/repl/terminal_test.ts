@@ -105,8 +105,8 @@ Deno.test(
     await terminal.until(AT_PROMPT);
     await terminal.enter("missing");
     await terminal.until(/ReferenceError: missing is not defined\nsim:cpu0>$/);
-    await terminal.enter("walk('7f00')");
-    await terminal.until(/InvalidArgumentError: .*needs a prefix: 0x7f00\nsim:cpu0>$/);
+    await terminal.enter("walk('here')");
+    await terminal.until(/InvalidArgumentError: Not an address: "here".*\nsim:cpu0>$/);
     await terminal.enter("void setTimeout(() => Promise.reject(new Error('late')), 1)");
     await terminal.until(/Error: late\nsim:cpu0>$/);
     await terminal.enter("void setTimeout(() => { throw new Error('later') }, 1)");

@@ -125,6 +125,13 @@ const MIXED: readonly (readonly [line: string, printed: string])[] = [
   ["const o = { n: 1 }; o.n <<= 40; o.n", "1099511627776"],
   ["xp(0x5109b38, 2n).length", "2"],
   ["[10, 9, 1].sort((a, b) => translate(0x7f1234567000) * 0 + a - b)", "[ 1, 9, 10 ]"],
+  ["for (let va = 0x1000; va < 0x3000; va += 0x1000) print(va)", "0x1000\n0x2000"],
+  ["[0x1000].forEach((va) => print(va + 1, 10))", "0x1001\n10"],
+  [
+    "const page = (va) => { const p = va & ~0xfff; return p }; page(0x7f1234567123)",
+    "0x7f12_3456_7000",
+  ],
+  ["let va = 0x1000; va = 10; va + 1", "0xb (11)"],
   ["5 / 2", "2.5"],
   ["'\\033[1m'.length", "4"],
 ];

@@ -1,21 +1,38 @@
 /** What a connection asks together with the first registers. */
 import { assertEquals } from "@std/assert";
-import { connect, HmpClient, type Monitor, monitorSource, Session } from "../../mod.ts";
+import { connect, HmpClient, type Monitor, monitorSource, QmpClient, Session } from "../../mod.ts";
 import { fakeMonitor, simulatedGuest } from "../../src/testing/mod.ts";
 
 const PAGE = 0x7f1234567000n;
 
-/** How many packets with commands one check sends, and what is in each. */
-async function packetsOfACheck(onNotice?: (text: string) => void): Promise<string[][]> {
-  const transport = simulatedGuest().transport();
+const PROTOCOLS = {
+  hmp: {
+    open: HmpClient.open,
+    commands: (packet: string) => packet.split("\n").slice(0, -1).map((line) => line.trim()),
+  },
+  qmp: {
+    open: QmpClient.open,
+    commands: (packet: string) =>
+      Array.from(packet.matchAll(/"command-line":"([^"]*)"/g), ([, line]) => line!),
+  },
+};
+type Protocol = keyof typeof PROTOCOLS;
+
+/** What one check sends, packet by packet, as far as it is commands. */
+async function packetsOfACheck(
+  protocol: Protocol,
+  onNotice?: (text: string) => void,
+): Promise<string[][]> {
+  const { open, commands } = PROTOCOLS[protocol];
+  const transport = simulatedGuest().transport({ protocol });
   const packets: string[][] = [];
   const write = transport.write.bind(transport);
   transport.write = (bytes) => {
-    const lines = new TextDecoder().decode(bytes).split("\n").slice(0, -1).map((l) => l.trim());
+    const lines = commands(new TextDecoder().decode(bytes));
     if (lines.length > 0) packets.push(lines);
     return write(bytes);
   };
-  const monitor = await HmpClient.open(transport);
+  const monitor = await open(transport);
   await using guest = new Session({
     source: monitorSource(monitor, onNotice ? { onNotice } : {}),
   });
@@ -23,20 +40,21 @@ async function packetsOfACheck(onNotice?: (text: string) => void): Promise<strin
   return packets;
 }
 
-Deno.test("registers, the map of RAM and the status go in one packet", async () => {
-  const [first, ...others] = await packetsOfACheck(() => {});
-  assertEquals(first, ["info registers", "info mtree -f", "info status"]);
-  const reads = others.flat();
-  assertEquals(reads.filter((line) => !line.startsWith("xp")), []);
-  console.log(
-    `  ${1 + others.length} packets in all: ${first!.length} commands, ${reads.length} reads`,
-  );
-});
+for (const protocol of ["hmp", "qmp"] as const) {
+  Deno.test(`registers, the map of RAM and the status go in one packet, over ${protocol}`, async () => {
+    const [first, ...others] = await packetsOfACheck(protocol, () => {});
+    assertEquals(first, ["info registers", "info mtree -f", "info status"]);
+    const reads = others.flat();
+    assertEquals(reads.filter((line) => !/^(?:xp|qom-get|info hotpluggable)/.test(line)), []);
+    const total = 1 + others.length;
+    console.log(`  ${protocol}: ${total} packets in all, ${reads.length} commands after the first`);
+  });
 
-Deno.test("nobody asks whether the guest runs if nobody wants to be told", async () => {
-  const [first] = await packetsOfACheck();
-  assertEquals(first, ["info registers", "info mtree -f"]);
-});
+  Deno.test(`nobody asks over ${protocol} whether the guest runs if nobody wants to know`, async () => {
+    const [first] = await packetsOfACheck(protocol);
+    assertEquals(first, ["info registers", "info mtree -f"]);
+  });
+}
 
 /** The simulated guest, in another state of QEMU's. */
 function monitorIn(status: string): Monitor {

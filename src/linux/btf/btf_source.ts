@@ -271,6 +271,12 @@ export class BtfBlob implements BtfSource {
     return this.#names.get(name) ?? [];
   }
 
+  /** The names of all types but the base's. */
+  names(): Iterable<string> {
+    this.#names ??= this.#readNames();
+    return this.#names.keys();
+  }
+
   #readNames(): Map<string, number[]> {
     const names = new Map<string, number[]>();
     const view = viewOf(this.#bytes);

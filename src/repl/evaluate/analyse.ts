@@ -1,8 +1,9 @@
 import type * as ast from "acorn";
-import { fullAncestor } from "acorn-walk";
 import { namesIn, standsInList } from "./declared_names.ts";
+import { type HexNames, hexNamesIn } from "./hexadecimal.ts";
 import type { ParsedInput } from "./parse.ts";
 import type { DeclarationKind, DeclaredName } from "./scope.ts";
+import { childrenOf } from "./children.ts";
 
 /** Where a declaration stands: in a list, alone (`if (x) var y`), or in the head of a loop. */
 export type Place = "list" | "lone" | "head";
@@ -17,19 +18,28 @@ export interface Analysis extends ParsedInput {
   readonly declared: readonly DeclaredName[];
   /** The names that plain assignments at the top declare where nothing else did. */
   readonly assigned: readonly string[];
+  /** The variables whose integers came of numbers written in hexadecimal; `f()` for what f returns. */
+  readonly hexNames: HexNames;
   /** All identifiers in the line, to tell which helpers it uses. */
   readonly identifiers: ReadonlySet<string>;
 }
 
-/** Finds what must be known of a line before it is written anew. */
-export function analyse(parsed: ParsedInput): Analysis {
+/**
+ * Finds what must be known of a line before it is written anew.
+ *
+ * @param hexNames the variables of earlier lines that are printed in hexadecimal
+ */
+export function analyse(
+  parsed: ParsedInput,
+  hexNames: ReadonlySet<string> = new Set(),
+): Analysis {
   const topLevel = new Map<ast.Node, Place>();
   const declared: DeclaredName[] = [];
   const assigned: string[] = [];
   const identifiers = new Set<string>();
   const body = parsed.program.body as ast.Node[];
   const last = body.findLast((node) => node.type !== "EmptyStatement");
-  fullAncestor(parsed.program, (visited, _state, ancestors) => {
+  visit(parsed.program, [], (visited, ancestors) => {
     const node = visited as ast.AnyNode;
     if (node.type === "Identifier") identifiers.add(node.name);
     const parent = ancestors.at(-2);
@@ -41,7 +51,20 @@ export function analyse(parsed: ParsedInput): Analysis {
     if (name) assigned.push(name);
   });
   const result = last?.type === "ExpressionStatement" ? last as ast.ExpressionStatement : undefined;
-  return { ...parsed, topLevel, result, declared, assigned, identifiers };
+  const given = [...declared.map(({ name }) => name), ...assigned];
+  const found = hexNamesIn(parsed.program, hexNames, given);
+  return { ...parsed, topLevel, result, declared, assigned, identifiers, hexNames: found };
+}
+
+/** Visits a node's parts and then the node, each with the nodes from the program down to it. */
+function visit(
+  node: ast.Node,
+  above: readonly ast.Node[],
+  seen: (node: ast.Node, ancestors: readonly ast.Node[]) => void,
+): void {
+  const ancestors = [...above, node];
+  for (const child of childrenOf(node)) visit(child, ancestors, seen);
+  seen(node, ancestors);
 }
 
 const EXPORTS_NOTHING = "A prompt has nothing to export to: leave the export away";

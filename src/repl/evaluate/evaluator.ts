@@ -1,5 +1,5 @@
 import { analyse, type Analysis } from "./analyse.ts";
-import { type HexNames, isHexadecimal } from "./hexadecimal.ts";
+import { forget, type HexNames, isHex } from "./hexadecimal.ts";
 import { type IncompleteInput, type ParsedInput, parseInput } from "./parse.ts";
 import { makeTools, type Observation } from "./runtime/tools.ts";
 import { type InterruptWatch, type RunningLine, Turns } from "./runtime/turns.ts";
@@ -61,7 +61,7 @@ export class Evaluator {
    */
   async run(parsed: ParsedInput, signal: AbortSignal): Promise<unknown> {
     try {
-      const analysis = analyse(parsed);
+      const analysis = analyse(parsed, this.#hexNames);
       const observations = new Map<number, Observation>();
       const implicit = analysis.assigned.filter((name) =>
         // `x = 1` declares x where no line did, rather than to leak it into JavaScript's globals.
@@ -71,7 +71,7 @@ export class Evaluator {
       this.scope.announce(implicit.map((name) => ({ name, kind: "let" })));
       const value = await this.#execute(analysis, observations, signal);
       this.done.push({ analysis, observations, implicit, result: resultKind(value) });
-      this.#isHexadecimal = isHexadecimal(analysis, this.#hexNames);
+      this.#keepHexNames(analysis);
       if (value !== undefined) this.scope.define("_", value);
       return value;
     } catch (error) {
@@ -105,6 +105,14 @@ export class Evaluator {
       return await endedBy(signal, settleAll(run(this.scope.object, waiting, immediate)));
     } finally {
       line.isRunning = false;
+    }
+  }
+
+  #keepHexNames({ declared, assigned, hexNames, result }: Analysis): void {
+    this.#isHexadecimal = result !== undefined && isHex(result.expression, hexNames);
+    for (const name of [...declared.map((each) => each.name), ...assigned]) {
+      forget(name, this.#hexNames);
+      for (const kind of [name, `${name}()`]) if (hexNames.has(kind)) this.#hexNames.add(kind);
     }
   }
 

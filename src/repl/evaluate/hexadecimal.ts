@@ -1,6 +1,6 @@
 import type * as ast from "acorn";
-import type { Analysis } from "./analyse.ts";
 import { screenInteger } from "./screen_numbers.ts";
+import { childrenOf } from "./children.ts";
 
 /** The variables whose integers are addresses, as far as the text tells; `f()` for what f returns. */
 export type HexNames = Set<string>;
@@ -8,40 +8,76 @@ export type HexNames = Set<string>;
 /** What keeps the look of its operands. */
 const OPERATORS = new Set(["+", "-", "*", "/", "%", "**", "&", "|", "^", "<<", ">>", ">>>"]);
 
+/** Methods that hand the elements of a list to a callback. */
+const HAND_OVER = new Set([
+  "map",
+  "filter",
+  "forEach",
+  "flatMap",
+  "find",
+  "some",
+  "every",
+  "reduce",
+]);
+
 /**
- * Says whether a line's result came of numbers written in hexadecimal, so that it is to be printed so,
- * and remembers the variables that got such.
+ * Finds the variables of a line whose integers came of numbers written in hexadecimal, as far as its
+ * text tells, so that they are printed so.
+ *
+ * @param known those of earlier lines
  */
-export function isHexadecimal({ program, result }: Analysis, names: HexNames): boolean {
-  for (const statement of program.body) note(statement, names);
-  return result !== undefined && isHex(result.expression, names);
+export function hexNamesIn(
+  program: ast.Program,
+  known: ReadonlySet<string>,
+  declared: Iterable<string>,
+): HexNames {
+  const names = new Set(known);
+  for (const name of declared) forget(name, names);
+  // A name may be used above the place where it is declared, within a function.
+  for (let pass = 0; pass < 2; pass++) note(program, names);
+  return names;
 }
 
-function note(statement: ast.Statement | ast.ModuleDeclaration, names: HexNames): void {
-  switch (statement.type) {
-    case "VariableDeclaration":
-      for (const { id, init } of statement.declarations) {
-        if (id.type === "Identifier") noteName(id.name, init, names);
-      }
-      return;
+/** Forgets what was known of a variable. */
+export function forget(name: string, names: HexNames): void {
+  names.delete(name);
+  names.delete(`${name}()`);
+}
+
+function note(visited: ast.Node, names: HexNames): void {
+  const node = visited as ast.AnyNode;
+  switch (node.type) {
+    case "VariableDeclarator":
+      if (node.id.type === "Identifier" && node.init) noteValue(node.id.name, node.init, names);
+      break;
     case "FunctionDeclaration":
-      return noteName(statement.id.name, statement, names);
-    case "ExpressionStatement": {
-      const { expression } = statement;
-      if (expression.type !== "AssignmentExpression" || expression.left.type !== "Identifier") {
-        return;
-      }
-      const { name } = expression.left;
-      if (expression.operator === "=") noteName(name, expression.right, names);
-      else if (isHex(expression.right, names)) names.add(name);
+      if (node.id) noteValue(node.id.name, node, names);
+      break;
+    case "AssignmentExpression":
+      if (node.left.type === "Identifier") noteValue(node.left.name, node.right, names);
+      break;
+    case "ForOfStatement":
+      if (isHex(node.right, names)) noteFirst(node.left, names);
+      break;
+    case "CallExpression": {
+      const { callee, arguments: [callback] } = node;
+      const hands = callee.type === "MemberExpression" && callee.property.type === "Identifier" &&
+        HAND_OVER.has(callee.property.name) && isHex(callee.object, names);
+      if (!hands || !callback?.type.includes("Function")) break;
+      for (const param of (callback as ast.Function).params) noteFirst(param, names);
     }
+  }
+  for (const child of childrenOf(node)) note(child, names);
+}
+
+function noteFirst(target: ast.Node, names: HexNames): void {
+  if (target.type === "Identifier") names.add((target as ast.Identifier).name);
+  if (target.type === "VariableDeclaration") {
+    noteFirst((target as ast.VariableDeclaration).declarations[0]!.id, names);
   }
 }
 
-function noteName(name: string, value: ast.Node | null | undefined, names: HexNames): void {
-  names.delete(name);
-  names.delete(`${name}()`);
-  if (!value) return;
+function noteValue(name: string, value: ast.Node, names: HexNames): void {
   const returned = returnedBy(value);
   if (returned) {
     if (returned.some((each) => isHex(each, names))) names.add(`${name}()`);
@@ -58,7 +94,8 @@ function returnedBy(node: ast.Node): ast.Node[] | undefined {
   );
 }
 
-function isHex(visited: ast.Node, names: HexNames): boolean {
+/** Says whether an expression's integers came of numbers written in hexadecimal. */
+export function isHex(visited: ast.Node, names: ReadonlySet<string>): boolean {
   const node = visited as ast.AnyNode;
   const some = (...parts: (ast.Node | null)[]) => parts.some((part) => part && isHex(part, names));
   switch (node.type) {

@@ -3,7 +3,8 @@ import { assemble, type Code, code, join } from "./code.ts";
 import type { RunLine } from "./evaluator.ts";
 import { namesIn } from "./declared_names.ts";
 import { bigLiteral } from "./write/literals.ts";
-import { childrenOf, type Rule, type Rules, Writer } from "./write/writer.ts";
+import { childrenOf } from "./children.ts";
+import { type Rule, type Rules, Writer } from "./write/writer.ts";
 
 /** A script's body, and what it needs around it. */
 export interface ScriptBody {

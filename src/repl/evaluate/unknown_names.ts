@@ -1,6 +1,6 @@
 import type * as ast from "acorn";
 import { namesIn } from "./declared_names.ts";
-import { childrenOf } from "./write/writer.ts";
+import { childrenOf } from "./children.ts";
 
 /** The names in a line that nobody knows. */
 export interface UnknownNames {

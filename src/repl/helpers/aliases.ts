@@ -27,9 +27,14 @@ export const ALIASES: Helper = {
       import("../../report/size.ts"),
       import("../../report/mappings_text.ts"),
     ]);
-    const { signal } = repl;
+    const { signal, onProgress } = repl;
     return await repl.guest.use(async (session, choice) => {
-      const found = session.aliases(physical, { signal, ...chosen(options, choice), ...options });
+      const found = session.aliases(physical, {
+        signal,
+        ...onProgress && { onProgress },
+        ...chosen(options, choice),
+        ...options,
+      });
       return asRows(await Array.fromAsync(found), { line });
     });
 

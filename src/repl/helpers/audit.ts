@@ -21,9 +21,14 @@ table-outside-ram
 `,
   create: (repl) => async (options: GuestAuditOptions = {}) => {
     const { auditSummary, findingLine } = await import("../../report/audit_text.ts");
-    const { signal } = repl;
+    const { signal, onProgress } = repl;
     return await repl.guest.use(async (session, choice) => {
-      const found = session.audit({ signal, ...chosen(options, choice), ...options });
+      const found = session.audit({
+        signal,
+        ...onProgress && { onProgress },
+        ...chosen(options, choice),
+        ...options,
+      });
       return asRows(await Array.fromAsync(found), {
         line: findingLine,
         foot(findings) {

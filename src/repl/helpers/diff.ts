@@ -30,9 +30,13 @@ no differences
         import("../../report/diff_text.ts"),
       ]);
       const { context } = before;
-      const { signal } = repl;
+      const { signal, onProgress } = repl;
       return await repl.guest.use(async ({ memory }) => {
-        const differences = diff(before, after ?? { memory, context }, { signal, ...options });
+        const differences = diff(before, after ?? { memory, context }, {
+          signal,
+          ...onProgress && { onProgress },
+          ...options,
+        });
         return asRows(await Array.fromAsync(differences), {
           line: (difference) => differenceLine(difference, context),
           foot: ({ length }) => length === 0 ? "no differences" : "",

@@ -42,12 +42,12 @@ true
     const isWanted = typeof filter === "string"
       ? (await import("../../cli/mapping_filters.ts")).mappingFilters(filter)
       : filter;
-    const { signal } = repl;
+    const { signal, onProgress } = repl;
     return await repl.guest.use(async (session, choice) => {
       const table = { ...chosen(own, choice), ...own };
       const { context } = await session.pageTable(table, range.start, { signal });
       const records = session.mappings(range, {
-        ...{ signal, ...others, root: context.root },
+        ...{ signal, ...onProgress && { onProgress }, ...others, root: context.root },
         ...isWanted && { filter: isWanted },
       });
       return asRows(await Array.fromAsync(records), {

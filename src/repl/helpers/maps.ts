@@ -2,7 +2,7 @@ import { InvalidArgumentError } from "../../core/errors.ts";
 import type { LinuxProcess } from "../../linux/processes.ts";
 import { areaLine } from "../../report/area_text.ts";
 import type { Helper } from "../helper.ts";
-import { type LinuxInUse, useLinux } from "../linux.ts";
+import { type LinuxInUse, processNames, useLinux } from "../linux.ts";
 import { asRows } from "../show/rows.ts";
 
 /** `maps(pid)`. */
@@ -26,6 +26,7 @@ export const MAPS: Helper = {
 > maps("target").find(({ name }) => name === "[stack]").permissions
 rw-p
 `,
+  complete: processNames,
   create: (repl) => (wanted?: number | bigint | string) =>
     useLinux(repl.guest, async (use) => {
       const { linux } = use;

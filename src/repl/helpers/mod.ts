@@ -10,6 +10,7 @@ import { DIFF } from "./diff.ts";
 import { DMESG } from "./dmesg.ts";
 import { HELP } from "./help.ts";
 import { HEX } from "./hex.ts";
+import { IOVA } from "./iova.ts";
 import { MAPPINGS } from "./mappings.ts";
 import { MAPS } from "./maps.ts";
 import { MONITOR } from "./monitor.ts";
@@ -40,6 +41,7 @@ export const HELPERS: readonly Helper[] = [
   WATCH,
   ACCESS,
   TRANSLATE,
+  IOVA,
   MAPPINGS,
   ALIASES,
   AUDIT,

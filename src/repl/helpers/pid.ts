@@ -1,6 +1,5 @@
-import { PagewalkError } from "../../core/errors.ts";
-import type { Helper, HelperContext } from "../helper.ts";
-import { useLinux } from "../linux.ts";
+import type { Helper } from "../helper.ts";
+import { processNames, useLinux } from "../linux.ts";
 import { showAs } from "../show/renderers.ts";
 import { tableText } from "./root.ts";
 
@@ -44,14 +43,3 @@ export const PID: Helper = {
     return showAs(table, tableText);
   },
 };
-
-/** The names of the processes with memory; none where no Linux is found. */
-async function processNames({ guest }: HelperContext): Promise<readonly string[]> {
-  try {
-    const all = await useLinux(guest, ({ linux }) => linux.processes());
-    return all.filter(({ root }) => root !== null).map(({ comm }) => comm);
-  } catch (error) {
-    if (error instanceof PagewalkError) return [];
-    throw error;
-  }
-}

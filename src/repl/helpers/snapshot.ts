@@ -24,9 +24,14 @@ export const SNAPSHOT: Helper = {
 no differences
 `,
   create: (repl) => async (options: GuestSnapshotOptions = {}) => {
-    const { signal } = repl;
+    const { signal, onProgress } = repl;
     const taken = await repl.guest.use((session, choice) =>
-      session.snapshot({ signal, ...chosen(options, choice), ...options })
+      session.snapshot({
+        signal,
+        ...onProgress && { onProgress },
+        ...chosen(options, choice),
+        ...options,
+      })
     );
     return showAs(taken, snapshotText);
   },

@@ -1,7 +1,7 @@
 import { parseAddress } from "../../core/address.ts";
 import { symbolLine } from "../../report/symbol_text.ts";
 import type { Helper } from "../helper.ts";
-import { useLinux } from "../linux.ts";
+import { symbolNames, useLinux } from "../linux.ts";
 import { GROUPED } from "../show/group_hex.ts";
 import { showAs } from "../show/renderers.ts";
 
@@ -26,6 +26,7 @@ export const SYM: Helper = {
 > sym("no_such_symbol")
 null
 `,
+  complete: symbolNames,
   create: (repl) => (wanted: string | number | bigint) =>
     useLinux(repl.guest, async ({ linux }) => {
       const found = typeof wanted === "string" && !/^[0-9]/.test(wanted)

@@ -2,7 +2,7 @@ import type { LayoutMember, StructLayout } from "../../linux/btf/btf.ts";
 import { layoutText, memberLine } from "../../report/layout_text.ts";
 import type { Style } from "../../report/style.ts";
 import type { Helper } from "../helper.ts";
-import { useLinux } from "../linux.ts";
+import { typeNames, useLinux } from "../linux.ts";
 import { showAs } from "../show/renderers.ts";
 import { asRows, moreText, SHOWN_ROWS } from "../show/rows.ts";
 
@@ -31,6 +31,7 @@ struct task_struct {
 > _.members.filter(({ name }) => name === "pid")
   /* … */ pid_t pid;
 `,
+  complete: typeNames,
   create: (repl) => (name: string) =>
     useLinux(repl.guest, async ({ linux }) => {
       const layout = await linux.type(name);

@@ -13,14 +13,18 @@ const OTHER_FLAGS: readonly (readonly [string, string])[] = [
 
 /**
  * Writes an entry's flags: what it allows in fixed places (`U` user, `W` write, `X` execute, `-` where
- * it does not), then the others that are set.
+ * it does not; for devices `R` and `W`), then the others that are set.
  */
 export function flagsText(entry: PageTableEntry): string {
   if (entry.kind === "notPresent") return "not present";
   const { flags, hasRights } = entry;
   const [user, writable] = [flags.user || !hasRights, flags.writable || !hasRights];
   const executable = flags.executable ?? !flags.executeDisable;
-  const rights = [user ? "U" : "-", writable ? "W" : "-", executable ? "X" : "-"].join(" ");
+  // A device's tables know neither user code nor execution.
+  const letters = flags.readable !== undefined && flags.user === undefined
+    ? [flags.readable ? "R" : "-", flags.writable ? "W" : "-"]
+    : [user ? "U" : "-", writable ? "W" : "-", executable ? "X" : "-"];
+  const rights = letters.join(" ");
   const others = OTHER_FLAGS.filter(([flag]) => flags[flag]).map(([, name]) => name);
   return [rights, others.join(" ")].join("  ").trimEnd();
 }

@@ -1,5 +1,6 @@
 import { escapeLines, escapeMessage, hasUnsafe } from "../../core/escape.ts";
 import { PLAIN, type Style } from "../../report/style.ts";
+import { fitTables } from "./fit.ts";
 import { groupHex } from "./group_hex.ts";
 import { isOwnText } from "./own_text.ts";
 import { renderKnown } from "./renderers.ts";
@@ -10,6 +11,8 @@ export interface ShowOptions {
   readonly style: Style;
   /** Whether the style has colours, for what Deno writes. */
   readonly colours: boolean;
+  /** How wide the terminal is, where there is one: tables are cut there. */
+  readonly columns?: () => number;
 }
 
 /**
@@ -21,9 +24,9 @@ export function showValue(value: unknown, options: ShowOptions): string {
   if (typeof value === "bigint") return options.style.value(groupHex(value));
   if (typeof value === "object" && value !== null || typeof value === "function") {
     const known = renderKnown(value, options.style);
-    if (known !== undefined) return known;
+    if (known !== undefined) return options.columns ? fitTables(known, options.columns()) : known;
     const listed = Array.isArray(value) && showList(value, options);
-    if (listed) return listed;
+    if (listed) return options.columns ? fitTables(listed, options.columns()) : listed;
   }
   // Deno escapes some of it where it quotes, and nothing in errors, symbols and names. What it paints
   // cannot be told from what it lets through, so that what lets something through is not painted.

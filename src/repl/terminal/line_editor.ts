@@ -88,7 +88,20 @@ export class LineEditor implements Disposable {
 
   /** The lines entered, the newest first. */
   get history(): readonly string[] {
+    return this.#lines;
+  }
+
+  get #lines(): string[] {
     return (this.#editor as unknown as { history: string[] }).history;
+  }
+
+  /**
+   * Puts an entry of several lines in the place of its lines, so that it comes back whole.
+   *
+   * @param before the history before its first line
+   */
+  joinEntry(entry: string, before: readonly string[]): void {
+    this.#lines.splice(0, Infinity, entry, ...before.filter((line) => line !== entry));
   }
 
   /** Lets the user edit one line. */

@@ -1,5 +1,6 @@
 import { EventEmitter } from "node:events";
 
+import { size } from "./size.ts";
 import { writeOut } from "./write.ts";
 
 /**
@@ -34,14 +35,5 @@ export class KeySource extends EventEmitter {
   /** There is nothing to resume. */
   resume(): this {
     return this;
-  }
-}
-
-function size(): { columns: number; rows: number } {
-  try {
-    return Deno.consoleSize();
-  } catch {
-    // No terminal is attached any more: the size of the terminals of old.
-    return { columns: 80, rows: 24 };
   }
 }

@@ -8,6 +8,7 @@ import { isLater, ITERATION } from "./iteration.ts";
 import { NeedsWaitingError } from "./needs_waiting_error.ts";
 import { numericArguments, numericConstruction } from "./numeric_arguments.ts";
 import { Place } from "./place.ts";
+import { asAddress } from "./printers.ts";
 import type { Builtin, NativeFunction, Run } from "./run.ts";
 import { SEARCHING } from "./searching.ts";
 import type { RunningLine, Turns } from "./turns.ts";
@@ -57,6 +58,8 @@ const CALL_AT_ONCE = new Set<unknown>(
   Object.values(Object.getOwnPropertyDescriptors(Iterator.prototype)).map(({ value }) => value),
 );
 
+const PROMISE_METHODS = new Set<PropertyKey>(["then", "catch", "finally"]);
+
 /** Makes what the written form of a line calls, in code that can wait and in code that cannot. */
 export function makeTools(parts: ToolsFor): { waiting: object; immediate: object } {
   const { line, turns, observe } = parts;
@@ -104,6 +107,7 @@ export function makeTools(parts: ToolsFor): { waiting: object; immediate: object
     };
     return {
       calculate: operate,
+      asAddress,
       check: () => turns.check(line),
       negate: lifted(negate),
       plus: lifted(numeric),
@@ -122,7 +126,15 @@ export function makeTools(parts: ToolsFor): { waiting: object; immediate: object
           );
         }
         // deno-lint-ignore no-explicit-any
-        return invoke(checked(name, (owner as any)[key]), owner, args);
+        const found = (owner as any)[key];
+        // What was waited for already is as good as a promise of it.
+        const isPromiseMethod = found === undefined && PROMISE_METHODS.has(key);
+        const self = isPromiseMethod ? Promise.resolve(owner) : owner;
+        return invoke(
+          checked(name, isPromiseMethod ? Reflect.get(self as object, key) : found),
+          self,
+          args,
+        );
       },
       reach: (name: string, owner: unknown, read: (from: unknown) => unknown, args: unknown[]) =>
         invoke(checked(name, read(owner)), owner, args),

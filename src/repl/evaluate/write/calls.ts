@@ -1,5 +1,6 @@
 import type * as ast from "acorn";
 import { type Code, code, join } from "../code.ts";
+import { isHex } from "../hexadecimal.ts";
 import type { Rules, Writer } from "./writer.ts";
 
 /** Calls and what leads to them: the value of a call is waited for before anything is done with it. */
@@ -47,7 +48,7 @@ function raw(node: ast.Node, to: Writer): Code {
 }
 
 function call(node: ast.CallExpression, to: Writer): Code {
-  const { callee } = node;
+  const callee = bare(node.callee);
   const name = to.quoted(callee);
   if (callee.type !== "MemberExpression") {
     return code`${to.tools}.call(${name}, ${
@@ -61,6 +62,13 @@ function call(node: ast.CallExpression, to: Writer): Code {
   const isPromise = PROMISE_METHODS.has(to.text(property)) && !callee.computed;
   const owner = isPromise ? raw(object, to) : to.use(object);
   return method(owner, callee, args(node, to), to);
+}
+
+/** `(o.f)()` calls a method of o too. */
+function bare(callee: ast.Expression | ast.Super): ast.Expression | ast.Super {
+  return callee.type === "ParenthesizedExpression" && callee.expression.type === "MemberExpression"
+    ? callee.expression
+    : callee;
 }
 
 /** A call of an object's method, the object being written already. */
@@ -86,7 +94,9 @@ function args(node: ast.CallExpression | ast.NewExpression, to: Writer): Code {
       );
     }
     const isCall = ["CallExpression", "ChainExpression"].includes(argument.type);
-    return isCall && !isCombinator ? to.use(argument) : to.emit(argument);
+    const written = isCall && !isCombinator ? to.use(argument) : to.emit(argument);
+    const isPrinted = to.text(node.callee) === "print" && isHex(argument, to.analysis.hexNames);
+    return isPrinted ? code`${to.tools}.asAddress(print, ${written})` : written;
   });
   return code`[${join(written, ", ")}]`;
 }

@@ -1,6 +1,7 @@
 import type * as ast from "acorn";
 import { type Code, code, join } from "../code.ts";
-import { childrenOf, type Rules, type Writer } from "./writer.ts";
+import { childrenOf } from "../children.ts";
+import type { Rules, Writer } from "./writer.ts";
 
 type AnyFunction = ast.FunctionDeclaration | ast.FunctionExpression | ast.ArrowFunctionExpression;
 

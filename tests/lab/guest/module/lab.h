@@ -2,7 +2,7 @@
 /*
  * pagewalk_lab: a module that changes and reports page-table entries of user processes.
  * requests.c is the /proc file, entries.c finds entries, user_bit.c clears _PAGE_USER,
- * report.c tells what the tables hold.
+ * report.c tells what the tables hold, dma.c what devices reach and which frames are pinned.
  */
 #ifndef PAGEWALK_LAB_H
 #define PAGEWALK_LAB_H
@@ -38,6 +38,13 @@ int lab_change_user_bit(struct mm_struct *mm, unsigned long start, unsigned long
 /* One PTE-DUMP line for each level of each page in the range. */
 void lab_dump(struct seq_buf *reply, struct mm_struct *mm, int pid, unsigned long start,
 	      unsigned long length);
+
+/*
+ * One IOVA line for each run of pages that the PCI device's domain maps in the range, by the IOMMU driver's
+ * own word; bdf is bus << 8 | device << 3 | function. And one FRAME line for each page of physical memory.
+ */
+int lab_dump_iovas(struct seq_buf *reply, unsigned long start, unsigned long length, int bdf);
+int lab_dump_frames(struct seq_buf *reply, unsigned long start, unsigned long length);
 
 /* The PROCESS line: where the process's page tables begin. */
 void lab_describe_process(struct seq_buf *reply, struct task_struct *task, struct mm_struct *mm);

@@ -8,6 +8,8 @@
  *   restore-parent START LENGTH
  *   dump START LENGTH [PID]     PTE-DUMP lines; of the caller, if no process is named
  *   process PID                 the PROCESS line
+ *   iova START LENGTH BDF       IOVA lines: what a PCI device's domain maps
+ *   frame START LENGTH          FRAME lines: references and pins of physical memory
  *
  * write(2) answers an error when a request cannot be met; clearing nothing is one (ENOENT).
  */
@@ -93,6 +95,12 @@ static ssize_t write_request(struct file *file, const char __user *from, size_t 
 		return -EINVAL;
 	if (!strcmp(name, "process"))
 		pid = start;
+	if (!strcmp(name, "iova") || !strcmp(name, "frame")) {
+		seq_buf_clear(file->private_data);
+		result = name[0] == 'i' ? lab_dump_iovas(file->private_data, start, length, pid)
+					: lab_dump_frames(file->private_data, start, length);
+		return result ?: size;
+	}
 	task = task_of(pid);
 	if (!task)
 		return -ESRCH;

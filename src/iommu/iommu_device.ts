@@ -1,0 +1,36 @@
+import type { Regime } from "../translate/regime.ts";
+
+/** What becomes of a device's DMA. */
+export type DmaState =
+  /** Its addresses are translated by the tables of its domain. */
+  | "translated"
+  /** Its addresses are guest-physical ones: it reaches all of memory. */
+  | "passThrough"
+  /** None of it gets through. */
+  | "blocked"
+  /** Not known: a table on the way could not be read, or changed while it was read. */
+  | "unknown";
+
+/** A device behind an IOMMU, as the IOMMU's own tables have it. */
+export interface IommuDevice {
+  /** The device: bus, device and function, such as `00:03.0`. */
+  readonly device: string;
+  /** The same as the number by which the IOMMU knows it. */
+  readonly requesterId: number;
+  /** What becomes of its DMA. */
+  readonly state: DmaState;
+  /** The number of its domain. Devices of one domain reach the same; null where there is none. */
+  readonly domain: number | null;
+  /** If it is translated: its tables. */
+  readonly regime?: Regime;
+  /** Why, where the state alone does not tell. */
+  readonly reason?: string;
+}
+
+/** What the tables of an IOMMU say of devices. */
+export interface IommuDevices {
+  /** Those that have an entry, by their numbers. */
+  readonly devices: readonly IommuDevice[];
+  /** What could not be read or does not make sense, in a sentence each: what hangs on it is not known. */
+  readonly problems: readonly string[];
+}

@@ -1,0 +1,155 @@
+import { formatAddress } from "../core/address.ts";
+import { escapeText } from "../core/escape.ts";
+import type { DmaState, IommuDevice } from "../iommu/iommu_device.ts";
+import type { MappingRecord } from "../translate/mappings.ts";
+import { csvLine } from "./csv.ts";
+import { mappingRecord } from "./mappings_record.ts";
+
+/** A device as it is shown: what QEMU says that it is, too. */
+export type ShownDevice = IommuDevice & { readonly name?: string };
+
+const STATES: Readonly<Record<DmaState, string>> = {
+  translated: "translated",
+  passThrough: "passed through",
+  blocked: "blocked",
+  unknown: "not known",
+};
+
+/**
+ * The head of the columns that {@linkcode iommuDeviceLine} writes.
+ *
+ * @example Usage
+ * ```ts
+ * import { iommuDevicesHead } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(iommuDevicesHead().split(/ +/), ["device", "domain", "DMA", "tables"]);
+ * ```
+ */
+export function iommuDevicesHead(): string {
+  return "device   domain  DMA             tables";
+}
+
+/**
+ * Writes a device as a line: its number, its domain, what becomes of its DMA, and by which tables.
+ *
+ * @example Usage
+ * ```ts
+ * import { iommuDeviceLine } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const line = iommuDeviceLine({ device: "00:03.0", requesterId: 24, state: "passThrough", domain: 1 });
+ * assertEquals(line, "00:03.0  1       passed through");
+ * ```
+ */
+export function iommuDeviceLine(
+  { device, domain, state, regime, reason, name }: ShownDevice,
+): string {
+  const tables = regime === undefined ? "" : `${regime.mode}, root ${formatAddress(regime.root)}`;
+  return [
+    device.padEnd(8),
+    String(domain ?? "-").padEnd(7),
+    STATES[state].padEnd(15),
+    [tables, reason ?? "", escapeText(name ?? "")].filter((text) => text !== "").join("; "),
+  ].join(" ").trimEnd();
+}
+
+/**
+ * A device as plain data for JSON.
+ *
+ * @example Usage
+ * ```ts
+ * import { iommuDeviceRecord } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = { device: "00:03.0", requesterId: 24, state: "blocked", domain: null } as const;
+ * assertEquals(iommuDeviceRecord(device).state, "blocked");
+ * ```
+ */
+export function iommuDeviceRecord(shown: ShownDevice): Record<string, unknown> {
+  const { device, domain, state, regime, reason, name } = shown;
+  return {
+    kind: "device",
+    ...{ device, domain, state },
+    ...regime && { mode: regime.mode, root: regime.root },
+    ...reason !== undefined && { reason },
+    ...name && { name },
+  };
+}
+
+/**
+ * One record of what a device reaches as plain data for JSON: a run of like pages has `device`, `domain`,
+ * `iova`, `physicalAddress`, `lengthBytes`, `pageSizeBytes`, `read` and `write`.
+ *
+ * @example Usage
+ * ```ts
+ * import { iommuMappingRecord } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = { device: "00:03.0", requesterId: 24, state: "translated", domain: 2 } as const;
+ * const record = iommuMappingRecord(device, { kind: "changed", address: 0x1000n, lengthBytes: 4096 });
+ * assertEquals(record, { kind: "changed", device: "00:03.0", domain: 2, iova: 0x1000n, lengthBytes: 4096 });
+ * ```
+ */
+export function iommuMappingRecord(
+  { device, domain }: IommuDevice,
+  record: MappingRecord,
+): Record<string, unknown> {
+  if (record.kind !== "mapping") {
+    const { kind, address: iova, ...others } = mappingRecord(record);
+    return { kind, device, domain, iova, ...others };
+  }
+  const { kind, address: iova, physicalAddress, lengthBytes, pageSizeBytes, effective } = record;
+  const { readable: read = true, writable: write } = effective;
+  return { kind, device, domain, iova, physicalAddress, lengthBytes, pageSizeBytes, read, write };
+}
+
+/** The first line of the CSV that {@linkcode iommuMappingCsv} writes. */
+export const IOMMU_CSV_HEAD: string =
+  "kind,device,domain,iova,physicalAddress,lengthBytes,pageSizeBytes,read,write";
+
+/**
+ * One record of what a device reaches as a line of CSV; addresses in hexadecimal.
+ *
+ * @example Usage
+ * ```ts
+ * import { iommuMappingCsv } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = { device: "00:03.0", requesterId: 24, state: "blocked", domain: null } as const;
+ * const line = iommuMappingCsv(device, { kind: "changed", address: 0x1000n, lengthBytes: 4096 });
+ * assertEquals(line, "changed,00:03.0,,0x1000,,4096,,,");
+ * ```
+ */
+export function iommuMappingCsv(device: IommuDevice, record: MappingRecord): string {
+  const { kind, iova, physicalAddress, lengthBytes, pageSizeBytes, read, write } =
+    iommuMappingRecord(device, record);
+  const bit = (value: unknown) => value === undefined ? "" : Number(value as boolean);
+  return csvLine([
+    kind as string,
+    device.device,
+    device.domain ?? "",
+    formatAddress(iova as bigint),
+    typeof physicalAddress === "bigint" ? formatAddress(physicalAddress) : "",
+    lengthBytes as number,
+    (pageSizeBytes ?? "") as number | "",
+    bit(read),
+    bit(write),
+  ]);
+}
+
+/**
+ * A device whose DMA is not translated as a line of CSV: `passThrough`, `blocked` or `unknown`.
+ *
+ * @example Usage
+ * ```ts
+ * import { iommuDeviceCsv } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const device = { device: "00:03.0", requesterId: 24, state: "blocked", domain: null } as const;
+ * assertEquals(iommuDeviceCsv(device), "blocked,00:03.0,,,,,,,");
+ * ```
+ */
+export function iommuDeviceCsv({ state, device, domain }: IommuDevice): string {
+  return csvLine([state, device, domain ?? "", ...Array(6).fill("")]);
+}

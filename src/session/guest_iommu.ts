@@ -1,0 +1,222 @@
+import { InvalidArgumentError } from "../core/errors.ts";
+import { formatDeviceId, parseDeviceId } from "../iommu/device_id.ts";
+import { DeviceNotTranslatedError, NoIommuError } from "../iommu/errors.ts";
+import type { IommuDevice } from "../iommu/iommu_device.ts";
+import { type IommuKind, readIommuDevices } from "../iommu/read_devices.ts";
+import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
+import { readIommuRoots } from "../monitor/commands/read_iommu_root.ts";
+import { UnknownCommandError } from "../monitor/errors.ts";
+import type { Monitor } from "../monitor/monitor.ts";
+import { NotRecordedError } from "../monitor/recording/errors.ts";
+import { parsePciDevices } from "../monitor/parse/pci_devices.ts";
+import type { Regime } from "../translate/regime.ts";
+
+/** What a guest's IOMMUs are found with. */
+export interface GuestIommuParts {
+  /** The guest's physical memory. */
+  readonly memory: PhysicalMemory;
+  /** The monitor, where there is one. */
+  readonly monitor?: Monitor;
+  /** Whether the one register that points to an IOMMU's tables may be read. */
+  readonly mmio: boolean;
+  /** The Linux that the guest runs. */
+  linux(): Promise<LinuxGuest>;
+}
+
+/** An IOMMU of the guest. */
+export interface IommuUnit {
+  /** Which kind. */
+  readonly kind: IommuKind;
+  /** The guest-physical address of its registers. */
+  readonly registers: bigint;
+  /** The value of the register that points to its first table; 0 if it was not set up. */
+  readonly root: bigint;
+  /** Whether it translates any device's DMA; null if that is not known. */
+  readonly translates: boolean | null;
+  /** Where the value comes from: the register itself, or Linux's records. */
+  readonly source: "register" | "linux";
+}
+
+/** A device, and which IOMMU is in front of it. */
+export interface GuestDevice extends IommuDevice {
+  /** The IOMMU. */
+  readonly unit: IommuUnit;
+  /** What QEMU says that it is; empty if it does not say. */
+  readonly name: string;
+}
+
+/** The devices of a guest, as its IOMMUs have them. */
+export interface GuestDevices {
+  /** The IOMMUs. */
+  readonly units: readonly IommuUnit[];
+  /** The devices, by IOMMU and number. */
+  readonly devices: readonly GuestDevice[];
+  /** What could not be read or does not make sense: what hangs on it is not known. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * A guest's IOMMUs: which device is translated by which tables. `Session.iommu` makes it.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, NoIommuError } from "@pagewalk/pagewalk";
+ * import { assertRejects } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const iommu = await guest.iommu();
+ * await assertRejects(() => iommu.devices(), NoIommuError); // it has none
+ * ```
+ */
+export class GuestIommu {
+  readonly #parts: GuestIommuParts;
+
+  /** Prepares; nothing is read yet. */
+  constructor(parts: GuestIommuParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Finds the guest's IOMMUs: by their registers, where there is a monitor and it may read them, else by
+   * Linux's records.
+   *
+   * @throws {NoIommuError} if the guest has none
+   * @throws {LinuxNotFoundError} if only Linux could tell, and the guest runs none
+   */
+  async units(options: ReadOptions = {}): Promise<IommuUnit[]> {
+    const { monitor, mmio } = this.#parts;
+    if (monitor !== undefined && mmio) {
+      const roots = await readIommuRoots(monitor, options);
+      if (roots.length === 0) {
+        throw new NoIommuError(
+          "The guest's machine has no IOMMU that QEMU shows the registers of (intel-iommu, amd-iommu): " +
+            "its devices reach all of its memory",
+        );
+      }
+      return roots.map(({ kind, registers, root, translates }) => ({
+        ...{ kind, registers, root, translates, source: "register" },
+      }));
+    }
+    const units = await (await this.#parts.linux()).iommuUnits(options);
+    if (units.length > 0) return units.map((unit) => ({ ...unit, source: "linux" }));
+    throw new NoIommuError(
+      "The guest's Linux has set up no IOMMU of VT-d or AMD-Vi: its devices reach all of its memory",
+    );
+  }
+
+  /** Lists the devices of all IOMMUs, and what becomes of their DMA. */
+  async devices(options: ReadOptions = {}): Promise<GuestDevices> {
+    const units = await this.units(options);
+    const machines = await this.#machineDevices(options);
+    const devices: GuestDevice[] = [];
+    const problems: string[] = [];
+    for (const unit of units) {
+      const found = await this.#behind(unit, options);
+      problems.push(...found.problems);
+      devices.push(
+        ...found.devices.map((device) => ({
+          ...{ ...device, unit, name: machines.get(device.requesterId) ?? "" },
+        })),
+      );
+    }
+    devices.push(...withoutEntry(machines, devices, units, problems));
+    return { units, devices, problems };
+  }
+
+  /**
+   * Finds one device, such as `00:03.0`.
+   *
+   * @throws {InvalidArgumentError} if it is none, or no IOMMU knows it
+   */
+  async device(wanted: string, options: ReadOptions = {}): Promise<GuestDevice> {
+    const requesterId = parseDeviceId(wanted);
+    const { devices, problems } = await this.devices(options);
+    const found = devices.find((device) => device.requesterId === requesterId);
+    if (found !== undefined) return found;
+    const known = devices.slice(0, 16).map(({ device }) => device).join(", ");
+    const unread = problems.length > 0 ? `; but ${problems[0]}` : "";
+    throw new InvalidArgumentError(
+      `No IOMMU has an entry for ${formatDeviceId(requesterId)}; there are ${
+        known || "none"
+      }${unread}`,
+      wanted,
+    );
+  }
+
+  /**
+   * The tables of one device.
+   *
+   * @throws {DeviceNotTranslatedError} if its DMA is passed through, blocked, or not known
+   */
+  async regimeOf(wanted: string, options: ReadOptions = {}): Promise<Regime> {
+    const { device, state, reason, regime } = await this.device(wanted, options);
+    if (regime !== undefined) return regime;
+    const what = {
+      passThrough:
+        "its DMA is passed through: it reaches all of memory, at IOVAs that are physical addresses",
+      blocked: "its DMA is blocked",
+      unknown: "what becomes of its DMA is not known",
+      translated: "its tables are not known",
+    }[state];
+    const why = reason === undefined ? "" : ` (${reason})`;
+    throw new DeviceNotTranslatedError(`${device} has no tables to read: ${what}${why}`, device);
+  }
+
+  async #behind(
+    unit: IommuUnit,
+    options: ReadOptions,
+  ): Promise<{ devices: readonly IommuDevice[]; problems: readonly string[] }> {
+    const off = "its IOMMU does not translate yet";
+    if (unit.root === 0n) {
+      return { devices: [], problems: [`${off}: devices reach all of memory`] };
+    }
+    const found = await readIommuDevices(unit.kind, this.#parts.memory, unit.root, options);
+    if (unit.translates !== false) return found;
+    const devices = found.devices.map(({ regime: _, ...device }) => ({
+      ...{ ...device, state: "passThrough" as const, reason: "translation is off" },
+    }));
+    const translated = found.devices.some(({ state }) => state === "translated");
+    return translated ? { ...found, devices } : found;
+  }
+
+  /** What devices the machine has, by number; none where nobody tells. */
+  async #machineDevices(options: ReadOptions): Promise<ReadonlyMap<number, string>> {
+    const { monitor } = this.#parts;
+    if (monitor === undefined) return new Map();
+    try {
+      const devices = parsePciDevices(await monitor.command("info pci", options));
+      return new Map(devices.map(({ requesterId, name }) => [requesterId, name]));
+    } catch (error) {
+      // It only adds names, and devices that have no entry.
+      if (error instanceof UnknownCommandError || error instanceof NotRecordedError) {
+        return new Map();
+      }
+      throw error;
+    }
+  }
+}
+
+/** Devices that the machine has and the only IOMMU knows nothing of: it lets none of their DMA through. */
+function withoutEntry(
+  machines: ReadonlyMap<number, string>,
+  known: readonly GuestDevice[],
+  units: readonly IommuUnit[],
+  problems: readonly string[],
+): GuestDevice[] {
+  const [unit, ...others] = units;
+  if (unit === undefined || others.length > 0 || unit.root === 0n || problems.length > 0) return [];
+  if (unit.translates === false) return [];
+  const ids = new Set(known.map(({ requesterId }) => requesterId));
+  return [...machines].filter(([requesterId]) => !ids.has(requesterId)).map(
+    ([requesterId, name]) => ({
+      device: formatDeviceId(requesterId),
+      requesterId,
+      state: "blocked",
+      domain: null,
+      reason: "its IOMMU has no entry for it",
+      unit,
+      name,
+    }),
+  );
+}

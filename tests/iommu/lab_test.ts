@@ -1,0 +1,177 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  connect,
+  type ConnectOptions,
+  deviceMappings,
+  formatAddress,
+  groupDevices,
+  type GuestDevices,
+  isBacked,
+  MonitorMemory,
+  parseDeviceId,
+  parseRecording,
+  type Session,
+} from "../../mod.ts";
+import { netTo, runExample } from "../examples/_run.ts";
+import { type LabGuest, labTest, startLab } from "../lab/mod.ts";
+
+/** Every page that a device's tables map: IOVA and physical address, by 4 KiB. */
+async function pagesOf(guest: Session, device: string): Promise<Map<bigint, bigint>> {
+  const pages = new Map<bigint, bigint>();
+  const found = await (await guest.iommu()).device(device);
+  for await (const record of deviceMappings(guest.memory, found, {}, { contiguous: true })) {
+    assertEquals(record.kind, "mapping");
+    if (record.kind !== "mapping") continue;
+    for (let at = 0n; at < BigInt(record.lengthBytes); at += 4096n) {
+      pages.set(record.address + at, record.physicalAddress! + at);
+    }
+  }
+  return pages;
+}
+
+/** Compares a device's tables with what the guest's IOMMU driver says of every page of a range. */
+async function compare(
+  lab: LabGuest,
+  guest: Session,
+  device: string,
+  range: { start: bigint; lengthBytes: number },
+): Promise<number> {
+  const ours = await pagesOf(guest, device);
+  const kernels = await lab.iovas(parseDeviceId(device), range.start, range.lengthBytes);
+  assertEquals(
+    [...ours].map((pair) => pair.map((address) => formatAddress(address)).join(" ")),
+    kernels.map((line) => [line.iova, line.physicalAddress].map((a) => formatAddress(a)).join(" ")),
+  );
+  return ours.size;
+}
+
+Deno.test(
+  await labTest("what devices reach is what the kernel says", "4-level", async (t) => {
+    await using lab = await startLab("4-level");
+    await t.step("every page of every domain, by the register and by Linux's records", async () => {
+      const [byRegister, pages] = await asked(lab, {}, async (guest) => {
+        const found = await (await guest.iommu()).devices();
+        let pages = 0;
+        for (const { devices: [{ device }] } of groupDevices(found.devices)) {
+          pages += await compare(lab, guest, device, { start: 0n, lengthBytes: 20 << 20 });
+        }
+        return [found, pages] as const;
+      });
+      const byLinux = await asked(
+        lab,
+        { mmio: false },
+        async (guest) => await (await guest.iommu()).devices(),
+      );
+      assertEquals([byRegister.problems, byLinux.problems], [[], []]);
+      const shape = ({ devices }: GuestDevices) =>
+        devices.map(({ device, state, domain, regime }) => [device, state, domain, regime?.root]);
+      assertEquals(byLinux.units, byRegister.units.map((unit) => ({ ...unit, source: "linux" })));
+      assertEquals(shape(byLinux), shape(byRegister));
+      assert(byRegister.devices.every(({ state }) => state === "translated"));
+      assert(pages > 256);
+      console.log(`${byRegister.devices.length} devices, ${pages} pages: no difference`);
+    });
+
+    await t.step("one register is read, and no other address outside RAM", () => countReads(lab));
+
+    await t.step("one address, level by level; a huge page; what is gone again", async () => {
+      await using guest = await connect(lab.monitorPort);
+      const [first] = await lab.iovas(0x18, 0x7000n, 4096);
+      const walk = await guest.iova("00:03.0", 0x7123n);
+      assert(walk.outcome === "mapped");
+      assertEquals(walk.physicalAddress, first!.physicalAddress + 0x123n);
+      assertEquals(walk.steps.length, 3);
+      assertEquals((await guest.iova("00:03.0", 0x4000_0000n)).outcome, "notPresent");
+
+      const huge = lab.fact("huge");
+      await lab.request(`dma-map 0x${huge.address.toString(16)} 0x40000000 ${huge.lengthBytes}`);
+      const large = await guest.iova("00:03.0", 0x4012_3456n);
+      assert(large.outcome === "mapped");
+      assertEquals(large.pageSizeBytes, 2 << 20);
+      const [line] = await lab.iovas(0x18, 0x4012_3000n, 4096);
+      assertEquals(large.physicalAddress, line!.physicalAddress + 0x456n);
+      await lab.request(`dma-unmap 0x40000000 ${huge.lengthBytes}`);
+      assertEquals(await compare(lab, guest, "00:03.0", { start: 0n, lengthBytes: 2 << 20 }), 256);
+    });
+
+    await t.step("the script, as text, JSON and CSV", () => checkScript(lab));
+  }),
+);
+
+/** Lists all devices and all they reach, and looks at every command that was sent. */
+async function countReads(lab: LabGuest): Promise<void> {
+  const path = `${lab.folder}/iommu.recording`;
+  const registers = () =>
+    asked(lab, {}, async ({ monitor }) => await monitor.command("xp /140wx 0xfed90000"));
+  const before = await registers();
+  const ranges = await asked(lab, { record: path }, async (guest) => {
+    for (const { device } of (await (await guest.iommu()).devices()).devices) {
+      await pagesOf(guest, device);
+    }
+    assert(guest.memory instanceof MonitorMemory);
+    return await guest.memory.ranges();
+  });
+  assertEquals(await registers(), before);
+  const commands = parseRecording(await Deno.readTextFile(path)).exchanges.map(({ command }) =>
+    command
+  );
+  const reads = commands.filter((command) => !command.startsWith("info "));
+  const outside = reads.filter((command) => {
+    const [, count, unit, address] = /^xp \/(\d+)([bwg])x (0x[0-9a-f]+)$/.exec(command)!;
+    return !isBacked(ranges, BigInt(address!), Number(count) * { b: 1, w: 4, g: 8 }[unit as "b"]);
+  });
+  assertEquals([...new Set(outside)], ["xp /2wx 0xfed90020"]);
+  const listed = await asked(lab, { record: `${path}2`, mmio: false }, async (guest) => {
+    return await (await guest.iommu()).devices();
+  });
+  assert(listed.devices.length > 0);
+  const without = await Deno.readTextFile(`${path}2`);
+  assertEquals([...without.matchAll(/xp [^"]*0xfed9/g)].length, 0);
+  console.log(`${reads.length} reads, ${outside.length} of them of RTADDR, no other outside RAM`);
+}
+
+/** Connects for as long as something is asked: the monitor serves one client at a time. */
+async function asked<T>(
+  lab: LabGuest,
+  options: ConnectOptions,
+  ask: (guest: Session) => Promise<T>,
+): Promise<T> {
+  await using guest = await connect(lab.monitorPort, options);
+  return await ask(guest);
+}
+
+async function checkScript(lab: LabGuest): Promise<void> {
+  async function run(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await runExample(
+      "iommu.ts",
+      [`${lab.monitorPort}`, ...args],
+      { permissions: netTo(lab.monitorPort) },
+    );
+    assertEquals([code, stderr], [0, ""]);
+    return stdout;
+  }
+  const text = await run("--device", "03.0");
+  assert(text.includes("00:03.0 "), text);
+  assert(text.includes("0x0000000000000000-0x00000000000fffff     1 MiB  4 KiB -rw-"), text);
+  const records = (await run("--device", "00:03.0", "--iova", "0x1000+0x2000", "--json")).trim()
+    .split("\n").map((line) => JSON.parse(line));
+  const runs = records.filter(({ kind }) => kind === "mapping");
+  const expected = await lab.iovas(0x18, 0x1000n, 0x2000);
+  assertEquals(runs.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0), 0x2000);
+  assertEquals(runs[0], {
+    kind: "mapping",
+    device: "00:03.0",
+    domain: runs[0].domain,
+    iova: "0x1000",
+    physicalAddress: formatAddress(expected[0]!.physicalAddress),
+    lengthBytes: runs[0].lengthBytes,
+    pageSizeBytes: 4096,
+    read: true,
+    write: true,
+  });
+  const csv = (await run("--device", "1f.0", "--csv")).trim().split("\n");
+  assertEquals(csv.slice(0, 2), [
+    "kind,device,domain,iova,physicalAddress,lengthBytes,pageSizeBytes,read,write",
+    `mapping,00:1f.0,${csv[1]!.split(",")[2]},0x0,0x0,16777216,4096,1,1`,
+  ]);
+}
