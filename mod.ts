@@ -22,6 +22,9 @@
  * @module
  */
 
+// What connect() would load when asked for it: parseEndpoint() and its like know all connectors at once.
+import "./src/connectors/table.ts";
+
 // Addresses and errors
 export {
   type AddressLike,
@@ -73,22 +76,13 @@ export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.
 // Devices: what their DMA reaches
 export { formatDeviceId, parseDeviceId } from "./src/iommu/device_id.ts";
 export { DeviceNotTranslatedError, NoIommuError } from "./src/iommu/errors.ts";
+export type { DmaDevices } from "./src/vfio/verify_dma.ts";
 export type { DmaState, IommuDevice, IommuDevices } from "./src/iommu/iommu_device.ts";
 export { type DeviceGroup, deviceMappings, groupDevices } from "./src/iommu/reach.ts";
 export { type IommuKind, readIommuDevices } from "./src/iommu/read_devices.ts";
 export type { LinuxIommuUnit } from "./src/linux/iommu_units.ts";
 export { type IommuRoot, readIommuRoots } from "./src/monitor/commands/read_iommu_root.ts";
 export type { IommuRegion } from "./src/monitor/parse/iommu_units.ts";
-export {
-  IOMMU_CSV_HEAD,
-  iommuDeviceCsv,
-  iommuDeviceLine,
-  iommuDeviceRecord,
-  iommuDevicesHead,
-  iommuMappingCsv,
-  iommuMappingRecord,
-  type ShownDevice,
-} from "./src/report/iommu_text.ts";
 export {
   type GuestDevice,
   type GuestDevices,
@@ -366,11 +360,10 @@ export {
 } from "./src/linux/oops/oops_report.ts";
 export type { OopsAccess } from "./src/linux/oops/page_fault_error.ts";
 export { parseOops } from "./src/linux/oops/parse_oops.ts";
-export { type AccessNow, oopsLines, type OopsTextParts } from "./src/report/oops_text.ts";
 export { explainOops, type OopsExplanation } from "./src/session/oops.ts";
 export { findKptiPair } from "./src/arch/x86/kpti_pair.ts";
 
-export type { VfioMapping, VfioMappingOwner } from "./src/linux/vfio_mappings.ts";
+export type { VfioContainer, VfioMapping, VfioMappingOwner } from "./src/linux/vfio_mappings.ts";
 export { parseVfioLog, readVfioLog, type VfioLogReading } from "./src/linux/vfio_log.ts";
 export type { VfioLogEntry, VfioLogRecord } from "./src/linux/vfio_log_record.ts";
 export {
@@ -388,24 +381,14 @@ export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
 export type { KernelSymbol, SymbolAt } from "./src/linux/kallsyms/kallsyms.ts";
 export type { SymbolName } from "./src/linux/kallsyms/names.ts";
 export type { LinuxGuest, LinuxGuestParts } from "./src/linux/linux_guest.ts";
-export type { LinuxProcess } from "./src/linux/processes.ts";
+export type { LinuxProcess, WantedProcess } from "./src/linux/processes.ts";
 export type { FollowLogOptions, LogOptions } from "./src/linux/log.ts";
 export type { AreaKind, MemoryArea } from "./src/linux/memory_area.ts";
 export type { LogRecord } from "./src/linux/printk_ring.ts";
+export type { RunningTask } from "./src/linux/running_tasks.ts";
 export type { LinuxThread } from "./src/linux/task_record.ts";
 export type { TaskState } from "./src/linux/task_state.ts";
 export type { LoggedPage, OwnedPage } from "./src/linux/vfio_pages.ts";
-export { areaLine, type AreaOfLine } from "./src/report/area_text.ts";
-export { layoutText, type LayoutTextOptions, memberLine } from "./src/report/layout_text.ts";
-export type { LineOptions } from "./src/report/line_options.ts";
-export { logText } from "./src/report/log_text.ts";
-export {
-  processesHead,
-  processLine,
-  type ProcessOfLine,
-  threadLine,
-} from "./src/report/processes_text.ts";
-export { symbolLine, symbolName } from "./src/report/symbol_text.ts";
 
 // Verdicts
 export { type Expectation, USER_CLEARED } from "./src/verify/expectation.ts";
@@ -421,29 +404,9 @@ export type {
 } from "./src/verify/range_verdict.ts";
 export { judge, type Mismatch, type Verdict, type VerdictKind } from "./src/verify/verdict.ts";
 
-// Results as text and as JSON
-export { auditSummary, findingLine, findingRecord } from "./src/report/audit_text.ts";
-export { sarifLog, type SarifOptions } from "./src/report/sarif.ts";
-export { differenceLine, differenceRecord } from "./src/report/diff_text.ts";
-export { toJson, verdictRecord, walkRecord } from "./src/report/json.ts";
-export { htmlReport, toBase64 } from "./src/report/html/html_report.ts";
-export type { ReportData, ReportFinding, ReportSide } from "./src/report/html/page_data.ts";
-export { MAPPING_CSV_HEAD, mappingCsv, mappingRecord } from "./src/report/mappings_record.ts";
-export { mappingLine, mappingsHead, rightsText } from "./src/report/mappings_text.ts";
-export { rangeRecord } from "./src/report/range_record.ts";
-export { rangeSummary, rangeText, type RangeTextOptions } from "./src/report/range_text.ts";
-export { toSvg } from "./src/report/svg/to_svg.ts";
-export { formatSize } from "./src/report/size.ts";
-export { COLOUR, PLAIN, type Style, styleForStdout } from "./src/report/style.ts";
-export { TapWriter } from "./src/report/tap.ts";
-export {
-  notMappedAdvice,
-  verificationText,
-  type VerificationTextOptions,
-} from "./src/report/verification_text.ts";
-
 // A session with a guest
-export { connect, type ConnectOptions } from "./src/session/connect.ts";
+export { connect } from "./src/session/connect.ts";
+export type { ConnectOptions } from "./src/session/connect_parts.ts";
 export {
   crosscheck,
   type CrosscheckOptions,
@@ -469,7 +432,9 @@ export type {
   GuestTables,
 } from "./src/session/ranges.ts";
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";
-export { type GuestVerdict, Session, type SessionParts } from "./src/session/session.ts";
+export { GuestSession, type GuestVerdict, type SessionParts } from "./src/session/guest_session.ts";
+export { Session } from "./src/session/session.ts";
+export { whoMapsIt } from "./src/session/whose_tables.ts";
 export {
   describeSource,
   type PageTable,
@@ -482,6 +447,7 @@ export type { EntryChange, WatchEvent, WatchOptions } from "./src/session/watch.
 export type {
   Judged,
   LoggedPageJudgement,
+  VfioDmaJudgement,
   VfioJudgement,
   VfioRangeJudgement,
   VfioSource,
@@ -490,4 +456,3 @@ export type {
 } from "./src/vfio/judgement.ts";
 export { type VfioCounts, type VfioSourceTally, VfioTally } from "./src/vfio/tally.ts";
 export { verifyVfio, type VerifyVfioOptions, type VfioGuest } from "./src/vfio/verify_vfio.ts";
-export { vfioLine, vfioRecord, vfioSummary } from "./src/report/vfio_text.ts";

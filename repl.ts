@@ -5,6 +5,7 @@
  *
  * Without an argument it starts on a simulated guest. Lines may come from a pipe.
  */
+import { activity } from "./src/cli/activity.ts";
 import { runCommand } from "./src/cli/command.ts";
 import { CONNECT_OPTIONS, connectOptions } from "./src/cli/guest_options.ts";
 import { value } from "./src/cli/options.ts";
@@ -34,6 +35,8 @@ await runCommand({
   examples: ["1334", "1334 --eval 'walk(0x7f1234567000)'", "1334 < lines.js"],
   exits: { 1: "a line threw (in a pipe, or with --eval)" },
 }, async ({ positionals: [monitor], options }) => {
+  // The prompt says itself what it is at.
+  activity.yieldTo();
   const debugPort = options["debug-port"];
   const named = debugPort === undefined ? monitor : String(monitorPortFor(debugPort));
   const { eval: code, history } = options;

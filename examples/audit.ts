@@ -3,17 +3,14 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 audit.ts 1334
  */
+import { audit, type Finding, SEVERITIES, type Severity } from "@pagewalk/pagewalk";
 import {
-  audit,
   auditSummary,
-  type Finding,
   findingLine,
   findingRecord,
   sarifLog,
-  SEVERITIES,
-  type Severity,
   styleForStdout,
-} from "@pagewalk/pagewalk";
+} from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,

@@ -4,7 +4,8 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 --allow-read=. diff.ts before.pwsnap 1334
  */
-import { diff, differenceLine, differenceRecord, type PageTableSource } from "@pagewalk/pagewalk";
+import { diff, type PageTableSource } from "@pagewalk/pagewalk";
+import { differenceLine, differenceRecord } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,

@@ -9,6 +9,9 @@ import {
   groupDevices,
   type GuestDevice,
   type GuestDevices,
+} from "@pagewalk/pagewalk";
+import { mappingLine, mappingsHead } from "@pagewalk/pagewalk/report";
+import {
   IOMMU_CSV_HEAD,
   iommuDeviceCsv,
   iommuDeviceLine,
@@ -16,9 +19,7 @@ import {
   iommuDevicesHead,
   iommuMappingCsv,
   iommuMappingRecord,
-  mappingLine,
-  mappingsHead,
-} from "@pagewalk/pagewalk";
+} from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,

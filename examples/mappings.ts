@@ -3,16 +3,14 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 mappings.ts 1334 --filter w+x
  */
+import { type ListedPage, MAPPING_FILTERS, mappings } from "@pagewalk/pagewalk";
 import {
-  type ListedPage,
   MAPPING_CSV_HEAD,
-  MAPPING_FILTERS,
   mappingCsv,
   mappingLine,
   mappingRecord,
-  mappings,
   mappingsHead,
-} from "@pagewalk/pagewalk";
+} from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,

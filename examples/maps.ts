@@ -4,7 +4,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 maps.ts 1334 --pid 84
  */
-import { areaLine } from "@pagewalk/pagewalk";
+import { areaLine } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -25,13 +25,17 @@ await runCommand({
   options: {
     pid: TABLE_OPTIONS.pid,
     comm: TABLE_OPTIONS.comm,
+    cmdline: TABLE_OPTIONS.cmdline,
     json: flag("print one JSON array"),
     ...CONNECT_OPTIONS,
   },
   examples: ["1334 --pid 84", "1334 --comm target --json"],
 }, async ({ positionals: [monitor], options }) => {
-  const wanted = options.pid ?? options.comm;
-  if (wanted === undefined) throw new InvalidArgumentError("Name a process: --pid or --comm", null);
+  const { pid, comm, cmdline } = options;
+  const wanted = pid ?? comm ?? (cmdline === undefined ? undefined : { cmdline });
+  if (wanted === undefined) {
+    throw new InvalidArgumentError("Name a process: --pid, --comm or --cmdline", null);
+  }
   await using guest = await connectTo(monitor!, options);
   const linux = await guest.linux();
   const process = await linux.process(wanted);

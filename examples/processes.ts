@@ -3,7 +3,8 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 processes.ts 1334
  */
-import { processesHead, processLine, threadLine } from "@pagewalk/pagewalk";
+import { type LinuxGuest, type LinuxProcess } from "@pagewalk/pagewalk";
+import { processesHead, processLine, threadLine } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -21,6 +22,9 @@ await runCommand({
   options: {
     user: flag("leave out the kernel's threads"),
     threads: flag("list each thread"),
+    cmdline: flag("show the arguments of each"),
+    cgroup: flag("show the cgroup of each: its service, or its container"),
+    nspid: flag("show the pid of each in the namespace of its container"),
     json: flag("print one JSON array"),
     ...CONNECT_OPTIONS,
   },
@@ -31,22 +35,43 @@ await runCommand({
   const processes = (await linux.processes())
     .filter(({ isKernelThread }) => !(options.user && isKernelThread))
     .sort((a, b) => a.pid - b.pid);
+  const details = await Promise.all(processes.map((each) => detailsOf(linux, each, options)));
   if (options.json) {
     const rows = [];
-    for (const process of processes) {
+    for (const [i, process] of processes.entries()) {
       const { pid, comm, state, root, userRoot, threadCount } = process;
       const threads = options.threads && (await linux.threads(process)).map(({ tid }) => tid);
-      rows.push({ pid, comm, state, root, userRoot, threadCount, ...threads && { threads } });
+      const known = { pid, comm, state, root, userRoot, threadCount };
+      rows.push({
+        ...known,
+        ...threads && { threads },
+        ...details[i],
+      });
     }
     console.log(toJson(rows));
     return;
   }
   console.log(escapeText(`Linux ${linux.version} at ${guest.endpoint}`));
   console.log(processesHead());
-  for (const process of processes) {
-    console.log(processLine(options.threads ? { ...process, threadCount: 1 } : process));
+  for (const [i, process] of processes.entries()) {
+    const more = Object.values(details[i]!).map((each) => `  ${escapeText(String(each))}`).join("");
+    console.log(processLine(options.threads ? { ...process, threadCount: 1 } : process) + more);
     if (options.threads && process.threadCount > 1) {
       (await linux.threads(process)).forEach((each) => console.log(threadLine(each)));
     }
   }
 });
+
+/** What was asked for of a process besides its page tables. */
+async function detailsOf(
+  linux: LinuxGuest,
+  process: LinuxProcess,
+  wanted: { cmdline: boolean; cgroup: boolean; nspid: boolean },
+): Promise<Record<string, string | number>> {
+  const pids = wanted.nspid ? await linux.namespacePids(process) : [];
+  return {
+    ...wanted.nspid && { nspid: pids.at(-1) ?? process.pid },
+    ...wanted.cgroup && { cgroup: await linux.cgroup(process) },
+    ...wanted.cmdline && { cmdline: (await linux.commandLine(process) ?? []).join(" ") },
+  };
+}

@@ -24,6 +24,7 @@ import {
   toJson,
   verdictRecord,
   verificationText,
+  whoMapsIt,
 } from "@pagewalk/pagewalk/cli/check";
 
 await runCommand({
@@ -56,6 +57,8 @@ await runCommand({
   } else {
     console.log(verificationText(verdict, { source }));
     if (verdict.walk.outcome === "notPresent") console.log(`[!] ${notMappedAdvice(verdict.walk)}`);
+    const holders = await whoMapsIt(guest, verdict.walk);
+    if (holders !== null) console.log(`[!] ${holders}`);
   }
   return exitCodeOf(verdict.verdict);
 });

@@ -8,15 +8,17 @@ import {
   audit,
   encodeSnapshot,
   type Finding,
-  findingLine,
-  htmlReport,
   MonitorMemory,
-  PLAIN,
-  type ReportSide,
   type Snapshot,
   snapshot,
-  toBase64,
 } from "@pagewalk/pagewalk";
+import {
+  findingLine,
+  htmlReport,
+  PLAIN,
+  type ReportSide,
+  toBase64,
+} from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,

@@ -3,7 +3,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 symbols.ts 1334 init_task
  */
-import { layoutText, symbolLine, symbolName } from "@pagewalk/pagewalk";
+import { layoutText, symbolLine, symbolName } from "@pagewalk/pagewalk/report";
 import {
   addressArgument,
   addressNotation,

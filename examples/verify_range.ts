@@ -3,7 +3,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 verify_range.ts 1334 0x7f1234567000 1M
  */
-import { rangeRecord, rangeText, TapWriter } from "@pagewalk/pagewalk";
+import { rangeRecord, rangeText, TapWriter } from "@pagewalk/pagewalk/report";
 import {
   addressArgument,
   CONNECT_OPTIONS,

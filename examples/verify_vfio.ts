@@ -4,19 +4,13 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 verify_vfio.ts 1334
  */
-import {
-  verifyVfio,
-  type VfioJudgement,
-  vfioLine,
-  vfioRecord,
-  type VfioSource,
-  vfioSummary,
-  VfioTally,
-} from "@pagewalk/pagewalk";
+import { verifyVfio, type VfioJudgement, type VfioSource, VfioTally } from "@pagewalk/pagewalk";
+import { vfioLine, vfioRecord, vfioSummary } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,
   counted,
+  DEVICE_OPTIONS,
   escapeText,
   exitCodeOf,
   flag,
@@ -39,10 +33,12 @@ await runCommand({
   options: {
     "log-only": flag("only the pages that the guest's log names"),
     "vfio-maps": flag("only what VFIO has pinned, and with it the memory of devices; takes no log"),
+    iommu: flag("also what the IOMMU lets devices reach: the same frames, no more, no fewer"),
     pid: TABLE_OPTIONS.pid,
     comm: TABLE_OPTIONS.comm,
     json: flag("print one JSON object a page or range, and one that sums them up"),
     ...FREEZE_OPTION,
+    ...DEVICE_OPTIONS,
     ...CONNECT_OPTIONS,
   },
   examples: ["1334", "1334 --json", "1334 --comm target", "1334 --log-only", "1334 --vfio-maps"],
@@ -52,6 +48,7 @@ await runCommand({
   },
 }, async ({ positionals: [monitor], options }) => {
   const sources = sourcesOf(options["log-only"], options["vfio-maps"]);
+  if (options.iommu) sources.push("iommu");
   const process = processOf(options.pid, options.comm);
   await using guest = await connectTo(monitor!, options);
   const say = (line: string) => options.json || console.log(line);
@@ -82,7 +79,8 @@ function tell(judgement: VfioJudgement, roots: Set<bigint>, lines: LimitedLines)
     const whose = `pid ${process.pid} ${escapeText(process.comm)}`;
     lines.line(`[+] CR3 (Page Table Base): ${formatAddress(process.root!)} (${whose})`);
   }
-  const isOneOfMany = judgement.kind === "logged" && judgement.verdict === "pass";
+  const isOneOfMany = (judgement.kind === "logged" || judgement.kind === "dma") &&
+    judgement.verdict === "pass";
   const line = isOneOfMany ? null : vfioLine(judgement);
   if (line !== null) lines.line(line);
 }

@@ -1,7 +1,7 @@
 /**
  * What a script that checks one page takes, and no more, so that it starts quickly: its arguments, the
- * connection, the verdict, its text and its JSON. All of it is in `@pagewalk/pagewalk/cli` too, beside
- * what scripts that list, watch or compare take.
+ * connection, the verdict, its text and its JSON. `@pagewalk/pagewalk/cli` has the same names, beside what
+ * scripts that list, watch or compare take; its `connectTo` returns a session that does all of that, too.
  *
  * @module
  */
@@ -9,16 +9,11 @@ export { escapeText } from "../core/escape.ts";
 export { toJson, verdictRecord } from "../report/json.ts";
 export { notMappedAdvice, verificationText } from "../report/verification_text.ts";
 export { describeSource } from "../session/table_choice.ts";
+export { whoMapsIt } from "../session/whose_tables.ts";
 export { addressArgument } from "./address_argument.ts";
+export { connectTo } from "./connect_for_check.ts";
 export { exitCodeOf, runCommand } from "./command.ts";
 export { EXPECT_OPTIONS, expectationOf } from "./expect_options.ts";
 export { FREEZE_OPTION, reading } from "./freeze_option.ts";
-export {
-  ADDRESS,
-  CONNECT_OPTIONS,
-  connectTo,
-  MONITOR,
-  TABLE_OPTIONS,
-  tableChoice,
-} from "./guest_options.ts";
+export { ADDRESS, CONNECT_OPTIONS, MONITOR, TABLE_OPTIONS, tableChoice } from "./guest_options.ts";
 export { flag } from "./options.ts";

@@ -41,15 +41,14 @@ export async function runCommand<S extends OptionSpecs>(
   body: (args: CommandArguments<S>) => Promise<number | void>,
 ): Promise<void> {
   if (Deno.args.includes("--help") || Deno.args.includes("-h")) {
-    // It lists them all; the REPL's prompt comes before any is loaded.
-    await import("../connectors/table.ts");
+    await loadConnectors();
     console.log(usageText(spec));
     return;
   }
   // On a terminal it is said what takes long.
   using _ = activity.start();
   try {
-    Deno.exitCode = await body(readArguments(spec)) ?? EXIT.PASS;
+    Deno.exitCode = await body(await readArguments(spec)) ?? EXIT.PASS;
   } catch (error) {
     Deno.exitCode = EXIT.CANNOT_CHECK;
     console.error(errorLine(error));
@@ -57,7 +56,14 @@ export async function runCommand<S extends OptionSpecs>(
   }
 }
 
-function readArguments<S extends OptionSpecs>(spec: CommandSpec<S>): CommandArguments<S> {
+/** What says how a guest may be named lists them all; without that, only the one that is used is loaded. */
+async function loadConnectors(): Promise<void> {
+  await import("../connectors/table.ts");
+}
+
+async function readArguments<S extends OptionSpecs>(
+  spec: CommandSpec<S>,
+): Promise<CommandArguments<S>> {
   const { positionals, options } = parseCommandLine(Deno.args, { ...spec.options, help: HELP });
   const given = [...positionals];
   spec.positionals.forEach(({ orOption }, place) => {
@@ -66,6 +72,7 @@ function readArguments<S extends OptionSpecs>(spec: CommandSpec<S>): CommandArgu
   });
   const missing = spec.positionals[given.length];
   if (missing && !missing.optional) {
+    await loadConnectors();
     throw new InvalidArgumentError(`Missing argument <${missing.name}>: ${missing.purpose}`, given);
   }
   if (given.length > spec.positionals.length && !spec.positionals.at(-1)?.repeated) {

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "../core/errors.ts";
 import { activity } from "./activity.ts";
-import type { Session } from "../session/session.ts";
+import type { GuestSession } from "../session/guest_session.ts";
 import { flag, type FlagOption, type OptionValues } from "./options.ts";
 
 /** What pauses a guest for the reading. */
@@ -30,7 +30,7 @@ export interface FreezeValues extends OptionValues<FreezeOptionSpecs> {
  * @throws {InvalidArgumentError} with `--sample`: on a paused guest no other process comes to run
  */
 export async function reading<T>(
-  guest: Session,
+  guest: GuestSession,
   options: FreezeValues,
   block: () => Promise<T>,
 ): Promise<T> {
@@ -57,7 +57,7 @@ export async function reading<T>(
  * @throws {InvalidArgumentError} as {@linkcode reading}
  */
 export async function readingOnce<T>(
-  guest: Session,
+  guest: GuestSession,
   options: FreezeValues,
   block: () => Promise<T>,
 ): Promise<T> {
@@ -70,7 +70,7 @@ export async function readingOnce<T>(
   return result;
 }
 
-async function isRunning(guest: Session): Promise<boolean> {
+async function isRunning(guest: GuestSession): Promise<boolean> {
   const [{ readStatus }, { NoMonitorError }] = await Promise.all([
     import("../monitor/commands/read_state.ts"),
     import("../connectors/guest_source.ts"),

@@ -3,8 +3,8 @@ import type { PagingModeName } from "../arch/x86/paging_context.ts";
 import { parseRamLayout, type RamLayout } from "../connectors/dump/ram_layout.ts";
 import { monitorPortFor } from "../monitor/endpoint/mod.ts";
 import { connectors } from "../connectors/registry.ts";
-import type { ConnectOptions } from "../session/connect.ts";
-import type { Session } from "../session/session.ts";
+import type { ConnectOptions } from "../session/connect_parts.ts";
+import type { GuestSession } from "../session/guest_session.ts";
 import type { TableChoice } from "../session/table_choice.ts";
 import { activity } from "./activity.ts";
 import { addressArgument } from "./address_argument.ts";
@@ -123,6 +123,8 @@ export type TableOptionSpecs = {
   readonly pid: ValueOption<number>;
   /** A process's name. */
   readonly comm: ValueOption<string>;
+  /** Text of a process's command line. */
+  readonly cmdline: ValueOption<string>;
 };
 
 /** The options that choose whose page tables are read. */
@@ -142,6 +144,7 @@ export const TABLE_OPTIONS: TableOptionSpecs = {
     ...value("NAME", "the same by the process's name, if only one has it", (text) => text),
     mayBeEmpty: true,
   },
+  cmdline: value("TEXT", "the same by a text that only its command line has", (text) => text),
 };
 
 /** The values of {@linkcode CONNECT_OPTIONS}. */
@@ -154,17 +157,18 @@ export type DeviceValues = OptionValues<DeviceOptionSpecs>;
 export type TableValues = OptionValues<TableOptionSpecs>;
 
 /**
- * Connects to the guest that a script's arguments name. What a user should know of the connection, such
- * as that it pauses the guest, is said on standard error.
+ * Connects to the guest that a script's arguments name, by a `connect()` that is loaded here, so that
+ * reading a command line stays quick: the REPL shows its prompt before it. What a user should know of the
+ * connection, such as that it pauses the guest, is said on standard error.
  */
-export async function connectTo(
+export async function connectBy<S extends GuestSession>(
+  load: () => Promise<(endpoint: string, options: ConnectOptions) => Promise<S>>,
   monitor: string,
   options: ConnectValues & Partial<DeviceValues>,
-): Promise<Session> {
+): Promise<S> {
   const debugPort = options["debug-port"];
   const endpoint = debugPort === undefined ? monitor : String(monitorPortFor(debugPort));
-  // Loaded here, so that reading a command line stays quick: the REPL shows its prompt before it.
-  const { connect } = await import("../session/connect.ts");
+  const connect = await load();
   activity.say(`connecting to ${escapeText(endpoint)}`);
   const onNotice = (text: string) => console.error(`note: ${escapeMessage(text)}`);
   const session = await connect(endpoint, { ...connectOptions(options), onNotice });
@@ -190,8 +194,8 @@ export function connectOptions(options: ConnectValues & Partial<DeviceValues>): 
 }
 
 /** Turns a script's options into a choice of page table. */
-export function tableChoice({ cpu, root, sample, pid, comm }: TableValues): TableChoice {
-  return given({ cpu, root, sampleMs: sample, pid, comm });
+export function tableChoice({ cpu, root, sample, pid, comm, cmdline }: TableValues): TableChoice {
+  return given({ cpu, root, sampleMs: sample, pid, comm, cmdline });
 }
 
 /** The fields that are not undefined. */

@@ -25,10 +25,16 @@ export { PAGING_MODES } from "../arch/x86/modes.ts";
 export { type MappedWalk, type Walk, walk } from "../translate/walk.ts";
 export { toJson, verdictRecord, walkRecord } from "../report/json.ts";
 export { formatSize } from "../report/size.ts";
-export { notMappedAdvice, verificationText } from "../report/verification_text.ts";
-export type { ConnectOptions } from "../session/connect.ts";
+export { whoMapsIt } from "../session/whose_tables.ts";
+export {
+  notMappedAdvice,
+  verificationText,
+  type VerificationTextOptions,
+} from "../report/verification_text.ts";
+export type { ConnectOptions } from "../session/connect_parts.ts";
 export type { GuestWalk } from "../session/guest_walk.ts";
-export type { GuestVerdict, Session } from "../session/session.ts";
+export type { GuestSession, GuestVerdict } from "../session/guest_session.ts";
+export type { Session } from "../session/session.ts";
 export { describeSource, type TableChoice } from "../session/table_choice.ts";
 export type { WatchEvent } from "../session/watch.ts";
 export { type Tally, tally } from "../verify/tally.ts";
@@ -36,6 +42,7 @@ export { judge, type Verdict, type VerdictKind } from "../verify/verdict.ts";
 
 // Arguments, usage, exit codes
 export { addressArgument } from "./address_argument.ts";
+export { connectTo } from "./connect_to.ts";
 export {
   FREEZE_OPTION,
   type FreezeOptionSpecs,
@@ -63,7 +70,6 @@ export {
   CONNECT_OPTIONS,
   connectOptions,
   type ConnectOptionSpecs,
-  connectTo,
   type ConnectValues,
   DEVICE_OPTIONS,
   type DeviceOptionSpecs,

@@ -69,8 +69,9 @@ const MONITOR_SOURCE_SHAPE: OptionShape<MonitorSourceOptions> = {
 };
 
 /**
- * A monitor as the way to a guest: registers by `info registers`, memory by `xp`. With the first registers it asks in
- * the same packet where RAM is, for the reads that follow, and whether the guest runs.
+ * A monitor as the way to a guest: registers by `info registers`, memory by `xp`. With the first
+ * registers it asks in the same packet where RAM is, for the reads that follow, and whether the guest
+ * runs.
  *
  * @example Usage
  * ```ts

@@ -1,3 +1,6 @@
+import { formatError } from "./errors.ts";
+import { escapeMessage } from "./escape.ts";
+
 /** What is to be done before the process ends, such as resuming a guest that was paused. */
 export interface EndTask {
   /** Does it; called once, and waited for. It should bound its own time. */
@@ -37,9 +40,20 @@ export function atProcessEnd(task: EndTask): Disposable {
 }
 
 function finishAll(): Promise<unknown> {
-  finishing ??= Promise.allSettled([...tasks].reverse().map((task) => task.finish()))
-    .finally(() => finishing = null);
+  finishing ??= finishEach().finally(() => finishing = null);
   return finishing;
+}
+
+async function finishEach(): Promise<void> {
+  for (const task of [...tasks].reverse()) {
+    try {
+      await task.finish();
+    } catch (error) {
+      // The process ends, so nobody else will say it.
+      console.error(`error: ${escapeMessage(formatError(error))}`);
+      tasks.delete(task);
+    }
+  }
 }
 
 function listen(): void {

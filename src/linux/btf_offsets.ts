@@ -60,6 +60,22 @@ export const PID_WISHES: readonly Wish[] = [
   { struct: "xarray", via: ["idr", "idr_rt"], members: ["xa_head"] },
 ];
 
+/** What people know processes by, besides their pids and names. */
+export const DETAIL_WISHES: readonly Wish[] = [
+  { struct: "task_struct", members: ["thread_pid", "cgroups", "mm"] },
+  { struct: "mm_struct", via: ["task_struct", "mm"], members: ["arg_start", "arg_end"] },
+  { struct: "pid", via: ["task_struct", "thread_pid"], members: ["level", "numbers"] },
+  { struct: "upid", via: ["pid", "numbers"], members: ["nr"], hasSize: true },
+  { struct: "css_set", via: ["task_struct", "cgroups"], members: ["dfl_cgrp"] },
+  { struct: "cgroup", via: ["css_set", "dfl_cgrp"], members: ["kn"] },
+  {
+    struct: "kernfs_node",
+    via: ["cgroup", "kn"],
+    // `__parent` since 6.15 (633488947ef6 "kernfs: Use RCU to access kernfs_node::parent").
+    members: ["name", ["parent", "__parent", "parent"]],
+  },
+];
+
 /** What listing the memory areas of a process and naming their files takes. */
 export const AREA_WISHES: readonly Wish[] = [
   { struct: "task_struct", members: ["mm", "nsproxy", "fs"] },

@@ -83,8 +83,8 @@ export class AmbiguousProcessError extends PagewalkError {
   readonly pids: readonly number[];
 
   /** Creates the error for a name. */
-  constructor(comm: string, pids: readonly number[]) {
-    super(`${pids.length} processes are named "${comm}": choose one by pid: ${pids.join(", ")}`);
+  constructor(comm: string, pids: readonly number[], what = "are named") {
+    super(`${pids.length} processes ${what} "${comm}": choose one by pid: ${pids.join(", ")}`);
     this.comm = comm;
     this.pids = pids;
   }

@@ -27,8 +27,10 @@ interface MountedOn extends Place {
   readonly mountRoot: bigint;
 }
 
-/** include/linux/fs.h, since 6.5; no kernel before uses the bit. */
-const FMODE_BACKING = 1 << 25;
+// include/linux/fs.h: a file behind another one has both since 6.5. The first was bit 25, and is bit 24 in
+// newer kernels.
+const FMODE_BACKING = 1 << 24 | 1 << 25;
+const FMODE_NOACCOUNT = 1 << 29;
 const MAX_NAME_BYTES = 255;
 /** PATH_MAX is 4096: no path has more parts. */
 const MAX_PARTS = 2048;
@@ -89,8 +91,10 @@ export class FilePaths {
     const [size, modeAt] = [this.#offsets.get("file.sizeof"), this.#offsets.get("file.f_mode")];
     if (size === undefined || modeAt === undefined) return await own;
     const mode = await readU32(this.#reader, file + BigInt(modeAt));
-    if (!(mode & FMODE_BACKING)) return await own;
+    if (!(mode & FMODE_NOACCOUNT) || !(mode & FMODE_BACKING)) return await own;
     const other = await this.#place(file + BigInt((size + 7) & ~7));
+    // The other of the two bits has another meaning, and then something else lies there.
+    if (other.mount >> 63n === 0n || other.dentry >> 63n === 0n) return await own;
     const isPrivate = await this.#mountedOn(other.mount) === null;
     return isPrivate && await this.#mountedOn((await own).mount) !== null ? await own : other;
   }

@@ -8,6 +8,7 @@ import { Btf } from "./btf/btf.ts";
 import { BtfBlob, LiveBtf, SectionBtf } from "./btf/btf_source.ts";
 import {
   AREA_WISHES,
+  DETAIL_WISHES,
   FILE_WISHES,
   offsetsFromBtf,
   PID_WISHES,
@@ -50,6 +51,7 @@ const COMPARED_CHARACTERS = 1024;
 const GROUPS = {
   processes: PROCESS_WISHES,
   pids: PID_WISHES,
+  details: DETAIL_WISHES,
   vmas: AREA_WISHES,
   vfio: FILE_WISHES,
 } as const;
@@ -238,8 +240,8 @@ export class Kernel {
 
   /** Without type data. Loaded only here, since nearly all kernels have some. */
   async #structuralOffsets(group: keyof typeof GROUPS): Promise<StructOffsets> {
-    // The list of all processes has to do.
-    if (group === "pids") return new Map();
+    // The list of all processes, and their names, have to do.
+    if (group === "pids" || group === "details") return new Map();
     if (group === "vfio") {
       throw new CapabilityError(
         "types",

@@ -120,7 +120,7 @@ async function imageRuns(
   const { image } = context.rules.kernel;
   if (!image) return [];
   const runs: ImageRun[] = [];
-  const listing = listTables(memory, context, image, { ...options, expandShared: true });
+  const listing = listTables(memory, context, image, options);
   for await (const batch of listing) {
     for (const record of batch) if (record.kind === "page") extend(runs, record);
   }

@@ -23,11 +23,13 @@ import {
 import type { MemoryArea } from "./memory_area.ts";
 import { readMemoryAreas } from "./memory_areas.ts";
 import type { LogRecord } from "./printk_ring.ts";
+import { readRunningTasks, type RunningTask } from "./running_tasks.ts";
 import type { LinuxThread } from "./task_record.ts";
-import { type LinuxProcess, Processes } from "./processes.ts";
+import { ProcessDetails } from "./process_details.ts";
+import { type LinuxProcess, Processes, type WantedProcess } from "./processes.ts";
 import type { VfioLogRecord } from "./vfio_log_record.ts";
 import { WALK_MANY_SHAPE, type WalkManyOptions } from "../translate/walk_many.ts";
-import { type VfioMapping, VfioMappings } from "./vfio_mappings.ts";
+import { type VfioContainer, type VfioMapping, VfioMappings } from "./vfio_mappings.ts";
 import { findLoggedPages, type LoggedPage } from "./vfio_pages.ts";
 
 /** What a Linux guest lets one know, and what {@linkcode LinuxGuest.attach} needs. */
@@ -183,16 +185,64 @@ export class LinuxGuest {
   }
 
   /**
-   * Finds one process by its pid or its name. A number is a pid, a text a name.
+   * Finds one process: by its pid, by its name, or by a text that only its command line has. A number is
+   * a pid, a text a name.
    *
    * @throws {NoSuchProcessError} if there is none
    * @throws {AmbiguousProcessError} if several have that name
    */
-  async process(wanted: number | string, options: ReadOptions = {}): Promise<LinuxProcess> {
+  async process(wanted: WantedProcess, options: ReadOptions = {}): Promise<LinuxProcess> {
     checkReads(options);
     const found = await this.#processes.find(wanted, options);
     await this.#kernel.keepKnowledge();
     return found;
+  }
+
+  /**
+   * The arguments that a process was started with, as `/proc/PID/cmdline` has them: at most 4096 bytes.
+   * The process may have changed them. Null if it has no memory, or they cannot be read, as when they are
+   * swapped out.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   */
+  async commandLine(process: LinuxProcess, options: ReadOptions = {}): Promise<string[] | null> {
+    const context = process.root === null ? null : this.contextOf(process);
+    return await (await this.#details(options)).commandLine(process, this.#memory, context);
+  }
+
+  /**
+   * The path of a process's cgroup in the unified hierarchy: which service or container it belongs to.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF), or no cgroups
+   */
+  async cgroup(process: LinuxProcess, options: ReadOptions = {}): Promise<string> {
+    return await (await this.#details(options)).cgroup(process);
+  }
+
+  /**
+   * A process's pid in each pid namespace that it is in, the first one's first: in a container the last
+   * is the one that is known there.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   */
+  async namespacePids(process: LinuxProcess, options: ReadOptions = {}): Promise<number[]> {
+    return await (await this.#details(options)).namespacePids(process);
+  }
+
+  async #details(options: ReadOptions): Promise<ProcessDetails> {
+    checkReads(options);
+    return new ProcessDetails(this.#kernel.live, await this.#kernel.offsets("details"), options);
+  }
+
+  /**
+   * What the first processors of the guest run now, in their order. Empty if the kernel's symbols do not
+   * tell.
+   *
+   * @throws {CapabilityError} if the kernel does not tell how its tasks are laid out
+   */
+  runningTasks(cpus: number, options: ReadOptions = {}): Promise<RunningTask[]> {
+    checkReads(options);
+    return readRunningTasks(this.#kernel, cpus, options);
   }
 
   /**
@@ -260,6 +310,29 @@ export class LinuxGuest {
   }
 
   /**
+   * The same by container, with the guest-physical addresses of the IOMMU's top tables behind each; see
+   * {@linkcode LinuxGuest.vfioMappings}.
+   */
+  async vfioContainers(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioContainer[]> {
+    checkReads(options);
+    const { mm, pid, task } = process;
+    if (mm === null) throw withoutMemory(process);
+    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
+    const held = await this.#vfio.containersOf({ pid, task, mm, threads }, options);
+    await this.#kernel.keepKnowledge();
+    return await Promise.all(held.map(async ({ mappings, tables }) => {
+      if (tables === null) return { mappings, tables };
+      const physical = await Promise.all(tables.map((table) => this.#physicalOf(table)));
+      return { mappings, tables: physical.filter((table) => table !== null) };
+    }));
+  }
+
+  async #physicalOf(address: bigint): Promise<bigint | null> {
+    return this.#kernel.live.physicalOf(address) ??
+      await new AddressSpace(this.#memory, this.#kernel.context).translate(address);
+  }
+
+  /**
    * Where the tables of the guest's IOMMUs begin, by the records of Linux's drivers.
    *
    * @throws {CapabilityError} if the kernel has no type data (BTF)
@@ -271,9 +344,7 @@ export class LinuxGuest {
       live: kernel.live,
       types: () => kernel.types(),
       address: (name) => kernel.address(name),
-      physicalOf: async (address) =>
-        kernel.live.physicalOf(address) ??
-          await new AddressSpace(this.#memory, kernel.context).translate(address),
+      physicalOf: (address) => this.#physicalOf(address),
     }, options);
   }
 

@@ -12,6 +12,7 @@ import {
 import type { Kernel } from "./kernel.ts";
 import { findViews } from "../translate/views.ts";
 import { canLookUpPids, findPid, type PidSource } from "./pid_lookup.ts";
+import { ProcessDetails } from "./process_details.ts";
 import { readTaskList, type TaskListSource } from "./task_list.ts";
 import { type LinuxThread, TaskReader, type TaskRecord, threadOf } from "./task_record.ts";
 import type { TaskState } from "./task_state.ts";
@@ -45,6 +46,9 @@ export interface LinuxProcess {
 const MAX_LISTED = 20;
 const MAX_ATTEMPTS = 20;
 
+/** Which process: by its pid, by its name, or by a text that its command line has. */
+export type WantedProcess = number | string | { readonly cmdline: string };
+
 /** The processes of a kernel, and how to find one. */
 export class Processes {
   readonly #kernel: Kernel;
@@ -64,14 +68,40 @@ export class Processes {
   }
 
   /** Finds one by its pid or its name; see `LinuxGuest.process`. */
-  async find(wanted: number | string, options: ReadOptions): Promise<LinuxProcess> {
+  async find(wanted: WantedProcess, options: ReadOptions): Promise<LinuxProcess> {
     if (typeof wanted === "number") return await this.#byPid(wanted, options);
+    if (typeof wanted === "object") return await this.#byCommandLine(wanted.cmdline, options);
     const all = await this.list(options);
     const exact = all.filter(({ comm }) => comm === wanted);
     // As it is printed, if it has to be escaped for that.
     const named = exact.length > 0 ? exact : all.filter(({ comm }) => escapeText(comm) === wanted);
     if (named.length > 1) throw new AmbiguousProcessError(wanted, named.map(({ pid }) => pid));
     return named[0] ?? noSuchName(wanted, all);
+  }
+
+  async #byCommandLine(text: string, options: ReadOptions): Promise<LinuxProcess> {
+    const all = await this.list(options);
+    const details = new ProcessDetails(
+      this.#kernel.live,
+      await this.#kernel.offsets("details"),
+      options,
+    );
+    const lines = await Promise.all(all.map((process) => {
+      const context = process.root === null ? null : withRoot(this.#kernel.context, process.root);
+      return details.commandLine(process, this.#memory, context);
+    }));
+    const found = all.filter((_, i) => lines[i]?.join(" ").includes(text));
+    if (found.length > 1) {
+      const pids = found.map(({ pid }) => pid);
+      throw new AmbiguousProcessError(text, pids, "have a command line with");
+    }
+    if (found[0]) return found[0];
+    const unread = all.filter(({ root }, i) => root !== null && lines[i] === null).length;
+    const hint = unread > 0 ? ` (those of ${unread} processes could not be read)` : "";
+    throw new NoSuchProcessError(
+      text,
+      `The guest has no process with "${text}" in its command line${hint}; it has ${listed(all)}`,
+    );
   }
 
   /** All threads of one, the first one included; see `LinuxGuest.threads`. */
@@ -110,15 +140,20 @@ export class Processes {
     source: PidSource,
     tasks: TaskReader,
     options: ReadOptions,
+    mayBeThread = true,
   ): Promise<TaskRecord | null> {
     const owner = await findPid(source, pid, options);
     if (owner === null) return null;
     const task = await tasks.read(owner.task);
     const leader = task.u32("tgid");
-    if (task.u32("pid") !== pid || (owner.kind === "process") !== (leader === pid)) {
+    const isLeader = leader === pid;
+    if (task.u32("pid") !== pid || (owner.kind === "process") !== isLeader) {
       throw new Changed("the pid belongs to another task");
     }
-    if (leader !== pid) return await this.#recordOf(leader, source, tasks, options);
+    if (!isLeader) {
+      if (!mayBeThread) throw new Changed("the first thread of a process is another's");
+      return await this.#recordOf(leader, source, tasks, options, false);
+    }
     const [record] = await tasks.records([task]);
     return record ?? null;
   }

@@ -10,6 +10,7 @@ import {
   readDmaRanges,
 } from "./vfio_container.ts";
 import { type FileOwner, VfioFiles } from "./vfio_files.ts";
+import { readDomainTables } from "./vfio_tables.ts";
 import { type VfioKernel, VfioLayouts } from "./vfio_layouts.ts";
 
 /**
@@ -41,6 +42,17 @@ export interface VfioMapping {
   readonly readable: boolean;
   /** May devices write it? */
   readonly writable: boolean;
+}
+
+/** A container that a process holds, and the IOMMU's tables behind it. */
+export interface VfioContainer {
+  /** What is mapped in it, by whomever, in the order of the IOVAs. */
+  readonly mappings: readonly VfioMapping[];
+  /**
+   * The virtual addresses in the kernel of the top tables in which the mappings stand; null if this kernel
+   * does not tell.
+   */
+  readonly tables: readonly bigint[] | null;
 }
 
 /** Whose mappings are looked for. */
@@ -81,49 +93,66 @@ export class VfioMappings {
    * @throws {InconsistentListError} if the mappings change faster than they can be read
    */
   async of(owner: VfioOwner, options: ReadOptions = {}): Promise<VfioMapping[]> {
+    return (await this.containersOf(owner, { ...options, withTables: false }))
+      .flatMap(({ mappings }) => mappings);
+  }
+
+  /** The same by container, with the IOMMU's tables behind each. */
+  async containersOf(
+    owner: VfioOwner,
+    { withTables = true, ...options }: ReadOptions & { withTables?: boolean } = {},
+  ): Promise<VfioContainer[]> {
     const offsets = await this.#kernel.offsets("vfio");
     return await untilWhole(
       "The process's DMA mappings",
       MAX_ATTEMPTS,
-      () => this.#readOnce(owner, offsets, options),
+      () => this.#readOnce(owner, offsets, withTables, options),
     );
   }
 
   async #readOnce(
     owner: VfioOwner,
     offsets: StructOffsets,
+    withTables: boolean,
     options: ReadOptions,
-  ): Promise<VfioMapping[]> {
-    const mappings: VfioMapping[] = [];
+  ): Promise<VfioContainer[]> {
+    const held: VfioContainer[] = [];
     const files = new VfioFiles(this.#kernel, this.#layouts, offsets, options);
     for (const { container, module, isHeld } of await files.containers(owner)) {
-      const ranges = await this.#rangesOf(container, module, options);
+      const driver = await this.#driverOf(container, module, options);
+      if (driver === null) continue;
+      const layouts = await this.#type1Layouts(driver.module);
+      const { live } = this.#kernel;
+      const ranges = await this.#agreed(() => readDmaRanges(live, layouts, driver.iommu, options));
+      const tables = withTables
+        ? await readDomainTables(this.#kernel, this.#layouts, driver, options)
+        : null;
       const owners = new OwnersOfMemory(this.#kernel.live, offsets, owner, options);
-      const all = await Promise.all(
+      const mappings = await Promise.all(
         ranges.filter(({ size }) => size > 0n).map(async (range) => ({
           ...mappingOf(range),
           owner: await owners.of(range),
         })),
       );
       if (!await isHeld()) throw new Changed("the container was closed");
-      mappings.push(...all);
+      held.push({ mappings, tables });
     }
-    return mappings;
+    return held;
   }
 
-  /** All that a `struct vfio_container` has mapped, whoever mapped it. */
-  async #rangesOf(
+  /** The type 1 driver's part of a `struct vfio_container`; null if it maps nothing. */
+  async #driverOf(
     container: bigint,
     module: bigint,
     options: ReadOptions,
-  ): Promise<readonly DmaRange[]> {
+  ): Promise<{ module: bigint; iommu: bigint } | null> {
     const { live } = this.#kernel;
     const own = await this.#layouts.of(module, "vfio_container", ["iommu_driver", "iommu_data"]);
     const containers = new StructReader("vfio_container", { iommu_driver: 8, iommu_data: 8 }, own);
     const view = await containers.read(live, container, options);
     const [driver, iommu] = [view.u64("iommu_driver"), view.u64("iommu_data")];
     // Before VFIO_SET_IOMMU, and without an IOMMU, there is nothing to map.
-    if (driver === 0n || iommu === 0n) return [];
+    if (driver === 0n || iommu === 0n) return null;
 
     const drivers = new StructReader(
       "vfio_iommu_driver",
@@ -148,8 +177,7 @@ export class VfioMappings {
           "only that of vfio-iommu-type1 can be read",
       );
     }
-    const layouts = await this.#type1Layouts(ops.u64("owner"));
-    return await this.#agreed(() => readDmaRanges(live, layouts, iommu, options));
+    return { module: ops.u64("owner"), iommu };
   }
 
   /**

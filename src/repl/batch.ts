@@ -1,4 +1,6 @@
-import { commandIn, runCommandLine } from "./commands.ts";
+import { runCommandLine } from "./commands.ts";
+import { EntryReader } from "./entry.ts";
+import { LineQueue } from "./line_queue.ts";
 import { commandContext } from "./load.ts";
 import type { Repl } from "./repl.ts";
 import { writeError, writeOut } from "./terminal/write.ts";
@@ -10,31 +12,31 @@ const EXIT = { DONE: 0, THREW: 1 } as const;
  * Runs lines in order and prints their results, nothing else. The first that throws ends the run, as
  * later lines may build on it: its error goes to standard error, with the line's number.
  */
-export async function runBatch(repl: Repl, lines: AsyncIterable<string>): Promise<number> {
+export async function runBatch(repl: Repl, input: AsyncIterable<string>): Promise<number> {
   const { signal } = new AbortController();
   const state = { left: false };
   const commands = commandContext(repl, { signal: () => signal, leave: () => state.left = true });
-  const isVariable = (name: string) => repl.evaluator.knows(name);
-  let input = "";
+  const entries = new EntryReader({
+    parse: (source) => repl.parse(source),
+    knows: (name) => repl.evaluator.knows(name),
+  });
+  const lines = new LineQueue(input);
   let number = 0;
+  let open: SyntaxError | null = null;
   try {
-    for await (const line of lines) {
+    for (;;) {
+      const line = await lines.next();
+      if (line === undefined) break;
       number++;
-      const command = input === "" ? commandIn(line, isVariable) : undefined;
-      if (command !== undefined) {
-        const text = await runCommandLine(command, commands);
+      const entry = entries.take(line, await lines.peek());
+      open = entry.kind === "open" ? entry.error : null;
+      if (entry.kind === "command") {
+        const text = await runCommandLine(entry.command, commands);
         if (text !== "") writeOut(`${text}\n`);
-      } else {
-        input = input === "" ? line : `${input}\n${line}`;
-        const parsed = repl.parse(input);
-        if (parsed.kind === "incomplete") continue;
-        input = "";
-        await repl.run(parsed, signal);
-      }
+      } else if (entry.kind === "code") await repl.run(entry.parsed, signal);
       if (state.left) return EXIT.DONE;
     }
-    const rest = repl.parse(input);
-    if (rest.kind === "incomplete") throw rest.error;
+    if (open) throw open;
     return EXIT.DONE;
   } catch (error) {
     // Whoever reads the results has had enough: `… | head`.

@@ -1,7 +1,7 @@
-import * as pagewalk from "../../mod.ts";
 import type { Helper, HelperContext } from "./helper.ts";
 import { addressFrom } from "./address_argument.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
+import { SDK as pagewalk } from "./sdk.ts";
 import { showAs } from "./show/renderers.ts";
 
 /**

@@ -13,6 +13,8 @@ export interface HelperContext {
   readonly helpers: readonly Helper[];
   /** True on the simulated guest. */
   readonly isSimulated: boolean;
+  /** How wide the terminal is, where there is one. */
+  readonly columns?: () => number;
   /** Told how far a listing has come. */
   readonly onProgress?: (progress: { readonly tables: number; readonly fraction: number }) => void;
   /** Prints a value as a result is printed. */

@@ -1,3 +1,4 @@
+import type { Entry, EntryReader } from "./entry.ts";
 import type { Style } from "../report/style.ts";
 import type { GuestLink } from "./guest_link.ts";
 import type { History } from "./history.ts";
@@ -23,6 +24,7 @@ export interface InteractiveOptions {
 /** The part of a prompt that runs lines: loaded late, as it takes longer than all the rest. */
 export interface Engine {
   readonly repl: Repl;
+  readonly entries: EntryReader;
   readonly commands: typeof import("./commands.ts");
   readonly loading: typeof import("./load.ts");
 }
@@ -42,7 +44,8 @@ class InteractiveSession {
   readonly #editor: LineEditor;
   #engine: Promise<Engine> | null = null;
   #running: AbortController | null = null;
-  #input = "";
+  /** True while an entry goes on. */
+  #isOpen = false;
   /** What was entered with its earlier lines, and the history before it. */
   #entered = "";
   #before: readonly string[] = [];
@@ -54,7 +57,7 @@ class InteractiveSession {
       history: options.history.lines,
       complete: async (text) => {
         const { repl, loading } = await this.#load();
-        return await repl.complete(text, this.#input === "" ? loading.COMMAND_NAMES : []);
+        return await repl.complete(text, this.#isOpen ? [] : loading.COMMAND_NAMES);
       },
       onInterrupt: () => this.#running?.abort(new DOMException("Interrupted", "AbortError")),
     });
@@ -84,8 +87,9 @@ class InteractiveSession {
           writeOut("\n");
           return;
         case "interrupt":
-          if (input.text === "" && this.#input === "") this.notice("Ctrl-D or .exit leaves");
-          this.#input = "";
+          if (input.text === "" && !this.#isOpen) this.notice("Ctrl-D or .exit leaves");
+          this.#isOpen = false;
+          (await this.#load()).entries.drop();
           break;
         case "line":
           this.#keep(input.text);
@@ -96,8 +100,8 @@ class InteractiveSession {
 
   /** Keeps what was entered: an entry of several lines as one, as soon as it is whole. */
   #keep(line: string): void {
-    if (this.#input === "") this.#before = this.#editor.history.slice(line.trim() === "" ? 0 : 1);
-    this.#entered = this.#input === "" ? line : `${this.#input}\n${line}`;
+    if (!this.#isOpen) this.#before = this.#editor.history.slice(line.trim() === "" ? 0 : 1);
+    this.#entered = this.#isOpen ? `${this.#entered}\n${line}` : line;
   }
 
   /** An entry is whole: it goes on in no other line. */
@@ -108,32 +112,21 @@ class InteractiveSession {
   }
 
   async #take(line: string): Promise<void> {
-    const { repl, commands, loading } = await this.#load();
+    const { repl, commands, loading, entries } = await this.#load();
     const controller = this.#running = new AbortController();
     try {
-      const command = this.#input === ""
-        ? commands.commandIn(line, (name) => repl.evaluator.knows(name))
-        : undefined;
-      if (command !== undefined) {
-        this.#keepEntry();
+      const entry = this.#read(entries, line);
+      if (entry.kind === "command") {
         const context = loading.commandContext(repl, {
           signal: () => controller.signal,
           leave: () => this.#left = true,
         });
-        const text = await commands.runCommandLine(command, context);
+        const text = await commands.runCommandLine(entry.command, context);
         if (text !== "") writeOut(`${text}\n`);
-        return;
+      } else if (entry.kind === "code" && entry.parsed.source.trim() !== "") {
+        this.#options.progress.begin();
+        await repl.run(entry.parsed, controller.signal);
       }
-      const input = this.#input === "" ? line : `${this.#input}\n${line}`;
-      this.#input = "";
-      if (input.trim() === "") return;
-      const parsed = this.#parse(repl, input);
-      if (parsed.kind === "incomplete") {
-        this.#input = input;
-        return;
-      }
-      this.#options.progress.begin();
-      await repl.run(parsed, controller.signal);
     } catch (error) {
       const text = controller.signal.aborted || await this.#wasInterrupted(error)
         ? this.#options.style.faint("Interrupted")
@@ -146,15 +139,15 @@ class InteractiveSession {
     }
   }
 
-  /** Parses, and keeps the entry if it is whole, be it right or wrong. */
-  #parse(repl: Repl, input: string): ReturnType<Repl["parse"]> {
-    let isWhole = true;
+  /** Reads a line, and keeps the entry if it is whole, be it right or wrong. */
+  #read(entries: EntryReader, line: string): Entry {
+    this.#isOpen = false;
     try {
-      const parsed = repl.parse(input);
-      isWhole = parsed.kind !== "incomplete";
-      return parsed;
+      const entry = entries.take(line, this.#editor.peekLine());
+      this.#isOpen = entry.kind === "open";
+      return entry;
     } finally {
-      if (isWhole) this.#keepEntry();
+      if (!this.#isOpen) this.#keepEntry();
     }
   }
 
@@ -170,7 +163,7 @@ class InteractiveSession {
 
   #prompt(): string {
     const { guest, name, style } = this.#options;
-    return this.#input === "" ? promptText(guest, name, style) : style.faint("... ");
+    return this.#isOpen ? style.faint("... ") : promptText(guest, name, style);
   }
 
   #load(): Promise<Engine> {

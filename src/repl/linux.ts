@@ -1,5 +1,6 @@
 import { PagewalkError } from "../core/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { RunningTask } from "../linux/running_tasks.ts";
 import { symbolName } from "../report/symbol_text.ts";
 import type { Session } from "../session/session.ts";
 import type { TableChoice } from "../session/table_choice.ts";
@@ -22,6 +23,19 @@ export function useLinux<T>(guest: GuestLink, ask: (use: LinuxInUse) => Promise<
     attached.set(session, linux);
     return await ask({ linux, session, choice });
   });
+}
+
+/** What the vCPUs run, where the guest's Linux is known: it is not looked for only to say this. */
+export async function tasksOf(guest: GuestLink, cpus: number): Promise<readonly RunningTask[]> {
+  const session = guest.current;
+  const linux = session && attached.get(session);
+  if (!linux) return [];
+  try {
+    return await linux.isCurrent() ? await linux.runningTasks(cpus) : [];
+  } catch (error) {
+    if (error instanceof PagewalkError) return [];
+    throw error;
+  }
 }
 
 /** The kernel's image lies in 1 GiB: arch/x86/include/asm/page_64_types.h, KERNEL_IMAGE_SIZE. */

@@ -2,7 +2,9 @@ import { type CommandContext, COMMANDS } from "./commands.ts";
 import type { ParsedInput } from "./evaluate/parse.ts";
 import type { Repl } from "./repl.ts";
 import { savedScript } from "./save.ts";
-import * as sdk from "../../mod.ts";
+import { REPORT_NAMES, SDK } from "./sdk.ts";
+
+export { EntryReader } from "./entry.ts";
 
 /** The names of the prompt's commands, for completion. */
 export const COMMAND_NAMES: readonly string[] = COMMANDS.map(({ name }) => name);
@@ -18,7 +20,12 @@ export function commandContext(
     async savedScript() {
       const { endpoint } = await repl.guest.session();
       const helpers = repl.context.helpers.map(({ name }) => name);
-      return savedScript(repl.evaluator.done, { endpoint, helpers, sdk: Object.keys(sdk) });
+      return savedScript(repl.evaluator.done, {
+        endpoint,
+        helpers,
+        sdk: Object.keys(SDK),
+        report: REPORT_NAMES,
+      });
     },
   };
 }

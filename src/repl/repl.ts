@@ -63,6 +63,7 @@ export class Repl {
       get signal() {
         return signal();
       },
+      ...parts.columns && { columns: parts.columns },
       print: (value) => this.print(value),
       onProgress: ({ tables, fraction }) =>
         parts.onProgress?.(`${tables} tables read, ${Math.floor(fraction * 100)} %`),

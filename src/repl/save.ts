@@ -11,10 +11,13 @@ export interface SaveOptions {
   readonly helpers: readonly string[];
   /** The names that the SDK exports. */
   readonly sdk: readonly string[];
+  /** Those of them that are the printers' entry's. */
+  readonly report: readonly string[];
 }
 
 /** Where the modules are that a saved script imports: in a checkout, or wherever they came from. */
 const SDK = import.meta.resolve("../../mod.ts");
+const REPORT = import.meta.resolve("../report/mod.ts");
 const REPL = import.meta.resolve("./mod.ts");
 
 /**
@@ -29,7 +32,9 @@ export function savedScript(lines: readonly RunLine[], options: SaveOptions): st
   const sdk = options.sdk.filter((name) => identifiers.has(name) && !helpers.includes(name));
   // A helper of the same name goes before it.
   const connect = helpers.includes("connect") ? "connect as connectTo" : "connect";
-  const imports = [connect, ...sdk.filter((name) => name !== "connect")];
+  const printers = sdk.filter((name) => options.report.includes(name));
+  const others = sdk.filter((name) => name !== "connect" && !printers.includes(name));
+  const imports = [connect, ...others];
   // It stands in a comment, which must not end there.
   const permission = escapeMessage(permissionFor(parseEndpoint(options.endpoint)))
     .replaceAll("*/", "*\\/");
@@ -40,6 +45,7 @@ export function savedScript(lines: readonly RunLine[], options: SaveOptions): st
     ` *     ${["deno run", permission, "FILE"].filter((part) => part !== "").join(" ")}`,
     " */",
     `import { ${imports.join(", ")} } from "${SDK}";`,
+    ...printers.length > 0 ? [`import { ${printers.join(", ")} } from "${REPORT}";`] : [],
     `import { replHelpers } from "${REPL}";`,
     ...identifiers.has("pagewalk") ? [`import * as pagewalk from "${SDK}";`] : [],
     "",

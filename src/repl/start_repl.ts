@@ -97,7 +97,11 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
     const columns = () => size().columns;
     const repl = new Repl({ ...parts, ...globals && { globals }, ...watch && { watch, columns } });
     if (isInteractive) interrupts.startSoon();
-    return { repl, commands, loading };
+    const entries = new loading.EntryReader({
+      parse: (source) => repl.parse(source),
+      knows: (name) => repl.evaluator.knows(name),
+    });
+    return { repl, entries, commands, loading };
   };
   if (isInteractive) {
     const name = isSimulated ? "sim" : "pagewalk";

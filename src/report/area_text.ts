@@ -35,7 +35,7 @@ const REMARKS: readonly {
  *
  * @example Usage
  * ```ts
- * import { areaLine } from "@pagewalk/pagewalk";
+ * import { areaLine } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const line = areaLine({

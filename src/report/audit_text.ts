@@ -11,7 +11,8 @@ import type { Style } from "./style.ts";
  *
  * @example Usage
  * ```ts
- * import { connect, findingLine, PLAIN } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { findingLine, PLAIN } from "@pagewalk/pagewalk/report";
  *
  * await using guest = await connect("sim:");
  * for await (const found of guest.audit()) console.log(findingLine(found, PLAIN));
@@ -50,7 +51,7 @@ function evidenceText({ evidence }: Finding): string {
  *
  * @example Usage
  * ```ts
- * import { auditSummary } from "@pagewalk/pagewalk";
+ * import { auditSummary } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(auditSummary({ high: 1, medium: 0, low: 7 }), "1 high, 0 medium, 7 low");
@@ -65,7 +66,8 @@ export function auditSummary(counts: Readonly<Record<Severity, number>>): string
  *
  * @example Usage
  * ```ts
- * import { connect, findingRecord, toJson } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { findingRecord, toJson } from "@pagewalk/pagewalk/report";
  *
  * await using guest = await connect("sim:");
  * for await (const found of guest.audit()) console.log(toJson(findingRecord(found)));

@@ -10,7 +10,8 @@ import { formatSize } from "./size.ts";
  *
  * @example Usage
  * ```ts
- * import { connect, diff, differenceLine } from "@pagewalk/pagewalk";
+ * import { connect, diff } from "@pagewalk/pagewalk";
+ * import { differenceLine } from "@pagewalk/pagewalk/report";
  *
  * await using guest = await connect("sim:");
  * const { context } = await guest.pageTable();
@@ -55,7 +56,8 @@ export function differenceLine(difference: EntryDifference, regime: Regime): str
  *
  * @example Usage
  * ```ts
- * import { connect, diff, differenceRecord, toJson } from "@pagewalk/pagewalk";
+ * import { connect, diff } from "@pagewalk/pagewalk";
+ * import { differenceRecord, toJson } from "@pagewalk/pagewalk/report";
  *
  * await using guest = await connect("sim:");
  * const before = await guest.snapshot();

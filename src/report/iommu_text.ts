@@ -20,7 +20,7 @@ const STATES: Readonly<Record<DmaState, string>> = {
  *
  * @example Usage
  * ```ts
- * import { iommuDevicesHead } from "@pagewalk/pagewalk";
+ * import { iommuDevicesHead } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(iommuDevicesHead().split(/ +/), ["device", "domain", "DMA", "tables"]);
@@ -35,7 +35,7 @@ export function iommuDevicesHead(): string {
  *
  * @example Usage
  * ```ts
- * import { iommuDeviceLine } from "@pagewalk/pagewalk";
+ * import { iommuDeviceLine } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const line = iommuDeviceLine({ device: "00:03.0", requesterId: 24, state: "passThrough", domain: 1 });
@@ -59,7 +59,7 @@ export function iommuDeviceLine(
  *
  * @example Usage
  * ```ts
- * import { iommuDeviceRecord } from "@pagewalk/pagewalk";
+ * import { iommuDeviceRecord } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const device = { device: "00:03.0", requesterId: 24, state: "blocked", domain: null } as const;
@@ -83,7 +83,7 @@ export function iommuDeviceRecord(shown: ShownDevice): Record<string, unknown> {
  *
  * @example Usage
  * ```ts
- * import { iommuMappingRecord } from "@pagewalk/pagewalk";
+ * import { iommuMappingRecord } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const device = { device: "00:03.0", requesterId: 24, state: "translated", domain: 2 } as const;
@@ -113,7 +113,7 @@ export const IOMMU_CSV_HEAD: string =
  *
  * @example Usage
  * ```ts
- * import { iommuMappingCsv } from "@pagewalk/pagewalk";
+ * import { iommuMappingCsv } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const device = { device: "00:03.0", requesterId: 24, state: "blocked", domain: null } as const;
@@ -143,7 +143,7 @@ export function iommuMappingCsv(device: IommuDevice, record: MappingRecord): str
  *
  * @example Usage
  * ```ts
- * import { iommuDeviceCsv } from "@pagewalk/pagewalk";
+ * import { iommuDeviceCsv } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const device = { device: "00:03.0", requesterId: 24, state: "blocked", domain: null } as const;

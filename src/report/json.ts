@@ -13,7 +13,7 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
  *
  * @example Usage
  * ```ts
- * import { toJson } from "@pagewalk/pagewalk";
+ * import { toJson } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(toJson({ root: 0x1000n }), '{"root":"0x1000"}');
@@ -34,7 +34,8 @@ export function toJson(value: unknown, indent = 0): string {
  *
  * @example Usage
  * ```ts
- * import { connect, describeSource, walkRecord } from "@pagewalk/pagewalk";
+ * import { connect, describeSource } from "@pagewalk/pagewalk";
+ * import { walkRecord } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * await using guest = await connect("sim:");
@@ -80,7 +81,8 @@ export function walkRecord(walk: Walk, rootSource: string): Record<string, unkno
  *
  * @example Usage
  * ```ts
- * import { connect, verdictRecord } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { verdictRecord } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * await using guest = await connect("sim:");

@@ -8,7 +8,7 @@ import { PLAIN, type Style } from "./style.ts";
  *
  * @example Usage
  * ```ts
- * import { memberLine } from "@pagewalk/pagewalk";
+ * import { memberLine } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const line = memberLine({ offset: 8, type: "struct list_head *", name: "prev" });
@@ -41,7 +41,7 @@ export interface LayoutTextOptions {
  *
  * @example Usage
  * ```ts
- * import { layoutText } from "@pagewalk/pagewalk";
+ * import { layoutText } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const members = [{ offset: 0, type: "int", name: "counter" }];

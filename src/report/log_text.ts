@@ -7,7 +7,7 @@ import type { LogRecord } from "../linux/printk_ring.ts";
  *
  * @example Usage
  * ```ts
- * import { logText } from "@pagewalk/pagewalk";
+ * import { logText } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const record = { timeNs: 12_345_678_901n, text: "VFIO - User Level meta-driver" };

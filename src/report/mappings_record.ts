@@ -7,7 +7,8 @@ import { csvLine } from "./csv.ts";
  *
  * @example Usage
  * ```ts
- * import { connect, mappingRecord, toJson } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { mappingRecord, toJson } from "@pagewalk/pagewalk/report";
  *
  * await using guest = await connect("sim:");
  * for await (const record of guest.mappings({ start: 0x7f1234567000n, lengthBytes: 8192 })) {
@@ -77,7 +78,8 @@ export const MAPPING_CSV_HEAD: string =
  *
  * @example Usage
  * ```ts
- * import { connect, mappingCsv } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { mappingCsv } from "@pagewalk/pagewalk/report";
  *
  * await using guest = await connect("sim:");
  * for await (const record of guest.mappings({ start: 0x7f1234567000n, lengthBytes: 8192 })) {

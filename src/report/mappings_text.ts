@@ -12,7 +12,8 @@ import { formatSize } from "./size.ts";
  *
  * @example Usage
  * ```ts
- * import { connect, mappingsHead } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { mappingsHead } from "@pagewalk/pagewalk/report";
  * import { assert } from "@std/assert";
  *
  * await using guest = await connect("sim:");
@@ -33,7 +34,8 @@ export function mappingsHead(regime: Regime): string {
  *
  * @example Usage
  * ```ts
- * import { connect, mappingLine } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { mappingLine } from "@pagewalk/pagewalk/report";
  *
  * await using guest = await connect("sim:");
  * const { context } = await guest.pageTable();
@@ -67,7 +69,7 @@ export function mappingLine(record: MappingRecord, regime: Regime): string {
  *
  * @example Usage
  * ```ts
- * import { rightsText } from "@pagewalk/pagewalk";
+ * import { rightsText } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(rightsText({ user: false, writable: true, executable: false }), "-rw-");

@@ -38,7 +38,8 @@ const CHANGES: Readonly<Record<OopsEntryChange["change"], string>> = {
  *
  * @example Usage
  * ```ts
- * import { connect, explainOops, oopsLines } from "@pagewalk/pagewalk";
+ * import { connect, explainOops } from "@pagewalk/pagewalk";
+ * import { oopsLines } from "@pagewalk/pagewalk/report";
  * import { assertStringIncludes } from "@std/assert";
  *
  * await using session = await connect("sim:");

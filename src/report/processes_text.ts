@@ -17,7 +17,7 @@ const LONG_ROOT = 0xfff_ffff_f000n;
  *
  * @example Usage
  * ```ts
- * import { processesHead } from "@pagewalk/pagewalk";
+ * import { processesHead } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(processesHead(), "    PID S ROOT          USER ROOT     NAME");
@@ -33,7 +33,7 @@ export function processesHead(options: LineOptions = {}): string {
  *
  * @example Usage
  * ```ts
- * import { processLine } from "@pagewalk/pagewalk";
+ * import { processLine } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const process = { pid: 2, state: "S", comm: "kthreadd", isKernelThread: true } as const;
@@ -59,7 +59,7 @@ export function processLine(process: ProcessOfLine, options: LineOptions = {}): 
  *
  * @example Usage
  * ```ts
- * import { threadLine } from "@pagewalk/pagewalk";
+ * import { threadLine } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const thread = { tid: 85, state: "S", comm: "worker" } as const;

@@ -6,7 +6,8 @@ import { rangeSummary } from "./range_text.ts";
  *
  * @example Usage
  * ```ts
- * import { connect, rangeRecord } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { rangeRecord } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * await using guest = await connect("sim:");

@@ -17,7 +17,8 @@ export interface RangeTextOptions {
  *
  * @example Usage
  * ```ts
- * import { connect, rangeText } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { rangeText } from "@pagewalk/pagewalk/report";
  * import { assert } from "@std/assert";
  *
  * await using guest = await connect("sim:");
@@ -48,7 +49,8 @@ export function rangeText(verdict: RangeVerdict, options: RangeTextOptions): str
  *
  * @example Usage
  * ```ts
- * import { connect, rangeSummary } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { rangeSummary } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * await using guest = await connect("sim:");

@@ -29,7 +29,8 @@ const LEVELS: Readonly<Record<Severity, { level: string; score: string }>> = {
  *
  * @example Usage
  * ```ts
- * import { connect, sarifLog, toJson } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { sarifLog, toJson } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * await using guest = await connect("sim:");

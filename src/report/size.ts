@@ -5,7 +5,7 @@ const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"];
  *
  * @example Usage
  * ```ts
- * import { formatSize } from "@pagewalk/pagewalk";
+ * import { formatSize } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(formatSize(2097152), "2 MiB");

@@ -38,7 +38,7 @@ export const COLOUR: Style = {
  *
  * @example Usage
  * ```ts
- * import { styleForStdout } from "@pagewalk/pagewalk";
+ * import { styleForStdout } from "@pagewalk/pagewalk/report";
  *
  * console.log(styleForStdout().good("as it should be"));
  * ```

@@ -7,7 +7,7 @@ import { completeLineOptions, type LineOptions } from "./line_options.ts";
  *
  * @example Usage
  * ```ts
- * import { symbolName } from "@pagewalk/pagewalk";
+ * import { symbolName } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(symbolName({ name: "default_idle", offset: 11 }), "default_idle+0xb");
@@ -24,7 +24,7 @@ export function symbolName({ name, offset }: Pick<SymbolAt, "name" | "offset">):
  *
  * @example Usage
  * ```ts
- * import { symbolLine } from "@pagewalk/pagewalk";
+ * import { symbolLine } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const symbol = { address: 0xffffffff82a1b540n, type: "D", name: "init_task" };

@@ -8,7 +8,8 @@ import type { JudgedPart } from "../verify/range_verdict.ts";
  *
  * @example Usage
  * ```ts
- * import { connect, TapWriter } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { TapWriter } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * await using guest = await connect("sim:");

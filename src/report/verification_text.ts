@@ -21,7 +21,8 @@ export interface VerificationTextOptions {
  *
  * @example Usage
  * ```ts
- * import { connect, verificationText } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { verificationText } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * await using guest = await connect("sim:");
@@ -158,7 +159,8 @@ function entryName(walk: Walk, entry: PageTableEntry): string {
  *
  * @example Usage
  * ```ts
- * import { connect, notMappedAdvice } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { notMappedAdvice } from "@pagewalk/pagewalk/report";
  *
  * await using guest = await connect("sim:");
  * console.log(notMappedAdvice(await guest.walk(0x7f2000003000n)));

@@ -3,6 +3,7 @@ import { escapeMessage, escapeText } from "../core/escape.ts";
 import type { VerdictKind } from "../verify/verdict.ts";
 import type {
   LoggedPageJudgement,
+  VfioDmaJudgement,
   VfioJudgement,
   VfioRangeJudgement,
   VfioSource,
@@ -13,14 +14,14 @@ import { walkRecord } from "./json.ts";
 import { rangeRecord } from "./range_record.ts";
 import { formatSize } from "./size.ts";
 
-type JudgedPart = LoggedPageJudgement | VfioRangeJudgement | VfioUnreadPart;
+type JudgedPart = LoggedPageJudgement | VfioRangeJudgement | VfioDmaJudgement | VfioUnreadPart;
 
 /**
  * Writes one judgement of the VFIO check as a line; null for what only the summary tells.
  *
  * @example Usage
  * ```ts
- * import { vfioLine } from "@pagewalk/pagewalk";
+ * import { vfioLine } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const reason = "pid 84 target: its list of DMA mappings changes";
@@ -42,6 +43,14 @@ function whatOf(judgement: JudgedPart): string {
     const where = address === null ? "a record of the log" : formatAddress(address);
     return process === null ? where : `${where} (${whose(process)})`;
   }
+  if (judgement.kind === "dma") {
+    const { address, devices, iova, lengthBytes, process } = judgement;
+    const where = address === null ? "" : `, ${formatAddress(address)}`;
+    return `IOVA ${formatAddress(iova)}, ${formatSize(lengthBytes)} of ${
+      devices.join(", ")
+    }${where} ` +
+      `(${whose(process)})`;
+  }
   const { address, lengthBytes, iova, name, process } = judgement;
   const what = iova === undefined
     ? `of ${escapeText(name ?? "a device")}`
@@ -58,7 +67,7 @@ function whose({ pid, comm }: { pid: number; comm: string }): string {
  *
  * @example Usage
  * ```ts
- * import { vfioRecord } from "@pagewalk/pagewalk";
+ * import { vfioRecord } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const record = vfioRecord({ kind: "source", source: "log", state: "read", reason: "" });
@@ -82,6 +91,10 @@ export function vfioRecord(judgement: VfioJudgement): Record<string, unknown> {
       ...{ verdict, reason },
     };
   }
+  if (judgement.kind === "dma") {
+    const { kind: _kind, process: _, ...rest } = judgement;
+    return { kind, ...owner, ...rest };
+  }
   const { kind: _, process: _process, range, ...place } = judgement;
   return { kind, ...owner, ...rangeRecord(range, source), ...place };
 }
@@ -90,6 +103,7 @@ const SOURCE_NAMES: Record<VfioSource, string> = {
   log: "the log",
   pinned: "what VFIO has pinned",
   device: "devices' memory",
+  iommu: "what devices reach",
 };
 
 /** How the summary names a source's pages, and says that it has none. */
@@ -97,6 +111,7 @@ const PAGES_OF: Record<VfioSource, { pages: string; none: string }> = {
   log: { pages: "pages that the log names", none: "the log names no page" },
   pinned: { pages: "pinned pages", none: "VFIO has pinned nothing" },
   device: { pages: "pages of devices' memory", none: "no device's memory is mapped" },
+  iommu: { pages: "pages that devices reach", none: "VFIO lets no device reach anything" },
 };
 
 const RESULT: Record<VerdictKind, string> = {
@@ -111,14 +126,15 @@ const RESULT: Record<VerdictKind, string> = {
  *
  * @example Usage
  * ```ts
- * import { vfioSummary, VfioTally } from "@pagewalk/pagewalk";
+ * import { VfioTally } from "@pagewalk/pagewalk";
+ * import { vfioSummary } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * const tally = new VfioTally();
  * tally.add({ kind: "source", source: "log", state: "read", reason: "" });
  * assertEquals(vfioSummary(tally), [
  *   "[-] Verification INCONCLUSIVE: the log names no page; " +
- *   "not looked at: what VFIO has pinned, devices' memory",
+ *   "not looked at: what VFIO has pinned, devices' memory, what devices reach",
  * ]);
  * ```
  */

@@ -1,5 +1,6 @@
 import { checkOptions, wholeNumberFrom } from "../core/options.ts";
-import { connect, CONNECT_SHAPE, type ConnectOptions } from "./connect.ts";
+import { connect } from "./connect.ts";
+import { CONNECT_SHAPE, type ConnectOptions } from "./connect_parts.ts";
 import type { Session } from "./session.ts";
 
 /** What came of one endpoint: the check's result, or what kept it from being made. */

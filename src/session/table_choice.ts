@@ -23,6 +23,8 @@ export interface TableChoice {
   readonly pid?: number;
   /** The tables of the process with this name, at most 15 bytes, if there is only one. */
   readonly comm?: string;
+  /** The tables of the process whose command line has this text in it, if there is only one. */
+  readonly cmdline?: string;
 }
 
 /** The checks of {@linkcode TableChoice}. */
@@ -32,6 +34,7 @@ export const CHOICE_SHAPE: OptionShape<TableChoice> = {
   sampleMs: MILLISECONDS,
   pid: wholeNumberFrom(0),
   comm: TEXT,
+  cmdline: TEXT,
 };
 
 /** What is often written for a key of a choice. */
@@ -41,6 +44,7 @@ export const CHOICE_INSTEAD = {
   vcpu: "cpu",
   process: "pid or comm",
   name: "comm",
+  commandLine: "cmdline",
   sample: "sampleMs",
   effective: 'scope: "effective" in the expectation',
   user: "an argument before it, for the expectation",

@@ -11,6 +11,7 @@ import {
 } from "../arch/x86/paging_context.ts";
 import { withRoot } from "../translate/regime.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { WantedProcess } from "../linux/processes.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { checkTableChoice, type PageTable, type TableChoice } from "./table_choice.ts";
 import { VcpuTables, whyNone } from "./vcpu_tables.ts";
@@ -48,7 +49,8 @@ export class TableFinder {
   ): Promise<PageTable> {
     checkTableChoice(choice, address);
     const { root, sampleMs } = choice;
-    const process = choice.pid ?? choice.comm;
+    const { cmdline } = choice;
+    const process = choice.pid ?? choice.comm ?? (cmdline === undefined ? undefined : { cmdline });
     if (process !== undefined) return await this.#ofProcess(process, options);
     if (sampleMs !== undefined && address !== undefined) {
       return await this.#sampled(sampleMs, address, options);
@@ -62,7 +64,7 @@ export class TableFinder {
     return { context, source: { kind: "cpu", cpu } };
   }
 
-  async #ofProcess(wanted: number | string, { signal }: ReadOptions): Promise<PageTable> {
+  async #ofProcess(wanted: WantedProcess, { signal }: ReadOptions): Promise<PageTable> {
     const linux = await this.#parts.linux();
     const process = await linux.process(wanted, signal ? { signal } : {});
     const { pid, comm } = process;

@@ -51,7 +51,7 @@ export async function pinnedRanges(
 }
 
 /** Why a mapping of a container has no address whose page tables can be judged. */
-function whyNoAddress(
+export function whyNoAddress(
   { kind, pid }: VfioMappingOwner,
   { iova, lengthBytes }: Pick<VfioMapping, "iova" | "lengthBytes">,
 ): string {
@@ -71,7 +71,7 @@ function whyNoAddress(
 }
 
 /** Which mappings other processes hold themselves, so that they are told with theirs. */
-class HeldByOthers {
+export class HeldByOthers {
   readonly #known = new Map<number, Promise<ReadonlySet<bigint>>>();
   readonly #linux: LinuxGuest;
   readonly #options: ReadOptions;

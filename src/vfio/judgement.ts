@@ -4,8 +4,11 @@ import type { Walk } from "../translate/walk.ts";
 import type { RangeVerdict } from "../verify/range_verdict.ts";
 import type { VerdictKind } from "../verify/verdict.ts";
 
-/** Where it is known from what is to be cleared: the kernel's log, or the VFIO driver's list. */
-export type VfioSource = "log" | "pinned" | "device";
+/**
+ * Where it is known from what is to be cleared: the kernel's log, the VFIO driver's list, and what the
+ * IOMMU's tables let devices reach.
+ */
+export type VfioSource = "log" | "pinned" | "device" | "iommu";
 
 /** What every judgement of the VFIO check tells. */
 export interface Judged {
@@ -49,6 +52,30 @@ export interface VfioRangeJudgement extends Judged {
   readonly range: RangeVerdict;
 }
 
+/** Pages that VFIO has pinned or the IOMMU maps, alike and one after the other on both sides. */
+export interface VfioDmaJudgement extends Judged {
+  /** Which kind of judgement this is. */
+  readonly kind: "dma";
+  /** The process that holds the container. */
+  readonly process: LinuxProcess;
+  /** The devices that use the tables, such as `00:03.0`. */
+  readonly devices: readonly string[];
+  /** The first address on the devices' side. */
+  readonly iova: bigint;
+  /** The first virtual address in the process; null of what VFIO does not list. */
+  readonly address: bigint | null;
+  /** The length in bytes. */
+  readonly lengthBytes: number;
+  /** The first guest-physical address that the devices reach; null if the IOMMU does not map it. */
+  readonly physicalAddress: bigint | null;
+  /** The one that the process's address leads to; null if it leads nowhere, or there is none. */
+  readonly processPhysicalAddress: bigint | null;
+  /** May the devices read it, by the tables? Linux lets them read whatever they may write. */
+  readonly read: boolean;
+  /** May they write it? */
+  readonly write: boolean;
+}
+
 /** A part of a source that could not be looked at: what is in it is not known. */
 export interface VfioUnreadPart {
   /** Which kind of judgement this is. */
@@ -78,4 +105,5 @@ export type VfioJudgement =
   | VfioSourceState
   | LoggedPageJudgement
   | VfioRangeJudgement
+  | VfioDmaJudgement
   | VfioUnreadPart;

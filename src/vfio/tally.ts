@@ -36,6 +36,7 @@ export class VfioTally {
     log: emptySource(),
     pinned: emptySource(),
     device: emptySource(),
+    iommu: emptySource(),
   };
 
   /** Counts one. */
@@ -53,6 +54,12 @@ export class VfioTally {
         this.sources.log.items[judgement.verdict]++;
         this.sources.log.pages[judgement.verdict]++;
         break;
+      case "dma": {
+        const { items, pages } = this.sources.iommu;
+        items[judgement.verdict]++;
+        pages[judgement.verdict] += judgement.lengthBytes / 4096;
+        break;
+      }
       default: {
         const { kind, verdict, range } = judgement;
         const { items, pages } = this.sources[kind];

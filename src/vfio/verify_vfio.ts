@@ -12,6 +12,7 @@ import {
 } from "../memory/physical_memory.ts";
 import type { WalkManyOptions } from "../translate/walk_many.ts";
 import { PageFaultError } from "../translate/address_space.ts";
+import { type DmaDevices, verifyDma } from "./verify_dma.ts";
 import { judgeAmongProcesses, judgeInProcess } from "./_judge_logged_page.ts";
 import { deviceRanges, isStillThere, judgeRanges, pinnedRanges } from "./_pinned.ts";
 import type {
@@ -29,13 +30,16 @@ export interface VfioGuest {
   linux(): Promise<LinuxGuest>;
   /** MAXPHYADDR of its vCPUs; null if nobody tells it. */
   physicalAddressBits(): Promise<number | null>;
+  /** Its IOMMUs; needed for the source `iommu` alone. */
+  iommu?(): Promise<DmaDevices>;
 }
 
 /** What is looked at. */
 export interface VerifyVfioOptions extends ReadOptions {
   /**
    * Where to learn what is to be cleared: the kernel's log, the list of what VFIO has pinned, the
-   * memory of devices that it gave to processes.
+   * memory of devices that it gave to processes, and what the IOMMU's tables let devices reach: each pinned
+   * page must be the same frame for the device and for the process.
    *
    * @default {["log", "pinned"]}
    */
@@ -54,12 +58,12 @@ const VERIFY_VFIO_SHAPE: OptionShape<VerifyVfioOptions> = {
   sources: (value) =>
     Array.isArray(value) && value.every((one) => SOURCES.includes(one))
       ? null
-      : '"log", "pinned", "device", in a list',
+      : '"log", "pinned", "device", "iommu", in a list',
   process: (value) =>
     Number.isInteger(value) || typeof value === "string" ? null : "a pid or a name",
 };
 
-const SOURCES = ["log", "pinned", "device"] as const satisfies readonly VfioSource[];
+const SOURCES = ["log", "pinned", "device", "iommu"] as const satisfies readonly VfioSource[];
 
 /**
  * Checks that `_PAGE_USER` is cleared on what processes of a Linux guest map for VFIO: each page that
@@ -104,6 +108,7 @@ export async function* verifyVfio(
   for (const source of SOURCES) {
     if (!sources.includes(source)) yield state(source, "unasked");
     else if (source === "log") yield* verifyLog(linux, asked, { ...reads, learnPhysicalBits });
+    else if (source === "iommu") yield* verifyDma(guest, linux, asked, reads);
     else yield* verifyRanges(guest, linux, source, asked, reads);
   }
 }

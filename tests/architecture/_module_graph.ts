@@ -3,7 +3,7 @@ export interface Module {
   /** The path from the project's root, such as `src/core/address.ts`; else the specifier. */
   path: string;
   /** The paths of what it imports, types included. */
-  imports: { path: string; dynamic: boolean }[];
+  imports: { path: string; dynamic: boolean; typeOnly: boolean }[];
 }
 
 interface GraphJson {
@@ -49,6 +49,7 @@ export async function moduleGraph(entry: string): Promise<Module[]> {
         dependency.code?.specifier ?? dependency.type?.specifier ?? dependency.specifier,
       ),
       dynamic: dependency.isDynamic ?? false,
+      typeOnly: dependency.code === undefined,
     })),
   }));
 }

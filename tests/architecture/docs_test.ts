@@ -13,7 +13,7 @@ interface DocJson {
 /** Classes that only a function makes, whose example shows them. */
 const SHOWN_ELSEWHERE = new Set(["SimulatedGuest", "HmpSession", "QemuProcess"]);
 
-for (const entry of ["mod.ts", "src/testing/mod.ts"]) {
+for (const entry of ["mod.ts", "src/report/mod.ts", "src/testing/mod.ts"]) {
   Deno.test(`every function and class of ${entry} says what it is, and shows its use`, async () => {
     const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["doc", "--json", entry],

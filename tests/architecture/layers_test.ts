@@ -37,7 +37,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   // Which tables translate which device's DMA: no processor is known there.
   iommu: ["core", "memory", "translate"],
   linux: ["core", "arch/x86", "memory", "translate"],
-  vfio: ["core", "arch/x86", "memory", "translate", "verify", "linux"],
+  vfio: ["core", "arch/x86", "iommu", "memory", "translate", "verify", "linux"],
   report: ["core", "memory", "translate", "snapshot", "verify", "audit", "iommu", "linux", "vfio"],
   session: [
     "core",

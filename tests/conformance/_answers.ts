@@ -1,14 +1,7 @@
 /** What a guest says of itself through a connector, in lines: two connectors to one guest must say the same. */
 import { assertEquals } from "@std/assert";
-import {
-  mappingRecord,
-  NoTablesError,
-  type Session,
-  type TableChoice,
-  toJson,
-  type Walk,
-  walkRecord,
-} from "../../mod.ts";
+import { NoTablesError, type Session, type TableChoice, type Walk } from "../../mod.ts";
+import { mappingRecord, toJson, walkRecord } from "../../src/report/mod.ts";
 import { cachedSpace } from "./_compare.ts";
 
 /** Lines by what they are about. A connector that does not hold a part leaves it out. */

@@ -1,5 +1,6 @@
 import { assertGreater } from "@std/assert";
-import { formatAddress, logText, type Session, toJson } from "../../mod.ts";
+import { formatAddress, type Session } from "../../mod.ts";
+import { logText, toJson } from "../../src/report/mod.ts";
 import type { Answers } from "./_answers.ts";
 
 /** Symbols that every kernel has: code, data, read-only data and bss. */

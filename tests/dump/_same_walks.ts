@@ -7,9 +7,8 @@ import {
   type PagingContext,
   readTlb,
   type Session,
-  toJson,
-  walkRecord,
 } from "../../mod.ts";
+import { toJson, walkRecord } from "../../src/report/mod.ts";
 
 /** Has QEMU write a dump; `options` go before the path. */
 export async function dumpGuest(live: Session, path: string, options = ""): Promise<void> {

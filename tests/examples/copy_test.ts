@@ -6,8 +6,8 @@ Deno.test("an example that was copied away runs by changing its one import line"
     const root = new URL("../../", import.meta.url);
     const text = await Deno.readTextFile(new URL("examples/qemu_verify_pte.ts", root));
     const specifiers = [...text.matchAll(/from "(.+)";/g)].map(([, specifier]) => specifier!);
-    assertEquals(specifiers, ["@pagewalk/pagewalk/cli"]);
-    const cli = new URL("src/cli/mod.ts", root).href;
+    assertEquals(specifiers, ["@pagewalk/pagewalk/cli/check"]);
+    const cli = new URL("src/cli/check.ts", root).href;
     await Deno.writeTextFile(`${folder}/copy.ts`, text.replace(specifiers[0]!, cli));
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [

@@ -18,7 +18,7 @@ Deno.test("usage: missing, extra, unknown and unusable arguments", async () => {
   assertMatch(await errorOf(["sim:", "0x1", "0x2"]), /^error: Too many arguments: 0x2$/);
   assertMatch(
     await errorOf(["sim:", "0x1", "--jsno"]),
-    /^error: Unknown option --jsno; the options are/,
+    /^error: Unknown option --jsno: did you mean --json\? The options are/,
   );
   assertMatch(await errorOf(["sim:", "7f1234567000"]), /needs a prefix: 0x7f1234567000$/);
   assertMatch(

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { connect, PLAIN } from "../../mod.ts";
+import { connect } from "../../mod.ts";
+import { PLAIN } from "../../src/report/mod.ts";
 import { promptText } from "../../src/repl/prompt_text.ts";
 import { netTo, runExample } from "../examples/_run.ts";
 import { labTest, startLab } from "../lab/mod.ts";

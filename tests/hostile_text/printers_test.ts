@@ -1,20 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
-import * as sdk from "../../mod.ts";
+import * as mod from "../../mod.ts";
+import * as report from "../../src/report/mod.ts";
 import { VIEWER } from "../../src/report/html/_viewer_bundle.ts";
 import { csvLine } from "../../src/report/csv.ts";
 import { completeLineOptions } from "../../src/report/line_options.ts";
 import { drawBits } from "../../src/report/svg/bits_drawing.ts";
 import * as svg from "../../src/report/svg/element.ts";
 import { drawWalk } from "../../src/report/svg/walk_drawing.ts";
-import type {
-  Finding,
-  JudgedPart,
-  LinuxProcess,
-  MappingRecord,
-  Style,
-  VfioJudgement,
-} from "../../mod.ts";
+import type { Finding, JudgedPart, LinuxProcess, MappingRecord, VfioJudgement } from "../../mod.ts";
+import type { Style } from "../../src/report/mod.ts";
 import { assertClean, assertEscaped, forbiddenIn, HOSTILE } from "./_hostile_text.ts";
+
+const sdk = { ...mod, ...report };
 
 await using guest = await sdk.connect("sim:");
 const PAGE = 0x7f1234567000n;
@@ -257,7 +254,8 @@ async function* reportModules(
 async function exportsOfReport(): Promise<string[]> {
   const names: string[] = [];
   for await (const url of reportModules()) names.push(...Object.keys(await import(url)));
-  return names.toSorted();
+  // The entry exports what the others do.
+  return [...new Set(names)].toSorted();
 }
 
 Deno.test("each export of src/report is fed hostile text here", async () => {

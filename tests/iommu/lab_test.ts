@@ -95,6 +95,8 @@ Deno.test(
     });
 
     await t.step("the script, as text, JSON and CSV", () => checkScript(lab));
+
+    await t.step("verify_vfio.ts --iommu holds both sides together", () => checkBothSides(lab));
   }),
 );
 
@@ -174,4 +176,44 @@ async function checkScript(lab: LabGuest): Promise<void> {
     "kind,device,domain,iova,physicalAddress,lengthBytes,pageSizeBytes,read,write",
     `mapping,00:1f.0,${csv[1]!.split(",")[2]},0x0,0x0,16777216,4096,1,1`,
   ]);
+}
+
+/** All cleared: both sides agree. A page that is replaced under the live mapping is told. */
+async function checkBothSides(lab: LabGuest): Promise<void> {
+  async function run(): Promise<[number, string]> {
+    const { code, stdout, stderr } = await runExample(
+      "verify_vfio.ts",
+      [`${lab.monitorPort}`, "--iommu"],
+      { permissions: netTo(lab.monitorPort) },
+    );
+    return [code, stdout + stderr];
+  }
+  await lab.clear(0, 256);
+  const [passed, all] = await run();
+  assert(all.includes("; 256 of 256 pages that devices reach pass; not looked at: "), all);
+  assertEquals(passed, 0);
+
+  const at = lab.address(7);
+  const [before] = await lab.iovas(0x18, 0x7000n, 4096);
+  await lab.unmap(at, 4096);
+  await lab.map(at, 4096);
+  await lab.clear(7);
+  const [failed, text] = await run();
+  const [now] = await lab.pagemap(7);
+  const frame = (now!.raw & ((1n << 55n) - 1n)) * 4096n;
+  assert(
+    text.includes(
+      `IOVA 0x7000, 4 KiB of 00:03.0, ${formatAddress(at)} (pid ${lab.target.pid} target): fail: ` +
+        `the device reaches frame ${
+          formatAddress(before!.physicalAddress)
+        }, the process's address ` +
+        `leads to ${formatAddress(frame)}`,
+    ),
+    text,
+  );
+  assert(
+    text.includes("256 of 256 pinned pages pass; 255 of 256 pages that devices reach pass"),
+    text,
+  );
+  assertEquals(failed, 1);
 }

@@ -32,6 +32,8 @@ export interface FetchedKernel {
   release: string;
   /** Path of the image that QEMU boots. */
   image: string;
+  /** Path of the module for overlays, as containers have them; null where its package lacks it. */
+  overlay: string | null;
 }
 
 /** Told of each step that takes time. */
@@ -56,7 +58,12 @@ export async function fetchKernel(
   });
   for await (const { name } of Deno.readDir(`${folder}/boot`)) {
     if (name.startsWith("vmlinuz-")) {
-      return { release: name.slice("vmlinuz-".length), image: `${folder}/boot/${name}` };
+      const overlay = `${folder}/boot/overlay.ko`;
+      return {
+        release: name.slice("vmlinuz-".length),
+        image: `${folder}/boot/${name}`,
+        overlay: await exists(overlay) ? overlay : null,
+      };
     }
   }
   throw new LabUnavailableError(`${kernel.imagePackage} of ${kernel.suite} holds no vmlinuz`);
@@ -80,6 +87,12 @@ async function fetchInto(kernel: DebianKernel, folder: string): Promise<void> {
     'dpkg-deb --fsys-tarfile apt/*.deb | tar -xO --wildcards "$1" > "boot/vmlinuz-$2"',
     ...["sh", pattern, release],
   ], { purpose: `unpacking ${image}`, cwd: folder });
+  // Since 7.x the modules are in a package of their own.
+  await runTool("sh", [
+    "-c",
+    'dpkg-deb --fsys-tarfile apt/*.deb | tar -x --wildcards "*/overlay.ko*" 2> /dev/null || exit 0; ' +
+    'find . -name "overlay.ko*" -exec mv {} boot/ ";"; [ ! -e boot/overlay.ko.xz ] || xz -d boot/overlay.ko.xz',
+  ], { purpose: `unpacking the overlay module of ${image}`, cwd: folder });
   await Deno.remove(apt, { recursive: true });
 }
 

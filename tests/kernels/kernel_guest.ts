@@ -46,7 +46,7 @@ export class KernelGuest implements AsyncDisposable {
     const stack = new AsyncDisposableStack();
     stack.defer(() => Deno.remove(folder, { recursive: true }));
     try {
-      await writeInitramfs(folder);
+      await writeInitramfs(folder, kernel);
       const qemu = stack.use(QemuProcess.start(qemuArguments(kernel, settings, folder)));
       const line = stack.use(await connect(qemu, `${folder}/shell.sock`));
       await line.until((text) => text === "READY", {
@@ -92,7 +92,7 @@ export class KernelGuest implements AsyncDisposable {
 }
 
 /** Busybox and the headers for programs are those of the lab's own guest. */
-async function writeInitramfs(folder: string): Promise<void> {
+async function writeInitramfs(folder: string, { overlay }: FetchedKernel): Promise<void> {
   const parts = dirname((await buildLab(LAB_KERNELS["cloud-amd64"])).kernel);
   const include = `${dirname(parts)}/headers/usr/include`;
   await runTool("gcc", [
@@ -107,6 +107,7 @@ async function writeInitramfs(folder: string): Promise<void> {
     fileEntry("init", await Deno.readTextFile(`${GUEST}init`)),
     fileEntry("bin/busybox", await Deno.readFile(`${parts}/busybox`)),
     fileEntry("bin/areas", await Deno.readFile(`${folder}/areas`)),
+    ...overlay === null ? [] : [fileEntry("overlay.ko", await Deno.readFile(overlay))],
   ]);
   await Deno.writeFile(`${folder}/initramfs`, archive);
 }

@@ -3,11 +3,11 @@ import {
   AddressSpace,
   type LinuxGuest,
   type LinuxProcess,
-  logText,
   NoSuchProcessError,
   type PhysicalMemory,
   withRoot,
 } from "../../mod.ts";
+import { logText } from "../../src/report/mod.ts";
 
 /** A guest that can be asked: the lab's, or any with a shell. */
 export interface GuestShell {
@@ -79,6 +79,33 @@ async function procEntries(guest: GuestShell): Promise<Map<number, string>> {
     if (own) entries.set(own.tid, entryText(own.comm, tasks));
   }
   return entries;
+}
+
+/** Compares arguments, cgroups and the pids of containers with /proc. */
+export async function compareDetails(guest: GuestShell, linux: LinuxGuest): Promise<Comparison> {
+  const text = await guest.shell(
+    "cd /proc; for p in [0-9]*; do echo PROCESS $p; tr '\\0' ' ' < $p/cmdline; echo; " +
+      "sed -n 's/^0:://p' $p/cgroup; sed -n 's/^NSpid:[[:space:]]*//p' $p/status; done 2>/dev/null; cd /",
+  );
+  const theirs = new Map(
+    text.split(/^PROCESS /m).slice(1).map((block): [number, string] => {
+      const [pid, ...lines] = block.trimEnd().split("\n");
+      return [Number(pid), lines.map((line) => line.trim().replaceAll("\t", " ")).join("|")];
+    }),
+  );
+  const comparison: Comparison = { compared: 0, differences: [] };
+  for (const process of await linux.processes()) {
+    const their = theirs.get(process.pid);
+    if (their === undefined) continue;
+    const mine = [
+      (await linux.commandLine(process) ?? []).join(" ").trim(),
+      await linux.cgroup(process),
+      (await linux.namespacePids(process)).join(" "),
+    ].join("|");
+    comparison.compared++;
+    if (mine !== their) comparison.differences.push(`${process.pid}: ${mine}, not ${their}`);
+  }
+  return comparison;
 }
 
 /** Compares the memory areas of every process with /proc/PID/maps. */

@@ -1,17 +1,26 @@
-import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   AmbiguousProcessError,
   connect,
   InconsistentListError,
   InvalidArgumentError,
   type LinuxGuest,
-  logText,
   NoSuchProcessError,
   type Session,
+  whoMapsIt,
 } from "../../mod.ts";
+import { logText } from "../../src/report/mod.ts";
 import { type LabGuest, type LabPresetName, labTest, startLab } from "../lab/mod.ts";
 import {
   compareAreas,
+  compareDetails,
   compareLog,
   compareProcesses,
   compareSymbols,
@@ -36,7 +45,9 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
       `Linux in the ${preset} lab guest is what it says of itself`,
       preset,
       async (t) => {
-        await using lab = await startLab(preset);
+        // Else a reset would end QEMU.
+        const qemuArguments = ["-action", "reboot=reset"];
+        await using lab = await startLab(preset, { qemuArguments });
         // Before the test connects, since a monitor serves one client at a time.
         if (preset === "pti") await t.step("the scripts", () => checkExamples(lab));
         await using guest = await connect(lab.monitorPort);
@@ -95,6 +106,25 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
             "thread of the kernel",
           );
           await walksByProcess(guest, lab);
+        });
+
+        await t.step("arguments, cgroups and the pids in containers", async () => {
+          await lab.shell(
+            "mkdir -p /tmp/cg && mount -t cgroup2 none /tmp/cg && mkdir -p /tmp/cg/a.slice/b.service; " +
+              "unshare -p -f sleep 7777 > /dev/null 2>&1 & sleep 0.5; " +
+              "echo $! > /tmp/cg/a.slice/b.service/cgroup.procs",
+          );
+          const { compared } = none(await compareDetails(lab, linux));
+          assertGreater(compared, 30);
+          const group = async (pid: number) => await linux.cgroup(await linux.process(pid));
+          const inside = (await linux.process({ cmdline: "huge=" })).pid;
+          assertEquals([inside, await group(inside)], [lab.target.pid, "/"]);
+          const lists = await Promise.all(
+            (await linux.processes()).map((each) => linux.namespacePids(each)),
+          );
+          assertEquals(lists.filter((pids) => pids.length > 1).map((pids) => pids.at(-1)), [1]);
+          await lab.shell("kill -9 $(pidof sleep); umount /tmp/cg");
+          console.log(`${compared} arguments, cgroups and pids: no difference`);
         });
 
         await t.step("memory areas", async () => {
@@ -157,7 +187,10 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
           assertEquals(device?.name, "anon_inode:[vfio-device]");
         });
 
+        await t.step("whose tables a vCPU has, and who maps the address", () => whose(guest, lab));
+
         if (preset === "pti") await t.step("a storm of processes", () => storm(lab, linux));
+        else await t.step("a kernel that was reset is not the guest's", () => reset(guest));
       },
     ),
   );
@@ -174,6 +207,33 @@ async function walksByProcess(guest: Session, lab: LabGuest): Promise<void> {
   }
   const executable = await guest.walk(lab.fact("executable").address, { pid });
   assert(executable.outcome === "mapped" && executable.effective.executable);
+}
+
+/** A page that a vCPU's tables lack is found in the process that has it. */
+async function whose(guest: Session, lab: LabGuest): Promise<void> {
+  const { address } = lab.fact("dma");
+  const { pid } = lab.target;
+  const tasks = await (await guest.linux()).runningTasks(1);
+  assertEquals(tasks.map(({ cpu }) => cpu), [0]);
+  for (;;) {
+    const found = await guest.walk(address, { cpu: 0 });
+    // The target was running.
+    if (found.outcome !== "notPresent") continue;
+    const text = await whoMapsIt(guest, found);
+    assertStringIncludes(text!, `The address is mapped in pid ${pid} target: --pid ${pid}`);
+    assertMatch(text!, /^vCPU 0 runs pid \d+ .*; its tables are /);
+    break;
+  }
+  assertEquals(await whoMapsIt(guest, await guest.walk(address, { pid })), null);
+}
+
+/** What the dead kernel has left in memory is still there, and tells of nothing. */
+async function reset(guest: Session): Promise<void> {
+  const before = await guest.linux();
+  assertEquals(await before.isCurrent(), true);
+  await guest.monitor.command("system_reset", { allowUnsafe: ["system_reset"] });
+  assertEquals(await before.isCurrent(), false);
+  assertEquals(await guest.linux().catch((error) => error.name), "LinuxNotFoundError");
 }
 
 /** While processes come and go, each list is right or refused. */

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { connect, explainOops, oopsLines, type OopsReport, parseOops } from "../../mod.ts";
+import { connect, explainOops, type OopsReport, parseOops } from "../../mod.ts";
+import { oopsLines } from "../../src/report/mod.ts";
 import { runExample } from "../examples/_run.ts";
 
 /** A fault of the kernel's, as 6.1 prints it. */

@@ -1,6 +1,7 @@
 /** Recordings that were cut anywhere, or that lack an exchange. */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { connect, NotRecordedError, RecordingError, toJson, verdictRecord } from "../../mod.ts";
+import { connect, NotRecordedError, RecordingError } from "../../mod.ts";
+import { toJson, verdictRecord } from "../../src/report/mod.ts";
 import { attempt } from "../conformance/_attempt.ts";
 
 const PLACES_IN_A_LINE = 16;

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { startBareGuest } from "../../src/testing/mod.ts";
-import { connect, readTlb, toJson, verdictRecord } from "../../mod.ts";
+import { connect, readTlb } from "../../mod.ts";
+import { toJson, verdictRecord } from "../../src/report/mod.ts";
 import { liveTest } from "../live.ts";
 
 liveTest("a recording of a real guest gives the identical verdicts without it", async () => {

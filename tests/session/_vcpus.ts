@@ -1,5 +1,6 @@
 import type { CpuRegisters } from "../../src/arch/x86/registers.ts";
-import { Session, type SessionParts } from "../../src/session/session.ts";
+import type { SessionParts } from "../../src/session/guest_session.ts";
+import { Session } from "../../src/session/session.ts";
 import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";
 import { ramRange, SparseMemory } from "../../src/testing/sparse_memory.ts";
 

@@ -104,3 +104,21 @@ for (const protocol of ["hmp", "qmp"] as const) {
     assertEquals([guest.notice, notices], [null, []]);
   });
 }
+
+Deno.test("a recording of a paused guest is no news of a guest that is paused", async () => {
+  const path = await Deno.makeTempFile();
+  const exchange = (command: string, reply: string) =>
+    `${JSON.stringify({ command, reply, durationMs: 1 })}\n`;
+  const registers = simulatedGuest().command("info registers");
+  await Deno.writeTextFile(
+    path,
+    '{"pagewalk":"recording","version":1,"qemuVersion":"7.2.22","endpointKind":"tcp"}\n' +
+      exchange("info registers", registers) + exchange("info status", "VM status: paused"),
+  );
+  const notices: string[] = [];
+  await using guest = await connect(`replay:${path}`, { onNotice: (text) => notices.push(text) });
+  assertEquals((await guest.registers()).cpu, 0);
+  assertEquals(await guest.monitor.command("info status"), "VM status: paused");
+  assertEquals(notices, []);
+  await Deno.remove(path);
+});

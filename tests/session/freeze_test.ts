@@ -85,20 +85,24 @@ liveTest(
       console.log("frozen");
       await new Promise((resolve) => setTimeout(resolve, 60_000));
     });`;
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", `--allow-net=127.0.0.1:${port}`, "-"],
-      stdin: "piped",
-      stdout: "piped",
-    }).spawn();
-    const writer = child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(code));
-    await writer.close();
-    const reader = child.stdout.getReader();
-    assert(new TextDecoder().decode((await reader.read()).value).includes("frozen"));
-    child.kill("SIGINT");
-    await reader.cancel();
-    assertEquals((await child.status).code, 130);
-    await using session = await connect(port);
-    assertEquals((await readStatus(session.monitor)).running, true);
+    for (
+      const [signal, exitCode] of [["SIGINT", 130], ["SIGTERM", 143], ["SIGHUP", 129]] as const
+    ) {
+      const child = new Deno.Command(Deno.execPath(), {
+        args: ["run", `--allow-net=127.0.0.1:${port}`, "-"],
+        stdin: "piped",
+        stdout: "piped",
+      }).spawn();
+      const writer = child.stdin.getWriter();
+      await writer.write(new TextEncoder().encode(code));
+      await writer.close();
+      const reader = child.stdout.getReader();
+      assert(new TextDecoder().decode((await reader.read()).value).includes("frozen"));
+      child.kill(signal);
+      await reader.cancel();
+      assertEquals((await child.status).code, exitCode);
+      await using session = await connect(port);
+      assertEquals((await readStatus(session.monitor)).running, true);
+    }
   },
 );

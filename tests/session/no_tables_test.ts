@@ -6,10 +6,8 @@ import {
   judge,
   LinuxNotFoundError,
   NoTablesError,
-  rangeText,
-  verdictRecord,
-  verificationText,
 } from "../../mod.ts";
+import { rangeText, verdictRecord, verificationText } from "../../src/report/mod.ts";
 import { CLEARED, clearedPage, inReset, LINUX, sessionOn, SVME, VMXE } from "./_vcpus.ts";
 
 const { tables, running } = clearedPage();

@@ -23,21 +23,18 @@ import {
   monitorSource,
   pagingContext,
   parseRecording,
-  processesHead,
   QmpClient,
-  rangeText,
   readRegisters,
   record,
   ReplayMonitor,
-  sarifLog,
   type Session,
   snapshot,
-  verificationText,
   verifyRange,
   verifyVfio,
   walk,
   walkMany,
 } from "../../mod.ts";
+import { processesHead, rangeText, sarifLog, verificationText } from "../../src/report/mod.ts";
 import { simulatedGuest } from "../../src/testing/mod.ts";
 
 const VA = 0x7f12_3456_7000n;

@@ -6,25 +6,27 @@ import {
   audit,
   decodeSnapshot,
   diff,
-  differenceLine,
   encodeSnapshot,
   entryBits,
-  findingLine,
   judge,
-  mappingLine,
-  mappingRecord,
   mappings,
-  mappingsHead,
-  PLAIN,
   snapshot,
   SnapshotError,
+  verifyRange,
+  walk,
+} from "../../mod.ts";
+import {
+  differenceLine,
+  findingLine,
+  mappingLine,
+  mappingRecord,
+  mappingsHead,
+  PLAIN,
   toJson,
   toSvg,
   verificationText,
-  verifyRange,
-  walk,
   walkRecord,
-} from "../../mod.ts";
+} from "../../src/report/mod.ts";
 import { ramRange, SparseMemory } from "../../src/testing/mod.ts";
 import { TOY, TOY_ARCHITECTURE, toyRegime } from "./_toy_architecture.ts";
 

@@ -9,9 +9,9 @@ import {
   verifyVfio,
   type VerifyVfioOptions,
   type VfioMapping,
-  vfioSummary,
   VfioTally,
 } from "../../mod.ts";
+import { vfioSummary } from "../../src/report/mod.ts";
 import { findLoggedPages } from "../../src/linux/vfio_pages.ts";
 import { registersFor } from "../../src/testing/mod.ts";
 import { ADDRESS, type Living, World } from "./_world.ts";
@@ -34,9 +34,9 @@ function linuxOf(world: World, answers: Answers): LinuxGuest {
     processes: () => Promise.resolve(world.living.map(({ process }) => process)),
     process: (wanted) => {
       const found = world.living.find(({ process }) => process.pid === wanted);
-      return found
-        ? Promise.resolve(found.process)
-        : Promise.reject(new NoSuchProcessError(wanted, `The guest has no process ${wanted}`));
+      return found ? Promise.resolve(found.process) : Promise.reject(
+        new NoSuchProcessError(Number(wanted), `The guest has no process ${wanted}`),
+      );
     },
     dmesg: (options) => {
       answers.dmesg?.();
@@ -92,7 +92,7 @@ function pinnedBy(living: Living, pages: number): Answers {
 
 const physicalAddressBits = () => Promise.resolve(40);
 
-const DEVICES = "not looked at: devices' memory";
+const DEVICES = "not looked at: devices' memory, what devices reach";
 
 Deno.test("what stays pinned though its process is gone is told, and never passes", async () => {
   for (const kind of ["ended", "formerProgram"] as const) {

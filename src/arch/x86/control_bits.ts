@@ -1,7 +1,5 @@
 /** The bits of CR0 that decide how paging works (Intel SDM vol. 3, 2.5). */
 export const CR0 = {
-  /** Protected mode. */
-  PE: 1n << 0n,
   /** Supervisor writes honour read-only pages. */
   WP: 1n << 16n,
   /** Paging is on. */

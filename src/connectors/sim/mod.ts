@@ -18,7 +18,7 @@ export const SIM: Connector<SimEndpoint> = {
   describe: ({ name }) => `sim:${name}`,
   permissions: () => [],
   async open(_endpoint, options) {
-    const { simulatedGuest } = await import("../../testing/mod.ts");
+    const { simulatedGuest } = await import("../../testing/simulated_guest.ts");
     const { HMP_CLIENT_SHAPE, HmpClient } = await import("../../monitor/hmp_client.ts");
     const open = () =>
       HmpClient.open(simulatedGuest().transport(), onlyOf(options, HMP_CLIENT_SHAPE));

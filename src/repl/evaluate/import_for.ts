@@ -5,6 +5,7 @@ const PACKAGE = "@pagewalk/pagewalk";
 export function importFor(specifier: unknown, options?: ImportCallOptions): Promise<unknown> {
   const name = String(specifier);
   if (name === PACKAGE) return import("../../../mod.ts");
+  if (name === `${PACKAGE}/report`) return import("../../report/mod.ts");
   const isPath = name.startsWith("./") || name.startsWith("../") || name.startsWith("/");
   const target = isPath ? new URL(name, directoryUrl()).href : name;
   return import(target, options);

@@ -28,7 +28,12 @@ interface AcornError extends SyntaxError {
 const PARSER = Parser.extend(screenNumbers);
 
 /** What acorn says of a text that ends inside a token that may hold line ends. */
-const ENDS_INSIDE = ["Unterminated template", "Unterminated comment"];
+const ENDS_INSIDE = [
+  "Unterminated template",
+  "Unterminated comment",
+  // Its `catch` may stand in the next line.
+  "Missing catch or finally clause",
+];
 
 /**
  * Parses what was typed: a script with `await` and `import` allowed at its top. Text that starts with

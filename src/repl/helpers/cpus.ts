@@ -3,7 +3,9 @@ import { pagingContext, type PagingModeName } from "../../arch/x86/paging_contex
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import type { Style } from "../../report/style.ts";
 import type { Helper } from "../helper.ts";
-import { symbolText } from "../linux.ts";
+import { symbolText, tasksOf } from "../linux.ts";
+import type { RunningTask } from "../../linux/running_tasks.ts";
+import { escapeText } from "../../core/escape.ts";
 import { type Cell, cell, columns, numberCell } from "../show/columns.ts";
 import { groupHex } from "../show/group_hex.ts";
 import { showAs } from "../show/renderers.ts";
@@ -20,6 +22,8 @@ export interface CpuSummary {
   readonly halted: boolean;
   /** Why its tables are no answer, if they are not. */
   readonly noTables?: NoTables;
+  /** What it runs, once the guest's Linux is known. */
+  readonly task?: RunningTask;
   /** The other vCPUs on the same root. */
   readonly sharesRootWith: readonly number[];
 }
@@ -29,6 +33,7 @@ export const CPUS: Helper = {
   name: "cpus",
   usage: "cpus()",
   purpose: "every vCPU: mode, root, CPL, RIP, and which share a root",
+  notes: ["After linux(), ps() or pid(), each vCPU's task is shown, too."],
   example: `
 > cpus()
 cpu  state    mode     root        CR3         CPL  RIP                    same root
@@ -38,11 +43,15 @@ cpu  state    mode     root        CR3         CPL  RIP                    same 
   create: (repl) => async () => {
     const registers = await repl.guest.use((session) => session.allRegisters());
     const symbols = await Promise.all(registers.map(({ rip }) => symbolText(repl.guest, rip)));
-    return showAs(summarise(registers), (rows, style) => cpusText(rows, style, symbols));
+    const tasks = await tasksOf(repl.guest, registers.length);
+    return showAs(summarise(registers, tasks), (rows, style) => cpusText(rows, style, symbols));
   },
 };
 
-function summarise(all: readonly CpuRegisters[]): CpuSummary[] {
+function summarise(
+  all: readonly CpuRegisters[],
+  tasks: readonly RunningTask[],
+): CpuSummary[] {
   const rows = all.map((registers) => ({ registers, context: pagingContext(registers) }));
   return rows.map((
     { registers: { cpu, cr3, cpl, rip, halted }, context: { mode, root, noTables } },
@@ -55,6 +64,7 @@ function summarise(all: readonly CpuRegisters[]): CpuSummary[] {
     rip,
     halted,
     ...noTables && { noTables },
+    ...tasks[cpu] && { task: tasks[cpu] },
     sharesRootWith: rows
       .filter((other) => noTables === undefined && other.context.noTables === undefined)
       .filter((other) => other.registers.cpu !== cpu && other.context.root === root)
@@ -74,7 +84,9 @@ function cpusText(
   style: Style,
   symbols: readonly (string | null)[],
 ): string {
+  const hasTasks = rows.some(({ task }) => task !== undefined);
   const heads = ["cpu", "state", "mode", "root", "CR3", "CPL", "RIP", "same root"];
+  if (hasTasks) heads.push("task");
   const isNumber = (column: number) => column === 0 || column === 5;
   const table = rows.map((row, i) => [
     String(row.cpu),
@@ -85,6 +97,7 @@ function cpusText(
     String(row.cpl),
     [groupHex(row.rip), ...symbols[i] ? [symbols[i]] : []].join(" "),
     row.sharesRootWith.map((cpu) => `cpu${cpu}`).join(" "),
+    ...hasTasks ? [row.task ? `${row.task.tid} ${escapeText(row.task.comm)}` : ""] : [],
   ]);
   return columns([heads, ...table].map((texts, line) =>
     texts.map((text, column): Cell => {

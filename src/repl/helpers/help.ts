@@ -1,5 +1,4 @@
 import { InvalidArgumentError } from "../../core/errors.ts";
-import type { Style } from "../../report/style.ts";
 import type { Helper, HelperContext } from "../helper.ts";
 import { cell, columns } from "../show/columns.ts";
 import { ownText } from "../show/own_text.ts";
@@ -31,7 +30,8 @@ true
     ownText(about === undefined ? overview(repl) : describe(repl, about)),
 };
 
-function overview({ helpers, isSimulated, style }: HelperContext): string {
+function overview(context: HelperContext): string {
+  const { helpers, isSimulated, style } = context;
   const tour = [
     style.strong("A tour of the simulated guest; type a line, or paste it:"),
     columns(
@@ -42,13 +42,13 @@ function overview({ helpers, isSimulated, style }: HelperContext): string {
   return [
     ...isSimulated ? tour : [],
     style.strong("Helpers (help(name) shows an example):"),
-    helperTable(helpers.filter(({ on }) => on === undefined), style),
+    helperTable(helpers.filter(({ on }) => on === undefined), context),
     "",
     style.strong("For guests that run Linux:"),
-    helperTable(helpers.filter(({ on }) => on === "linux"), style),
+    helperTable(helpers.filter(({ on }) => on === "linux"), context),
     "",
     style.strong("For guests with an IOMMU:"),
-    helperTable(helpers.filter(({ on }) => on === "iommu"), style),
+    helperTable(helpers.filter(({ on }) => on === "iommu"), context),
     "",
     "This is JavaScript with some comforts. Promises are awaited everywhere: in functions and callbacks",
     "of lists too. Integers are exact at any size and print in hexadecimal if they were written so; ~ and",
@@ -59,7 +59,13 @@ function overview({ helpers, isSimulated, style }: HelperContext): string {
   ].join("\n");
 }
 
-function helperTable(helpers: readonly Helper[], style: Style): string {
+/** Below this, what a helper does stands under it. */
+const NARROW = 90;
+
+function helperTable(helpers: readonly Helper[], { style, columns: width }: HelperContext): string {
+  if (width && width() < NARROW) {
+    return helpers.map(({ usage, purpose }) => `${style.value(usage)}\n  ${purpose}`).join("\n");
+  }
   return columns(
     helpers.map(({ usage, purpose }) => [cell(`  ${usage}`, style.value), cell(purpose)]),
   );

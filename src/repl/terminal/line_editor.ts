@@ -123,6 +123,13 @@ export class LineEditor implements Disposable {
     this.#editor.prompt(true);
   }
 
+  /** The line that is there already, of keys that were typed or pasted ahead; undefined if none is. */
+  peekLine(): string | undefined {
+    const end = this.#typedAhead.findIndex(([, { name }]) => name === "return" || name === "enter");
+    if (end < 0) return undefined;
+    return this.#typedAhead.slice(0, end).map(([text]) => text ?? "").join("");
+  }
+
   /** Keys wait while a command runs, and while a completion is looked up that they come after. */
   get #takesKeys(): boolean {
     return this.#waiting !== null && this.#completing === null;

@@ -11,7 +11,8 @@ import { PAGE_STYLE } from "./page_style.ts";
  *
  * @example Usage
  * ```ts
- * import { connect, encodeSnapshot, htmlReport, toBase64 } from "@pagewalk/pagewalk";
+ * import { connect, encodeSnapshot } from "@pagewalk/pagewalk";
+ * import { htmlReport, toBase64 } from "@pagewalk/pagewalk/report";
  * import { assert } from "@std/assert";
  *
  * await using guest = await connect("sim:");
@@ -46,7 +47,7 @@ export function htmlReport(data: ReportData): string {
  *
  * @example Usage
  * ```ts
- * import { toBase64 } from "@pagewalk/pagewalk";
+ * import { toBase64 } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(toBase64(new Uint8Array([1, 2, 3])), "AQID");

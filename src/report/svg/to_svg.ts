@@ -9,7 +9,8 @@ import { drawWalk } from "./walk_drawing.ts";
  *
  * @example Usage
  * ```ts
- * import { bits, connect, toSvg } from "@pagewalk/pagewalk";
+ * import { bits, connect } from "@pagewalk/pagewalk";
+ * import { toSvg } from "@pagewalk/pagewalk/report";
  * import { assert } from "@std/assert";
  *
  * assert(toSvg(bits(0x800000003ff0a863n)).startsWith("<svg"));

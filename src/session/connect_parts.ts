@@ -1,0 +1,129 @@
+import type { PagingContextOptions, PagingModeName } from "../arch/x86/paging_context.ts";
+import type { OpenOptions } from "../connectors/connector.ts";
+import { parseEndpoint } from "../connectors/endpoints.ts";
+import type { GuestSource } from "../connectors/guest_source.ts";
+import "../connectors/human_monitor.ts";
+import { connectorBy, connectorOf } from "../connectors/registry.ts";
+import {
+  BOOLEAN,
+  checkOptions,
+  FUNCTION,
+  LIST,
+  MILLISECONDS,
+  oneOfWords,
+  type OptionShape,
+  SIGNAL,
+  TEXT,
+  wholeNumberFrom,
+} from "../core/options.ts";
+import type { Endpoint } from "../monitor/endpoint/mod.ts";
+import type { SessionParts } from "./guest_session.ts";
+
+/** How to connect to a guest, and what its registers do not tell of its paging. */
+export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, "root"> {
+  /**
+   * A folder in which what was learnt about a Linux guest's kernel is kept, by its build: symbols and
+   * offsets, nothing of the guest's data. Finding the same kernel again takes a third of the time.
+   *
+   * @default none
+   */
+  kernelCacheDir?: string;
+  /**
+   * The paths of the files behind the guest's RAM (`-object memory-backend-file,mem-path=…,share=on`), in
+   * any order: page tables are then read from them, in microseconds. Needs `--allow-read` for them.
+   *
+   * @default none; memory is read through the monitor
+   */
+  ram?: readonly string[];
+  /**
+   * The kind of page tables at a `root` that is named, for a connector that has no registers: raw memory.
+   *
+   * @default what the registers say
+   */
+  mode?: PagingModeName;
+  /**
+   * Whether the one register of an IOMMU that points to its tables may be read. It is the only device
+   * memory that ever is; without it, Linux's records tell.
+   *
+   * @default {true}
+   */
+  mmio?: boolean;
+}
+
+const INSTEAD = {
+  timeout: "commandTimeoutMs",
+  timeoutMs: "commandTimeoutMs or connectTimeoutMs",
+  physBits: "physicalAddressBits",
+  maxphyaddr: "physicalAddressBits",
+  kernelCache: "kernelCacheDir",
+  cpu: "an option of the call that reads the tables",
+  root: "an option of the call that reads the tables",
+};
+
+/** The checks of {@linkcode ConnectOptions}. */
+export const CONNECT_SHAPE: OptionShape<ConnectOptions> = {
+  physicalAddressBits: wholeNumberFrom(32, 52),
+  privateBit: wholeNumberFrom(32, 51),
+  sharedBit: wholeNumberFrom(32, 51),
+  kernelCacheDir: TEXT,
+  record: TEXT,
+  ram: LIST,
+  mode: oneOfWords("none", "4-level", "5-level", "pae", "32-bit"),
+  layout: (value) =>
+    ["flat", "pc", "q35"].includes(value as string) || Array.isArray(value)
+      ? null
+      : '"flat", "pc", "q35" or a list of ranges',
+  mmio: BOOLEAN,
+  commandTimeoutMs: MILLISECONDS,
+  bannerTimeoutMs: MILLISECONDS,
+  connectTimeoutMs: MILLISECONDS,
+  maxReplyBytes: wholeNumberFrom(1),
+  allowUnsafe: LIST,
+  nudge: BOOLEAN,
+  signal: SIGNAL,
+  onNotice: FUNCTION,
+};
+
+/**
+ * Opens a guest by any connector, and returns what a session is made of.
+ *
+ * @throws whatever `connect()` throws
+ */
+export async function connectedParts(
+  endpoint: Endpoint | string | number,
+  options: ConnectOptions,
+): Promise<SessionParts> {
+  checkOptions(options, "the options of a connection", CONNECT_SHAPE, INSTEAD);
+  const parsed = await endpointOf(typeof endpoint === "object" ? endpoint : String(endpoint));
+  const source = await openSource(parsed, options);
+  const { physicalAddressBits, privateBit, sharedBit, mode } = options;
+  return {
+    source,
+    ...options.kernelCacheDir !== undefined && { kernelCacheDir: options.kernelCacheDir },
+    ...mode !== undefined && { mode },
+    ...options.mmio !== undefined && { mmio: options.mmio },
+    paging: {
+      ...physicalAddressBits !== undefined && { physicalAddressBits },
+      ...privateBit !== undefined && { privateBit },
+      ...sharedBit !== undefined && { sharedBit },
+    },
+  };
+}
+
+/** Reads an endpoint; the other connectors are loaded only where its scheme asks for one of them. */
+async function endpointOf(endpoint: Endpoint | string): Promise<Endpoint> {
+  const isText = typeof endpoint === "string";
+  const scheme = isText ? /^\s*([a-z+]+):/.exec(endpoint)?.[1] : endpoint.scheme;
+  if (scheme !== undefined && connectorBy(scheme) === undefined) {
+    await import("../connectors/table.ts");
+  }
+  return isText ? parseEndpoint(endpoint) : endpoint;
+}
+
+async function openSource(endpoint: Endpoint, options: ConnectOptions): Promise<GuestSource> {
+  const source = await connectorOf(endpoint).open(endpoint, options);
+  if (!options.ram?.length) return source;
+  // Loaded only where it is used.
+  const { withRamFiles } = await import("./ram_files.ts");
+  return await withRamFiles(source, options);
+}

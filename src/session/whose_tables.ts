@@ -1,0 +1,83 @@
+import { escapeText } from "../core/escape.ts";
+import { PagewalkError } from "../core/errors.ts";
+import { PageFaultError } from "../translate/address_space.ts";
+import { MemoryReadError } from "../memory/physical_memory.ts";
+import type { LinuxGuest } from "../linux/linux_guest.ts";
+import { walk } from "../translate/walk.ts";
+import type { GuestWalk } from "./guest_walk.ts";
+import type { GuestSession } from "./guest_session.ts";
+
+/** Each takes a walk of its own: more would take a monitor seconds. */
+const MAX_WALKED = 1000;
+const MAX_NAMED = 8;
+
+/**
+ * Says of a page that a vCPU's tables do not map whose tables those are, and which processes of a Linux
+ * guest map the address, with the option that chooses each. Null where nothing more is known: another
+ * guest than Linux, tables that were chosen by name, or a page that is mapped.
+ *
+ * @throws {MonitorError} if the guest cannot be asked
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, whoMapsIt } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * assertEquals(await whoMapsIt(guest, await guest.walk(0x7f2000003000n)), null); // it runs no kernel
+ * ```
+ */
+export async function whoMapsIt(session: GuestSession, found: GuestWalk): Promise<string | null> {
+  const { source, outcome, address } = found;
+  if (outcome !== "notPresent" || !("cpu" in source)) return null;
+  try {
+    const linux = await session.linux();
+    const running = await runningText(linux, source.cpu);
+    const processes = (await linux.processes()).filter(({ root }) => root !== null);
+    const ofTable = processes.find(({ root, userRoot }) => [root, userRoot].includes(found.root));
+    const tables = ofTable
+      ? `its tables are those of ${named(ofTable)}`
+      : "its tables are no process's";
+    if (processes.length > MAX_WALKED) {
+      return `${running}${tables}. ${processes.length} processes are too many to look through`;
+    }
+    const walks = await Promise.all(
+      processes.map((process) =>
+        walk(session.memory, linux.contextOf(process), address, { recheck: false })
+      ),
+    );
+    const holders = processes.filter((_, i) => walks[i]!.outcome === "mapped");
+    return `${running}${tables}. ${holdersText(holders)}`;
+  } catch (error) {
+    const isUnknown = error instanceof MemoryReadError || error instanceof PageFaultError ||
+      error instanceof PagewalkError && UNKNOWN.has(error.name);
+    if (isUnknown) return null;
+    throw error;
+  }
+}
+
+/** It is a hint: where Linux cannot be read, there is none. */
+const UNKNOWN = new Set([
+  "LinuxNotFoundError",
+  "CapabilityError",
+  "KernelFormatError",
+  "InconsistentListError",
+]);
+
+async function runningText(linux: LinuxGuest, cpu: number): Promise<string> {
+  const task = (await linux.runningTasks(cpu + 1)).at(cpu);
+  return task ? `vCPU ${cpu} runs ${named(task)}; ` : "";
+}
+
+function holdersText(holders: readonly { pid: number; comm: string }[]): string {
+  if (holders.length === 0) return "No process has a page there now";
+  const some = holders.slice(0, MAX_NAMED).map((process) =>
+    `${named(process)}: --pid ${process.pid}`
+  );
+  const more = holders.length > MAX_NAMED ? `, and ${holders.length - MAX_NAMED} more` : "";
+  return `The address is mapped in ${some.join(", ")}${more}`;
+}
+
+function named({ pid, comm }: { pid: number; comm: string }): string {
+  return `pid ${pid} ${escapeText(comm)}`;
+}
