@@ -34,11 +34,6 @@ export function parseVfioLog(text: string): VfioLogRecord[] {
   return [...readVfioLog(text).records];
 }
 
-/** What is asked of a record of a log. */
-type RecordOfLog =
-  & Pick<LogRecord, "sequence" | "facility" | "text">
-  & Partial<Pick<LogRecord, "timeNs">>;
-
 /**
  * Reads what a log says about the patch: the text of one, or the records that were read from a guest. A
  * record counts if it is the kernel's own and its text is the patch's from its first word to its last,
@@ -56,7 +51,12 @@ type RecordOfLog =
  * ```
  */
 export function readVfioLog(
-  log: string | readonly RecordOfLog[],
+  log:
+    | string
+    | readonly (
+      & Pick<LogRecord, "sequence" | "facility" | "text">
+      & Partial<Pick<LogRecord, "timeNs">>
+    )[],
 ): VfioLogReading {
   const { lines, isBare } = typeof log === "string" ? textLines(log) : ringLines(log);
   // What was logged first may have been overwritten since, up to the middle of a pair.
@@ -82,7 +82,9 @@ interface SourcedLines {
   readonly isBare: boolean;
 }
 
-function ringLines(log: readonly RecordOfLog[]): SourcedLines {
+function ringLines(
+  log: readonly (Pick<LogRecord, "facility" | "text"> & Partial<Pick<LogRecord, "timeNs">>)[],
+): SourcedLines {
   const lines = log.map(({ facility, text, timeNs }) => ({
     line: parseVfioLine(text),
     timeNs,
