@@ -12,6 +12,7 @@ const origin = () => ({ endpoint: HOSTILE, command: HOSTILE, cause: cause() });
 const ARGUMENTS: Readonly<Record<string, () => unknown[]>> = {
   AmbiguousProcessError: () => [HOSTILE, [1, 2]],
   InconsistentListError: () => [HOSTILE, 2, origin()],
+  DamagedRegistersError: () => [HOSTILE, HOSTILE],
   KernelFormatError: () => [HOSTILE, HOSTILE, 1n, origin()],
   NoTablesError: () => [{ kind: "nested", reason: HOSTILE, next: HOSTILE }],
   MemoryReadError: () => ["unreadable", 1n, 8, { ...origin(), message: HOSTILE }],
