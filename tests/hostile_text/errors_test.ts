@@ -13,7 +13,6 @@ const ARGUMENTS: Readonly<Record<string, () => unknown[]>> = {
   DamagedRegistersError: () => [HOSTILE, HOSTILE],
   AmbiguousProcessError: () => [HOSTILE, [1, 2]],
   InconsistentListError: () => [HOSTILE, 2, origin()],
-  DamagedRegistersError: () => [HOSTILE, HOSTILE],
   KernelFormatError: () => [HOSTILE, HOSTILE, 1n, origin()],
   NoTablesError: () => [{ kind: "nested", reason: HOSTILE, next: HOSTILE }],
   MemoryReadError: () => ["unreadable", 1n, 8, { ...origin(), message: HOSTILE }],

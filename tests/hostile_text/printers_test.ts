@@ -43,7 +43,6 @@ const process = {
   root: 0n,
   userRoot: null,
   threadCount: 1,
-  startNs: null,
 } as const;
 const pages = {
   ...{ mappedBytes: new Map([[4096, 4096]]), untouchedBytes: 0, swappedBytes: 0 },
@@ -51,11 +50,6 @@ const pages = {
   protNoneBytes: 0,
 };
 const member = { offset: 8, type: HOSTILE, name: HOSTILE, bits: { first: 0, width: 1 } };
-const device = {
-  ...{ device: "00:03.0", requesterId: 24, state: "unknown", domain: null } as const,
-  ...{ name: HOSTILE, reason: HOSTILE },
-};
-const changed = { kind: "changed", address: 0x1000n, lengthBytes: 4096 } as const;
 const entryBits = sdk.bits(0x8000000000000067n);
 /** Marks what a printer paints, without an escape of its own. */
 const marked = (text: string) => `<${text}>`;
@@ -148,13 +142,6 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     ],
     lines: 6,
   }),
-  iommuDeviceLine: () => ({ hostile: [sdk.iommuDeviceLine(device)], lines: 1 }),
-  iommuDevicesHead: () => ({ own: [sdk.iommuDevicesHead()] }),
-  iommuDeviceRecord: () => exact(sdk.iommuDeviceRecord(device)),
-  iommuDeviceCsv: () => ({ own: [sdk.iommuDeviceCsv(device)] }),
-  iommuMappingCsv: () => ({ own: [sdk.iommuMappingCsv(device, changed)] }),
-  iommuMappingRecord: () => ({ own: [sdk.toJson(sdk.iommuMappingRecord(device, changed))] }),
-  IOMMU_CSV_HEAD: () => ({ own: [sdk.IOMMU_CSV_HEAD] }),
   layoutText: () => ({
     hostile: [
       sdk.layoutText(
