@@ -38,23 +38,26 @@ const MAX_SARIF_RESULTS = 25_000;
 
 await runCommand({
   name: "audit.ts",
-  purpose: "Look for what is wrong in an address space",
+  purpose: "Look for suspicious mappings in an address space",
   positionals: [GUEST_OR_SNAPSHOT],
   options: {
     ...LISTING_OPTIONS,
-    "fail-on": oneOf(SEVERITIES, "exit 1 on findings as grave as this (default medium)"),
-    show: oneOf(SEVERITIES, "show findings as grave as this (default low)"),
-    "max-findings": wholeNumber("N", "list so many findings of each rule (default 2000)", 1),
+    "fail-on": oneOf(
+      SEVERITIES,
+      "exit 1 on any finding of this severity or higher (default medium)",
+    ),
+    show: oneOf(SEVERITIES, "show findings of this severity or higher (default low)"),
+    "max-findings": wholeNumber("N", "list at most N findings of each rule (default 2000)", 1),
     ...TABLE_OPTIONS,
     ...FREEZE_OPTION,
-    json: flag("print one JSON object a line"),
+    json: flag("print one JSON object per line"),
     sarif: flag("print a SARIF 2.1.0 log, for code-scanning pages"),
     ...CONNECT_OPTIONS,
   },
   examples: ["1334", "1334 --show medium --fail-on high", "1334 --sarif", "sim: --json"],
   exits: {
-    1: "there are findings as grave as --fail-on",
-    2: "there are none, but a part was not audited or not listed",
+    1: "there are findings of the --fail-on severity or higher",
+    2: "no such finding, but part was not audited or not listed",
   },
 }, async ({ positionals: [target], options }) => {
   using bar = new ProgressBar();
@@ -64,7 +67,7 @@ await runCommand({
     ...maxFindings !== undefined && { maxFindings },
   };
 
-  const isAsGrave = (found: Finding, least: Severity) =>
+  const isAtLeast = (found: Finding, least: Severity) =>
     SEVERITIES.indexOf(found.severity) <= SEVERITIES.indexOf(least);
   const { json, sarif, show = "low", "fail-on": failOn = "medium" } = options;
   const style = styleForStdout();
@@ -75,9 +78,9 @@ await runCommand({
   async function collect(findings: AsyncIterable<Finding>): Promise<void> {
     for await (const found of findings) {
       counts[found.severity]++;
-      fails ||= isAsGrave(found, failOn);
+      fails ||= isAtLeast(found, failOn);
       isWhole &&= found.rule !== "not-audited";
-      if (!isAsGrave(found, show)) continue;
+      if (!isAtLeast(found, show)) continue;
       if (!sarif) out.line(json ? toJson(findingRecord(found)) : findingLine(found, style));
       else if (collected.length < MAX_SARIF_RESULTS) collected.push(found);
       else isWhole = false;
@@ -94,6 +97,6 @@ await runCommand({
   bar.stop();
   if (sarif) out.line(toJson(sarifLog(collected, { artifact: target! }), 2));
   else if (!json) out.line(auditSummary(counts));
-  if (!isWhole) console.error("note: not everything was audited or listed: the answer is partial");
+  if (!isWhole) console.error("note: not everything was audited or listed: the result is partial");
   return fails ? EXIT.FAIL : isWhole ? EXIT.PASS : EXIT.INCONCLUSIVE;
 });

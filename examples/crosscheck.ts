@@ -49,13 +49,13 @@ await runCommand({
   options: {
     file: value(
       "FILE",
-      "read the addresses from a file, one a line; --file=- is standard input",
+      "read the addresses from a file, one per line; --file=- is standard input",
       String,
     ),
-    every: wholeNumber("N", "of the listing, take every N-th page (default 1)", 1),
+    every: wholeNumber("N", "check every N-th page of the listing (default 1)", 1),
     ...FREEZE_OPTION,
     ...TABLE_OPTIONS,
-    json: flag("print one JSON object a difference"),
+    json: flag("print one JSON object per difference"),
     ...CONNECT_OPTIONS,
   },
   examples: ["1334 qmp:4444", "1334 qmp:4444 --every 100 --freeze", "sim: sim: 0x7f1234567000"],

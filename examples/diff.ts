@@ -32,7 +32,7 @@ import {
 
 await runCommand({
   name: "diff.ts",
-  purpose: "Say which page-table entries appeared, vanished or changed",
+  purpose: "List which page-table entries appeared, vanished or changed",
   positionals: [
     {
       name: "before",
@@ -46,7 +46,7 @@ await runCommand({
     "accessed-and-dirty": flag("report entries of which only these bits changed, too"),
     ...TABLE_OPTIONS,
     ...FREEZE_OPTION,
-    json: flag("print one JSON object a line"),
+    json: flag("print one JSON object per line"),
     ...CONNECT_OPTIONS,
   },
   permissions: "--allow-read=.",

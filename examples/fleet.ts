@@ -41,7 +41,7 @@ const { "debug-port": _, record: __, ...GUEST_OPTIONS } = CONNECT_OPTIONS;
 
 await runCommand({
   name: "fleet.ts",
-  purpose: "Say of many guests whether _PAGE_USER is cleared in the entry that maps an address",
+  purpose: "Check on many guests whether _PAGE_USER is cleared in the entry that maps an address",
   positionals: [
     ADDRESS,
     {
@@ -55,14 +55,14 @@ await runCommand({
   options: {
     file: value(
       "FILE",
-      "read the endpoints from a file, one a line; --file=- is standard input",
+      "read the endpoints from a file, one per line; --file=- is standard input",
       String,
     ),
-    jobs: wholeNumber("N", "ask so many guests at a time (default 8)", 1),
+    jobs: wholeNumber("N", "check N guests at a time (default 8)", 1),
     ...EXPECT_OPTIONS,
     ...TABLE_OPTIONS,
     ...FREEZE_OPTION,
-    json: flag("print one JSON object a guest"),
+    json: flag("print one JSON object per guest"),
     ...GUEST_OPTIONS,
   },
   examples: [

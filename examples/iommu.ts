@@ -51,14 +51,14 @@ await runCommand({
     ),
     devices: flag("list the devices alone"),
     "max-tables": LISTING_OPTIONS["max-tables"],
-    json: flag("print one JSON object a line: each device, and each run of like pages"),
+    json: flag("print one JSON object per line: each device, and each run of like pages"),
     csv: flag("print comma-separated values: a line for each run of like pages"),
     ...DEVICE_OPTIONS,
     ...CONNECT_OPTIONS,
   },
   permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334", "1334 --device 00:03.0 --iova 0x0+1M --json", "dump:/path --no-mmio"],
-  exits: { 2: "what a device reaches could not be listed as a whole" },
+  exits: { 2: "what a device reaches could not be listed completely" },
 }, async ({ positionals: [monitor], options }) => {
   await using guest = await connectTo(monitor!, options);
   const iommu = await guest.iommu();

@@ -21,10 +21,10 @@ import {
 
 await runCommand({
   name: "oops.ts",
-  purpose: "Explain Linux's report of a fault by the tables as they are now",
+  purpose: "Explain a Linux fault report with the current page tables",
   positionals: [MONITOR, {
     name: "file",
-    purpose: "the log; - or nothing means standard input",
+    purpose: "the log; - or no argument: standard input",
     optional: true,
   }],
   options: {

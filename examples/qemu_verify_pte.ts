@@ -29,7 +29,7 @@ import {
 
 await runCommand({
   name: "qemu_verify_pte.ts",
-  purpose: "Say whether _PAGE_USER is cleared in the entry that maps an address",
+  purpose: "Check whether _PAGE_USER is cleared in the entry that maps an address",
   positionals: [MONITOR, ADDRESS],
   options: {
     ...EXPECT_OPTIONS,
@@ -38,7 +38,11 @@ await runCommand({
     json: flag("print one JSON object"),
     ...CONNECT_OPTIONS,
   },
-  examples: ["1334 0x7f1234567000", "1334 0x7f1234567000 --sample 5000", "sim: 0x7f1234567000"],
+  examples: [
+    "1334 0x7f1234567000 --comm target",
+    "1334 0x7f1234567000 --sample 5000",
+    "sim: 0x7f1234567000",
+  ],
   exits: { 1: "not as expected", 2: "no page is mapped there" },
 }, async ({ positionals: [monitor, virtualAddress], options }) => {
   const address = addressArgument(virtualAddress!);

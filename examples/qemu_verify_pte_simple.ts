@@ -52,7 +52,7 @@ async function verify(guest: Session, address: bigint): Promise<number> {
   const { context } = await guest.pageTable();
   monitor.command = ask;
   if (context.noTables) {
-    console.log(`\nThere is no entry to look at: ${describeNoTables(context.noTables)}`);
+    console.log(`\nNo entry to check: ${describeNoTables(context.noTables)}`);
     return EXIT.INCONCLUSIVE;
   }
   const mode = PAGING_MODES[context.mode];

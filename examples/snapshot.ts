@@ -33,7 +33,7 @@ await runCommand({
   },
   permissions: "--allow-write=.",
   examples: ["1334 before.pwsnap", "1334 --root 0x246f000 before.pwsnap", "sim: sim.pwsnap"],
-  exits: { 2: "the tables were too many: the snapshot holds a part" },
+  exits: { 2: "too many tables: the snapshot is partial" },
 }, async ({ positionals: [monitor, file], options }) => {
   using bar = new ProgressBar();
   await using guest = await connectTo(monitor!, options);

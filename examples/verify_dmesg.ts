@@ -34,13 +34,13 @@ await runCommand({
   purpose: "Verify every page of a kernel log's `VFIO: Clearing _PAGE_USER` lines",
   positionals: [MONITOR, {
     name: "file",
-    purpose: "the log; - or nothing means standard input",
+    purpose: "the log; - or no argument: standard input",
     optional: true,
   }],
   options: {
     ...TABLE_OPTIONS,
     ...FREEZE_OPTION,
-    json: flag("print one JSON object a page"),
+    json: flag("print one JSON object per page"),
     ...CONNECT_OPTIONS,
   },
   examples: ["1334 < dmesg.txt", "1334 --sample 5000 < dmesg.txt"],
@@ -55,7 +55,7 @@ await runCommand({
   if (records.length === 0) {
     const lines = '"VFIO: Clearing _PAGE_USER" or "VFIO: Successfully cleared _PAGE_USER"';
     throw new PagewalkError(
-      `The log has no line with ${lines}: is it the guest's, and was the patch at work?` +
+      `The log has no line with ${lines}: is it this guest's log, is the patch applied, or has the log buffer wrapped?` +
         (fromPrograms > 0 ? ` ${refused}` : ""),
     );
   }

@@ -27,7 +27,7 @@ import {
 
 await runCommand({
   name: "verify_range.ts",
-  purpose: "Say whether _PAGE_USER is cleared on every page of a range",
+  purpose: "Check whether _PAGE_USER is cleared on every page of a range",
   positionals: [
     MONITOR,
     { name: "start", purpose: "the first address, such as 0x7f1234567000" },
@@ -37,7 +37,7 @@ await runCommand({
     ...EXPECT_OPTIONS,
     ...TABLE_OPTIONS,
     ...FREEZE_OPTION,
-    list: wholeNumber("N", "list so many failures, and as many gaps (default 100)"),
+    list: wholeNumber("N", "list at most N failures and N gaps (default 100)"),
     json: flag("print one JSON object"),
     tap: flag("print TAP, one line for each page"),
     ...CONNECT_OPTIONS,

@@ -27,14 +27,14 @@ await runCommand({
   purpose: "Watch the entries that map an address, and print each change",
   positionals: [MONITOR, ADDRESS],
   options: {
-    until: oneOf(["cleared", "set"], "end with exit 0 once _PAGE_USER of the page's entry is so"),
-    for: wholeNumber("MS", "end after so many milliseconds (with --until: exit 2)", 1),
-    interval: wholeNumber("MS", "milliseconds between two looks (default 10)", 1),
+    until: oneOf(["cleared", "set"], "exit 0 once _PAGE_USER has this state"),
+    for: wholeNumber("MS", "stop after this time (with --until: exit 2)", 1),
+    interval: wholeNumber("MS", "polling interval in milliseconds (default 10)", 1),
     ...TABLE_OPTIONS,
     ...CONNECT_OPTIONS,
   },
   examples: ["1334 0x7f1234567000", "1334 0x7f1234567000 --until cleared --for 60000"],
-  exits: { 2: "the time was over before the bit was so" },
+  exits: { 2: "timed out before the bit had this state" },
 }, async ({ positionals: [monitor, virtualAddress], options }) => {
   const address = addressArgument(virtualAddress!);
   await using guest = await connectTo(monitor!, options);

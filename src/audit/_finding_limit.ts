@@ -18,7 +18,7 @@ export class FindingLimit {
     const { count, worst } = this.#found.get(found.rule) ?? { count: 0, worst: found };
     const isWorse = SEVERITIES.indexOf(found.severity) < SEVERITIES.indexOf(worst.severity);
     this.#found.set(found.rule, { count: count + 1, worst: isWorse ? found : worst });
-    // The first of a graver kind is let through wherever it comes.
+    // The first of a more severe kind is let through wherever it comes.
     return count < this.#most || isWorse;
   }
 

@@ -1,7 +1,7 @@
 /** How much a finding matters. */
 export type Severity = "high" | "medium" | "low";
 
-/** The severities, the gravest first. */
+/** The severities, the most severe first. */
 export const SEVERITIES: readonly Severity[] = ["high", "medium", "low"];
 
 /** The name of a rule, as it stands in reports. */
@@ -36,12 +36,12 @@ export const AUDIT_RULES: Readonly<Record<AuditRuleName, AuditRule>> = {
   "writable-executable": {
     summary: "Pages may be written and executed",
     help:
-      "Whoever can write there can run code of their own. Programs that make code at run time may " +
-      "do it in user pages; no kernel should.",
+      "Code that can write there can run anything. JIT compilers do this in user pages; a kernel " +
+      "should not.",
     severity: "high",
   },
   "user-accessible-kernel-range": {
-    summary: "User mode may touch pages of the kernel's range",
+    summary: "User mode may access pages of the kernel's range",
     help:
       "The upper half of the address space belongs to the kernel. Linux's vsyscall page is the " +
       "one exception, and may only be read or executed.",
@@ -99,7 +99,7 @@ export const AUDIT_RULES: Readonly<Record<AuditRuleName, AuditRule>> = {
   },
   "user-leaf-below-supervisor": {
     summary: "Entries set U/S below a level that clears it",
-    help: "User mode cannot get there now, but could as soon as one entry above changes.",
+    help: "User mode cannot access them now, but could as soon as one entry above changes.",
     severity: "low",
   },
   "supervisor-leaf-in-user-range": {
@@ -113,12 +113,12 @@ export const AUDIT_RULES: Readonly<Record<AuditRuleName, AuditRule>> = {
     summary: "The user's root maps kernel memory that it should not",
     help:
       "Kernel page-table isolation leaves the entry code, its stacks and the descriptor tables in " +
-      "the user's root; all else can be read by Meltdown.",
+      "the user's root; everything else can be read by Meltdown.",
     severity: "high",
   },
   "not-audited": {
     summary: "A part of the address space was not audited",
-    help: "Its tables could not be read, or there are too many: nothing is known of them.",
+    help: "Its tables could not be read, or there are too many of them.",
     severity: "medium",
   },
 };

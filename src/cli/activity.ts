@@ -8,7 +8,7 @@ const encoder = new TextEncoder();
 /**
  * Shows on a terminal that a script is at work, and with what, once it has printed nothing for a second.
  * The line is on standard error, goes away before anything is printed, and is never shown where standard
- * error is no terminal.
+ * error is not a terminal.
  */
 class Activity {
   #text = "working";

@@ -4,7 +4,7 @@ import { addressNotation, formatAddress, parseAddress } from "../core/address.ts
  * Reads an address that a script's user typed. Digits that do not tell whether they are hexadecimal are
  * read as decimal, which is said on standard error.
  *
- * @throws {InvalidArgumentError} if the text is no address
+ * @throws {InvalidArgumentError} if the text is not an address
  *
  * @example Usage
  * ```ts

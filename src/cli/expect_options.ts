@@ -12,7 +12,7 @@ export type ExpectOptionSpecs = {
 /** The options that say how `_PAGE_USER` should be. */
 export const EXPECT_OPTIONS: ExpectOptionSpecs = {
   expect: oneOf(["cleared", "set"], "what _PAGE_USER should be (default cleared)"),
-  effective: flag("judge what all levels leave to user mode, not the last entry alone"),
+  effective: flag("judge the effective rights of all levels, not the last entry alone"),
 };
 
 /** Turns a script's options into what is expected of a page. */

@@ -11,7 +11,7 @@ export type FreezeOptionSpecs = {
 
 /** The option that pauses the guest for the reading. */
 export const FREEZE_OPTION: FreezeOptionSpecs = {
-  freeze: flag("pause the guest for the reading, so that all is of one moment; then it goes on"),
+  freeze: flag("pause the guest while reading, for a consistent state, then restore its run state"),
 };
 
 /** What pausing needs to know of a script's options. */
@@ -27,7 +27,7 @@ export interface FreezeValues extends OptionValues<FreezeOptionSpecs> {
 /**
  * Reads a guest while it is paused, if `--freeze` asks for that, and leaves it as it was: running or paused.
  *
- * @throws {InvalidArgumentError} with `--sample`: on a paused guest no other process comes to run
+ * @throws {InvalidArgumentError} with `--sample`: a paused guest schedules no other process
  */
 export async function reading<T>(
   guest: GuestSession,
@@ -40,7 +40,7 @@ export async function reading<T>(
   if (!options.freeze) return await block();
   if (options.sample !== undefined) {
     throw new InvalidArgumentError(
-      "--freeze and --sample exclude each other: on a paused guest no other process comes to run; " +
+      "--freeze and --sample exclude each other: a paused guest schedules no other process; " +
         "name the process (--pid, --comm) or the tables (--root)",
       options,
     );
@@ -64,7 +64,7 @@ export async function readingOnce<T>(
   const result = await reading(guest, options, block);
   if (!options.freeze && Deno.stderr.isTerminal() && await isRunning(guest)) {
     console.error(
-      "note: the guest ran meanwhile, and each table was read once: --freeze shows one moment",
+      "note: the guest was running and each table was read once: --freeze gives a consistent state",
     );
   }
   return result;

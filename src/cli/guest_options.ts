@@ -50,7 +50,7 @@ export type ConnectOptionSpecs = {
   readonly ram: ValueOption<string[]>;
   /** How long one command may take. */
   readonly timeout: ValueOption<number>;
-  /** A folder for what was learnt about kernels. */
+  /** A folder for what was learned about kernels. */
   readonly "kernel-cache": ValueOption<string>;
   /** The path of a recording to write. */
   readonly record: ValueOption<string>;
@@ -69,7 +69,7 @@ export type DeviceOptionSpecs = {
 /** The option of scripts that look at the tables of devices. */
 export const DEVICE_OPTIONS: DeviceOptionSpecs = {
   "no-mmio": flag(
-    "do not read the IOMMU's one register that points to its tables: ask Linux's records",
+    "do not read the IOMMU register that points to its tables: use Linux's own records",
   ),
 };
 
@@ -78,7 +78,7 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
   "debug-port": wholeNumber("N", "the gdbstub's port, instead of <monitor>, which is 100 above", 1),
   "phys-bits": wholeNumber(
     "N",
-    "MAXPHYADDR of the vCPU (default: asked of the guest where it matters)",
+    "MAXPHYADDR of the vCPU (default: read from the guest when needed)",
     32,
     52,
   ),
@@ -89,24 +89,24 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
     "read page tables from the mem-path of the guest's memory-backend-file (share=on): fastest",
     (text) => text.split(",").filter((path) => path !== ""),
   ),
-  timeout: wholeNumber("MS", "milliseconds that one monitor command may take (default 30000)", 1),
+  timeout: wholeNumber("MS", "timeout of one monitor command in milliseconds (default 30000)", 1),
   "kernel-cache": value(
     "DIR",
-    "keep there what was learnt about Linux kernels (with --allow-read=DIR --allow-write=DIR)",
+    "cache kernel symbols and offsets in DIR (with --allow-read=DIR --allow-write=DIR)",
     (path) => path,
   ),
   record: value(
     "FILE",
-    "write all exchanges with the monitor to a new file, to be run on as replay:FILE",
+    "record all monitor traffic to a new file; replay with replay:FILE",
     (path) => path,
   ),
   mode: oneOf(
     ["4-level", "5-level", "pae", "32-bit"],
-    "the kind of tables at --root, where no vCPU tells it: paging is off, raw memory",
+    "paging mode of the tables at --root, if no vCPU has it (paging off, raw memory image)",
   ),
   layout: value(
     "LAYOUT",
-    "where raw memory lies: flat, pc, q35, or FIRST-LAST@OFFSET,…",
+    "memory layout of a raw image: flat, pc, q35, or FIRST-LAST@OFFSET,…",
     parseRamLayout,
   ),
 };
@@ -141,10 +141,18 @@ export const TABLE_OPTIONS: TableOptionSpecs = {
   ),
   pid: wholeNumber("N", "read the tables of this process of a Linux guest", 1),
   comm: {
-    ...value("NAME", "the same by the process's name, if only one has it", (text) => text),
+    ...value(
+      "NAME",
+      "read the tables of the process with this name (must be unique)",
+      (text) => text,
+    ),
     mayBeEmpty: true,
   },
-  cmdline: value("TEXT", "the same by a text that only its command line has", (text) => text),
+  cmdline: value(
+    "TEXT",
+    "read the tables of the process whose command line contains TEXT (must be unique)",
+    (text) => text,
+  ),
 };
 
 /** The values of {@linkcode CONNECT_OPTIONS}. */

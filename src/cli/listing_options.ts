@@ -15,7 +15,7 @@ export type ListingOptionSpecs = {
 /** The options that bound a listing of page tables. */
 export const LISTING_OPTIONS: ListingOptionSpecs = {
   range: value("FIRST-LAST", "only these addresses; also FIRST+LENGTH", parseRangeText),
-  "max-tables": wholeNumber("N", "visit so many tables at most (default 131072)", 1),
+  "max-tables": wholeNumber("N", "visit at most N tables (default 131072)", 1),
 };
 
 /** The values of {@linkcode LISTING_OPTIONS}. */

@@ -8,7 +8,7 @@ import {
 /**
  * Turns filter names separated by commas into one filter: a page must be all of them.
  *
- * @throws {InvalidArgumentError} if one is no filter's name
+ * @throws {InvalidArgumentError} if one is not a filter's name
  *
  * @example Usage
  * ```ts
@@ -24,7 +24,7 @@ export function mappingFilters(text: string): (page: FilteredPage) => boolean {
     const name = word.trim();
     if (!Object.hasOwn(MAPPING_FILTERS, name)) {
       const known = Object.keys(MAPPING_FILTERS).join(", ");
-      throw new InvalidArgumentError(`"${name}" is no filter; the filters are ${known}`, text);
+      throw new InvalidArgumentError(`"${name}" is not a filter; the filters are ${known}`, text);
     }
     return MAPPING_FILTERS[name as MappingFilterName];
   });

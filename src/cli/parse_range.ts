@@ -8,7 +8,7 @@ import { parseSize } from "./parse_size.ts";
  * address, as listings print it, or `0x1000+4K` with a length. Without `0x`, as `/proc/PID/maps` and
  * `info mem` print `00001000-00002000`, the second is the first address behind it.
  *
- * @throws {InvalidArgumentError} if the text is no range
+ * @throws {InvalidArgumentError} if the text is not a range
  *
  * @example Usage
  * ```ts

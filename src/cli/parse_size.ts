@@ -7,7 +7,7 @@ const WITH_UNIT = /^([0-9]+)\s*([KMGT])(?:iB|B)?$/i;
 /**
  * Turns a length as users write it into bytes: `4096`, `0x1000`, `64K`, `1M`, `2 MiB`.
  *
- * @throws {InvalidArgumentError} if the text is no length above 0
+ * @throws {InvalidArgumentError} if the text is not a length above 0
  *
  * @example Usage
  * ```ts

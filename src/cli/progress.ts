@@ -22,7 +22,7 @@ const STEPS = 1000;
 
 /**
  * A progress bar on standard error, for work that turns out to take long. Nothing is shown before half
- * a second, nor where standard error is no terminal.
+ * a second, nor where standard error is not a terminal.
  */
 export class ProgressBar implements Disposable {
   readonly #started = performance.now();

@@ -11,7 +11,7 @@ export async function readTextInput(file: string | undefined): Promise<string> {
     return new TextDecoder().decode(await readFileInput(file));
   }
   if (Deno.stdin.isTerminal()) {
-    throw new InvalidArgumentError("Nothing is piped in: name a file, or pipe a text in", file);
+    throw new InvalidArgumentError("No input: name a file, or pipe a log in", file);
   }
   const decoder = new TextDecoder();
   let [text, length] = ["", 0];

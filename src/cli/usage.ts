@@ -54,7 +54,7 @@ function endpointIn(word: string): Endpoint[] {
 }
 
 function exitRows(spec: CommandSpec<OptionSpecs>): string[][] {
-  const exits = { 0: "as expected", ...spec.exits, 3: "could not be done: see the error" };
+  const exits = { 0: "as expected", ...spec.exits, 3: "error: see the message" };
   return Object.entries(exits).map(([code, meaning]) => [`exit ${code}`, meaning]);
 }
 

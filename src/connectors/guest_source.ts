@@ -27,7 +27,7 @@ export interface GuestSource {
   readonly notice?: string;
   /** Takes the guest's status from who has asked for it, as whoever pauses it does: for the notice. */
   noteStatus?(status: GuestStatus): void;
-  /** Opens the monitor anew, for resuming a frozen guest whose connection broke. */
+  /** Opens the monitor again, for resuming a frozen guest whose connection broke. */
   reopenMonitor?(): Promise<Monitor>;
   /** Closes the connection and leaves the guest as it was. May be called twice. */
   close(): Promise<void>;
@@ -56,7 +56,7 @@ export interface MonitorSourceOptions {
    * @default the monitor's `xp`
    */
   memory?: PhysicalMemory;
-  /** Opens the monitor anew. */
+  /** Opens the monitor again. */
   reopenMonitor?(): Promise<Monitor>;
   /** Told what a user should know that shows only when the guest is first asked: that it is paused. */
   onNotice?(text: string): void;

@@ -48,7 +48,7 @@ export function addressNotation(text: string): AddressNotation | null {
  * `_`, or with a backquote as WinDbg prints them. Text is read as {@linkcode addressNotation} says:
  * leading zeros and the digits a to f mean hexadecimal.
  *
- * @throws {InvalidArgumentError} if the text is no number, the number was rounded or is out of range
+ * @throws {InvalidArgumentError} if the text is not a number, the number was rounded or is out of range
  *
  * @example Usage
  * ```ts

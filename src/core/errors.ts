@@ -22,7 +22,7 @@ function escapeCause(cause: Error, depth = 0): void {
   const { message, stack = "" } = cause;
   const escaped = escapeMessage(message);
   if (escaped !== message) {
-    // The frames stand behind the message, in which V8 has mended what is no Unicode.
+    // The frames stand behind the message, in which V8 has mended what is not Unicode.
     const place = stack.indexOf(message.toWellFormed());
     const frames = place < 0 ? "" : stack.slice(place + message.length);
     // What is frozen stays as it is.

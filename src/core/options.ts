@@ -11,8 +11,8 @@ export type OptionShape<T> = { readonly [K in keyof Required<T>]: OptionCheck };
  * wrong type would be taken for something else. A key whose value is undefined counts as left out.
  *
  * @param what what the options are, for messages: `the expectation`
- * @param instead what to write instead of keys that the nearest known one is no help for
- * @throws {InvalidArgumentError} if it is no object, has a key that is not in the shape, or a value of the
+ * @param instead what to write instead of keys for which the nearest known key is a wrong hint
+ * @throws {InvalidArgumentError} if it is not an object, has a key that is not in the shape, or a value of the
  * wrong type
  */
 export function checkOptions<T>(

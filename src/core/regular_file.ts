@@ -129,6 +129,6 @@ function requireRegular(path: string, { isFile, isDirectory, ...info }: Deno.Fil
 function tooLarge(path: string, maxBytes: number): FileRefusedError {
   return new FileRefusedError(
     path,
-    `has more than ${maxBytes} bytes, so it is not what it should be`,
+    `has more than ${maxBytes} bytes, too many for a file of this kind`,
   );
 }

@@ -1,6 +1,6 @@
 /**
  * Calls back once when something has taken too long. It is started and stopped around each wait, so
- * both cost next to nothing: one timer serves many waits, and is set anew only when it has fired
+ * both cost next to nothing: one timer serves many waits, and is set again only when it has fired
  * before the wait was due.
  *
  * It stands on `AbortSignal.timeout` since the first `setTimeout` of a process loads 6 ms worth of

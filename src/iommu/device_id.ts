@@ -30,7 +30,7 @@ export function parseDeviceId(text: string): number {
   }
   if (parseInt(match[1] ?? "0", 16) !== 0) {
     throw new InvalidArgumentError(
-      `Only devices of PCI segment 0 are known, and ${text} is in another`,
+      `Only devices of PCI segment 0 are supported, ${text} is in another`,
       text,
     );
   }

@@ -15,7 +15,7 @@ const READERS: Readonly<
   >
 > = { vtd: vtdDevices, amdvi: amdviDevices };
 
-/** How often tables that change under the reading are read anew. */
+/** How often tables that change under the reading are read again. */
 const MAX_ATTEMPTS = 3;
 
 /**

@@ -122,7 +122,7 @@ export class FilePaths {
       parts.push(name);
       at = { ...at, dentry: parent };
     }
-    throw new KernelFormatError("path of a file", "it has no end", dentry);
+    throw new KernelFormatError("path of a file", "it does not end", dentry);
   }
 
   /** Where a mount is mounted; null for the first of all, and where the kernel does not tell. */

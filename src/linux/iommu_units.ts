@@ -105,7 +105,7 @@ async function structReader<M extends string>(
   if (!found) {
     throw new CapabilityError(
       "types",
-      `Where this kernel keeps its IOMMUs is not known: it has no type data (BTF) of struct ${struct}`,
+      `The layout of this kernel's IOMMU list is not known: it has no type data (BTF) of struct ${struct}`,
     );
   }
   return new StructReader(struct, members, found);
@@ -120,7 +120,7 @@ async function* listed<M extends string>(
 ): AsyncGenerator<StructView<M | "list">> {
   let at = await readU64(kernel.live, head, options);
   for (let count = 0; at !== head; count++) {
-    if (count === MAX_UNITS) throw new KernelFormatError("list of IOMMUs", "it has no end", at);
+    if (count === MAX_UNITS) throw new KernelFormatError("list of IOMMUs", "it does not end", at);
     const view = await structs.read(kernel.live, at - structs.offset("list"), options);
     yield view;
     at = viewOf(view.bytes("list")).getBigUint64(0, true);
@@ -132,7 +132,7 @@ async function tableOf(kernel: IommuKernel, pointer: bigint): Promise<bigint> {
   if (pointer === 0n) return 0n;
   const physical = await kernel.physicalOf(pointer);
   if (physical === null) {
-    throw new KernelFormatError("list of IOMMUs", "its pointer to a table leads nowhere", pointer);
+    throw new KernelFormatError("list of IOMMUs", "its pointer to a table is invalid", pointer);
   }
   return physical;
 }

@@ -40,7 +40,7 @@ export interface KernelParts {
    * mode will do.
    */
   readonly contexts: readonly PagingContext[] | (() => Promise<readonly PagingContext[]>);
-  /** What earlier attaches learnt. @default nothing */
+  /** What earlier attaches learned. @default nothing */
   readonly cache?: KernelCache;
 }
 
@@ -147,7 +147,7 @@ export class Kernel {
     if (!symbol) {
       throw new CapabilityError(
         "vmcoreinfo",
-        "This kernel tells nothing of itself: it has no VMCOREINFO (CONFIG_VMCORE_INFO), or its " +
+        "This kernel has no usable metadata: no VMCOREINFO (CONFIG_VMCORE_INFO), or its " +
           "symbols have no data (CONFIG_KALLSYMS_ALL)",
       );
     }
@@ -307,7 +307,7 @@ export class Kernel {
     return new BtfBlob(await this.live.read(start, Number(stop - start)));
   }
 
-  /** Keeps in the cache what was learnt since the last time. */
+  /** Keeps in the cache what was learned since the last time. */
   async keepKnowledge(): Promise<void> {
     if (this.#isKept) return;
     this.#isKept = true;

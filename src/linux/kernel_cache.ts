@@ -9,7 +9,7 @@ const BUILD_ID = /^[0-9a-f]{8,64}$/;
 const DISTANCE = /^-?[0-9]{1,19}$/;
 
 /**
- * Keeps what was learnt about kernels as one small file a build in a folder: a few kilobytes of offsets
+ * Keeps what was learned about kernels as one small file a build in a folder: a few kilobytes of offsets
  * and addresses relative to the image. Later attaches to the same build take a third of the time.
  *
  * It reads and writes files there and nowhere else: `--allow-read=DIR --allow-write=DIR`.
@@ -44,7 +44,7 @@ export class DirectoryKernelCache implements KernelCache {
     await Deno.rename(temporary, path);
   }
 
-  /** A file's text; empty if it is no file of ours. */
+  /** A file's text; empty if it is not a file of ours. */
   async #read(path: string): Promise<string> {
     try {
       return new TextDecoder().decode(await readRegularFile(path, MAX_FILE_BYTES));

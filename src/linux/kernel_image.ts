@@ -95,7 +95,7 @@ export async function mapsImage(
   return false;
 }
 
-/** The image that runs make up, or null if they are no kernel's. */
+/** The image that runs make up, or null if they are not a kernel's. */
 function imageFrom(context: PagingContext, runs: readonly ImageRun[]): KernelImage | null {
   const mapped = runs.reduce((sum, run) => sum + (run.end - run.start), 0n);
   if (mapped < LEAST_IMAGE_BYTES) return null;

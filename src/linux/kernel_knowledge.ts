@@ -2,7 +2,7 @@ import type { KernelImage } from "./kernel_image.ts";
 import type { KallsymsTables, OffsetKind } from "./kallsyms/tables.ts";
 
 /**
- * What was learnt about one build of the kernel and is the same in every boot of it. Addresses are
+ * What was learned about one build of the kernel and is the same in every boot of it. Addresses are
  * distances from `_text`, since the image is moved as a whole.
  */
 export interface KernelKnowledge {
@@ -31,7 +31,7 @@ export interface RelativeTables {
   readonly tokenTable: string;
 }
 
-/** Keeps what was learnt about kernels. Nothing in it is secret, and none of it is a guest's data. */
+/** Keeps what was learned about kernels. Nothing in it is secret, and none of it is a guest's data. */
 export interface KernelCache {
   /** What is known of builds whose image has that shape; most often none or one. */
   find(shape: string): Promise<KernelKnowledge[]>;

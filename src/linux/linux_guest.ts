@@ -289,7 +289,7 @@ export class LinuxGuest {
   }
 
   /**
-   * Lists the memory that a process has mapped for DMA by VFIO, from the books of the kernel's type 1
+   * Lists the memory that a process has mapped for DMA by VFIO, from the DMA list of the kernel's type1
    * driver: what VFIO has pinned, whatever any log says. It takes a container (`/dev/vfio/vfio`) that
    * the process still holds open. Reading the types that this takes, once, costs about a second
    * over a monitor; a process without a container costs nothing of it.

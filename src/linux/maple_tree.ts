@@ -45,7 +45,7 @@ export async function readMapleTree(
   options: ReadOptions = {},
 ): Promise<MapleEntry[]> {
   if (root === 0n) return [];
-  // Without bit 1 it is no node but the only entry, at index 0 (xa_is_node in maple_tree.c).
+  // Without bit 1 it is not a node but the only entry, at index 0 (xa_is_node in maple_tree.c).
   if (!(root & 2n)) return [{ first: 0n, last: 0n, value: root }];
   const entries: MapleEntry[] = [];
   let level: Slot[] = [{ value: root, first: 0n, last: MAX_INDEX }];
@@ -53,7 +53,7 @@ export async function readMapleTree(
   for (let depth = 0; level.length > 0; depth++) {
     nodes += level.length;
     if (nodes > MAX_NODES || depth > MAX_DEPTH) {
-      throw new KernelFormatError(STRUCTURE, "it has no end", addressOf(level[0]!));
+      throw new KernelFormatError(STRUCTURE, "it does not end", addressOf(level[0]!));
     }
     const pieces = level.map((slot) => ({ address: addressOf(slot), lengthBytes: NODE_BYTES }));
     const bytes = await readTogether(reader, pieces, options);
@@ -74,7 +74,7 @@ export async function readMapleTree(
 /** A pointer in a node, or to the root: to a node below, or what is stored. */
 type Slot = MapleEntry;
 
-/** The slots of a node that are not empty. @throws {KernelFormatError} if it is no node of a tree */
+/** The slots of a node that are not empty. @throws {KernelFormatError} if it is not a node of a tree */
 function slotsOf(node: Slot, view: DataView): Slot[] {
   const address = addressOf(node);
   const layout = LAYOUTS[typeOf(node)];

@@ -30,7 +30,7 @@ const BTF_MEMBERS = { data: 8, base_btf: 8, start_id: 4, start_str_off: 4 } as c
 /**
  * Reads the types of a loaded module; null if it has no type data.
  *
- * @throws {KernelFormatError} if what is found is no type data that builds on the kernel's
+ * @throws {KernelFormatError} if what is found is not type data that builds on the kernel's
  */
 export async function readModuleTypes(
   source: ModuleTypesSource,
@@ -45,7 +45,7 @@ export async function readModuleTypes(
     view.u64("base_btf") !== coreBtf || view.u32("start_id") !== core.count ||
     view.u32("start_str_off") !== core.stringsEnd
   ) {
-    throw new KernelFormatError(STRUCTURE, "it does not go on where the kernel's ends", btf);
+    throw new KernelFormatError(STRUCTURE, "it does not continue the kernel's", btf);
   }
   const data = view.u64("data");
   const header = decodeBtfHeader(await reader.read(data, HEADER_BYTES, options));
@@ -68,7 +68,9 @@ async function findModuleBtf(
   const entries = await readerOf(core, "btf_module", ENTRY_MEMBERS);
   let at = await readU64(reader, list, options);
   for (let count = 0; at !== list; count++) {
-    if (count === MAX_MODULES) throw new KernelFormatError("list of modules", "it has no end", at);
+    if (count === MAX_MODULES) {
+      throw new KernelFormatError("list of modules", "it does not end", at);
+    }
     const entry = await entries.read(reader, at - entries.offset("list"), options);
     if (entry.u64("module") === module) return entry.u64("btf");
     at = viewOf(entry.bytes("list")).getBigUint64(0, true);

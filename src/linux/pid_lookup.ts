@@ -39,7 +39,7 @@ const CHUNK_SHIFT = 6;
 const CHUNK_MASK = (1 << CHUNK_SHIFT) - 1;
 /** Pids have 22 bits. */
 const MAX_SHIFT = 24;
-/** Below this a marked pointer is no node (xa_is_node). */
+/** Below this a marked pointer is not a node (xa_is_node). */
 const FIRST_NODE = 4096n;
 
 // enum pid_type (include/linux/pid.h).

@@ -65,7 +65,7 @@ const STRUCTURE = "log";
  * Finds the log (5.10 and later).
  *
  * @throws {CapabilityError} if VMCOREINFO does not tell of it
- * @throws {KernelFormatError} if it is no log
+ * @throws {KernelFormatError} if it is not a log
  */
 export async function openPrintkRing(
   reader: Reader,
@@ -76,7 +76,7 @@ export async function openPrintkRing(
   if (variable === undefined) {
     throw new CapabilityError(
       "dmesg",
-      `This kernel (${vmcoreinfo.osRelease}) keeps its log in another way: it takes 5.10 or later`,
+      `This kernel (${vmcoreinfo.osRelease}) has an older log format: 5.10 or later is needed`,
     );
   }
   const ring = await readU64(reader, variable, options);
@@ -302,5 +302,5 @@ function mask(bits: number): bigint {
 }
 
 function unknown(name: string): CapabilityError {
-  return new CapabilityError("dmesg", `The kernel does not tell how its log is laid out: ${name}`);
+  return new CapabilityError("dmesg", `The layout of the kernel's log is not known: ${name}`);
 }

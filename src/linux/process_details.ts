@@ -101,8 +101,8 @@ export class ProcessDetails {
     if (offset === undefined) {
       throw new CapabilityError(
         "types",
-        `This kernel does not tell where ${member} lies: it has no type data (CONFIG_DEBUG_INFO_BTF), ` +
-          "or was built without what keeps it",
+        `The offset of ${member} in this kernel is not known: it has no type data (CONFIG_DEBUG_INFO_BTF), ` +
+          "or was built without this feature",
       );
     }
     return BigInt(offset);

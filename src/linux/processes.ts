@@ -177,7 +177,7 @@ export class Processes {
   async #physical(pgd: bigint, pid: number, options: ReadOptions): Promise<bigint> {
     const root = this.#kernel.live.physicalOf(pgd) ?? await this.#translate(pgd, options);
     if (root % 0x1000n !== 0n) {
-      throw new KernelFormatError("mm_struct", `process ${pid} has a page table at no page`, pgd);
+      throw new KernelFormatError("mm_struct", `process ${pid} has a misaligned page table`, pgd);
     }
     return root;
   }

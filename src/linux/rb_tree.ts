@@ -32,14 +32,14 @@ export async function readRbTree<T>(
   let level = root === 0n ? [] : [{ address: root, parent: 0n }];
   for (let depth = 1; level.length > 0; depth++) {
     if (depth > DEEPEST || known.size + level.length > MAX_NODES) {
-      throw new KernelFormatError(STRUCTURE, "it has no end", level[0]!.address);
+      throw new KernelFormatError(STRUCTURE, "it does not end", level[0]!.address);
     }
     const nodes = await readNodes(level.map(({ address }) => address));
     const below: typeof level = [];
     for (const [i, { address, parent }] of level.entries()) {
       const node = nodes[i]!;
       if (node.parent !== parent || known.has(address)) {
-        throw new KernelFormatError(STRUCTURE, "a node does not lead back", address);
+        throw new KernelFormatError(STRUCTURE, "a node's parent pointer does not match", address);
       }
       known.set(address, node);
       for (const child of [node.left, node.right]) {

@@ -130,7 +130,7 @@ async function findTasks(
   return best;
 }
 
-/** All tasks on the list at that offset; null if it is no list of tasks. */
+/** All tasks on the list at that offset; null if it is not a list of tasks. */
 async function followList(
   reader: Reader,
   head: Sample,
@@ -226,7 +226,7 @@ function text({ view }: Sample, at: number): string {
   return cString(new Uint8Array(view.buffer, view.byteOffset + at, COMM_BYTES));
 }
 
-/** What lies behind something that is no pointer after all. */
+/** What lies behind something that is not a pointer after all. */
 function passOver(error: unknown): null {
   if (error instanceof PageFaultError || error instanceof MemoryReadError) return null;
   throw error;
@@ -236,6 +236,6 @@ function missing(member: string): CapabilityError {
   return new CapabilityError(
     "processes",
     `This kernel has no type data (CONFIG_DEBUG_INFO_BTF), and where its tasks keep "${member}" ` +
-      "cannot be told from their contents",
+      "cannot be inferred from their contents",
   );
 }

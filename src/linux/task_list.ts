@@ -23,11 +23,11 @@ const TOGETHER = 256;
 /**
  * Reads the list of all processes while the kernel goes on changing it, without a lock. Each task is
  * taken only if its back pointer leads to the one before it, so that a task which was freed or used
- * anew cannot lead astray; where it does not, the walk goes back to the last task that still is on the
+ * again cannot lead astray; where it does not, the walk goes back to the last task that still is on the
  * list. What existed all the time is in the result, and everything in it was on the list.
  *
  * @throws {InconsistentListError} if the list does not stand still long enough
- * @throws {KernelFormatError} if it is no task list
+ * @throws {KernelFormatError} if it is not a task list
  */
 export async function readTaskList(
   source: TaskListSource,
@@ -152,7 +152,7 @@ class TaskListWalk {
     );
   }
 
-  /** Goes back to the last task that is on the list now, and reads its pointers anew. */
+  /** Goes back to the last task that is on the list now, and reads its pointers again. */
   async #stepBack(): Promise<void> {
     while (this.#chain.length > 1) {
       const last = this.#chain.at(-1)!;
@@ -181,7 +181,7 @@ class TaskListWalk {
 
   /** The process that was at this place has ended since, and a new one has its `task_struct`. */
   #replace(link: Link): void {
-    this.#countRepair(new Changed("the list leads back to a task it had"));
+    this.#countRepair(new Changed("the list has a loop"));
     this.#chain.splice(this.#chain.indexOf(link), 1);
     this.#onChain.delete(link.task.address);
   }

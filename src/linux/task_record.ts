@@ -195,7 +195,7 @@ export class TaskReader {
       : (await this.threads(task)).find((thread) => thread.u64("mm") !== 0n);
     if (!owner || owner.u64("mm") === 0n) return await this.#recordOf(task, null, null);
     const [pgd] = await this.#tablesOf([owner]);
-    if (!pgd) throw new Changed("a process exits or becomes another program");
+    if (!pgd) throw new Changed("a process exits or calls exec");
     return await this.#recordOf(task, owner.u64("mm"), pgd);
   }
 

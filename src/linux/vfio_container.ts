@@ -34,7 +34,7 @@ export const DMA_MEMBERS = { node: 24, iova: 8, vaddr: 8, size: 8, prot: 4, task
 export const DMA_OPTIONAL_MEMBERS = { vaddr_invalid: 1, mm: 8 } as const;
 type DmaMember = keyof typeof DMA_MEMBERS | keyof typeof DMA_OPTIONAL_MEMBERS;
 
-/** The two lowest bits of `__rb_parent_color` are no part of the address (include/linux/rbtree.h). */
+/** The two lowest bits of `__rb_parent_color` are not part of the address (include/linux/rbtree.h). */
 const PARENT = BigInt.asUintN(64, ~3n);
 
 /**

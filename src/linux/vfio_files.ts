@@ -168,7 +168,7 @@ export class VfioFiles {
 function behindIommufd({ pid }: FileOwner): CapabilityError {
   return new CapabilityError(
     "vfio",
-    `Process ${pid} maps memory for DMA by iommufd (/dev/iommu), whose books pagewalk does not ` +
-      "read: only those of VFIO's type 1 driver",
+    `Process ${pid} maps memory for DMA by iommufd (/dev/iommu), whose mappings pagewalk does not ` +
+      "read: it reads those of the VFIO type1 driver only",
   );
 }

@@ -39,6 +39,6 @@ export function parseVfioLine(text: string): VfioLine | null {
     return unreadable("the record has a number of more than 64 bits");
   }
   const [address, entry] = numbers.map(BigInt) as [bigint, bigint];
-  if (address >= USER_END) return unreadable("the record's address is no address of a process");
+  if (address >= USER_END) return unreadable("the record's address is not a user address");
   return { verb: clearing ? "clearing" : "cleared", address, entry };
 }

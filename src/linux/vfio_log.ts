@@ -101,9 +101,9 @@ function textLines(text: string): SourcedLines {
   const sourced = parsed.map((line, i) => {
     const { origin, prefix } = lines[i]!;
     const problem = inner.has(i)
-      ? "it stands amid the lines of another record, by its time"
+      ? "its timestamp is in the middle of another record's lines"
       : hasPrefixes && prefix === ""
-      ? "it has no prefix, as the other lines of this log have"
+      ? "it lacks the prefix of the other lines of this log"
       : null;
     const suspect = { verb: "unreadable", problem: `${problem}: a program may have written it` };
     return {

@@ -72,7 +72,7 @@ const MAX_NAME_BYTES = 64;
 const TASK_MEMBERS = { mm: 8, tgid: 4, exit_state: 4 } as const;
 
 /**
- * Reads from the books of the VFIO type 1 driver which memory processes have mapped for DMA. The layouts
+ * Reads from the DMA list of the VFIO type1 driver which memory processes have mapped for DMA. The layouts
  * of its structures come from the type data of its modules, and are kept as long as those stay loaded.
  */
 export class VfioMappings {

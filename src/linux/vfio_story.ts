@@ -16,14 +16,14 @@ function claimOf({ oldEntry, newEntry }: VfioLogEntry): bigint {
  *
  * The patch writes two records for a clearing, before and after, so a *whole* clearing is a `Clearing`
  * and a later `Successfully cleared` whose entries differ in `_PAGE_USER`, accessed and dirty alone. An
- * address may be cleared again, with another frame: its memory was mapped anew, or another process has
+ * address may be cleared again, with another frame: its memory was mapped again, or another process has
  * something there. Then the later whole clearing stands, and earlier ones with other entries are kept
  * beside it.
  *
  * Records *contradict* each other where that does not explain them: a `Successfully cleared` that fits
  * none of the `Clearing` records before it; a record without its partner that names another entry than
  * any other record of the address. In which order they come does not matter, and no later record mends
- * it. (An entry that is called cleared and still has the bit is no contradiction: it is what to find.)
+ * it. (An entry that is called cleared and still has the bit is not a contradiction: it is what to find.)
  */
 export class VfioStories {
   readonly #isCut: boolean;

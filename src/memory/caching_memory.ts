@@ -56,7 +56,7 @@ export class CachingMemory implements PhysicalMemory {
   /**
    * Wraps a memory; nothing is read yet.
    *
-   * @throws {InvalidArgumentError} if the granule is no power of two
+   * @throws {InvalidArgumentError} if the granule is not a power of two
    */
   constructor(memory: PhysicalMemory, options: CachingMemoryOptions = {}) {
     checkOptions(options, "the options of a cache", CACHING_SHAPE);

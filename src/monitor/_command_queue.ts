@@ -104,7 +104,7 @@ export class CommandQueue {
     return await this.enqueue(line, options, wire);
   }
 
-  /** Queues what is no command of a user's and waits for its reply. */
+  /** Queues what is not a command of a user's and waits for its reply. */
   async enqueue(line: string, options: CommandOptions, wire?: string): Promise<string> {
     options.signal?.throwIfAborted();
     if (this.#ended || this.#leaving) throw this.lost(line);

@@ -77,7 +77,7 @@ const LEAVE_TIMEOUT_MS = 500;
 
 function wrongPeer(endpoint: string, name: string, advice: string, text: string): WrongPeerError {
   const what = name === "unknown"
-    ? `is no QEMU monitor (it says ${JSON.stringify(text.slice(0, 40))})`
+    ? `is not a QEMU monitor (it says ${JSON.stringify(text.slice(0, 40))})`
     : `speaks ${name}, not the human monitor's language`;
   return new WrongPeerError(name, `${endpoint} ${what}: ${advice}`, { endpoint });
 }

@@ -106,7 +106,7 @@ function wrongPeer(endpoint: string, peer: string, detail: string): WrongPeerErr
   const advice = peer === "HMP"
     ? `this is a human monitor, so leave out the "qmp:"`
     : "use the address that QEMU was given with -qmp";
-  return new WrongPeerError(peer, `${endpoint} is no QMP server (${detail}): ${advice}`, {
+  return new WrongPeerError(peer, `${endpoint} is not a QMP server (${detail}): ${advice}`, {
     endpoint,
   });
 }

@@ -37,8 +37,7 @@ export const REFUSED_COMMANDS: readonly CommandRule[] = [
   },
   {
     name: "info tlb",
-    reason:
-      "page tables that lead back to themselves make QEMU list without end, and then only SIGKILL " +
+    reason: "page tables that contain a loop make QEMU list without end, and then only SIGKILL " +
       "ends it",
   },
 ];

@@ -25,7 +25,7 @@ export const CONNECT_HMP_SHAPE: OptionShape<ConnectHmpOptions> = {
  * @throws {InvalidArgumentError} if the endpoint is none
  * @throws {ConnectError} if no connection comes about
  * @throws {NoBannerError} if the peer stays silent, most often as another client holds the monitor
- * @throws {WrongPeerError} if the peer is no human monitor
+ * @throws {WrongPeerError} if the peer is not a human monitor
  *
  * @example Usage
  * ```ts

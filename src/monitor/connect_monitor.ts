@@ -11,7 +11,7 @@ import type { Monitor } from "./monitor.ts";
  * @throws {InvalidArgumentError} if the endpoint is none
  * @throws {ConnectError} if no connection comes about
  * @throws {NoBannerError} if the peer stays silent, most often as another client holds the monitor
- * @throws {WrongPeerError} if the peer is no monitor
+ * @throws {WrongPeerError} if the peer is not a monitor
  *
  * @example Usage
  * ```ts

@@ -32,7 +32,7 @@ export const CONNECT_QMP_SHAPE: OptionShape<ConnectQmpOptions> = {
  * @throws {InvalidArgumentError} if the endpoint is none
  * @throws {ConnectError} if no connection comes about
  * @throws {NoBannerError} if the peer stays silent, most often as another client holds the server
- * @throws {WrongPeerError} if the peer is no QMP server
+ * @throws {WrongPeerError} if the peer is not a QMP server
  *
  * @example Usage
  * ```ts

@@ -8,7 +8,7 @@ import { ConnectError, type ConnectFailure } from "./errors.ts";
  * permission: a missing one is an error that names the flag.
  *
  * @param name the endpoint as a user would type it
- * @throws {ConnectError} if it is not there, is no file, or may not be read
+ * @throws {ConnectError} if it is not there, is not a file, or may not be read
  */
 export async function openEndpointFile(path: string, name: string): Promise<Deno.FsFile> {
   const wanted = { name: "read", path } as const;

@@ -78,7 +78,7 @@ export class HmpClient implements Monitor {
    * Waits for the monitor's banner on an open transport. If it does not come, the transport is closed.
    *
    * @throws {NoBannerError} if the peer stays silent
-   * @throws {WrongPeerError} if the peer is no human monitor
+   * @throws {WrongPeerError} if the peer is not a human monitor
    * @throws {ConnectionLostError} if the connection ends first
    */
   static async open(transport: Transport, options: HmpClientOptions = {}): Promise<HmpClient> {
@@ -207,7 +207,7 @@ export class HmpClient implements Monitor {
 
   #whyEnded(cause: unknown): string {
     if (cause instanceof FramingError) {
-      return `${this.endpoint} answered what no monitor answers (${cause.message}), so it was closed`;
+      return `${this.endpoint} sent malformed monitor output (${cause.message}), so it was closed`;
     }
     const detail = cause instanceof EndOfStream || !(cause instanceof Error)
       ? ""

@@ -94,7 +94,7 @@ export class QmpClient implements Monitor {
    * transport is closed.
    *
    * @throws {NoBannerError} if the peer stays silent
-   * @throws {WrongPeerError} if the peer is no QMP server
+   * @throws {WrongPeerError} if the peer is not a QMP server
    * @throws {ConnectionLostError} if the connection ends first
    */
   static async open(transport: Transport, options: QmpClientOptions = {}): Promise<QmpClient> {
@@ -217,7 +217,7 @@ export class QmpClient implements Monitor {
       case "event":
         return this.#events.add(message.event, line.text.length);
       case "return":
-        if (typeof message.value !== "string") throw new FramingError("a reply that is no text");
+        if (typeof message.value !== "string") throw new FramingError("a reply that is not text");
         return settleByReply(this.#jobOf(message.id), plainLines(message.value), this);
       case "error":
         return settleByRefusal(this.#jobOf(message.id), message, this);

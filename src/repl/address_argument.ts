@@ -59,7 +59,7 @@ function hint(text: string): string {
 
 /**
  * Takes a range: `{ start, lengthBytes }`, a memory area, or a line of `/proc/PID/maps`, of `dmesg`.
- * Undefined if it is no range at all.
+ * Undefined if it is not a range at all.
  */
 export async function rangeFrom(
   given: unknown,

@@ -72,7 +72,7 @@ interface OpenString {
 
 /**
  * The tokens of a text that may end anywhere, and the string that is open there. Undefined within what
- * is no code: a comment, a template's text.
+ * is not code: a comment, a template's text.
  */
 function tokenise(text: string): { tokens: Token[]; open?: OpenString } | undefined {
   const tokens: Token[] = [];
@@ -198,7 +198,7 @@ function follow(
   return value;
 }
 
-/** The value of a property that is no getter. */
+/** The value of a property that is not a getter. */
 function valueOf(property: PropertyDescriptor | undefined): { value: unknown } | undefined {
   return property && "value" in property ? { value: property.value } : undefined;
 }

@@ -79,7 +79,7 @@ export class GuestLink implements AsyncDisposable {
     return this.#session;
   }
 
-  /** Closes the connection at hand and connects anew: to the same guest, or to another one. */
+  /** Closes the connection at hand and connects again: to the same guest, or to another one. */
   async connect(endpoint?: string | number): Promise<Session> {
     const before = this.#session;
     this.#session = null;

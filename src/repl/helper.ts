@@ -5,7 +5,7 @@ import type { GuestLink } from "./guest_link.ts";
 export interface HelperContext {
   /** The guest. */
   readonly guest: GuestLink;
-  /** Ends what is running when the user presses Ctrl-C. Ask for it anew at each call. */
+  /** Ends what is running when the user presses Ctrl-C. Ask for it again at each call. */
   readonly signal: AbortSignal;
   /** How text is painted. */
   readonly style: Style;

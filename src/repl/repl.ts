@@ -72,7 +72,7 @@ export class Repl {
   }
 
   /**
-   * Parses a line, or says that it goes on. What is no JavaScript may be a command as gdb and QEMU's
+   * Parses a line, or says that it goes on. What is not JavaScript may be a command as gdb and QEMU's
    * monitor have them, or a line that was copied from a screen.
    *
    * @throws {SyntaxError} if it cannot be made right

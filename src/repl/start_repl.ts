@@ -124,7 +124,7 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
     }
     return 0;
   }
-  // A guest that cannot be connected to is no fault of a line: say so before any is read.
+  // A guest that cannot be connected to is not the fault of a line: say so before any is read.
   if (!isSimulated) await guest.session();
   const [{ repl }, { oneInput, runBatch, stdinLines }] = await Promise.all([
     load(),
@@ -148,7 +148,7 @@ const SIMULATED_BANNER =
   "No monitor was named, so this is the simulated guest. help() shows a tour, Ctrl-D leaves.";
 
 function bannerFor(session: Session): string {
-  const help = "help() lists what there is, Ctrl-D leaves.";
+  const help = "help() lists the helpers, Ctrl-D leaves.";
   const notice = session.notice === null ? "" : `\nNote: ${escapeMessage(session.notice)}`;
   return `${describeSession(session)}. ${help}${notice}`;
 }

@@ -26,7 +26,7 @@ const REMARKS: readonly {
   { key: "specialBytes", word: "moved, poisoned or a device's" },
   { key: "readOnlyBytes", word: "write-protected" },
   { key: "supervisorBytes", word: "_PAGE_USER CLEARED", bad: true },
-  { key: "tooWritableBytes", word: "WRITABLE IN SPITE OF THE AREA", bad: true },
+  { key: "tooWritableBytes", word: "WRITABLE PTE IN READ-ONLY VMA", bad: true },
   { key: "unknownBytes", word: "UNKNOWN", bad: true },
 ];
 

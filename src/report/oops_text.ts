@@ -55,7 +55,7 @@ export function oopsLines(parts: OopsTextParts, options: LineOptions = {}): stri
     ? ""
     : ` by ${escapeText(report.comm)}${report.pid === null ? "" : ` (pid ${report.pid})`}`;
   const at = report.at === null ? "" : ` at ${escapeText(report.at)}`;
-  const where = report.address === null ? "an address that is not told" : write(report.address);
+  const where = report.address === null ? "an unknown address" : write(report.address);
   const code = report.access?.errorCode ?? null;
   const error = code === null ? "" : `, error code ${formatAddress(code)}`;
   const lines = [

@@ -85,7 +85,7 @@ function result(
     level: LEVELS[found.severity].level,
     message: { text: plainMessage(`${found.message}: ${where}, ${found.lengthBytes} bytes`) },
     locations: [{
-      // GitHub shows only results with a file and a line; addresses are no lines, so it is the first.
+      // GitHub shows only results with a file and a line; addresses are not lines, so it is the first.
       physicalLocation: { artifactLocation: { uri: uriOf(artifact) }, region: { startLine: 1 } },
       logicalLocations: [{ fullyQualifiedName: where, kind: "address" }],
     }],

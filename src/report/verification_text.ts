@@ -176,19 +176,19 @@ export function notMappedAdvice(
       describeFault(walk)
     }. These are the page tables of pid ${pid} itself, whatever runs ` +
       `now: maps.ts --pid ${pid} lists which memory it has. A page that was never touched is in no ` +
-      "table at all.";
+      "page table.";
   }
   if (source?.kind === "root") {
     return `${
       describeFault(walk)
-    }. These are the page tables at the root that was named: is it the ` +
-      "process's still? --pid N or --comm NAME finds that of a Linux guest. A page that was never " +
-      "touched is in no table at all.";
+    }. These are the page tables at the given root: does it still belong to ` +
+      "the process? On a Linux guest --pid N or --comm NAME finds the current one. A page that was " +
+      "never touched is in no page table.";
   }
   return `${
     describeFault(walk)
-  }. Page tables are private to each process, and ${walk.regime.rules.rootName} is that of whatever ` +
-    "ran last: choose the table with --cpu N, with --root 0x… if you know the process's root, or with " +
-    "--sample 5000 to wait until a vCPU runs on tables that map the address. A page that was never " +
-    "touched is in no table at all.";
+  }. Page tables are private to each process, and ${walk.regime.rules.rootName} belongs to the last ` +
+    "task scheduled: on a Linux guest name the process with --comm NAME or --pid N. Otherwise choose the " +
+    "table with --cpu N, with --root 0x… if you know the process's root, or with --sample 5000 to wait " +
+    "until a vCPU runs on tables that map the address. A page that was never touched is in no page table.";
 }

@@ -162,7 +162,7 @@ function partOf(source: VfioSource, { items, pages, state, unread }: VfioSourceT
     : [`${pages.pass} of ${sum(pages)} ${names.pages} pass`];
   if (pages.fail > 0) judged.push(`${pages.fail} ${pages.fail === 1 ? "fails" : "fail"}`);
   if (pages.inconclusive > 0) judged.push(`${pages.inconclusive} could not be judged`);
-  if (unread > 0) judged.push(`${SOURCE_NAMES[source]} could not be read as a whole`);
+  if (unread > 0) judged.push(`${SOURCE_NAMES[source]} could not be read completely`);
   return judged.join(", ");
 }
 

@@ -22,7 +22,7 @@ import type { SessionParts } from "./guest_session.ts";
 /** How to connect to a guest, and what its registers do not tell of its paging. */
 export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, "root"> {
   /**
-   * A folder in which what was learnt about a Linux guest's kernel is kept, by its build: symbols and
+   * A folder in which what was learned about a Linux guest's kernel is kept, by its build: symbols and
    * offsets, nothing of the guest's data. Finding the same kernel again takes a third of the time.
    *
    * @default none

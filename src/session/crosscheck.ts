@@ -20,7 +20,7 @@ export interface CrosscheckResult {
   readonly second: Walk;
   /**
    * What QEMU's own `gva2gpa` says: a physical address, null for no mapping; undefined if it was not
-   * asked, as it is no measure there: it looks at a vCPU's own tables only, and not at reserved bits.
+   * asked, as it is not a measure there: it looks at a vCPU's own tables only, and not at reserved bits.
    */
   readonly qemu?: bigint | null;
   /** Whether all that were asked agree. */

@@ -22,7 +22,7 @@ export interface FleetOptions extends ConnectOptions {
  * Makes one check on many guests, several at a time. The results come in the order of the endpoints. A
  * guest that cannot be checked never stops the others: its result is the error.
  *
- * @throws {InvalidArgumentError} if the limit is no number from 1 up
+ * @throws {InvalidArgumentError} if the limit is not a number from 1 up
  *
  * @example Usage
  * ```ts

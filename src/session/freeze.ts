@@ -29,7 +29,7 @@ export interface FreezeParts {
   readonly monitor?: Monitor;
   /** Is told what the guest was before. */
   noteStatus?(status: GuestStatus): void;
-  /** Opens the monitor anew, for when the connection broke while the guest was paused. */
+  /** Opens the monitor again, for when the connection broke while the guest was paused. */
   reopenMonitor?(): Promise<Monitor>;
 }
 

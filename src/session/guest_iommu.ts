@@ -90,7 +90,7 @@ export class GuestIommu {
       const roots = await readIommuRoots(monitor, options);
       if (roots.length === 0) {
         throw new NoIommuError(
-          "The guest's machine has no IOMMU that QEMU shows the registers of (intel-iommu, amd-iommu): " +
+          "QEMU shows no IOMMU registers for this guest (intel-iommu, amd-iommu): " +
             "its devices reach all of its memory",
         );
       }
@@ -154,9 +154,9 @@ export class GuestIommu {
     if (regime !== undefined) return regime;
     const what = {
       passThrough:
-        "its DMA is passed through: it reaches all of memory, at IOVAs that are physical addresses",
+        "its DMA is passed through: it reaches all memory, and IOVAs are physical addresses",
       blocked: "its DMA is blocked",
-      unknown: "what becomes of its DMA is not known",
+      unknown: "the state of its DMA is not known",
       translated: "its tables are not known",
     }[state];
     const why = reason === undefined ? "" : ` (${reason})`;

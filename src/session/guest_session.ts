@@ -34,7 +34,7 @@ export type GuestVerdict = Verdict & {
 
 /** What a {@linkcode Session} is made of. */
 export interface SessionParts {
-  /** A folder to keep what was learnt about kernels in. @default nothing is kept */
+  /** A folder to keep what was learned about kernels in. @default nothing is kept */
   readonly kernelCacheDir?: string;
   /** The open connection to the guest; the session closes it. */
   readonly source: GuestSource;

@@ -43,7 +43,7 @@ export function splitWalkOptions(
 }
 
 /**
- * Walks a guest's tables. Where a page lies so high that MAXPHYADDR matters, it is learnt first. Under KPTI the kernel's root forbids execution of all user pages, whatever
+ * Walks a guest's tables. Where a page lies so high that MAXPHYADDR matters, it is learned first. Under KPTI the kernel's root forbids execution of all user pages, whatever
  * user code may do: that right is taken from the user's root.
  */
 export async function walkGuest(

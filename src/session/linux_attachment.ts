@@ -8,7 +8,7 @@ export interface LinuxAttachmentParts {
   readonly memory: PhysicalMemory;
   /** The tables of the guest's vCPUs. */
   readonly vcpus: VcpuTables;
-  /** A folder to keep what was learnt about kernels in; nothing is kept without one. */
+  /** A folder to keep what was learned about kernels in; nothing is kept without one. */
   readonly kernelCacheDir?: string;
 }
 
@@ -41,7 +41,7 @@ export class LinuxAttachment {
     if (tables.length === 0) {
       const { LinuxNotFoundError } = await import("../linux/errors.ts");
       throw new LinuxNotFoundError(
-        `No vCPU runs on the guest's page tables, by which a Linux kernel is found: ${
+        `No vCPU runs on the guest's page tables, which is needed to find a Linux kernel: ${
           whyNone(all)
         }`,
       );

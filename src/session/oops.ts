@@ -59,7 +59,7 @@ export async function explainOops(
   const reason = oopsReason(report);
   const { address, access } = report;
   if (address === null) {
-    const doubt = "the report tells no address, so that nothing could be walked";
+    const doubt = "the report has no address, so nothing was walked";
     return { report, reason, walk: null, entries: [], now: null, doubt };
   }
   const { choice, doubt } = await tablesOf(session, report, options);
@@ -75,7 +75,7 @@ export async function explainOops(
   return { report, reason, walk, entries: compareOopsEntries(report.entries, walk), now, doubt };
 }
 
-/** Bits 11 to 0 of CR3 are no part of the root: PCID and cache bits. Bit 63 is not kept either. */
+/** Bits 11 to 0 of CR3 are not part of the root: PCID and cache bits. Bit 63 is not kept either. */
 const ROOT_BITS = 0x7fff_ffff_ffff_f000n;
 
 /** The tables of the fault, as far as they can be found, and what makes one doubt it. */
@@ -95,7 +95,7 @@ async function tablesOf(
   if (pid === null) {
     return {
       choice: {},
-      doubt: "the report names no tables: those of the vCPU at hand were walked",
+      doubt: "the report names no tables: the current vCPU's tables were walked",
     };
   }
   try {
@@ -105,8 +105,8 @@ async function tablesOf(
     if (!(error instanceof PagewalkError)) throw error;
     return {
       choice: {},
-      doubt: `the tables of ${who} are not to be found (${error.message}): ` +
-        "those of the vCPU at hand were walked",
+      doubt: `the tables of ${who} were not found (${error.message}): ` +
+        "the current vCPU's tables were walked",
     };
   }
 }
@@ -118,15 +118,15 @@ async function reuseOf(
   pid: number | null,
   who: string,
 ): Promise<string | null> {
-  const unsure = `these are the tables at CR3 of ${who}, if they are still its own`;
+  const unsure = `these are the tables at CR3 of ${who}, if that process still owns them`;
   try {
     const processes = await (await session.linux()).processes();
     const owner = processes.find((process) => process.root === root || process.userRoot === root);
     if (owner?.pid === pid && pid !== null) return null;
     if (owner) {
-      return `the tables at this CR3 belong to ${owner.comm} (pid ${owner.pid}) now, then to ${who}`;
+      return `the tables at this CR3 belong to ${owner.comm} (pid ${owner.pid}) now; at the time of the report to ${who}`;
     }
-    return `no process has this CR3 any more: ${who} has ended, and its tables may be anything by now`;
+    return `no process has this CR3 any more: ${who} has exited, and its tables may have been reused`;
   } catch (error) {
     if (error instanceof PagewalkError) return unsure;
     throw error;

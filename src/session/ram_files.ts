@@ -21,7 +21,7 @@ export async function withRamFiles(
     if (source.monitor === undefined) throw new NoMonitorError(source.endpoint);
     if (record !== undefined) {
       throw new InvalidArgumentError(
-        "Only what a monitor says can be recorded: leave out the RAM file to record a session",
+        "Only monitor sessions can be recorded: leave out the RAM file",
         record,
       );
     }

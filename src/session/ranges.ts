@@ -172,7 +172,7 @@ export async function guestTables(
   return { ...table, context: withUserView(table.context, kpti), ...kpti && { kpti } };
 }
 
-/** The tables for a listing: a listing shows whatever is mapped, so MAXPHYADDR is learnt beforehand. */
+/** The tables for a listing: a listing shows whatever is mapped, so MAXPHYADDR is learned beforehand. */
 async function listedTables(
   session: GuestTablesSource,
   options: TableChoice & ReadOptions,

@@ -50,7 +50,7 @@ export class Session extends GuestSession {
   }
 
   /**
-   * The guest's IOMMUs: what becomes of which device's DMA. What they are is read anew each time.
+   * The guest's IOMMUs, and whether each device's DMA is translated. They are read again each time.
    */
   async iommu(): Promise<GuestIommu> {
     const { GuestIommu } = await import("./guest_iommu.ts");

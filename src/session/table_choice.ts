@@ -94,7 +94,7 @@ export function checkTableChoice(choice: TableChoice, address?: AddressLike): vo
   }
   if (choice.sampleMs !== undefined && address === undefined) {
     throw new InvalidArgumentError(
-      "Sampling waits for tables that map an address, and none is given: name one (a range's start " +
+      "Sampling waits for tables that map an address, and none is given: give one (a range's start " +
         "will do), or choose the tables by cpu, root, pid or comm",
       choice,
     );

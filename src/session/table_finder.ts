@@ -95,8 +95,8 @@ export class TableFinder {
     if (first !== undefined) return first.context;
     throw new NoTablesError({
       ...all[0]!.context.noTables!,
-      reason: `the kind of tables at the root is not known, as ${whyNone(all)}`,
-      next: "name the mode, too: 4-level, 5-level, pae or 32-bit",
+      reason: `the paging mode at the root is not known, as ${whyNone(all)}`,
+      next: "give the mode too: 4-level, 5-level, pae or 32-bit",
     });
   }
 }

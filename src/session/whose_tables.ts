@@ -36,10 +36,10 @@ export async function whoMapsIt(session: GuestSession, found: GuestWalk): Promis
     const processes = (await linux.processes()).filter(({ root }) => root !== null);
     const ofTable = processes.find(({ root, userRoot }) => [root, userRoot].includes(found.root));
     const tables = ofTable
-      ? `its tables are those of ${named(ofTable)}`
-      : "its tables are no process's";
+      ? `its tables belong to ${named(ofTable)}`
+      : "its tables belong to no process";
     if (processes.length > MAX_WALKED) {
-      return `${running}${tables}. ${processes.length} processes are too many to look through`;
+      return `${running}${tables}. ${processes.length} processes are too many to search`;
     }
     const walks = await Promise.all(
       processes.map((process) =>
@@ -70,7 +70,7 @@ async function runningText(linux: LinuxGuest, cpu: number): Promise<string> {
 }
 
 function holdersText(holders: readonly { pid: number; comm: string }[]): string {
-  if (holders.length === 0) return "No process has a page there now";
+  if (holders.length === 0) return "No process maps a page there now";
   const some = holders.slice(0, MAX_NAMED).map((process) =>
     `${named(process)}: --pid ${process.pid}`
   );

@@ -16,7 +16,7 @@ const MAX_PIECES = 131_072 + 4096;
 export function packPieces(pieces: readonly MemoryPiece[]): Uint8Array<ArrayBuffer> {
   if (pieces.length > MAX_PIECES) {
     throw new SnapshotError(
-      `A snapshot holds ${MAX_PIECES} tables at the most, not ${pieces.length}: take it of a range`,
+      `A snapshot holds ${MAX_PIECES} tables at most, not ${pieces.length}: take it of a range`,
     );
   }
   const packed = new Uint8Array(
@@ -83,7 +83,7 @@ export class PieceReader {
     const length = view.getUint32(8, true);
     if (length === 0) throw damaged("a piece of memory is empty");
     if (length > MAX_PIECE_BYTES) throw damaged("a piece of memory is longer than a table");
-    if (this.pieces.length >= MAX_PIECES) throw damaged("it has more tables than any snapshot");
+    if (this.pieces.length >= MAX_PIECES) throw damaged("it has too many tables");
     const last = this.pieces.at(-1);
     if (last !== undefined && address <= last.address) {
       throw damaged("its pieces of memory are not in order");

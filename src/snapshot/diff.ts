@@ -117,7 +117,7 @@ export async function* diff(
   const ignored = options.accessedAndDirty ? 0n : spans[0]?.hardwareBits ?? 0n;
   const old = new RecordStream(before, options);
   const now = new RecordStream(after, options);
-  /** Up to here one side is not known, so what the other has is no difference. */
+  /** Up to here one side is not known, so what the other has is not a difference. */
   let unknownUntil = 0n;
   for (;;) {
     options.signal?.throwIfAborted();

@@ -99,14 +99,14 @@ export async function decodeSnapshot(
 ): Promise<Snapshot> {
   checkOptions(options, "the options of a snapshot's file", { architectures: LIST });
   if (bytes.length < MAGIC.length || MAGIC.some((byte, i) => bytes[i] !== byte)) {
-    throw new SnapshotError("Not a snapshot: the file does not start as one does");
+    throw new SnapshotError("Not a snapshot: the file has no snapshot header");
   }
   if (bytes.length < HEAD_BYTES + CHECKSUM_BYTES) throw damaged("it is cut short");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const version = view.getUint32(8, true);
   if (version !== VERSION) {
     throw new SnapshotError(
-      `The snapshot has version ${version}, this program reads ${VERSION}: take a newer pagewalk`,
+      `The snapshot has version ${version}, this program reads ${VERSION}: use a newer pagewalk`,
     );
   }
   const content = bytes.subarray(0, -CHECKSUM_BYTES);
@@ -114,7 +114,7 @@ export async function decodeSnapshot(
   const actual = await checksum(content);
   if (actual.some((byte, i) => byte !== expected[i])) throw damaged("its checksum is wrong");
   const headerBytes = view.getUint32(12, true);
-  if (headerBytes > MAX_HEADER_BYTES) throw damaged("its header is longer than any");
+  if (headerBytes > MAX_HEADER_BYTES) throw damaged("its header is too long");
   const bodyAt = HEAD_BYTES + headerBytes;
   const header = readHeader(content.subarray(HEAD_BYTES, bodyAt));
   const pieces = await unpackBody(content.subarray(bodyAt));
@@ -135,7 +135,7 @@ function regimeOf(header: Header, architectures: readonly Architecture[]): Regim
       `The snapshot is of an architecture that this program does not know, ${
         JSON.stringify(name)
       }: ` +
-        "take a newer pagewalk",
+        "use a newer pagewalk",
     );
   }
   const { context, userRoot } = header;

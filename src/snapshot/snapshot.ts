@@ -15,7 +15,7 @@ export interface PageTableSource {
 
 /**
  * The tables of an address space as they were at one time. It is a source like a running guest, so
- * walks, listings, verdicts and audits work on it; memory that is no table is not in it.
+ * walks, listings, verdicts and audits work on it; memory that is not a table is not in it.
  */
 export interface Snapshot extends PageTableSource {
   /** The tables that were read. */

@@ -65,7 +65,7 @@ class HmpConnection {
     const fault = script.takeFault("connect");
     const banner = `QEMU ${source.version} monitor - type 'help' for more information\n`;
     await output.reply(banner, HMP_REPLY, fault);
-    // Whoever says something else at first is no monitor, and answers nothing that we know of.
+    // Whoever says something else at first is not a monitor, and answers nothing that we know of.
     if (fault?.kind === "raw") output.fallSilent();
     await output.flush();
     for (let bytes; (bytes = await this.#stream.read()) !== null;) {
@@ -87,7 +87,7 @@ class HmpConnection {
   async #runCommand(command: string): Promise<"quit" | void> {
     const { script, session, options } = this.#context;
     const output = this.#output;
-    // A client may type blanks ahead; they are no part of the command.
+    // A client may type blanks ahead; they are not part of the command.
     script.noteCommand(command.trim());
     const fault = script.takeFault({ command: command.trim() });
     if (fault?.kind === "throw") throw new Error(fault.message);

@@ -19,7 +19,7 @@ export type MonitorFault =
   | { kind: "delay"; delayMs: number }
   /** Another text stands in the reply's place, before the prompt. Lines end in `\n`. */
   | { kind: "replace"; text: string }
-  /** A text is put into the reply, such as a `(qemu) ` that is no prompt. */
+  /** A text is put into the reply, such as a `(qemu) ` that is not a prompt. */
   | { kind: "insert"; atByte: number; text: string }
   /** These bytes and nothing else, not even a prompt. At `connect`: another protocol's greeting. */
   | { kind: "raw"; bytes: Uint8Array | string }

@@ -21,7 +21,7 @@ export interface WireReply {
   endless: { start: Uint8Array; piece: Uint8Array };
 }
 
-/** The connection is to end, for a reason that is no error. */
+/** The connection is to end, for a reason that is not an error. */
 export class Hangup extends Error {}
 
 const ENDLESS_BYTES = 1 << 30;

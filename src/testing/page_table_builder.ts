@@ -66,7 +66,7 @@ export interface PageTableBuilderOptions {
 /**
  * Builds x86 page tables in memory and says what the CPU must make of them. It is written from the
  * Intel SDM alone (volume 3A, chapter 4) and shares no code with the walker, so that the two can be
- * held against each other. Levels count from 1, the table of 4 KiB pages.
+ * compared with each other. Levels count from 1, the table of 4 KiB pages.
  *
  * @example Usage
  * ```ts
@@ -271,7 +271,7 @@ export class PageTableBuilder {
       if (kind.is !== "table") {
         throw new InvalidArgumentError(
           `No way to level ${level} for ${formatAddress(va)}: the entry at level ${format.level} ` +
-            `is no table (${kind.is})`,
+            `is not a table (${kind.is})`,
           va,
         );
       }

@@ -84,7 +84,7 @@ export async function qemuAvailable(path: string = qemuPath()): Promise<QemuBina
   if (output.success && version !== undefined) return { path, version };
   const stderr = new TextDecoder().decode(output.stderr);
   throw new QemuStartError(
-    `${path} is no QEMU that runs here: --version ended with code ${output.code}${said(stderr)}`,
+    `${path} is not a QEMU that runs here: --version ended with code ${output.code}${said(stderr)}`,
     { exitCode: output.code, stderr },
   );
 }

@@ -29,7 +29,7 @@ export interface SecondStageExpectation {
 
 /**
  * Builds second-stage tables bit by bit from Intel's and AMD's manuals. It shares nothing with the code
- * that reads them, so that each can be held against the other.
+ * that reads them, so that each can be compared with the other.
  *
  * @example Usage
  * ```ts

@@ -47,7 +47,7 @@ export function parseRange(range: AddressRange): { start: bigint; last: bigint }
   const last = start + BigInt(lengthBytes) - 1n;
   if (last >= END) {
     throw new InvalidArgumentError(
-      `${lengthBytes} bytes from 0x${start.toString(16)} reach past the end of 64 bits`,
+      `${lengthBytes} bytes from 0x${start.toString(16)} go beyond the 64-bit address space`,
       range,
     );
   }

@@ -105,7 +105,7 @@ export function fieldDecoder(format: LevelFormat, options: FieldDecoderOptions):
     return refine === undefined || kind === "notPresent" ? entry : refine(entry);
   }
 
-  // A large listing decodes millions of entries of a few shapes: naming the bits of each anew would
+  // A large listing decodes millions of entries of a few shapes: naming the bits of each again would
   // take most of its time.
   function shapeOf(layout: Layout, raw: bigint): Shape {
     const bits = raw & layout.shapeMask;

@@ -10,5 +10,5 @@ export function describeMayBeBeyond({ rules: { frameLimitName } }: Regime, frame
   return `the page's address 0x${
     frame.toString(16)
   } may be beyond ${frameLimitName}, so that every ` +
-    `access faults, and ${frameLimitName} is not known: name it (phys-bits)`;
+    `access faults, and ${frameLimitName} is not known: give it (phys-bits)`;
 }

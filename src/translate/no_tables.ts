@@ -1,6 +1,6 @@
 import { PagewalkError } from "../core/errors.ts";
 
-/** Why a vCPU's root is no answer to what the guest's page tables say. */
+/** Why a vCPU's root is not an answer to what the guest's page tables say. */
 export type NoTablesCause =
   /** Translation is off: linear addresses are physical ones. */
   | "pagingOff"

@@ -112,7 +112,7 @@ function isTranslated({ spans }: Regime): boolean {
   return spans.some(({ levels }) => levels.length > 0);
 }
 
-/** The range of a regime's addresses that an address lies in; none if it is no address there. */
+/** The range of a regime's addresses that an address lies in; none if it is not an address there. */
 export function spanAt(regime: Regime, address: bigint): AddressSpan | undefined {
   return regime.spans.find((span) => covers(span, address));
 }

@@ -78,7 +78,7 @@ export interface ReservedBitsWalk extends WalkRecord {
   readonly entry: PageTableEntry;
 }
 
-/** The address is no address in this mode: an access would raise #GP, without any table. */
+/** The address is not an address in this mode: an access would raise #GP, without any table. */
 export interface NonCanonicalWalk extends WalkRecord {
   /** There was nothing to walk. */
   readonly outcome: "nonCanonical";
@@ -96,7 +96,7 @@ export interface UnreadableWalk extends WalkRecord {
   readonly failure: MemoryReadFailure;
 }
 
-/** There was nothing to walk: paging is off, or the vCPU's CR3 is no root of this guest's tables. */
+/** There was nothing to walk: paging is off, or the vCPU's CR3 is not a root of this guest's tables. */
 export interface NoTablesWalk extends WalkRecord {
   /** No entry was read, so there is no verdict. */
   readonly outcome: "noTables";

@@ -216,7 +216,7 @@ function contentReason(content: NotPresentContent): string {
     case "swap":
       return "the page is not present: swapped out";
     case "marker":
-      return `there is no page, but a marker: ${content.markers.join(", ")}`;
+      return `no page, but a marker: ${content.markers.join(", ")}`;
     case "special":
       return "the page is not present: it is being moved, poisoned, or in a device's memory";
   }

@@ -42,7 +42,7 @@ export type GapCause =
   | "unreadable"
   /** The guest changed the tables while they were read. */
   | "changed"
-  /** These are no addresses in the paging mode. */
+  /** These are not addresses in the paging mode. */
   | "nonCanonical"
   /** There are no tables: paging is off, or the vCPU does not translate by the guest's tables. */
   | "noTables"

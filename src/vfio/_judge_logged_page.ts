@@ -80,7 +80,10 @@ function judgeHolders(
   const kinds = new Set(judged.map(({ verdict }) => verdict));
   if (kinds.size === 1) return judged[0]!;
   const each = judged.map(({ process, verdict }) => `${nameOf(process!)}: ${verdict}`).join(", ");
-  return unjudged(record, `several processes share its frame, and differ: ${each}`);
+  return unjudged(
+    record,
+    `owner is ambiguous, several processes share its frame and differ: ${each}`,
+  );
 }
 
 function entryOf({ oldEntry, newEntry }: VfioLogEntry): VfioLogEntry {
@@ -103,7 +106,7 @@ function hasFrame(walk: Walk, { oldEntry, newEntry }: VfioLogEntry): boolean {
 function notFound(entry: VfioLogEntry, others: readonly Page[]): string {
   const logged = formatAddress((entry.newEntry ?? entry.oldEntry!) & ADDRESS_BITS);
   const unknown = others.some(({ walk }) => walk.outcome !== "mapped");
-  return `no process has the logged frame ${logged} there; ${names(others)} may be meant` +
+  return `no process has the logged frame ${logged} there; ${names(others)} may be the owner` +
     (unknown ? ", whose tables cannot all be read" : "");
 }
 

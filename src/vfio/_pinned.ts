@@ -58,14 +58,14 @@ export function whyNoAddress(
   const what = `${lengthBytes / 4096} pages pinned at IOVA ${formatAddress(iova)}`;
   switch (kind) {
     case "self":
-      return `${what} is being handed over to another process: try again`;
+      return `${what} is changing owner: try again`;
     case "other":
       return `${what} is memory of pid ${pid}, which holds no container: its own page tables say`;
     case "ended":
-      return `${what} is memory of pid ${pid}, which has ended: it stays pinned, and no page table ` +
+      return `${what} is memory of pid ${pid}, which has exited: it stays pinned, and no page table ` +
         "is left to judge";
     case "formerProgram":
-      return `${what} is memory of a program that pid ${pid} ran before it became another: it stays ` +
+      return `${what} is memory of a program that pid ${pid} ran before an exec: it stays ` +
         "pinned, and no page table is left to judge";
   }
 }

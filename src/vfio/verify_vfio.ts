@@ -138,7 +138,9 @@ async function* verifyLog(
   const { fromPrograms, records } = readVfioLog(log);
   yield state("log", "read", notesOn(log, fromPrograms));
   const missing = missingIn(log);
-  if (missing > 0) unread.push(`${missing} records in its midst were being written: try again`);
+  if (missing > 0) {
+    unread.push(`${missing} records in the middle of the log were being written: try again`);
+  }
   for (const reason of unread) {
     yield { kind: "unread", source: "log", verdict: "inconclusive", reason };
   }
@@ -149,7 +151,7 @@ async function* verifyLog(
 function notesOn(log: readonly LogRecord[], fromPrograms: number): string {
   const notes: string[] = [];
   const lost = log[0]?.sequence ?? 0n;
-  if (lost > 0n) notes.push(`the log has turned over: its first ${lost} records are lost`);
+  if (lost > 0n) notes.push(`the log buffer has wrapped: its first ${lost} records are lost`);
   if (fromPrograms > 0) {
     notes.push(
       `${fromPrograms} records like the patch's were written by programs, not by the kernel: they ` +
@@ -188,7 +190,8 @@ async function* judgeRecords(
     yield process === null || lasting.get(process.pid) ? judged : {
       ...judged,
       verdict: "inconclusive",
-      reason: `pid ${process.pid} ${process.comm} has ended meanwhile: its tables may be another's`,
+      reason:
+        `pid ${process.pid} ${process.comm} has exited meanwhile: its tables may belong to another process`,
     };
   }
 }
@@ -214,7 +217,7 @@ async function* verifyRanges(
         learnPhysicalBits: () => guest.physicalAddressBits(),
       });
       const isThere = await isStillThere(linux, process, options);
-      const gone = `pid ${process.pid} ${process.comm} has ended meanwhile`;
+      const gone = `pid ${process.pid} ${process.comm} has exited meanwhile`;
       judgements.push(
         ...judged.map((each) =>
           isThere ? each : { ...each, verdict: "inconclusive" as const, reason: gone }

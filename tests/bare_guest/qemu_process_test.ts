@@ -5,7 +5,7 @@ import { qemuAvailable, QemuStartError, startQemu } from "../../src/testing/qemu
 
 Deno.test("qemuAvailable() tells a missing QEMU from a broken one", async () => {
   assertEquals(await qemuAvailable("/no/such/qemu"), null);
-  await assertRejects(() => qemuAvailable("false"), QemuStartError, "is no QEMU that runs here");
+  await assertRejects(() => qemuAvailable("false"), QemuStartError, "is not a QEMU that runs here");
 });
 
 Deno.test("startQemu() says how to get QEMU if there is none", async () => {

@@ -25,7 +25,7 @@ const ANY: Garbage[] = [
 ];
 
 const QMP: readonly (readonly [string, string])[] = [
-  ["a reply that is no text", '{"return": 5, "id": 1}'],
+  ["a reply that is not text", '{"return": 5, "id": 1}'],
   ["a reply to nothing asked", '{"return": "VM status: on fire\\r\\n", "id": 99999}'],
   ["a reply without id", '{"return": "VM status: on fire\\r\\n"}'],
   ["an error that is none", '{"error": "no", "id": 1}'],

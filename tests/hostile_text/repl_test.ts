@@ -56,7 +56,7 @@ Deno.test({
       [`${monitor.port}`],
       [`--allow-net=127.0.0.1:${monitor.port}`],
     );
-    await terminal.until(/help\(\) lists what there is/);
+    await terminal.until(/help\(\) lists the helpers/);
     await terminal.enter('monitor("info status")');
     const screen = await terminal.until(/VM status/);
     // The screen was neither cleared nor painted, and the title stands in the text.

@@ -1,16 +1,12 @@
-/**
- * Without systemd nobody starts libvirt's daemons, so as root the test does. libvirtd asks virtlogd for
- * each domain that it starts, so both must listen.
- */
+/** Without systemd nobody starts libvirt's daemons, so as root the test does. */
 const DAEMONS = [
   { path: "/usr/sbin/virtlogd", socket: "/run/libvirt/virtlogd-sock" },
   { path: "/usr/sbin/libvirtd", socket: "/run/libvirt/libvirt-sock" },
 ];
 
 /** Whether libvirt is there: it runs, or it can be started. */
-export const LIBVIRT: boolean = await listens(DAEMONS[1]!) ||
-  (Deno.uid() === 0 &&
-    (await Promise.all(DAEMONS.map(({ path }) => exists(path)))).every(Boolean));
+export const LIBVIRT: boolean = await listens("/run/libvirt/libvirt-sock") ||
+  (Deno.uid() === 0 && (await Promise.all(DAEMONS.map(({ path }) => exists(path)))).every(Boolean));
 
 /**
  * Runs a daemon as its orphans' next of kin. libvirtd has QEMU turn into a daemon, kills it and waits
@@ -25,31 +21,42 @@ const REAPER = `
   while (wait != $daemon) {}
 `;
 
-/** Starts libvirt unless it runs; disposing of it stops what was started. */
+/** Held by whoever uses libvirt: a machine has one, and whoever started it stops it. */
+const LOCK = "/tmp/pagewalk-test-libvirt.lock";
+
+/**
+ * Starts libvirt unless it runs; disposing of it stops what was started. Test files that run beside each
+ * other have it one after the other.
+ */
 export async function startLibvirt(): Promise<AsyncDisposable> {
-  const running: Deno.ChildProcess[] = [];
-  for (const daemon of DAEMONS) {
-    // As root alone; where libvirtd runs for others, whoever runs it sees to virtlogd.
-    if (await listens(daemon) || Deno.uid() !== 0) continue;
-    running.push(
-      new Deno.Command("perl", {
-        args: ["-e", REAPER, daemon.path],
-        stdin: "null",
-        stdout: "null",
-        stderr: "null",
-      }).spawn(),
-    );
-    while (!await listens(daemon)) await new Promise((resolve) => setTimeout(resolve, 50));
+  const file = await Deno.open(LOCK, { create: true, write: true });
+  await file.lock(true);
+  const started: Deno.ChildProcess[] = [];
+  for (const { path, socket } of DAEMONS) {
+    // The system's own listen already, by systemd's sockets.
+    if (!await listens(socket)) started.push(await startDaemon(path, socket));
   }
   return {
     async [Symbol.asyncDispose]() {
-      for (const child of running) child.kill("SIGTERM");
-      await Promise.all(running.map((child) => child.status));
+      for (const child of started) child.kill("SIGTERM");
+      await Promise.all(started.map((child) => child.status));
+      file.close();
     },
   };
 }
 
-async function listens({ socket: path }: { socket: string }): Promise<boolean> {
+async function startDaemon(path: string, socket: string): Promise<Deno.ChildProcess> {
+  const child = new Deno.Command("perl", {
+    args: ["-e", REAPER, path],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  while (!await listens(socket)) await new Promise((resolve) => setTimeout(resolve, 50));
+  return child;
+}
+
+async function listens(path: string): Promise<boolean> {
   try {
     (await Deno.connect({ transport: "unix", path })).close();
     return true;

@@ -78,7 +78,7 @@ const FAULTS: [name: string, answers: VirshSays[], then: string, type: ErrorClas
     "exec sleep 60",
     QmpError,
   ],
-  ["a version that is none", [answer(1, '{"return":"7.2"}')], "exec sleep 60", ConnectError],
+  ["a malformed version", [answer(1, '{"return":"7.2"}')], "exec sleep 60", ConnectError],
   [
     "a version without numbers",
     [answer(1, '{"return":{"qemu":{}}}')],

@@ -221,7 +221,7 @@ async function whose(guest: Session, lab: LabGuest): Promise<void> {
     if (found.outcome !== "notPresent") continue;
     const text = await whoMapsIt(guest, found);
     assertStringIncludes(text!, `The address is mapped in pid ${pid} target: --pid ${pid}`);
-    assertMatch(text!, /^vCPU 0 runs pid \d+ .*; its tables are /);
+    assertMatch(text!, /^vCPU 0 runs pid \d+ .*; its tables belong to /);
     break;
   }
   assertEquals(await whoMapsIt(guest, await guest.walk(address, { pid })), null);

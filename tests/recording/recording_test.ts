@@ -46,7 +46,7 @@ Deno.test("a script on a recording prints what it printed on the guest, but for 
     permissions: read,
   });
   assertEquals(other.code, 3);
-  assertStringIncludes(other.stderr, 'holds no reply to "xp /1gx 0x');
+  assertStringIncludes(other.stderr, 'has no reply to "xp /1gx 0x');
   assertStringIncludes(other.stderr, "--record FILE");
 });
 
@@ -177,10 +177,10 @@ Deno.test("a recording that was cut anywhere is read up to there, or refused", (
   }));
 });
 
-Deno.test("what is no recording is refused with the line where that shows", async () => {
+Deno.test("what is not a recording is refused with the line where that shows", async () => {
   const damaged: [text: string, line: number | null, message: string][] = [
-    ["", 1, "is no recording"],
-    ["QEMU 7.2.22 monitor\n", 1, "is no recording"],
+    ["", 1, "is not a recording"],
+    ["QEMU 7.2.22 monitor\n", 1, "is not a recording"],
     [`${HEADER.replace('"version":1', '"version":2')}`, 1, "version 2"],
     [`${HEADER}${STATUS}{"command":\n`, 3, "Line 3"],
     [`${HEADER}{"command":"info tlb","durationMs":1}\n`, 2, "Line 2"],

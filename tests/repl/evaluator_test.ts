@@ -111,7 +111,7 @@ const THROWING: readonly (readonly [lines: readonly string[], name: string, mess
   [["return 1"], "SyntaxError", "'return' outside of function"],
   [["a b"], "SyntaxError", "Unexpected token"],
   [['"abc'], "SyntaxError", "Unterminated string constant"],
-  [["export default 1"], "SyntaxError", "nothing to export to"],
+  [["export default 1"], "SyntaxError", "export is not supported at the prompt"],
 ];
 
 for (const [lines, name, message] of THROWING) {

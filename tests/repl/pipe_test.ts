@@ -128,5 +128,5 @@ Deno.test("pipe: what is pasted, what other tools print, and exact integers", as
   ]);
   const wrong = await pipe("1\ncontinue\n2\n");
   assertEquals([wrong.code, wrong.out], [1, "1\n"]);
-  assertMatch(wrong.err, /^line 2: InvalidArgumentError: pagewalk only reads/);
+  assertMatch(wrong.err, /^line 2: InvalidArgumentError: pagewalk is read-only/);
 });

@@ -173,8 +173,8 @@ const ENTERED: readonly (readonly [line: string, printed: RegExp])[] = [
   ["read 0x7f1234567000 16", /^0x7f12_3456_7000 .*\|DMA page 0/],
   ["gva2gpa 0x7f1234567000", /mapped to 0x1_1008_f000/],
   ["vtop 0x7f1234567000", /mapped to 0x1_1008_f000/],
-  ["continue", /pagewalk only reads/],
-  ["break start_kernel", /pagewalk only reads/],
+  ["continue", /pagewalk is read-only/],
+  ["break start_kernel", /pagewalk is read-only/],
   ["bt", /no stacks/],
   // Names that are wrong.
   ["wak(1)", /wak is not defined: did you mean walk\?/],

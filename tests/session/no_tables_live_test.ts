@@ -61,7 +61,7 @@ liveTest(
     assert(!verify.stdout.includes("Present: True"));
     assertEquals(JSON.parse(range.stdout).verdict, "inconclusive");
     assertMatch(audit.stderr, /paging is off on vCPU 0/);
-    assertMatch(root.stderr, /name the mode/);
+    assertMatch(root.stderr, /give the mode/);
   },
 );
 

@@ -111,7 +111,7 @@ Deno.test("a named root is read as named by a named mode, and refused where the 
   await assertRejects(
     () => sessionOn(memory, off).verify(CLEARED, undefined, { root: tables.root }),
     NoTablesError,
-    "name the mode",
+    "give the mode",
   );
   const guest = sessionOn(memory, off, { mode: "4-level" });
   const { verdict, walk } = await guest.verify(CLEARED, undefined, { root: tables.root });

@@ -73,11 +73,11 @@ Deno.test("decodeSnapshot() says what is wrong with a file", async () => {
   };
   assertEquals(
     await refused((copy) => void copy.fill(0x41, 0, 4)),
-    "Not a snapshot: the file does not start as one does",
+    "Not a snapshot: the file has no snapshot header",
   );
   assertEquals(
     await refused((copy) => void (copy[8] = 2)),
-    "The snapshot has version 2, this program reads 1: take a newer pagewalk",
+    "The snapshot has version 2, this program reads 1: use a newer pagewalk",
   );
   assertEquals(
     await refused((copy) => void (copy[60]! ^= 1)),
@@ -152,13 +152,13 @@ Deno.test("decodeSnapshot() takes no more pieces than there may be tables, nor d
   const many = new Uint8Array(140_000 * 20);
   for (let i = 0; i < 140_000; i++) many.set(piece(BigInt(i) * 8n, 8), i * 20);
   const file = await withBody([many]);
-  await assertRejects(() => decodeSnapshot(file), SnapshotError, "more tables");
+  await assertRejects(() => decodeSnapshot(file), SnapshotError, "too many tables");
   const { memory, ...rest } = await taken();
   const pieces = Array(140_000).fill(memory.pieces[0]);
   await assertRejects(
     () => encodeSnapshot({ ...rest, memory: { ...memory, pieces, failures: [] } as never }),
     SnapshotError,
-    "at the most",
+    "tables at most",
   );
 });
 

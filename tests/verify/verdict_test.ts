@@ -82,7 +82,7 @@ Deno.test("judge() is inconclusive where there is no page, whatever the cause", 
     [
       await walkTo(builder().change(PAGE, 1, (raw) => raw | (1n << 51n)), PAGE),
       "the page's address 0x8000000005000 may be beyond MAXPHYADDR, so that every access faults, and " +
-      "MAXPHYADDR is not known: name it (phys-bits)",
+      "MAXPHYADDR is not known: give it (phys-bits)",
     ],
     [
       await walkTo(builder().change(LARGE, 2, (raw) => raw | (1n << 13n)), LARGE),

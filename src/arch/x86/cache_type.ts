@@ -31,5 +31,5 @@ export const PAT_AFTER_RESET: PageAttributeTable = [
 /** The memory types of EPT by number (Intel SDM vol. 3, 29.3.7); those that there are not are empty. */
 export const EPT_MEMORY_TYPES: readonly string[] = ["UC", "WC", "", "", "WT", "WP", "WB", ""];
 
-/** The types by which devices are mapped: what lies outside RAM under them is no surprise. */
+/** The types by which devices are mapped: what lies outside RAM under them is not a surprise. */
 export const DEVICE_CACHE_TYPES: readonly CacheType[] = ["UC", "UC-", "WC"];

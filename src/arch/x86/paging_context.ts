@@ -111,7 +111,7 @@ export function contextOf(state: PagingState): PagingContext {
   return { ...state, root: regime.rules.rootAddress(state.root), ...regime };
 }
 
-/** Why a vCPU's CR3 is no root; registers without a vCPU's number are nobody's, so only they count. */
+/** Why a vCPU's CR3 is not a root; registers without a vCPU's number are nobody's, so only they count. */
 function noTablesOf(
   registers: Pick<CpuRegisters, "cr0" | "cr4" | "efer"> & Partial<CpuRegisters>,
   mode: PagingModeName,

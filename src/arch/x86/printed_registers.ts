@@ -59,7 +59,7 @@ function parseOne(cpu: number | null, block: string): PrintedRegisters {
   };
 }
 
-/** Behind a name stand 8 or 16 digits, and nothing is glued to them: damaged, they are no number. */
+/** Behind a name stand 8 or 16 digits, and nothing is glued to them: damaged, they are not numbers. */
 function word(name: string): RegExp {
   return new RegExp(`${name}((?:[0-9a-f]{8}){1,2})(?!\\S)`, "m");
 }

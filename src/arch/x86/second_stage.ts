@@ -14,7 +14,7 @@ const WRITE = 2n;
 const FETCH = 4n;
 const ANY_RIGHT = READ | WRITE | FETCH;
 const LARGE = 1n << 7n;
-/** Bits 5:3 of a page's entry: 2, 3 and 7 are no memory types (Intel SDM vol. 3, 29.3.3.1). */
+/** Bits 5:3 of a page's entry: 2, 3 and 7 are not memory types (Intel SDM vol. 3, 29.3.3.1). */
 const NO_MEMORY_TYPES = [2n, 3n, 7n];
 
 /** What EPT's pointer and the processor say of its tables. */

@@ -48,7 +48,7 @@ export interface Dump extends DumpContents, Disposable {
  * Opens a dump: an ELF core by `dump-guest-memory`, or raw memory.
  *
  * @throws {ConnectError} if the file is not there or may not be read
- * @throws {DumpFormatError} if it is no dump, compressed, cut short or damaged
+ * @throws {DumpFormatError} if it is not a dump, compressed, cut short or damaged
  * @throws {InvalidArgumentError} if a raw image does not fit the layout
  */
 export async function openDump(
@@ -76,7 +76,7 @@ export async function openDump(
 /**
  * Reads what a dump's headers say.
  *
- * @throws {DumpFormatError} if it is no dump, compressed, cut short or damaged
+ * @throws {DumpFormatError} if it is not a dump, compressed, cut short or damaged
  * @throws {InvalidArgumentError} if a raw image does not fit the layout
  */
 export function readDump(bytes: DumpBytes, options: OpenDumpOptions = {}): DumpContents {

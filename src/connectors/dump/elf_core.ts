@@ -90,7 +90,7 @@ export function readElfCore(bytes: DumpBytes): ElfCore {
     throw new DumpFormatError(path, "its ELF header is not that of an x86 guest");
   }
   if (identity.getUint16(16, true) !== ET_CORE) {
-    throw new DumpFormatError(path, "it is an ELF file, but no core dump");
+    throw new DumpFormatError(path, "it is an ELF file but not a core dump");
   }
   const machine = identity.getUint16(18, true);
   if (machine !== EM_386 && machine !== EM_X86_64) {

@@ -1,6 +1,6 @@
 import { PagewalkError } from "../../core/errors.ts";
 
-/** A file that is no dump, or one that cannot be read: compressed, cut short, damaged. */
+/** A file that is not a dump, or one that cannot be read: compressed, cut short, damaged. */
 export class DumpFormatError extends PagewalkError {
   /** The file's path. */
   readonly path: string;

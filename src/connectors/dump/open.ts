@@ -8,7 +8,7 @@ import { type Dump, openDump, type OpenDumpOptions } from "./dump.ts";
  *
  * @throws {InvalidArgumentError} if a raw image does not fit the layout, or is to be recorded
  * @throws {ConnectError} if the file is not there or may not be read
- * @throws {DumpFormatError} if it is no dump, compressed, cut short or damaged
+ * @throws {DumpFormatError} if it is not a dump, compressed, cut short or damaged
  */
 export async function openDumpSource(
   path: string,

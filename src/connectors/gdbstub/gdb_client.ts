@@ -71,7 +71,7 @@ export const GDB_CLIENT_SHAPE: OptionShape<GdbClientOptions> = {
  *
  * @throws {ConnectError} if no connection comes about
  * @throws {NoBannerError} if the stub does not answer, most often as a debugger holds it
- * @throws {WrongPeerError} if the peer is no gdbstub
+ * @throws {WrongPeerError} if the peer is not a gdbstub
  *
  * @example Usage
  * ```ts
@@ -258,7 +258,7 @@ export class GdbClient implements Monitor, CpuSource {
     if (packetBytes === undefined || mode !== "OK") {
       throw new WrongPeerError(
         "gdbstub",
-        `${endpoint} is no gdbstub of a QEMU with physical memory (4.1 or later): use its -monitor`,
+        `${endpoint} is not the gdbstub of a QEMU that serves physical memory (4.1 or later): use its -monitor`,
         { endpoint },
       );
     }
@@ -351,7 +351,7 @@ function greetingError(error: unknown, connection: GdbConnection, timeoutMs: num
   const { endpoint } = connection;
   if (error instanceof ReplyTimeoutError) {
     return new NoBannerError(
-      `${endpoint} accepted the connection but answered nothing within ${timeoutMs} ms: a debugger ` +
+      `${endpoint} accepted the connection but did not answer within ${timeoutMs} ms: a debugger ` +
         "probably holds the gdbstub, which serves one at a time",
       timeoutMs,
       { endpoint },
@@ -362,7 +362,7 @@ function greetingError(error: unknown, connection: GdbConnection, timeoutMs: num
     const why = peer === "unknown" ? formatError(error.cause) : `it speaks ${peer}`;
     return new WrongPeerError(
       peer,
-      `${endpoint} is no gdbstub (${why}): use the address that QEMU was given with -gdb`,
+      `${endpoint} is not a gdbstub (${why}): use the address that QEMU was given with -gdb`,
       { endpoint },
     );
   }

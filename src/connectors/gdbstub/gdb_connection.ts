@@ -166,7 +166,7 @@ export class GdbConnection {
 
   #print(digits: Uint8Array, job: CommandJob): void {
     const bytes = decodeHex(digits);
-    if (bytes === null) throw new FramingError("console output that is no hex");
+    if (bytes === null) throw new FramingError("console output that is not hex");
     if (job.settled) return;
     this.#console += decoder.decode(bytes);
     if (this.#console.length <= this.#queue.maxReplyBytes) return;

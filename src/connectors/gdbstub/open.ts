@@ -11,7 +11,7 @@ import { connectGdb, GDB_CLIENT_SHAPE, type GdbClientOptions } from "./gdb_clien
  * @throws {InvalidArgumentError} if the session is to be recorded
  * @throws {ConnectError} if no connection comes about
  * @throws {NoBannerError} if a debugger holds the stub
- * @throws {WrongPeerError} if the peer is no gdbstub
+ * @throws {WrongPeerError} if the peer is not a gdbstub
  */
 export async function openGdbstub(
   endpoint: GdbEndpoint,
@@ -19,7 +19,7 @@ export async function openGdbstub(
 ): Promise<GuestSource> {
   if (options.record !== undefined) {
     throw new InvalidArgumentError(
-      `Only what a monitor says can be recorded: connect to the -monitor instead of ${
+      `Only monitor sessions can be recorded: connect to the -monitor instead of ${
         formatGdb(endpoint)
       }`,
       options.record,

@@ -40,7 +40,7 @@ export class PacketFramer {
   /**
    * Takes the next bytes and returns the data of the packets that they complete.
    *
-   * @throws {FramingError} if they are no packets, or a checksum is wrong
+   * @throws {FramingError} if they are not packets, or a checksum is wrong
    */
   push(bytes: Uint8Array): Uint8Array[] {
     const packets: Uint8Array[] = [];

@@ -180,7 +180,7 @@ export class LibvirtClient implements Monitor {
         this.#queue.checkClock();
       }
     } catch (cause) {
-      this.#end(`virsh said what it never says: ${formatError(cause)}`, cause);
+      this.#end(`virsh sent malformed output: ${formatError(cause)}`, cause);
     }
   }
 
@@ -207,20 +207,20 @@ export class LibvirtClient implements Monitor {
       case "return": {
         const { value } = message;
         if (job.line === VERSION_QUERY) return this.#answerVersion(job, value);
-        if (typeof value !== "string") throw new FramingError("a reply that is no text");
+        if (typeof value !== "string") throw new FramingError("a reply that is not text");
         return settleByReply(job, plainLines(value), this);
       }
       case "error":
         return settleByRefusal(job, message, this);
       default:
-        throw new FramingError("what is neither reply nor error");
+        throw new FramingError("neither a reply nor an error");
     }
   }
 
   #answerVersion(job: CommandJob, value: unknown): void {
     const { qemu } = value as { qemu?: Partial<Record<string, unknown>> } ?? {};
     const parts = [qemu?.major, qemu?.minor, qemu?.micro];
-    if (!parts.every(Number.isInteger)) throw new FramingError("a version that is none");
+    if (!parts.every(Number.isInteger)) throw new FramingError("a malformed version");
     job.resolve(parts.join("."));
   }
 

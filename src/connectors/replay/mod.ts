@@ -26,7 +26,7 @@ export const REPLAY: Connector<ReplayEndpoint> = {
     return await openMonitorSource(
       "replay",
       () => openReplay(path, onlyOf<ReplayOptions>(options, { allowUnsafe: LIST })),
-      // Whether the guest was paused when it was recorded is no news, and "cont" would not resume it.
+      // Whether the guest was paused when it was recorded is not news, and "cont" would not resume it.
       options.record === undefined ? {} : { record: options.record },
     );
   },

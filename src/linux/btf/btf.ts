@@ -34,7 +34,7 @@ export interface StructLayout {
   readonly members: readonly LayoutMember[];
 }
 
-/** Types in types: unnamed structs, qualifiers, arrays. Deeper nesting is no kernel's. */
+/** Types in types: unnamed structs, qualifiers, arrays. Deeper nesting is not a kernel's. */
 const DEEPEST = 24;
 const MAX_MEMBERS = 16_384;
 const QUALIFIERS = new Set(["typedef", "volatile", "const", "restrict", "type_tag"]);
@@ -76,7 +76,7 @@ export class Btf {
     throw new KernelFormatError("type data (BTF)", `type ${id} leads to itself`);
   }
 
-  /** The number of the type that a pointer of this type points to; null if it is no pointer. */
+  /** The number of the type that a pointer of this type points to; null if it is not a pointer. */
   async pointee(id: number): Promise<number | null> {
     const type = await this.type(await this.strip(id));
     return type.kind === "ptr" ? await this.strip(type.sizeOrType) : null;

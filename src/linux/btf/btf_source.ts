@@ -225,7 +225,7 @@ export class BtfBlob implements BtfSource {
   /**
    * Indexes the types.
    *
-   * @throws {KernelFormatError} if the bytes are no BTF
+   * @throws {KernelFormatError} if the bytes are not BTF
    */
   constructor(bytes: Uint8Array, base: BtfBlob | null = null) {
     this.#bytes = bytes;

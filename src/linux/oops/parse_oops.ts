@@ -19,7 +19,7 @@ interface LineForm {
 const hex = (digits: string) => BigInt(`0x${digits.replace(/^0x/, "")}`);
 /** A report's own address goes before one that a register tells. */
 const told = (kind: OopsKind, found: Found, line: string) => {
-  // What follows a report, such as the panic for it, is no other report.
+  // What follows a report, such as the panic for it, is not another report.
   if (found.kind !== undefined && found.kind !== "registers") return;
   found.kind = kind;
   found.headline = line;

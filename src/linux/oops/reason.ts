@@ -20,17 +20,17 @@ export function oopsAccessText({ access, lengthBytes }: OopsReport): string {
 export function oopsReason(report: OopsReport): string {
   const { kind, address, access, entries } = report;
   if (address !== null && !isCanonical(address, 57)) {
-    return "the address is not canonical: bits 63 to 47 (with 5-level paging 63 to 56) must be alike";
+    return "the address is not canonical: bits 63 to 47 (with 5-level paging 63 to 56) must be equal";
   }
   if (kind === "kasan" && !access?.errorCode) {
-    return "KASAN's own memory of what is allocated forbids it; the page tables may well allow it";
+    return "KASAN's shadow memory forbids it; the page tables may allow it";
   }
   if (kind === "generalProtection") {
     return address !== null && !isCanonical(address, 48)
-      ? "the address is not canonical with 4-level paging: bits 63 to 47 must be alike"
-      : "not for a page table: of a general protection fault Linux tells the address only if it can";
+      ? "the address is not canonical with 4-level paging: bits 63 to 47 must be equal"
+      : "no page-table cause: for a general protection fault Linux prints the address only if it can decode it";
   }
-  if (!access) return "the report does not tell the access";
+  if (!access) return "the report does not say which access";
   if (access.isReserved) return "an entry had reserved bits set";
   if (access.isProtectionKey) return "the page's protection key forbade it";
   const last = entries.at(-1);
@@ -70,5 +70,5 @@ function protection({ access }: OopsReport, all: readonly OopsEntry[]): string |
       ? "SMEP: the supervisor may not execute a user page"
       : "SMAP: the supervisor may not touch a user page while RFLAGS.AC is clear";
   }
-  return "what was printed allows the access: the entries changed in between, or a stale TLB entry forbade it";
+  return "the printed entries allow the access: they changed in between, or a stale TLB entry denied it";
 }

@@ -39,7 +39,7 @@ export async function examineMemory(
   }
   if (address + BigInt(lengthBytes) > MAX_ADDRESS + 1n) {
     throw new InvalidArgumentError(
-      `${lengthBytes} bytes at ${formatAddress(address)} reach past the end of 64 bits`,
+      `${lengthBytes} bytes at ${formatAddress(address)} go beyond the 64-bit address space`,
       at,
     );
   }

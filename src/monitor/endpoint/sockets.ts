@@ -30,7 +30,7 @@ export const SOCKET_SCHEMES: {
 export function refuseTerminal(path: string, text: string): void {
   if (!/^\/dev\/(?:pts\/|tty|ptmx)/.test(path)) return;
   throw new InvalidArgumentError(
-    `${path} is a terminal, and no socket: give QEMU -monitor unix:PATH,server=on,wait=off, or bridge ` +
+    `${path} is a terminal, not a socket: give QEMU -monitor unix:PATH,server=on,wait=off, or bridge ` +
       `it with socat TCP-LISTEN:1334,bind=127.0.0.1 ${path},rawer`,
     text,
   );

@@ -43,7 +43,7 @@ const DIGITS = Uint8Array.from({ length: 256 }, (_, code) => {
  * It goes through codes in an array, as page tables are read this way: 512 entries take 40 µs, a seventh
  * of what `charCodeAt` on the text takes.
  *
- * @throws {ReplyParseError} if the text is no dump of just that memory
+ * @throws {ReplyParseError} if the text is not a dump of just that memory
  */
 export function parseMemoryDump(reply: string, request: MemoryDumpRequest): MemoryDump {
   const { address, count, sizeBytes } = request;

@@ -36,7 +36,7 @@ const ROW =
  * Reads `info tlb`: `ffff888000000000: 0000000000000000 XG-DA---W`, one row for each leaf (5.2 to
  * 11.1). With paging off QEMU prints `PG disabled`, which gives null.
  *
- * @throws {ReplyParseError} if a line is no row
+ * @throws {ReplyParseError} if a line is not a row
  */
 export function parseTlb(reply: string): TlbRow[] | null {
   if (reply.trim() === "PG disabled") return null;

@@ -25,7 +25,7 @@ export class NotRecordedError extends MonitorError {
   constructor(command: string, cpu: number | undefined, endpoint: string) {
     const where = cpu === undefined ? "" : ` on vCPU ${cpu}`;
     super(
-      `${endpoint} holds no reply to "${command}"${where}: run this on the live guest with ` +
+      `${endpoint} has no reply to "${command}"${where}: run the command on the live guest with ` +
         `--record FILE (in code: the option record of connect), and replay that`,
       { endpoint, command },
     );

@@ -56,7 +56,7 @@ const REVIVERS: Readonly<Record<string, Reviver>> = {
     new UnknownCommandError(qemuVersion, message, options),
 };
 
-/** Makes the error anew; one of a class that is not known here becomes a {@linkcode MonitorError}. */
+/** Makes the error again; one of a class that is not known here becomes a {@linkcode MonitorError}. */
 export function reviveError(
   recorded: RecordedError,
   options: MonitorErrorOptions & { qemuVersion: string },

@@ -121,7 +121,7 @@ class RecordingFile {
         sent += await this.#file.write(bytes.subarray(sent));
       }
     } catch (cause) {
-      const message = `Cannot write on in the recording ${this.#path}: ${formatError(cause)}`;
+      const message = `Cannot append to the recording ${this.#path}: ${formatError(cause)}`;
       throw new RecordingError(message, this.#path, { cause });
     }
   }

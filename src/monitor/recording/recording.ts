@@ -42,7 +42,7 @@ export interface Recording {
  * Reads the text of a recording. A last line without its end is what a killed script leaves: it is
  * left out.
  *
- * @throws {RecordingError} if the text is no recording, or of a later version
+ * @throws {RecordingError} if the text is not a recording, or of a later version
  *
  * @example Usage
  * ```ts
@@ -61,7 +61,7 @@ export function parseRecording(text: string, path = "the text"): Recording {
   const header = parseLine(lines[0] ?? "", path, 1);
   if (!isHeader(header)) {
     throw new RecordingError(
-      `${path} is no recording of a monitor: --record FILE makes one`,
+      `${path} is not a recording: --record FILE makes one`,
       path,
       {
         line: 1,
@@ -95,7 +95,7 @@ function parseLine(line: string, path: string, number: number): unknown {
 
 function damaged(path: string, line: number, cause?: unknown): RecordingError {
   const message = `Line ${line} of the recording ${path} is damaged: take an undamaged copy, or ` +
-    "record it anew";
+    "record it again";
   return new RecordingError(message, path, { line, cause });
 }
 

@@ -24,7 +24,7 @@ const MAX_RECORDING_BYTES = 2 ** 29 - 24;
  * Opens a recording as a monitor: what was answered then is answered now, without a guest.
  *
  * @throws {ConnectError} if the file is not there or may not be read
- * @throws {RecordingError} if it is no recording
+ * @throws {RecordingError} if it is not a recording
  */
 export async function openReplay(
   path: string,

@@ -25,7 +25,7 @@ export interface Analysis extends ParsedInput {
 }
 
 /**
- * Finds what must be known of a line before it is written anew.
+ * Finds what must be known of a line before it is written again.
  *
  * @param hexNames the variables of earlier lines that are printed in hexadecimal
  */
@@ -67,7 +67,7 @@ function visit(
   seen(node, ancestors);
 }
 
-const EXPORTS_NOTHING = "A prompt has nothing to export to: leave the export away";
+const EXPORTS_NOTHING = "export is not supported at the prompt: leave it out";
 
 function outlives(node: ast.AnyNode, ancestors: readonly ast.Node[]): boolean {
   const parent = ancestors.at(-2);

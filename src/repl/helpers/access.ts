@@ -11,7 +11,7 @@ import { chosen } from "./walk.ts";
 export const ACCESS: Helper = {
   name: "access",
   usage: "access(va, how?)",
-  purpose: "what comes of an access: through, or which fault",
+  purpose: "whether an access succeeds, or which fault it raises",
   addresses: [0],
   notes: [
     "how: any of cpl: 0 (the default) to 3, write, fetch, alignmentCheck (lifts SMAP), pkru, pkrs.",

@@ -14,7 +14,7 @@ export const ALIASES: Helper = {
   purpose: "every virtual address that reaches a physical one",
   addresses: [0],
   notes: [
-    "In the tables at hand: the kernel's own mapping of all RAM among them. options: range, maxAliases,",
+    "In the current tables, including the kernel's direct map. options: range, maxAliases,",
     "maxTables, and whose tables, as with walk.",
   ],
   example: `

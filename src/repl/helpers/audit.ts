@@ -7,7 +7,7 @@ import { chosen } from "./walk.ts";
 export const AUDIT: Helper = {
   name: "audit",
   usage: "audit(options?)",
-  purpose: "look for what is wrong in the tables",
+  purpose: "look for suspicious entries in the tables",
   notes: [
     "Returns an array of findings, each with rule, severity, address and evidence. options: range,",
     "maxTables, and whose tables, as with walk.",

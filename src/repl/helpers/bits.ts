@@ -10,7 +10,7 @@ export const BITS: Helper = {
   purpose: "name every bit of a page-table entry",
   notes: [
     "entry: a number, or an entry of a walk, as in bits(walk(va).steps[2]), which knows its level.",
-    "level: 1 (PT, if left out) to 5. The paging mode is that of the table at hand.",
+    "level: 1 (PT, if left out) to 5. The paging mode is that of the current table.",
   ],
   example: `
 > bits(0x510c003, 2)

@@ -20,7 +20,7 @@ export interface CpuSummary {
   readonly cpl: number;
   readonly rip: bigint;
   readonly halted: boolean;
-  /** Why its tables are no answer, if they are not. */
+  /** Why its tables are not an answer, if they are not. */
   readonly noTables?: NoTables;
   /** What it runs, once the guest's Linux is known. */
   readonly task?: RunningTask;

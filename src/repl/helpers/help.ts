@@ -16,7 +16,7 @@ const TOUR: readonly (readonly [input: string, what: string])[] = [
 export const HELP: Helper = {
   name: "help",
   usage: "help(name?)",
-  purpose: "what there is, or how one helper is used",
+  purpose: "list the helpers, or show how one is used",
   takesText: true,
   example: `
 > help("hex")
@@ -50,7 +50,7 @@ function overview(context: HelperContext): string {
     style.strong("For guests with an IOMMU:"),
     helperTable(helpers.filter(({ on }) => on === "iommu"), context),
     "",
-    "This is JavaScript with some comforts. Promises are awaited everywhere: in functions and callbacks",
+    "This is JavaScript with extensions. Promises are awaited everywhere: in functions and callbacks",
     "of lists too. Integers are exact at any size and print in hexadecimal if they were written so; ~ and",
     ">>> mean 64 bits, numbers and bigints mix, 5 / 2 is 2.5 but addresses divide to integers. Addresses,",
     "ranges and commands may be entered as gdb, the monitor, dmesg, kallsyms and maps have them: $rip,",
@@ -75,7 +75,7 @@ function describe({ helpers, style }: HelperContext, about: unknown): string {
   const name = typeof about === "function" ? about.name : String(about);
   const helper = helpers.find((candidate) => candidate.name === name);
   if (!helper) {
-    throw new InvalidArgumentError(`No help on ${name}: help() lists what there is`, about);
+    throw new InvalidArgumentError(`No help on ${name}: help() lists the helpers`, about);
   }
   return [
     `${style.strong(helper.usage)}: ${helper.purpose}`,

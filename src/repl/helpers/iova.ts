@@ -11,7 +11,7 @@ export const IOVA: Helper = {
   addresses: [1],
   notes: [
     "device: bus, device and function, such as 00:03.0. flags: R readable, W writable by the device.",
-    "const all = (await session.iommu()).devices() has every device, and what becomes of its DMA.",
+    "const all = (await session.iommu()).devices() has every device, and the state of its DMA.",
   ],
   example: `
 > iova("00:03.0", 0x7123)

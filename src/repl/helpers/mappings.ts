@@ -58,7 +58,7 @@ true
   },
 };
 
-/** What is no range would mean all of the address space, and options in its place would be ignored. */
+/** What is not a range would mean all of the address space, and options in its place would be ignored. */
 function checkRange(range: unknown): void {
   const isRange = typeof range === "object" && range !== null &&
     Object.keys(range).every((key) => key === "start" || key === "lengthBytes");

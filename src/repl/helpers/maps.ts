@@ -51,7 +51,7 @@ async function processAtHand(
   const found = all.find((process) => process.root === root || process.userRoot === root);
   if (found) return found;
   throw new InvalidArgumentError(
-    "The tables at hand are no process's: name one, as in maps(1), or choose one with pid(1)",
+    "The current tables belong to no process: name one, as in maps(1), or choose one with pid(1)",
     choice,
   );
 }

@@ -9,12 +9,12 @@ import { walkText } from "../show/walk_text.ts";
 export const OOPS: Helper = {
   name: "oops",
   usage: "oops(text)",
-  purpose: "what Linux's report of a fault says, and what is so now",
+  purpose: "explain a Linux fault report with the current page tables",
   notes: [
     "text: the report as it stands in dmesg or on a console, in backquotes over several lines: a page",
     "fault, a general protection fault, a segfault, KASAN's, or registers with CR2 and CR3. The address",
     "is walked in the tables of that CR3, or of the process, unless oops(text, { root: 0x… }) chooses",
-    "others; the printed entries are held against those of now.",
+    "others; the printed entries are compared with the current ones.",
   ],
   example: `
 > const head = "BUG: unable to handle page fault for address: 00007f1234567000\\n"

@@ -12,7 +12,7 @@ export const PID: Helper = {
   on: "linux",
   notes: [
     "A number is a pid, a text a name; Tab completes names. root(null) goes back to the monitor's vCPU.",
-    "At each use it is looked for where it was, so that its exit is noticed.",
+    "Each use checks that the process is still there, so its exit is noticed.",
   ],
   example: `
 > pid("target")

@@ -6,7 +6,7 @@ export const PRINT: Helper = {
   name: "print",
   usage: "print(value)",
   purpose: "print a value as results are printed, from within a loop",
-  notes: ["Integers that came of numbers in hexadecimal are printed so."],
+  notes: ["Integers computed from hexadecimal ones are printed in hexadecimal."],
   example: `
 > for (const page of [0, 16]) print(verify(0x7f1234567000 + page * 4096).verdict)
 pass

@@ -11,7 +11,7 @@ export const WALK: Helper = {
   addresses: [0],
   notes: [
     "flags: U user, W writable, X executable, - where the entry does not allow it; then A accessed,",
-    "D dirty, G global, PS large page, PAT, PCD, PWT. decides: the level whose word counts for a right.",
+    "D dirty, G global, PS large page, PAT, PCD, PWT. decides: the level that decides a right.",
     "walk(va, { root: 0x… }), { cpu: 1 } or { sampleMs: 5000 } walk other tables than the prompt's.",
   ],
   example: `

@@ -12,7 +12,7 @@ export const X: Helper = {
   purpose: "read words by virtual address",
   addresses: [0],
   notes: [
-    "As xp, but by the tables at hand. x/4gx $rsp, typed as in gdb or the monitor, does the same.",
+    "As xp, but through the current tables. x/4gx $rsp, typed as in gdb or the monitor, does the same.",
   ],
   example: `
 > x(0x7f1234567000, 2)

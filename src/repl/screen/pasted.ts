@@ -48,7 +48,7 @@ const FORMATS: readonly Format[] = [
     of: "maps: 7f1234567000-7f1234667000 rw-p 00000000 00:00 0; info mem: …-… 0000000000001000 ur-",
     pattern: new RegExp(`^(?<start>${HEX})-(?<end>${HEX})(?<note>\\s.*)?$`),
     read: ({ start, end, note = "" }) => {
-      // A difference of two numbers in decimal is no range.
+      // A difference of two numbers in decimal is not a range.
       const isHex = [start!, end!].every((each) => readAddress(each) !== undefined) || note !== "";
       return isHex ? range({ start: start!, end: end!, note }, "exclusive") : undefined;
     },

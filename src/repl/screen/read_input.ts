@@ -22,7 +22,7 @@ export function readOverJavaScript(line: string): string | undefined {
   return isPlace ? asCode(readPasted(trimmed), line) : undefined;
 }
 
-/** Reads a line that is no JavaScript: a command of another tool, or what some tool printed. */
+/** Reads a line that is not JavaScript: a command of another tool, or what some tool printed. */
 export function readForeign(line: string, helpers: KnownHelpers): Meaning | undefined {
   const command = typedCommand(line);
   if (command) return command;

@@ -16,7 +16,7 @@ const quoted = (text: string) => JSON.stringify(text.trim());
 /** The word sizes of gdb and the monitor, by letter. */
 const SIZES: Readonly<Record<string, number>> = { b: 1, h: 2, w: 4, g: 8 };
 
-const READ_ONLY = "pagewalk only reads: the guest is neither run nor changed from here";
+const READ_ONLY = "pagewalk is read-only: it does not run or change the guest";
 
 const ROWS: readonly Row[] = [
   { pattern: /^(?:help|h|\?|man)$/, mean: () => code("help()") },
@@ -93,7 +93,7 @@ const ROWS: readonly Row[] = [
   },
 ];
 
-/** Reads a line that is no JavaScript as a command of gdb, crash or the monitor. */
+/** Reads a line that is not JavaScript as a command of gdb, crash or the monitor. */
 export function typedCommand(line: string): Meaning | undefined {
   const trimmed = line.trim().replace(/^\(?(?:gdb|qemu|crash>)\)? +/, "");
   for (const { pattern, mean } of ROWS) {

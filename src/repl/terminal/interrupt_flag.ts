@@ -7,7 +7,7 @@ import type { InterruptWatch } from "../evaluate/runtime/turns.ts";
 const WATCHER = `onmessage = ({ data }) => {
   Deno.addSignalListener("SIGINT", () => {
     if (Atomics.add(data, 0, 1) !== 1) return;
-    const text = "\\r\\nThis is in code that cannot be ended: Ctrl-\\\\ ends the prompt\\r\\n";
+    const text = "\\r\\nThis code cannot be interrupted: Ctrl-\\\\ ends the prompt\\r\\n";
     Deno.stdout.writeSync(new TextEncoder().encode(text));
   });
 };`;

@@ -31,7 +31,7 @@ export interface BareGuestOptions {
   pcid?: boolean;
   /**
    * Adds entries with reserved bits and a table outside RAM. QEMU's `info tlb` and `gva2gpa` show
-   * pages with reserved bits as if they were mapped (7.2.22), so they are no measure for these.
+   * pages with reserved bits as if they were mapped (7.2.22), so they are not a measure for these.
    *
    * @default {false}
    */

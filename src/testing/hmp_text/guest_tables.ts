@@ -4,7 +4,7 @@ import { littleEndian } from "./memory_dump.ts";
 
 // The guest's page tables as QEMU's monitor reads them for `info tlb`, `gva2gpa` and `x`, quirks
 // included (target/i386/monitor.c and helper.c; compared with QEMU 7.2). Neither the walker nor the
-// page-table builder takes part, so that either can be held against it.
+// page-table builder takes part, so that either can be compared with it.
 
 /** One level of a mode's tables. */
 interface Level {

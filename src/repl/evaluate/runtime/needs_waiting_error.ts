@@ -5,7 +5,7 @@ export class NeedsWaitingError extends TypeError {
   /** @param what the typed text of what has no value yet */
   constructor(what: string) {
     super(
-      `${what} is there only later, and this code cannot wait: JavaScript itself calls it (a getter, ` +
+      `${what} is a promise, and this code cannot await it: JavaScript itself calls it (a getter, ` +
         "constructor, generator, or a callback of another library). Ask before, outside of it: " +
         `const value = ${what}; or write async (…) => … await ${what} where a promise will do`,
     );

@@ -160,7 +160,7 @@ function link(node: ast.Node, to: Writer, rest: (written: Code) => Code): Code {
   );
 }
 
-/** A link of a chain that is no call may be a promise that was kept. */
+/** A link of a chain that is not a call may be a promise that was kept. */
 function settledIn(written: Code, node: ast.Node, to: Writer): Code {
   return node.type === "MemberExpression" ? to.settled(written, node) : written;
 }
