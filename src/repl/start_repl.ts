@@ -96,7 +96,6 @@ export async function startRepl(options: StartReplOptions = {}): Promise<number>
     const watch = isInteractive ? interrupts : undefined;
     const columns = () => size().columns;
     const repl = new Repl({ ...parts, ...globals && { globals }, ...watch && { watch, columns } });
-    if (isInteractive) interrupts.startSoon();
     const entries = new loading.EntryReader({
       parse: (source) => repl.parse(source),
       knows: (name) => repl.evaluator.knows(name),

@@ -46,13 +46,13 @@ Deno.test("Watchdog that is started again waits anew, longer or shorter", async 
   const late: number[] = [];
   const dog = new Watchdog(() => late.push(performance.now() - started));
   dog.start(20);
-  dog.start(150);
+  dog.start(10_000);
   await pause(60);
   assertEquals(late, []);
   dog.start(10);
   await pause(60);
   assertEquals(late.length, 1);
-  assert(late[0]! < 150, `called after ${late[0]} ms`);
+  assert(late[0]! < 10_000, `called after ${late[0]} ms`);
 });
 
 Deno.test("a timer that was outlived by its wait is kept from a process that has ended", async () => {

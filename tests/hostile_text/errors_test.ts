@@ -10,6 +10,7 @@ const origin = () => ({ endpoint: HOSTILE, command: HOSTILE, cause: cause() });
 
 /** What an error class is made with that takes more than texts and, as its last, options. */
 const ARGUMENTS: Readonly<Record<string, () => unknown[]>> = {
+  DamagedRegistersError: () => [HOSTILE, HOSTILE],
   AmbiguousProcessError: () => [HOSTILE, [1, 2]],
   InconsistentListError: () => [HOSTILE, 2, origin()],
   KernelFormatError: () => [HOSTILE, HOSTILE, 1n, origin()],

@@ -53,6 +53,10 @@ const member = { offset: 8, type: HOSTILE, name: HOSTILE, bits: { first: 0, widt
 const entryBits = sdk.bits(0x8000000000000067n);
 /** Marks what a printer paints, without an escape of its own. */
 const marked = (text: string) => `<${text}>`;
+const DEVICE = {
+  ...{ device: "00:03.0", requesterId: 24, state: "translated", domain: 1 } as const,
+  ...{ regime: context, name: HOSTILE },
+};
 const STYLE: Style = { good: marked, bad: marked, value: marked, faint: marked, strong: marked };
 const source = HOSTILE;
 const owner: LinuxProcess = { ...process, isKernelThread: false, task: 0n, mm: 0n };
@@ -153,6 +157,18 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     // Of the record's two lines each has its time in front.
     lines: 2,
   }),
+  iommuDevicesHead: () => ({ own: [sdk.iommuDevicesHead()] }),
+  iommuDeviceLine: () => ({ hostile: [sdk.iommuDeviceLine(DEVICE)], lines: 1 }),
+  iommuDeviceRecord: () => exact(sdk.iommuDeviceRecord(DEVICE)),
+  iommuMappingRecord: () => ({
+    own: [sdk.toJson(listed.map((record) => sdk.iommuMappingRecord(DEVICE, record)))],
+  }),
+  IOMMU_CSV_HEAD: () => ({ own: [sdk.IOMMU_CSV_HEAD] }),
+  iommuMappingCsv: () => ({
+    own: listed.map((record) => sdk.iommuMappingCsv(DEVICE, record)),
+    lines: 1,
+  }),
+  iommuDeviceCsv: () => ({ own: [sdk.iommuDeviceCsv(DEVICE)], lines: 1 }),
   mappingRecord: () => ({ own: [sdk.toJson(listed.map(sdk.mappingRecord))] }),
   MAPPING_CSV_HEAD: () => ({ own: [sdk.MAPPING_CSV_HEAD] }),
   mappingCsv: () => ({ own: listed.map(sdk.mappingCsv), lines: 1 }),

@@ -1,11 +1,12 @@
-const SOCKET = "/run/libvirt/libvirt-sock";
-
 /** Without systemd nobody starts libvirt's daemons, so as root the test does. */
-const DAEMONS = ["/usr/sbin/virtlogd", "/usr/sbin/libvirtd"];
+const DAEMONS = [
+  { path: "/usr/sbin/virtlogd", socket: "/run/libvirt/virtlogd-sock" },
+  { path: "/usr/sbin/libvirtd", socket: "/run/libvirt/libvirt-sock" },
+];
 
 /** Whether libvirt is there: it runs, or it can be started. */
-export const LIBVIRT: boolean = await listens() ||
-  (Deno.uid() === 0 && (await Promise.all(DAEMONS.map(exists))).every(Boolean));
+export const LIBVIRT: boolean = await listens("/run/libvirt/libvirt-sock") ||
+  (Deno.uid() === 0 && (await Promise.all(DAEMONS.map(({ path }) => exists(path)))).every(Boolean));
 
 /**
  * Runs a daemon as its orphans' next of kin. libvirtd has QEMU turn into a daemon, kills it and waits
@@ -20,29 +21,44 @@ const REAPER = `
   while (wait != $daemon) {}
 `;
 
-/** Starts libvirt unless it runs; disposing of it stops what was started. */
+/** Held by whoever uses libvirt: a machine has one, and whoever started it stops it. */
+const LOCK = "/tmp/pagewalk-test-libvirt.lock";
+
+/**
+ * Starts libvirt unless it runs; disposing of it stops what was started. Test files that run beside each
+ * other have it one after the other.
+ */
 export async function startLibvirt(): Promise<AsyncDisposable> {
-  if (await listens()) return { [Symbol.asyncDispose]: () => Promise.resolve() };
-  const running = DAEMONS.map((path) =>
-    new Deno.Command("perl", {
-      args: ["-e", REAPER, path],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn()
-  );
-  while (!await listens()) await new Promise((resolve) => setTimeout(resolve, 50));
+  const file = await Deno.open(LOCK, { create: true, write: true });
+  await file.lock(true);
+  const started: Deno.ChildProcess[] = [];
+  for (const { path, socket } of DAEMONS) {
+    // The system's own listen already, by systemd's sockets.
+    if (!await listens(socket)) started.push(await startDaemon(path, socket));
+  }
   return {
     async [Symbol.asyncDispose]() {
-      for (const child of running) child.kill("SIGTERM");
-      await Promise.all(running.map((child) => child.status));
+      for (const child of started) child.kill("SIGTERM");
+      await Promise.all(started.map((child) => child.status));
+      file.close();
     },
   };
 }
 
-async function listens(): Promise<boolean> {
+async function startDaemon(path: string, socket: string): Promise<Deno.ChildProcess> {
+  const child = new Deno.Command("perl", {
+    args: ["-e", REAPER, path],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  while (!await listens(socket)) await new Promise((resolve) => setTimeout(resolve, 50));
+  return child;
+}
+
+async function listens(path: string): Promise<boolean> {
   try {
-    (await Deno.connect({ transport: "unix", path: SOCKET })).close();
+    (await Deno.connect({ transport: "unix", path })).close();
     return true;
   } catch (error) {
     // A socket that a daemon has left behind refuses.

@@ -15,6 +15,7 @@ import {
   VERSIONS,
 } from "./_fixtures.ts";
 import { echoOf } from "./_line_editor.ts";
+import { cpuTimeMs } from "../_cpu_time.ts";
 
 const COMMANDS: Record<string, string> = {
   "hmp-info_status": "info status",
@@ -160,9 +161,9 @@ Deno.test("ReplyFramer takes 64 MiB in small chunks in linear time", () => {
   const framer = new ReplyFramer("info tlb");
   framer.push(bytesOf(echoOf("info tlb")));
   const chunk = new Uint8Array(1024).fill(0x61);
-  const started = performance.now();
+  const started = cpuTimeMs();
   for (let i = 0; i < 64 * 1024; i++) framer.push(chunk);
   assert(framer.push(bytesOf(`(qemu) ${TYPED_AHEAD_ECHO}`)));
   assertEquals(framer.text().length, 64 * 1024 * 1024);
-  assert(performance.now() - started < 10_000);
+  assert(cpuTimeMs() - started < 10_000);
 });

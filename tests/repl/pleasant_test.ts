@@ -28,7 +28,8 @@ Deno.test("terminal: Ctrl-C ends any loop, and the session survives", TERMINAL_T
     await terminal.enter(`n++; print('go' + n); ${line}`);
     const number = ENDLESS.indexOf(line) + 1;
     await terminal.until(new RegExp(`\ngo${number}\n?`));
-    await new Promise((resolve) => setTimeout(resolve, 400));
+    // Code that cannot wait is watched after a moment.
+    await new Promise((resolve) => setTimeout(resolve, 1200));
     await terminal.press("C-c");
     await terminal.until(new RegExp(`\ngo${number}\n(?:.*\n)?Interrupted\nsim:cpu0>$`));
   }

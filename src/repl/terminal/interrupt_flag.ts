@@ -12,26 +12,17 @@ const WATCHER = `onmessage = ({ data }) => {
   });
 };`;
 
-/** After this the start is over, and what takes long has been loaded. */
-const IDLE_MS = 300;
-
 /**
  * Tells of Ctrl-C while code runs that gives the event loop no turn: a loop in a constructor, a getter,
- * a callback of another library.
+ * a callback of another library. It is not started before such code has run for a moment: Deno clears
+ * the terminal's line when a thread loads its program, and with it a prompt that stands there.
  */
 export class InterruptFlag implements InterruptWatch, Disposable {
   readonly #pressed = new Int32Array(new SharedArrayBuffer(4));
   #watcher: Worker | null = null;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  /** Starts to watch when the prompt has nothing better to do: a thread takes a moment to begin. */
-  startSoon(): void {
-    this.#timer = setTimeout(() => this.start(), IDLE_MS);
-  }
 
   /** Starts to watch, if nobody does yet. */
   start(): void {
-    clearTimeout(this.#timer);
     if (this.#watcher) return;
     const source = `data:text/javascript,${encodeURIComponent(WATCHER)}`;
     this.#watcher = new Worker(source, { type: "module" });
@@ -45,7 +36,6 @@ export class InterruptFlag implements InterruptWatch, Disposable {
 
   /** Ends the watcher. */
   [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
     this.#watcher?.terminate();
   }
 }
