@@ -76,6 +76,14 @@ export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.
 // Devices: what their DMA reaches
 export { formatDeviceId, parseDeviceId } from "./src/iommu/device_id.ts";
 export { DeviceNotTranslatedError, NoIommuError } from "./src/iommu/errors.ts";
+export type { FrameOwner, FrameOwners, TableOwner } from "./src/linux/frame_owners.ts";
+export {
+  type FrameReport,
+  type FrameSource,
+  readFrameReport,
+  readFrameState,
+} from "./src/linux/frame_report.ts";
+export type { FrameState, FrameUse } from "./src/linux/frames.ts";
 export type { DmaDevices } from "./src/vfio/verify_dma.ts";
 export type { DmaState, IommuDevice, IommuDevices } from "./src/iommu/iommu_device.ts";
 export { type DeviceGroup, deviceMappings, groupDevices } from "./src/iommu/reach.ts";

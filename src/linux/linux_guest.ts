@@ -8,7 +8,6 @@ import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
 import { CapabilityError, NoSuchProcessError } from "./errors.ts";
-import type { LinuxIommuUnit } from "./iommu_units.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel, type KernelParts } from "./kernel.ts";
 import {
@@ -167,6 +166,21 @@ export class LinuxGuest {
       "types",
       `This kernel (${this.version}) has no type data: it was built without CONFIG_DEBUG_INFO_BTF`,
     );
+  }
+
+  /**
+   * The values of an enumeration of the kernel by their names; null if it has none of that name.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   */
+  async enumeration(name: string): Promise<ReadonlyMap<string, number> | null> {
+    const blob = await this.#types();
+    const btf = new Btf(blob);
+    for (const id of blob.idsOf(name)) {
+      const values = await btf.enumeration(id);
+      if (values) return values;
+    }
+    return null;
   }
 
   /**
@@ -329,22 +343,6 @@ export class LinuxGuest {
   async #physicalOf(address: bigint): Promise<bigint | null> {
     return this.#kernel.live.physicalOf(address) ??
       await new AddressSpace(this.#memory, this.#kernel.context).translate(address);
-  }
-
-  /**
-   * Where the tables of the guest's IOMMUs begin, by the records of Linux's drivers.
-   *
-   * @throws {CapabilityError} if the kernel has no type data (BTF)
-   */
-  async iommuUnits(options: ReadOptions = {}): Promise<LinuxIommuUnit[]> {
-    const { readIommuUnits } = await import("./iommu_units.ts");
-    const kernel = this.#kernel;
-    return await readIommuUnits({
-      live: kernel.live,
-      types: () => kernel.types(),
-      address: (name) => kernel.address(name),
-      physicalOf: (address) => this.#physicalOf(address),
-    }, options);
   }
 
   /**
