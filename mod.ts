@@ -76,6 +76,14 @@ export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.
 // Devices: what their DMA reaches
 export { formatDeviceId, parseDeviceId } from "./src/iommu/device_id.ts";
 export { DeviceNotTranslatedError, NoIommuError } from "./src/iommu/errors.ts";
+export type { FrameOwner, FrameOwners, TableOwner } from "./src/linux/frame_owners.ts";
+export {
+  type FrameReport,
+  type FrameSource,
+  readFrameReport,
+  readFrameState,
+} from "./src/linux/frame_report.ts";
+export type { FrameState, FrameUse } from "./src/linux/frames.ts";
 export type { DmaDevices } from "./src/vfio/verify_dma.ts";
 export type { DmaState, IommuDevice, IommuDevices } from "./src/iommu/iommu_device.ts";
 export { type DeviceGroup, deviceMappings, groupDevices } from "./src/iommu/reach.ts";
@@ -231,6 +239,17 @@ export type {
 } from "./src/translate/second_stage_rule.ts";
 export { secondStage } from "./src/translate/second_stage.ts";
 export { type EptOptions, extendedPageTables, nestedPaging } from "./src/arch/x86/second_stage.ts";
+export { type RiscvAccess, riscvAccess, type RiscvAccessVerdict } from "./src/arch/riscv/access.ts";
+export { riscvRegimeOf, type RiscvStages, riscvStagesOf } from "./src/arch/riscv/hart_regime.ts";
+export type { RiscvMode, RiscvSecondStageMode } from "./src/arch/riscv/modes.ts";
+export {
+  type RiscvExtensions,
+  type RiscvRegime,
+  riscvRegime,
+  riscvSecondStage,
+} from "./src/arch/riscv/regime.ts";
+export type { RiscvPrivilege, RiscvRegisters } from "./src/arch/riscv/registers.ts";
+export type { GuestRegisters } from "./src/arch/registers.ts";
 export type { TableViews, ViewsRule } from "./src/translate/views_rule.ts";
 
 // Page tables

@@ -49,7 +49,7 @@ await runCommand({
     2: "a page is not mapped, or a record cannot be read or contradicts another",
   },
 }, async ({ positionals: [monitor, file], options }) => {
-  const { records, fromPrograms } = readVfioLog(await readTextInput(file));
+  const { records, fromPrograms, isBare } = readVfioLog(await readTextInput(file));
   const refused =
     `${fromPrograms} lines like the patch's were written by programs, not by the kernel`;
   if (records.length === 0) {
@@ -72,6 +72,12 @@ await runCommand({
         `[+] CR3 (Page Table Base): ${formatAddress(context.root)} (${escapeText(whose)})`,
       );
       if (fromPrograms > 0) console.log(`[!] ${refused}: they do not count`);
+      if (isBare) {
+        console.log(
+          "[!] The log's lines have no prefix, so any user of the guest may have written them, by the " +
+            "name of a program that crashes: take it by dmesg -x",
+        );
+      }
     }
 
     const counts = { pass: 0, fail: 0, inconclusive: 0 };

@@ -1,11 +1,49 @@
+import type { AddressLike } from "../core/address.ts";
 import { PagewalkError } from "../core/errors.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { Regime } from "../translate/regime.ts";
-import type { PagingContext, PagingContextOptions } from "./x86/paging_context.ts";
+import type { Walk } from "../translate/walk.ts";
+import type { RiscvAccess, RiscvAccessVerdict } from "./riscv/access.ts";
+import type { PrintedRiscvRegisters } from "./riscv/parse_registers.ts";
+import type { Access, AccessVerdict } from "./x86/access.ts";
+import type { PagingContextOptions } from "./x86/paging_context.ts";
 import type { CpuRegisters } from "./x86/registers.ts";
+import type { GuestRegisters } from "./registers.ts";
 
 /** One vCPU's registers as the monitor prints them: the number is null where there was no header. */
-export type PrintedRegisters = Omit<CpuRegisters, "cpu"> & { cpu: number | null };
+export type PrintedRegisters = PrintedX86Registers | PrintedRiscvRegisters;
+
+/** Those of an x86 vCPU. */
+export type PrintedX86Registers = Omit<CpuRegisters, "cpu"> & { cpu: number | null };
+
+/** What an access can be, of any architecture. */
+export type GuestAccess = Access | RiscvAccess;
+
+/** What comes of it. */
+export type GuestAccessVerdict = AccessVerdict | RiscvAccessVerdict;
+
+/** How an architecture says what comes of an access. */
+export interface AccessRule {
+  /** The architecture's name. */
+  readonly architecture: string;
+  /** Whether it depends on registers of the vCPU beside the regime. */
+  readonly usesRegisters: boolean;
+  /** The keys that an access may have. */
+  readonly keys: readonly string[];
+  /**
+   * Checks that there is such an access.
+   *
+   * @throws {InvalidArgumentError} if there is none
+   */
+  check(access: GuestAccess): void;
+  /** What comes of an access to a walked address. */
+  decide(
+    walk: Walk,
+    regime: Regime,
+    access: GuestAccess,
+    registers?: GuestRegisters,
+  ): GuestAccessVerdict;
+}
 
 /** What was to tell registers lacks one, or is damaged. */
 export class DamagedRegistersError extends PagewalkError {
@@ -29,8 +67,10 @@ export type StubRegister = readonly [string, ...string[]];
 export interface StubRegisters {
   /** What is asked for, in this order. */
   readonly wanted: readonly StubRegister[];
+  /** What is asked for after these, if the stub lists it. */
+  readonly optional?: readonly StubRegister[];
   /** The registers made of the answers and of what the monitor printed. */
-  combine(values: readonly bigint[], printed: CpuRegisters): CpuRegisters;
+  combine(values: readonly (bigint | undefined)[], printed: GuestRegisters): GuestRegisters;
 }
 
 /** What the head of a dump says of the machine. */
@@ -54,6 +94,10 @@ export interface Architecture {
 
 /** How an architecture's registers are told by the ways into a guest. */
 export interface RegisterFormats {
+  /** The architecture's name. */
+  readonly architecture: string;
+  /** The names of the kinds of tables that a root can be of, for one that is named. */
+  readonly modes: readonly string[];
   /** Whether `info registers` has printed registers of this architecture. */
   recognizes(reply: string): boolean;
   /**
@@ -73,7 +117,7 @@ export interface RegisterFormats {
   /** What a dump does not hold, and what is taken for it. */
   readonly dumpNotice: string;
   /** The page that a vCPU's root register points to. */
-  rootOf(registers: CpuRegisters): bigint;
+  rootOf(registers: GuestRegisters): bigint;
   /**
    * The regime of a vCPU; its `noTables` says if the vCPU does not translate by the guest's tables.
    *
@@ -81,8 +125,18 @@ export interface RegisterFormats {
    */
   contextOf(
     memory: PhysicalMemory,
-    registers: CpuRegisters,
-    peers: readonly CpuRegisters[],
+    registers: GuestRegisters,
+    peers: readonly GuestRegisters[],
     options: Omit<PagingContextOptions, "root">,
-  ): Promise<PagingContext>;
+  ): Promise<Regime>;
+  /** Whether the registers of one vCPU do not tell enough. */
+  needsPeers(registers: GuestRegisters): boolean;
+  /** The regime of a kind of tables, if no registers are asked for. */
+  contextOfMode(mode: string, options: Omit<PagingContextOptions, "root">): Regime;
+  /**
+   * Checks a root that somebody named.
+   *
+   * @throws {InvalidArgumentError} if no table of the regime's kind can be there
+   */
+  checkRoot(root: AddressLike, regime: Regime): void;
 }

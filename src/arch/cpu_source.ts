@@ -1,4 +1,4 @@
-import type { CpuRegisters } from "./x86/registers.ts";
+import type { GuestRegisters } from "./registers.ts";
 
 /** Where a guest's registers are asked for: a monitor, a gdbstub, the notes of a dump. */
 export interface CpuSource {
@@ -9,11 +9,11 @@ export interface CpuSource {
    * @throws {NoSuchCpuError} if the guest has no such vCPU
    * @throws {MonitorError} if the guest cannot be asked
    */
-  registers(cpu?: number): Promise<CpuRegisters>;
+  registers(cpu?: number): Promise<GuestRegisters>;
   /**
    * Reads the registers of every vCPU, in order of their numbers.
    *
    * @throws {MonitorError} if the guest cannot be asked
    */
-  allRegisters(): Promise<CpuRegisters[]>;
+  allRegisters(): Promise<GuestRegisters[]>;
 }

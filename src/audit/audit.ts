@@ -196,12 +196,17 @@ class RunRules {
   readonly #ranges: readonly MemoryRange[] | undefined;
   readonly #kernelStart: bigint;
   readonly #userBit: string;
+  /** Whether entries that point to tables have a say in what user mode may do. */
+  readonly #tablesDecideUser: boolean;
 
   constructor(context: Regime, tables: TableFrames, options: AuditOptions) {
     this.#context = context;
     this.#tables = tables;
     this.#ranges = options.ranges;
     this.#userBit = context.rules.rights.bits.user?.field ?? "the user bit";
+    this.#tablesDecideUser = context.spans.some(({ levels }) =>
+      levels.some(({ format }) => format.table?.some(({ flag }) => flag === "user"))
+    );
     this.#kernelStart = options.kernelStart ?? context.rules.kernel.start;
   }
 
@@ -273,7 +278,9 @@ class RunRules {
       const message = `Entries set ${this.#userBit} below a ${decider} that clears it`;
       yield finding("user-leaf-below-supervisor", run, { evidence, message });
     }
-    if (!leaf.user && !isKernelRange && decidedBy.user === decidedBy.present) {
+    if (
+      this.#tablesDecideUser && !leaf.user && !isKernelRange && decidedBy.user === decidedBy.present
+    ) {
       const message =
         `Entries clear ${this.#userBit} in the user's range, below levels that all set it`;
       yield finding("supervisor-leaf-in-user-range", run, { evidence, message });

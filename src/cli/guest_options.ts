@@ -1,4 +1,5 @@
 import { escapeMessage, escapeText } from "../core/escape.ts";
+import type { RiscvMode } from "../arch/riscv/modes.ts";
 import type { PagingModeName } from "../arch/x86/paging_context.ts";
 import { parseRamLayout, type RamLayout } from "../connectors/dump/ram_layout.ts";
 import { monitorPortFor } from "../monitor/endpoint/mod.ts";
@@ -55,7 +56,7 @@ export type ConnectOptionSpecs = {
   /** The path of a recording to write. */
   readonly record: ValueOption<string>;
   /** The kind of page tables at a root. */
-  readonly mode: ValueOption<PagingModeName>;
+  readonly mode: ValueOption<PagingModeName | RiscvMode>;
   /** How a raw memory image lies in memory. */
   readonly layout: ValueOption<RamLayout>;
 };
@@ -101,7 +102,7 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
     (path) => path,
   ),
   mode: oneOf(
-    ["4-level", "5-level", "pae", "32-bit"],
+    ["4-level", "5-level", "pae", "32-bit", "Sv32", "Sv39", "Sv48", "Sv57"],
     "paging mode of the tables at --root, if no vCPU has it (paging off, raw memory image)",
   ),
   layout: value(

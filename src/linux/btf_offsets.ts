@@ -39,6 +39,7 @@ export const PROCESS_WISHES: readonly Wish[] = [
       "comm",
       "signal",
       "self_exec_id",
+      "start_time",
     ],
   },
   { struct: "mm_struct", via: ["task_struct", "mm"], members: ["pgd"] },

@@ -1,8 +1,8 @@
-import type { ReadOptions } from "../memory/physical_memory.ts";
-import type { BtfBlob } from "./btf/btf_source.ts";
+import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
+import { AddressSpace } from "../translate/address_space.ts";
 import { CapabilityError, KernelFormatError } from "./errors.ts";
-import { type Reader, readU32, readU64, viewOf } from "./reader.ts";
-import { structOffsets } from "./struct_offsets.ts";
+import type { LinuxGuest } from "./linux_guest.ts";
+import { readU32, readU64, viewOf } from "./reader.ts";
 import { StructReader, type StructView } from "./struct_reader.ts";
 
 /** An IOMMU as Linux has set it up. */
@@ -17,16 +17,12 @@ export interface LinuxIommuUnit {
   readonly translates: boolean;
 }
 
-/** What is known of the kernel. */
-export interface IommuKernel {
-  /** Reads memory as it is now. */
-  readonly live: Reader;
-  /** The kernel's own types; null if they are not known. */
-  types(): Promise<BtfBlob | null>;
-  /** The address of a symbol; null if there is none. */
-  address(name: string): Promise<bigint | null>;
-  /** The physical address of a virtual one of the kernel's; null if it is not mapped. */
-  physicalOf(address: bigint): Promise<bigint | null>;
+/** What is asked of a guest: a session has it. */
+export interface IommuRecords {
+  /** Its kernel. */
+  readonly linux: Pick<LinuxGuest, "type" | "symbol" | "read" | "context">;
+  /** The guest's physical memory. */
+  readonly memory: PhysicalMemory;
 }
 
 /** No machine has so many; a list in a circle ends. */
@@ -44,26 +40,26 @@ const SCALABLE_ROOT = 1n << 10n;
  * @throws {CapabilityError} if the kernel has no type data, or its drivers are laid out in another way
  */
 export async function readIommuUnits(
-  kernel: IommuKernel,
+  kernel: IommuRecords,
   options: ReadOptions = {},
 ): Promise<LinuxIommuUnit[]> {
   return [...await vtdUnits(kernel, options), ...await amdUnits(kernel, options)];
 }
 
 /** `dmar_drhd_units` (drivers/iommu/intel/dmar.c): each unit's `intel_iommu`. */
-async function vtdUnits(kernel: IommuKernel, options: ReadOptions): Promise<LinuxIommuUnit[]> {
-  const head = await kernel.address("dmar_drhd_units");
+async function vtdUnits(kernel: IommuRecords, options: ReadOptions): Promise<LinuxIommuUnit[]> {
+  const head = await addressOf(kernel, "dmar_drhd_units");
   if (head === null) return [];
   const drhds = await structReader(kernel, "dmar_drhd_unit", { list: 16, iommu: 8 });
   const members = { reg_phys: 8, ecap: 8, gcmd: 4, root_entry: 8 };
   const iommus = await structReader(kernel, "intel_iommu", members);
-  const scalable = await kernel.address("intel_iommu_sm");
-  const wantsScalable = scalable !== null && await readU32(kernel.live, scalable, options) !== 0;
+  const scalable = await addressOf(kernel, "intel_iommu_sm");
+  const wantsScalable = scalable !== null && await readU32(kernel.linux, scalable, options) !== 0;
   const units: LinuxIommuUnit[] = [];
   for await (const drhd of listed(kernel, drhds, head, options)) {
     const iommu = drhd.u64("iommu");
     if (iommu === 0n) continue;
-    const view = await iommus.read(kernel.live, iommu, options);
+    const view = await iommus.read(kernel.linux, iommu, options);
     const table = await tableOf(kernel, view.u64("root_entry"));
     const isScalable = wantsScalable && (view.u64("ecap") >> SCALABLE_MODE_BIT & 1n) === 1n;
     units.push({
@@ -77,15 +73,15 @@ async function vtdUnits(kernel: IommuKernel, options: ReadOptions): Promise<Linu
 }
 
 /** `amd_iommu_list` (drivers/iommu/amd/init.c): each unit's segment has the device table. */
-async function amdUnits(kernel: IommuKernel, options: ReadOptions): Promise<LinuxIommuUnit[]> {
-  const head = await kernel.address("amd_iommu_list");
-  if (head === null || await readU64(kernel.live, head, options) === head) return [];
+async function amdUnits(kernel: IommuRecords, options: ReadOptions): Promise<LinuxIommuUnit[]> {
+  const head = await addressOf(kernel, "amd_iommu_list");
+  if (head === null || await readU64(kernel.linux, head, options) === head) return [];
   const iommus = await structReader(kernel, "amd_iommu", { list: 16, mmio_phys: 8, pci_seg: 8 });
   const members = { dev_table: 8, dev_table_size: 4 };
   const segments = await structReader(kernel, "amd_iommu_pci_seg", members);
   const units: LinuxIommuUnit[] = [];
   for await (const iommu of listed(kernel, iommus, head, options)) {
-    const segment = await segments.read(kernel.live, iommu.u64("pci_seg"), options);
+    const segment = await segments.read(kernel.linux, iommu.u64("pci_seg"), options);
     const table = await tableOf(kernel, segment.u64("dev_table"));
     const pages = BigInt(Math.max(1, Math.ceil(segment.u32("dev_table_size") / 4096)));
     const root = table === 0n ? 0n : table | (pages - 1n & 0x1ffn);
@@ -95,17 +91,23 @@ async function amdUnits(kernel: IommuKernel, options: ReadOptions): Promise<Linu
   return units;
 }
 
+async function addressOf({ linux }: IommuRecords, name: string): Promise<bigint | null> {
+  return (await linux.symbol(name))?.address ?? null;
+}
+
 async function structReader<M extends string>(
-  kernel: IommuKernel,
+  kernel: IommuRecords,
   struct: string,
   members: Readonly<Record<M, number>>,
 ): Promise<StructReader<M>> {
-  const types = await kernel.types();
-  const found = types && await structOffsets([types], struct, Object.keys(members));
-  if (!found) {
+  const layout = await kernel.linux.type(struct);
+  const found = new Map(
+    layout?.members.map(({ name, offset }) => [`${struct}.${name}`, offset] as const),
+  );
+  if (found.size === 0) {
     throw new CapabilityError(
       "types",
-      `The layout of this kernel's IOMMU list is not known: it has no type data (BTF) of struct ${struct}`,
+      `The layout of this kernel's IOMMU list is not known: its types have no struct ${struct}`,
     );
   }
   return new StructReader(struct, members, found);
@@ -113,24 +115,25 @@ async function structReader<M extends string>(
 
 /** The structures of a list, by its head. */
 async function* listed<M extends string>(
-  kernel: IommuKernel,
+  kernel: IommuRecords,
   structs: StructReader<M | "list">,
   head: bigint,
   options: ReadOptions,
 ): AsyncGenerator<StructView<M | "list">> {
-  let at = await readU64(kernel.live, head, options);
+  let at = await readU64(kernel.linux, head, options);
   for (let count = 0; at !== head; count++) {
     if (count === MAX_UNITS) throw new KernelFormatError("list of IOMMUs", "it does not end", at);
-    const view = await structs.read(kernel.live, at - structs.offset("list"), options);
+    const view = await structs.read(kernel.linux, at - structs.offset("list"), options);
     yield view;
     at = viewOf(view.bytes("list")).getBigUint64(0, true);
   }
 }
 
 /** The physical address of a table that the kernel has a pointer to; 0 if it has none. */
-async function tableOf(kernel: IommuKernel, pointer: bigint): Promise<bigint> {
+async function tableOf(kernel: IommuRecords, pointer: bigint): Promise<bigint> {
   if (pointer === 0n) return 0n;
-  const physical = await kernel.physicalOf(pointer);
+  const space = new AddressSpace(kernel.memory, kernel.linux.context);
+  const physical = await space.translate(pointer);
   if (physical === null) {
     throw new KernelFormatError("list of IOMMUs", "its pointer to a table is invalid", pointer);
   }

@@ -1,6 +1,5 @@
 import { type AddressLike, formatAddress } from "../core/address.ts";
-import { type PagingContext } from "../arch/x86/paging_context.ts";
-import { withRoot } from "../translate/regime.ts";
+import { type Regime, withRoot } from "../translate/regime.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
 import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
 import { AddressSpace, PageFaultError } from "../translate/address_space.ts";
@@ -39,7 +38,7 @@ export interface KernelParts {
    * The paging contexts of its vCPUs, or what asks for them as they are now: any one that runs in long
    * mode will do.
    */
-  readonly contexts: readonly PagingContext[] | (() => Promise<readonly PagingContext[]>);
+  readonly contexts: readonly Regime[] | (() => Promise<readonly Regime[]>);
   /** What earlier attaches learned. @default nothing */
   readonly cache?: KernelCache;
 }
@@ -68,7 +67,7 @@ export class Kernel {
   /** Where the image lies. */
   readonly image: KernelImage;
   /** The paging context with the kernel's own root, which outlives every process. */
-  readonly context: PagingContext;
+  readonly context: Regime;
   /** The symbols. */
   readonly kallsyms: Kallsyms;
   /** What the kernel tells crash tools. */
@@ -327,7 +326,7 @@ export class Kernel {
   }
 }
 
-async function contextsNow({ contexts }: KernelParts): Promise<readonly PagingContext[]> {
+async function contextsNow({ contexts }: KernelParts): Promise<readonly Regime[]> {
   return typeof contexts === "function" ? await contexts() : contexts;
 }
 
@@ -376,7 +375,7 @@ function kernelContext(
   memory: PhysicalMemory,
   image: KernelImage,
   { symbols }: Vmcoreinfo,
-): PagingContext {
+): Regime {
   const root = symbols.get("swapper_pg_dir") ?? symbols.get("init_top_pgt");
   const physical = root && new KernelSpace(memory, { image }).physicalOf(root);
   return physical ? withRoot(image.context, physical) : image.context;

@@ -1,10 +1,9 @@
 import { formatAddress } from "../core/address.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { listTables } from "../translate/listing.ts";
 import { walk } from "../translate/walk.ts";
 import type { ListedPage } from "../translate/listing_records.ts";
-import { withRoot } from "../translate/regime.ts";
+import { type Regime, withRoot } from "../translate/regime.ts";
 import { LinuxNotFoundError } from "./errors.ts";
 
 /** A run of the kernel's image with like rights, in adjacent frames. */
@@ -24,7 +23,7 @@ export interface ImageRun {
 /** Where a Linux kernel's image is mapped, found from a vCPU's page tables alone. */
 export interface KernelImage {
   /** The paging context with a root that maps the kernel. */
-  readonly context: PagingContext;
+  readonly context: Regime;
   /** The virtual address of `_text`: where the first executable run begins. */
   readonly text: bigint;
   /** The first executable run's end. */
@@ -48,7 +47,7 @@ const LEAST_IMAGE_BYTES = 8n << 20n;
  */
 export async function findKernelImage(
   memory: PhysicalMemory,
-  contexts: readonly PagingContext[],
+  contexts: readonly Regime[],
   options: ReadOptions = {},
 ): Promise<KernelImage> {
   const long = contexts.filter(({ rules, root }) => rules.kernel.image && root !== 0n);
@@ -77,7 +76,7 @@ export async function findKernelImage(
 /** Does one of the vCPUs' page tables, or the other half of a KPTI pair, map an image where it was? */
 export async function mapsImage(
   memory: PhysicalMemory,
-  contexts: readonly PagingContext[],
+  contexts: readonly Regime[],
   { rodata }: KernelImage,
   options: ReadOptions = {},
 ): Promise<boolean> {
@@ -96,7 +95,7 @@ export async function mapsImage(
 }
 
 /** The image that runs make up, or null if they are not a kernel's. */
-function imageFrom(context: PagingContext, runs: readonly ImageRun[]): KernelImage | null {
+function imageFrom(context: Regime, runs: readonly ImageRun[]): KernelImage | null {
   const mapped = runs.reduce((sum, run) => sum + (run.end - run.start), 0n);
   if (mapped < LEAST_IMAGE_BYTES) return null;
   const text = runs.find(({ executable, start, end }) => executable && end - start >= TWO_MIB);
@@ -114,7 +113,7 @@ function largest(runs: readonly ImageRun[]): ImageRun {
 /** The runs in the window where the kernel's image lies; none if a table on the way is not there. */
 async function imageRuns(
   memory: PhysicalMemory,
-  context: PagingContext,
+  context: Regime,
   options: ReadOptions,
 ): Promise<ImageRun[]> {
   const { image } = context.rules.kernel;

@@ -1,7 +1,6 @@
 import type { AddressLike } from "../core/address.ts";
 import { checkOptions, LIST, SIGNAL } from "../core/options.ts";
-import { type PagingContext } from "../arch/x86/paging_context.ts";
-import { withRoot } from "../translate/regime.ts";
+import { type Regime, withRoot } from "../translate/regime.ts";
 import { AddressSpace } from "../translate/address_space.ts";
 import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
@@ -9,7 +8,6 @@ import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
 import { CapabilityError, NoSuchProcessError } from "./errors.ts";
-import type { LinuxIommuUnit } from "./iommu_units.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel, type KernelParts } from "./kernel.ts";
 import {
@@ -108,7 +106,7 @@ export class LinuxGuest {
   }
 
   /** The paging context with the kernel's own root. */
-  get context(): PagingContext {
+  get context(): Regime {
     return this.#kernel.context;
   }
 
@@ -168,6 +166,21 @@ export class LinuxGuest {
       "types",
       `This kernel (${this.version}) has no type data: it was built without CONFIG_DEBUG_INFO_BTF`,
     );
+  }
+
+  /**
+   * The values of an enumeration of the kernel by their names; null if it has none of that name.
+   *
+   * @throws {CapabilityError} if the kernel has no type data (BTF)
+   */
+  async enumeration(name: string): Promise<ReadonlyMap<string, number> | null> {
+    const blob = await this.#types();
+    const btf = new Btf(blob);
+    for (const id of blob.idsOf(name)) {
+      const values = await btf.enumeration(id);
+      if (values) return values;
+    }
+    return null;
   }
 
   /**
@@ -333,22 +346,6 @@ export class LinuxGuest {
   }
 
   /**
-   * Where the tables of the guest's IOMMUs begin, by the records of Linux's drivers.
-   *
-   * @throws {CapabilityError} if the kernel has no type data (BTF)
-   */
-  async iommuUnits(options: ReadOptions = {}): Promise<LinuxIommuUnit[]> {
-    const { readIommuUnits } = await import("./iommu_units.ts");
-    const kernel = this.#kernel;
-    return await readIommuUnits({
-      live: kernel.live,
-      types: () => kernel.types(),
-      address: (name) => kernel.address(name),
-      physicalOf: (address) => this.#physicalOf(address),
-    }, options);
-  }
-
-  /**
    * Finds for each record of a log the processes that map its address, all or those given. Each page
    * table is read for all records together.
    *
@@ -390,7 +387,7 @@ export class LinuxGuest {
   }
 
   /** The paging context of a process. @throws {NoSuchProcessError} if it has no memory */
-  contextOf(process: LinuxProcess): PagingContext {
+  contextOf(process: LinuxProcess): Regime {
     if (process.root === null) throw withoutMemory(process);
     return withRoot(this.#kernel.context, process.root);
   }

@@ -1,6 +1,6 @@
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { AddressSpace } from "../translate/address_space.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
+import type { Regime } from "../translate/regime.ts";
 import { isChange } from "./changed.ts";
 import { CapabilityError } from "./errors.ts";
 import { readCString, type Reader, readU32, readU64, viewOf } from "./reader.ts";
@@ -43,7 +43,7 @@ export class ProcessDetails {
   async commandLine(
     { mm }: DetailedProcess,
     memory: PhysicalMemory,
-    context: PagingContext | null,
+    context: Regime | null,
   ): Promise<string[] | null> {
     if (mm === null || context === null) return null;
     const [start, end] = await Promise.all([

@@ -35,6 +35,11 @@ export interface LinuxProcess {
   readonly threadCount: number;
   /** The virtual address of the first thread's `task_struct`. */
   readonly task: bigint;
+  /**
+   * Nanoseconds from boot to its start, as `CLOCK_MONOTONIC` counts them; null where the kernel has no
+   * type data.
+   */
+  readonly startNs: bigint | null;
   /** The virtual address of its `mm_struct`; null for one without memory. */
   readonly mm: bigint | null;
 }

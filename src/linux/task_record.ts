@@ -30,6 +30,11 @@ export interface TaskRecord {
   readonly threadCount: number;
   /** The virtual address of the first thread's `task_struct`. */
   readonly task: bigint;
+  /**
+   * Nanoseconds from boot to its start, as `CLOCK_MONOTONIC` counts them; null where the kernel has no
+   * type data. Another program in the same process changes nothing about it.
+   */
+  readonly startNs: bigint | null;
   /** The virtual address of its `mm_struct`; null for a kernel thread, and for one that has exited. */
   readonly mm: bigint | null;
   /** The virtual address of its top page table (`mm->pgd`); null without memory. */
@@ -65,6 +70,7 @@ const TASK_MEMBERS = {
   signal: 8,
   // Known where the kernel has type data.
   self_exec_id: 8,
+  start_time: 8,
 } as const;
 /** What tells whether a task still is the same process, and runs the same program. */
 const SAME_MEMBERS = { mm: 8, pid: 4, self_exec_id: 8 } as const;
@@ -87,14 +93,20 @@ export class TaskReader {
   readonly #signals: StructReader<keyof typeof SIGNAL_MEMBERS> | null;
   readonly #threadHead: bigint;
   readonly #hasExecId: boolean;
+  readonly #hasStart: boolean;
   readonly #options: ReadOptions;
 
   constructor({ offsets, reader }: TaskSource, options: ReadOptions = {}) {
     this.#reader = reader;
     this.#options = options;
     this.#hasExecId = offsets.has("task_struct.self_exec_id");
-    const { self_exec_id, ...always } = TASK_MEMBERS;
-    const members = this.#hasExecId ? { ...always, self_exec_id } : always;
+    this.#hasStart = offsets.has("task_struct.start_time");
+    const { self_exec_id, start_time, ...always } = TASK_MEMBERS;
+    const members = {
+      ...always,
+      ...this.#hasExecId && { self_exec_id },
+      ...this.#hasStart && { start_time },
+    };
     const { self_exec_id: _, ...sameAlways } = SAME_MEMBERS;
     const same = this.#hasExecId ? SAME_MEMBERS : sameAlways;
     this.#tasks = new StructReader("task_struct", members, offsets, { gapBytes: TASK_GAP_BYTES });
@@ -224,6 +236,7 @@ export class TaskReader {
       isKernelThread: isKernelThread(task),
       threadCount: await this.#countThreads(task),
       task: task.address,
+      startNs: this.#hasStart ? task.u64("start_time") : null,
       mm,
       pgd,
     };

@@ -10,6 +10,11 @@ export interface VfioLogReading {
   readonly records: readonly VfioLogRecord[];
   /** How many records begin like the patch's but were written by programs: they say nothing. */
   readonly fromPrograms: number;
+  /**
+   * True of a text whose lines have no prefix: the name of a program that crashes may hold newlines, so
+   * any user of the guest can have written what looks like a line of the patch's.
+   */
+  readonly isBare: boolean;
 }
 
 /**
@@ -46,35 +51,54 @@ export function parseVfioLog(text: string): VfioLogRecord[] {
  * ```
  */
 export function readVfioLog(
-  log: string | readonly Pick<LogRecord, "sequence" | "facility" | "text">[],
+  log:
+    | string
+    | readonly (
+      & Pick<LogRecord, "sequence" | "facility" | "text">
+      & Partial<Pick<LogRecord, "timeNs">>
+    )[],
 ): VfioLogReading {
-  const lines = typeof log === "string" ? textLines(log) : log.map(({ facility, text }) => ({
-    line: parseVfioLine(text),
-    isFromProgram: facility !== 0,
-  }));
+  const { lines, isBare } = typeof log === "string" ? textLines(log) : ringLines(log);
   // What was logged first may have been overwritten since, up to the middle of a pair.
   const isCut = typeof log !== "string" && log.length > 0 && log[0]!.sequence > 0n;
   const stories = new VfioStories(isCut);
   let fromPrograms = 0;
-  for (const { line, isFromProgram } of lines) {
+  for (const { line, isFromProgram, timeNs } of lines) {
     if (!line) continue;
     if (isFromProgram) fromPrograms++;
-    else stories.add(line);
+    else stories.add(line, timeNs);
   }
-  return { records: stories.records(), fromPrograms };
+  return { records: stories.records(), fromPrograms, isBare };
 }
 
 interface SourcedLine {
   line: VfioLine | null;
   isFromProgram: boolean;
+  timeNs?: bigint | undefined;
 }
 
-function textLines(text: string): SourcedLine[] {
+interface SourcedLines {
+  readonly lines: readonly SourcedLine[];
+  readonly isBare: boolean;
+}
+
+function ringLines(
+  log: readonly (Pick<LogRecord, "facility" | "text"> & Partial<Pick<LogRecord, "timeNs">>)[],
+): SourcedLines {
+  const lines = log.map(({ facility, text, timeNs }) => ({
+    line: parseVfioLine(text),
+    timeNs,
+    isFromProgram: facility !== 0,
+  }));
+  return { lines, isBare: false };
+}
+
+function textLines(text: string): SourcedLines {
   const lines = text.split("\n").map(parseLogLine);
   const parsed = lines.map(({ text }) => parseVfioLine(text));
   const hasPrefixes = lines.some(({ prefix }) => prefix !== "");
   const inner = insideOthers(lines, parsed);
-  return parsed.map((line, i) => {
+  const sourced = parsed.map((line, i) => {
     const { origin, prefix } = lines[i]!;
     const problem = inner.has(i)
       ? "its timestamp is in the middle of another record's lines"
@@ -87,6 +111,7 @@ function textLines(text: string): SourcedLine[] {
       isFromProgram: origin === "program",
     };
   });
+  return { lines: sourced, isBare: !hasPrefixes && parsed.some((line) => line !== null) };
 }
 
 /**

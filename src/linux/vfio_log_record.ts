@@ -10,6 +10,8 @@ export interface VfioLogEntry {
 export interface VfioLogRecord extends VfioLogEntry {
   /** The virtual address, in the process that mapped it for DMA; null if the record cannot be read. */
   readonly address: bigint | null;
+  /** Nanoseconds since boot of the last record of the address, where the log tells. */
+  readonly timeNs?: bigint;
   /** Earlier clearings of the same address that left another entry, the oldest first. */
   readonly earlier?: readonly VfioLogEntry[];
   /** Why no page can be judged by it: it cannot be read, or what it says contradicts itself. */

@@ -37,7 +37,7 @@ export class VfioStories {
   }
 
   /** Takes the next record. */
-  add(line: VfioLine): void {
+  add(line: VfioLine, timeNs?: bigint): void {
     const isCut = this.#isCut && this.#isFirst;
     this.#isFirst = false;
     if (line.verb === "unreadable") {
@@ -48,6 +48,7 @@ export class VfioStories {
     const known = this.#stories.get(address);
     const story = known ?? new Story(address);
     if (!known) this.#stories.set(address, story);
+    if (timeNs !== undefined) story.timeNs = timeNs;
     if (line.verb === "clearing") story.clearing(entry);
     else story.cleared(entry, isCut);
   }
@@ -63,6 +64,8 @@ const MAX_NAMED = 4;
 
 /** What the log says of one address. Each kind by what it claims, in the order of the last time. */
 class Story {
+  /** That of the last record. */
+  timeNs: bigint | null = null;
   readonly #address: bigint | null;
   readonly #problem: string;
   /** `Clearing` records whose partner did not come yet. */
@@ -101,7 +104,11 @@ class Story {
     const earlier = [...this.#whole.values()].slice(0, -1);
     const last = [...this.#whole.values()].at(-1) ??
       { ...[...this.#open.values()][0], ...[...this.#alone.values()][0] };
-    return { address, ...last, ...earlier.length > 0 && { earlier } };
+    return {
+      ...{ address, ...last },
+      ...this.timeNs !== null && { timeNs: this.timeNs },
+      ...earlier.length > 0 && { earlier },
+    };
   }
 }
 

@@ -12,7 +12,8 @@ export interface CachingMemoryOptions {
    */
   granuleBytes?: number;
   /**
-   * How much is kept at most, in bytes. What was used longest ago goes first.
+   * How much is kept at most, in bytes. What was used longest ago goes first. With 0 nothing is kept:
+   * only those who read the same at the same time share a read.
    *
    * @default {16_777_216}
    */
@@ -68,7 +69,9 @@ export class CachingMemory implements PhysicalMemory {
     }
     this.#memory = memory;
     this.#granuleBytes = granuleBytes;
-    this.#capacity = Math.max(1, Math.floor(capacityBytes / granuleBytes));
+    this.#capacity = capacityBytes === 0
+      ? 0
+      : Math.max(1, Math.floor(capacityBytes / granuleBytes));
   }
 
   /** Forgets everything: the next reads ask the guest again. */
@@ -81,7 +84,7 @@ export class CachingMemory implements PhysicalMemory {
   async read(address: bigint, lengthBytes: number, options: ReadOptions = {}): Promise<Uint8Array> {
     options.signal?.throwIfAborted();
     const granuleBytes = this.#granuleBytes;
-    const tooLarge = lengthBytes > this.#capacity * granuleBytes;
+    const tooLarge = this.#capacity > 0 && lengthBytes > this.#capacity * granuleBytes;
     if (lengthBytes === 0 || tooLarge || address + BigInt(lengthBytes) > HIGHEST_CACHED) {
       return await this.#memory.read(address, lengthBytes, options);
     }
@@ -133,7 +136,7 @@ export class CachingMemory implements PhysicalMemory {
     return Array.from({ length: count }, (_, i) => {
       const granule = whole.then((bytes) => {
         const part = bytes.subarray(i * granuleBytes, (i + 1) * granuleBytes);
-        kept.set(first + i, part);
+        if (this.#capacity > 0) kept.set(first + i, part);
         return part;
       }).finally(() => {
         underWay.delete(first + i);

@@ -184,7 +184,10 @@ export class NotX86Error extends PagewalkError {
   /** Creates the error for one guest. */
   constructor(architecture: string | null) {
     const shown = architecture === null ? "" : ` but ${architecture}`;
-    super(`This is not an x86 guest${shown}: pagewalk reads the page tables of x86 guests only`);
+    super(
+      `This is not an x86 guest${shown}: pagewalk reads the page tables of x86 and RISC-V guests ` +
+        "only",
+    );
     this.architecture = architecture;
   }
 }

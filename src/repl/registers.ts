@@ -1,3 +1,5 @@
+import type { GuestRegisters } from "../arch/registers.ts";
+import { isRiscv } from "./is_riscv.ts";
 import type { HelperContext } from "./helper.ts";
 
 /** What gdb calls otherwise than `info registers`. */
@@ -18,6 +20,7 @@ export const REGISTER_NAMES: readonly string[] = [
   ...["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "rip"],
   ...Array.from({ length: 8 }, (_, i) => `r${i + 8}`),
   ...["cs", "ss", "ds", "es", "fs", "gs", "cr0", "cr2", "cr3", "cr4", "efer"],
+  ...["satp", "vsatp", "hgatp", "mstatus", "menvcfg"],
   ...Object.keys(OTHER_NAMES),
 ].map((name) => `$${name}`);
 
@@ -33,14 +36,19 @@ export async function readRegisters(
   const found = new Map<string, bigint>();
   if (!names.some((name) => REGISTER_NAMES.includes(name))) return found;
   const all = await guest.use(async (session, { cpu }) => {
-    const known = await session.registers(cpu);
+    const known = await session.registers<GuestRegisters>(cpu);
+    if (isRiscv(known)) {
+      const named = ["pc", "satp", "mstatus", "vsatp", "hgatp", "menvcfg"] as const;
+      const told = named.flatMap((name) => known[name] === undefined ? [] : [[name, known[name]]]);
+      return new Map(told as [string, bigint][]);
+    }
     const { rip, rflags, cr0, cr2, cr3, cr4, efer } = known;
     const few = { RIP: rip, RFL: rflags, CR0: cr0, CR2: cr2, CR3: cr3, CR4: cr4, EFER: efer };
     return new Map([...Object.entries(few), ...await printedRegisters(session, cpu, signal)]);
   });
   for (const name of names) {
     const bare = name.slice(1);
-    const value = all.get(OTHER_NAMES[bare] ?? bare.toUpperCase());
+    const value = all.get(bare) ?? all.get(OTHER_NAMES[bare] ?? bare.toUpperCase());
     if (value !== undefined) found.set(name, value);
   }
   return found;

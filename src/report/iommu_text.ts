@@ -50,7 +50,9 @@ export function iommuDeviceLine(
     device.padEnd(8),
     String(domain ?? "-").padEnd(7),
     STATES[state].padEnd(15),
-    [tables, reason ?? "", escapeText(name ?? "")].filter((text) => text !== "").join("; "),
+    [tables, escapeText(reason ?? ""), escapeText(name ?? "")].filter((text) => text !== "").join(
+      "; ",
+    ),
   ].join(" ").trimEnd();
 }
 

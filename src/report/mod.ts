@@ -40,6 +40,7 @@ export {
   verificationText,
   type VerificationTextOptions,
 } from "./verification_text.ts";
+export { frameRecord, frameText } from "./frame_text.ts";
 export { vfioLine, vfioRecord, vfioSummary } from "./vfio_text.ts";
 export {
   IOMMU_CSV_HEAD,

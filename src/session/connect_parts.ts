@@ -1,3 +1,4 @@
+import type { RiscvMode } from "../arch/riscv/modes.ts";
 import type { PagingContextOptions, PagingModeName } from "../arch/x86/paging_context.ts";
 import type { OpenOptions } from "../connectors/connector.ts";
 import { parseEndpoint } from "../connectors/endpoints.ts";
@@ -40,7 +41,7 @@ export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, 
    *
    * @default what the registers say
    */
-  mode?: PagingModeName;
+  mode?: PagingModeName | RiscvMode;
   /**
    * Whether the one register of an IOMMU that points to its tables may be read. It is the only device
    * memory that ever is; without it, Linux's records tell.
@@ -68,7 +69,10 @@ export const CONNECT_SHAPE: OptionShape<ConnectOptions> = {
   kernelCacheDir: TEXT,
   record: TEXT,
   ram: LIST,
-  mode: oneOfWords("none", "4-level", "5-level", "pae", "32-bit"),
+  mode: oneOfWords(
+    ...["none", "4-level", "5-level", "pae", "32-bit"],
+    ...["Sv32", "Sv39", "Sv48", "Sv57"],
+  ),
   layout: (value) =>
     ["flat", "pc", "q35"].includes(value as string) || Array.isArray(value)
       ? null

@@ -3,6 +3,7 @@ import { formatDeviceId, parseDeviceId } from "../iommu/device_id.ts";
 import { DeviceNotTranslatedError, NoIommuError } from "../iommu/errors.ts";
 import type { IommuDevice } from "../iommu/iommu_device.ts";
 import { type IommuKind, readIommuDevices } from "../iommu/read_devices.ts";
+import { readIommuUnits } from "../linux/iommu_units.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { readIommuRoots } from "../monitor/commands/read_iommu_root.ts";
@@ -98,7 +99,8 @@ export class GuestIommu {
         ...{ kind, registers, root, translates, source: "register" },
       }));
     }
-    const units = await (await this.#parts.linux()).iommuUnits(options);
+    const { memory } = this.#parts;
+    const units = await readIommuUnits({ memory, linux: await this.#parts.linux() }, options);
     if (units.length > 0) return units.map((unit) => ({ ...unit, source: "linux" }));
     throw new NoIommuError(
       "The guest's Linux has set up no IOMMU of VT-d or AMD-Vi: its devices reach all of its memory",

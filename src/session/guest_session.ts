@@ -1,10 +1,8 @@
 import type { AddressLike } from "../core/address.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
-import type {
-  PagingContext,
-  PagingContextOptions,
-  PagingModeName,
-} from "../arch/x86/paging_context.ts";
+import type { GuestRegisters } from "../arch/registers.ts";
+import type { PagingContext, PagingContextOptions } from "../arch/x86/paging_context.ts";
+import type { Regime } from "../translate/regime.ts";
 import type { CpuRegisters } from "../arch/x86/registers.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
@@ -41,7 +39,7 @@ export interface SessionParts {
   /** What the registers do not tell of the guest's paging. */
   readonly paging?: Omit<PagingContextOptions, "root">;
   /** The kind of page tables at a root that is named; then no registers are asked for. */
-  readonly mode?: PagingModeName;
+  readonly mode?: string;
   /** Whether the one register that points to an IOMMU's tables may be read. @default {true} */
   readonly mmio?: boolean;
 }
@@ -119,14 +117,17 @@ export class GuestSession implements AsyncDisposable {
     return monitor;
   }
 
-  /** Reads the registers of one vCPU: the monitor's current one, or the one named. */
-  registers(cpu?: number): Promise<CpuRegisters> {
-    return this.#source.cpus.registers(cpu);
+  /**
+   * Reads the registers of one vCPU: the monitor's current one, or the one named. They are typed as x86's;
+   * those of a RISC-V guest say so by their `architecture`.
+   */
+  registers<R extends GuestRegisters = CpuRegisters>(cpu?: number): Promise<R> {
+    return this.#source.cpus.registers(cpu) as Promise<R>;
   }
 
   /** Reads the registers of every vCPU, in order. */
-  allRegisters(): Promise<CpuRegisters[]> {
-    return this.#source.cpus.allRegisters();
+  allRegisters<R extends GuestRegisters = CpuRegisters>(): Promise<R[]> {
+    return this.#source.cpus.allRegisters() as Promise<R[]>;
   }
 
   /**
@@ -142,7 +143,8 @@ export class GuestSession implements AsyncDisposable {
   }
 
   /**
-   * Finds the page table that a choice means. `sampleMs` needs the address it samples for.
+   * Finds the page table that a choice means. `sampleMs` needs the address it samples for. Its context is
+   * typed as x86's; of another architecture it is that one's, which `context.rules.architecture` names.
    *
    * @throws {InvalidArgumentError} if the choice names two tables
    * @throws {NoSuchCpuError} if the guest has no such vCPU
@@ -150,12 +152,12 @@ export class GuestSession implements AsyncDisposable {
    * @throws {AmbiguousProcessError} if several processes have that name
    * @throws {LinuxNotFoundError} if a process was named, but the guest runs no Linux
    */
-  pageTable(
+  pageTable<C extends Regime = PagingContext>(
     choice: TableChoice = {},
     address?: AddressLike,
     options: ReadOptions = {},
-  ): Promise<PageTable> {
-    return this.#tables.find(choice, address, options);
+  ): Promise<PageTable<C>> {
+    return this.#tables.find(choice, address, options) as Promise<PageTable<C>>;
   }
 
   /**
@@ -164,11 +166,11 @@ export class GuestSession implements AsyncDisposable {
    *
    * @throws {NoTablesError} if the vCPU does not translate by the guest's tables
    */
-  async addressSpace(
+  async addressSpace<C extends Regime = PagingContext>(
     choice: TableChoice = {},
     address?: AddressLike,
-  ): Promise<AddressSpace<PagingContext>> {
-    const { context } = await this.pageTable(choice, address);
+  ): Promise<AddressSpace<C>> {
+    const { context } = await this.pageTable<C>(choice, address);
     requireTablesOrIdentity(context);
     return new AddressSpace(this.memory, context);
   }
@@ -272,13 +274,15 @@ export class GuestSession implements AsyncDisposable {
 }
 
 /** Throws if a vCPU does not translate by the guest's tables. */
-export function requireTables({ noTables }: PagingContext): void {
+export function requireTables({ noTables }: Regime): void {
   if (noTables !== undefined) throw new NoTablesError(noTables);
 }
 
 /** With paging off, linear addresses can still be read: they are physical ones. */
-function requireTablesOrIdentity(context: PagingContext): void {
-  if (context.mode !== "none" || context.noTables?.kind === "smm") requireTables(context);
+function requireTablesOrIdentity(context: Regime): void {
+  const isOff = context.spans.every(({ levels }) => levels.length === 0);
+  const kind = context.noTables?.kind;
+  if (!isOff || kind === "smm" || kind === "nested") requireTables(context);
 }
 
 /** What reading tables takes of options. */

@@ -180,7 +180,7 @@ async function listedTables(
 ): Promise<GuestTables> {
   const tables = await guestTables(session, options, address);
   if (tables.context.noTables !== undefined) throw new NoTablesError(tables.context.noTables);
-  if (!tables.context.physicalAddressBitsAssumed) return tables;
+  if (tables.context.assuredFrameBits === undefined) return tables;
   return {
     ...tables,
     context: withPhysicalBits(tables.context, await session.machinePhysicalBits()),

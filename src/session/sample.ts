@@ -1,4 +1,4 @@
-import type { PagingContext } from "../arch/x86/paging_context.ts";
+import type { Regime } from "../translate/regime.ts";
 import type { Walk } from "../translate/walk.ts";
 import type { PageTable } from "./table_choice.ts";
 import type { VcpuTable } from "./vcpu_tables.ts";
@@ -8,7 +8,7 @@ export interface SampleSource {
   /** The tables of every vCPU now, by number. */
   tables(): Promise<VcpuTable[]>;
   /** Walks one of them for the address. */
-  walk(context: PagingContext): Promise<Walk>;
+  walk(context: Regime): Promise<Walk>;
 }
 
 /** The pause between two polls: short against a time slice (4 ms at HZ=250), long against a poll. */

@@ -1,6 +1,9 @@
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
+import type { GuestAccess, GuestAccessVerdict } from "../arch/architecture.ts";
+import type { GuestRegisters } from "../arch/registers.ts";
+import type { RiscvAccess, RiscvAccessVerdict } from "../arch/riscv/access.ts";
 import type { Access, AccessVerdict } from "../arch/x86/access.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import type { AliasRecord } from "../translate/aliases.ts";
@@ -144,17 +147,34 @@ export class Session extends GuestSession {
    * @throws {InvalidArgumentError} if the address, the access or the choice cannot be used
    * @throws {MonitorError} if the guest cannot be asked
    */
+  access(
+    address: AddressLike,
+    wanted?: Access,
+    options?: GuestWalkOptions,
+  ): Promise<AccessVerdict>;
+  /** The same for an access of a RISC-V guest; SUM, MXR and ADUE are those of the vCPU at hand. */
+  access(
+    address: AddressLike,
+    wanted: RiscvAccess,
+    options?: GuestWalkOptions,
+  ): Promise<RiscvAccessVerdict>;
   async access(
     address: AddressLike,
-    wanted: Access = {},
+    wanted: GuestAccess = {},
     options: GuestWalkOptions = {},
-  ): Promise<AccessVerdict> {
-    const { access, checkAccess } = await import("../arch/x86/access.ts");
-    checkAccess(wanted);
+  ): Promise<GuestAccessVerdict> {
+    const { accessRuleOf, checkAnyAccess } = await import("../arch/access_rules.ts");
+    checkAnyAccess(wanted);
     const [choice, walkOptions] = splitWalkOptions(options);
     const table = await this.pageTable(choice, address, readOptionsOf(walkOptions));
+    const { context, source } = table;
+    const rule = accessRuleOf(context.rules.architecture);
+    rule.check(wanted);
     const found = await this.walkTable(table, address, walkOptions);
-    return access(found, table.context, wanted);
+    const registers = rule.usesRegisters && source.kind === "cpu"
+      ? await this.registers<GuestRegisters>(source.cpu)
+      : undefined;
+    return rule.decide(found, context, wanted, registers);
   }
 
   /**

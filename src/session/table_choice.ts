@@ -9,7 +9,7 @@ import {
   TEXT,
   wholeNumberFrom,
 } from "../core/options.ts";
-import type { PagingContext } from "../arch/x86/paging_context.ts";
+import type { Regime } from "../translate/regime.ts";
 
 /** Whose page tables to read. At most one of these; none means the current vCPU's CR3. */
 export interface TableChoice {
@@ -71,9 +71,9 @@ export type TableSource =
   | { readonly kind: "process"; readonly pid: number; readonly comm: string };
 
 /** A page table of the guest, and how it was come by. */
-export interface PageTable {
+export interface PageTable<C extends Regime = Regime> {
   /** The mode and root. */
-  readonly context: PagingContext;
+  readonly context: C;
   /** Where the root came from. */
   readonly source: TableSource;
 }

@@ -1,15 +1,9 @@
 import type { AddressLike } from "../core/address.ts";
-import { assumedRegisters } from "../arch/x86/assumed_registers.ts";
+import { formatsByName, REGISTER_FORMATS } from "../arch/architectures.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
 import type { CpuSource } from "../arch/cpu_source.ts";
-import {
-  checkRoot,
-  type PagingContext,
-  pagingContext,
-  type PagingContextOptions,
-  type PagingModeName,
-} from "../arch/x86/paging_context.ts";
-import { withRoot } from "../translate/regime.ts";
+import type { PagingContextOptions } from "../arch/x86/paging_context.ts";
+import { type Regime, withRoot } from "../translate/regime.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { WantedProcess } from "../linux/processes.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
@@ -25,7 +19,7 @@ export interface TableFinderParts {
   /** What the registers do not tell of the guest's paging. */
   readonly paging: Omit<PagingContextOptions, "root">;
   /** The kind of page tables at a root that is named; then no registers are asked for. */
-  readonly mode?: PagingModeName;
+  readonly mode?: string;
   /** The Linux that the guest runs. */
   linux(): Promise<LinuxGuest>;
 }
@@ -57,7 +51,7 @@ export class TableFinder {
     }
     if (root !== undefined) {
       const context = await this.#anyContext(options);
-      checkRoot(root, context.mode);
+      formatsByName(context.rules.architecture).checkRoot(root, context);
       return { context: withRoot(context, root), source: { kind: "root" } };
     }
     const { cpu, context } = await this.vcpus.of(choice.cpu);
@@ -86,9 +80,12 @@ export class TableFinder {
   }
 
   /** The context that a named root is put into: how the guest pages, whatever its CR3s are. */
-  async #anyContext({ signal }: ReadOptions): Promise<PagingContext> {
+  async #anyContext({ signal }: ReadOptions): Promise<Regime> {
     const { mode, paging } = this.#parts;
-    if (mode !== undefined) return pagingContext(assumedRegisters(mode), paging);
+    if (mode !== undefined) {
+      const formats = REGISTER_FORMATS.find(({ modes }) => modes.includes(mode));
+      return (formats ?? REGISTER_FORMATS[0]).contextOfMode(mode, paging);
+    }
     const { context } = await this.vcpus.of();
     if (context.noTables === undefined) return context;
     const { tables: [first], all } = await this.vcpus.translating(signal);
@@ -96,7 +93,13 @@ export class TableFinder {
     throw new NoTablesError({
       ...all[0]!.context.noTables!,
       reason: `the paging mode at the root is not known, as ${whyNone(all)}`,
-      next: "give the mode too: 4-level, 5-level, pae or 32-bit",
+      next: `give the mode too: ${modesOf(all[0]!.context)}`,
     });
   }
+}
+
+/** The kinds of tables that the architecture has, for a sentence. */
+function modesOf({ rules }: Regime): string {
+  const names = formatsByName(rules.architecture).modes.filter((name) => name !== "none");
+  return `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }

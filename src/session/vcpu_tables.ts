@@ -1,14 +1,15 @@
 import type { CpuSource } from "../arch/cpu_source.ts";
-import { REGISTER_FORMATS } from "../arch/architectures.ts";
+import { formatsOf } from "../arch/architectures.ts";
 import { describeNoTables, type NoTables } from "../translate/no_tables.ts";
-import type { PagingContext, PagingContextOptions } from "../arch/x86/paging_context.ts";
-import type { CpuRegisters } from "../arch/x86/registers.ts";
+import type { Regime } from "../translate/regime.ts";
+import type { PagingContextOptions } from "../arch/x86/paging_context.ts";
+import type { GuestRegisters } from "../arch/registers.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 
 /** A vCPU's number and its tables; `context.noTables` says if they must not be read. */
 export interface VcpuTable {
   readonly cpu: number;
-  readonly context: PagingContext;
+  readonly context: Regime;
 }
 
 /** A vCPU is in a nested guest for milliseconds at a time: its host runs at each of its timer's ticks. */
@@ -34,7 +35,7 @@ export class VcpuTables {
   /** One vCPU's: the one named, else the current one. If it has none, the others are looked at, too. */
   async of(cpu?: number): Promise<VcpuTable> {
     const registers = await this.#cpus.registers(cpu);
-    const peers = registers.eferAssumed ? await this.#cpus.allRegisters() : [];
+    const peers = formatsOf(registers).needsPeers(registers) ? await this.#cpus.allRegisters() : [];
     const table = await this.#tableOf(registers, peers);
     const { noTables } = table.context;
     if (noTables === undefined) return table;
@@ -66,9 +67,13 @@ export class VcpuTables {
     }
   }
 
-  async #tableOf(registers: CpuRegisters, peers: readonly CpuRegisters[]): Promise<VcpuTable> {
-    const [formats] = REGISTER_FORMATS;
-    const context = await formats.contextOf(this.#memory, registers, peers, this.#paging);
+  async #tableOf(registers: GuestRegisters, peers: readonly GuestRegisters[]): Promise<VcpuTable> {
+    const context = await formatsOf(registers).contextOf(
+      this.#memory,
+      registers,
+      peers,
+      this.#paging,
+    );
     return { cpu: registers.cpu, context };
   }
 }
@@ -76,7 +81,7 @@ export class VcpuTables {
 /** What to do if one vCPU has no tables to read. */
 function nextStep({ kind }: NoTables, all: readonly VcpuTable[]): string {
   const others = all.filter(({ context }) => context.noTables === undefined);
-  const again = kind === "nested" || kind === "smm" ? "try again, or " : "";
+  const again = kind === "nested" || kind === "smm" || kind === "firmware" ? "try again, or " : "";
   if (others.length > 0) {
     const list = others.slice(0, 8).map(({ cpu }) => cpu).join(", ");
     return `${again}choose a vCPU that runs on the guest's tables: ${list}`;

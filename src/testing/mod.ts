@@ -34,6 +34,11 @@ export {
   simulatedGuest,
   type SimulatedGuestOptions,
 } from "./simulated_guest.ts";
+export {
+  RISCV_ADDRESSES,
+  SimulatedRiscvGuest,
+  simulatedRiscvGuest,
+} from "./simulated_riscv_guest.ts";
 export type { SimulatedAddresses } from "./simulated_guest_layout.ts";
 export type { DeviceRead } from "./simulated_guest_bus.ts";
 export type { CpuOccupation } from "./simulated_guest_machine.ts";
@@ -84,6 +89,19 @@ export {
   type BareGuestOptions,
   type BareGuestVcpu,
 } from "./bare_guest/bare_guest.ts";
+export {
+  type RiscvEntryBits,
+  type RiscvExpected,
+  type RiscvLeaf,
+  RiscvPageTables,
+  type RiscvTableMode,
+} from "./riscv_page_tables.ts";
+export {
+  type RiscvBareGuestOptions,
+  type RiscvBareHart,
+  type RunningRiscvBareGuest,
+  startRiscvBareGuest,
+} from "./riscv_bare_guest.ts";
 export {
   type RunningBareGuest,
   startBareGuest,

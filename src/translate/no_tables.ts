@@ -8,6 +8,8 @@ export type NoTablesCause =
   | "notStarted"
   /** It is in system-management mode: the tables are the firmware's. */
   | "smm"
+  /** It is in a mode of the firmware's that does not translate: RISC-V's machine mode. */
+  | "firmware"
   /** It may be inside a guest of this guest: its root is then an address in that guest's memory. */
   | "nested";
 

@@ -44,6 +44,8 @@ export interface RegimeRules {
   readonly rights: RightsRule;
   /** As a second stage: the rights without which even a table of the first stage may not be read. */
   readonly secondStageNeeds?: readonly Right[];
+  /** The same for the result of the first stage, if a page need not be readable. @default the same */
+  readonly secondStageResultNeeds?: readonly Right[];
   /** Why there is nothing to read where addresses are not translated. */
   readonly noTables: NoTables;
   /** What the number of a physical address's bits is called, such as `MAXPHYADDR`. */
@@ -55,11 +57,13 @@ export interface RegimeRules {
   /** Those of the cache types that devices are mapped by. */
   readonly deviceCacheTypes: readonly string[];
   /** Which of the cache types a page has. */
-  cacheIndexOf(leaf: Pick<LeafRights, "patIndex">): number;
+  cacheIndexOf(leaf: Pick<LeafRights, "patIndex" | "memoryType">): number;
   /** The address of the top table in a root register's value. */
   rootAddress(value: bigint): bigint;
   /** Why the bits that an entry sets are reserved, in a few words each; entries with the same are alike. */
   reservedCauses(entry: Pick<PageTableEntry, "reservedBits" | "hasRights">): readonly string[];
+  /** What an access to a page that is mapped may still fault by, if its entry tells. */
+  mayFault?(leaf: LeafRights): string | undefined;
   /** What a kernel keeps in an entry that is not present. */
   absentContent(raw: bigint): NotPresentContent;
   /** How kernels keep a view of their own for user code, where they do. */

@@ -25,6 +25,8 @@ export interface LeafRights extends Rights {
   readonly global: boolean;
   /** x86: the three cache bits as an index into the PAT, 0 to 7: PAT, PCD, PWT. */
   readonly patIndex?: number;
+  /** RISC-V: the memory type (PBMT), 0 to 3: that of the memory, NC, IO, reserved. */
+  readonly memoryType?: number;
   /** x86: the protection key, 0 to 15; 0 where entries have none. */
   readonly protectionKey?: number;
   /** In a confidential guest: whether the page is private. */
@@ -147,7 +149,10 @@ export function everyLevelGrants(
     };
     return { effective, decidedBy };
   }
-  return { names, start: ALL_RIGHTS, of, restrict, settle };
+  const start = hasReadable
+    ? { ...ALL_RIGHTS, effective: { ...UNRESTRICTED, readable: true } }
+    : ALL_RIGHTS;
+  return { names, start, of, restrict, settle };
 }
 
 /** What all levels of a walk allow together, by a regime's rule. */

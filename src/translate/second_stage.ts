@@ -92,8 +92,9 @@ class TranslatedMemory implements SecondStageMemory {
       return refused(found, `is not mapped by ${found.mode}: ${found.outcome}`);
     }
     const { effective } = found;
-    const { secondStageNeeds = [] } = this.#regime.rules;
-    const missing = secondStageNeeds.filter((right) => effective[right] === false);
+    const { secondStageNeeds = [], secondStageResultNeeds } = this.#regime.rules;
+    const needed = of === "result" ? secondStageResultNeeds ?? secondStageNeeds : secondStageNeeds;
+    const missing = needed.filter((right) => effective[right] === false);
     if (missing.length === 0) return found.physicalAddress;
     return refused(found, `may not be touched: ${found.mode} denies ${missing.join(" and ")}`);
   }

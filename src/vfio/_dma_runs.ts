@@ -19,6 +19,9 @@ export interface Run {
   readonly write: boolean;
 }
 
+/** 4 GiB of scattered pages: tables full of junk are not to fill the memory. */
+const MAX_RUNS = 1 << 20;
+
 /** Lists the runs of an address space, or of a part of it, each table read twice. */
 export async function readRuns(
   memory: PhysicalMemory,
@@ -33,6 +36,11 @@ export async function readRuns(
       start: record.address,
       end: record.address + BigInt(record.lengthBytes),
     };
+    if (runs.length === MAX_RUNS) {
+      // What follows is not known.
+      runs.push({ ...place, end: 1n << 64n, physical: null, read: false, write: false });
+      break;
+    }
     if (record.kind !== "mapping") {
       runs.push({ ...place, physical: null, read: false, write: false });
       continue;

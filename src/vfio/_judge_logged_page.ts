@@ -38,6 +38,14 @@ export function judgeAmongProcesses(
     walk.outcome !== "notPresent" && walk.outcome !== "nonCanonical"
   );
   if (others.length === 0) return unjudged(record, "no process maps it: has it exited?");
+  const late = others.filter(({ process }) => startedAfter(process, record));
+  others = others.filter((page) => !late.includes(page));
+  if (others.length === 0) {
+    return unjudged(
+      record,
+      `${names(late)} maps it, started after that: has the one meant exited?`,
+    );
+  }
   for (const entry of [record, ...(record.earlier ?? []).toReversed()]) {
     const holders = others.filter(({ walk }) => hasFrame(walk, entry));
     if (holders.length > 0) judged.push(judgeHolders(record, entry, holders));
@@ -47,6 +55,16 @@ export function judgeAmongProcesses(
     if (holders.length === 0) judged.push(unjudged(record, notFound(entry, others)));
   }
   return worst(judged);
+}
+
+/** The clock of the log and that of the processes' starts begin a little apart, and drift (NTP: 500 ppm). */
+const CLOCKS_APART_NS = 1_000_000_000n;
+const DRIFT = 1000n;
+
+/** One that did not live yet when the record was written is not meant, though it may have got the frame. */
+function startedAfter({ startNs }: LinuxProcess, { timeNs }: VfioLogRecord): boolean {
+  if (startNs === null || timeNs === undefined) return false;
+  return startNs > timeNs + CLOCKS_APART_NS + startNs / DRIFT;
 }
 
 /** Several processes may share the frame, a child its parent's: then all of them must agree. */

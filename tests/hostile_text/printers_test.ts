@@ -59,7 +59,7 @@ const DEVICE = {
 };
 const STYLE: Style = { good: marked, bad: marked, value: marked, faint: marked, strong: marked };
 const source = HOSTILE;
-const owner: LinuxProcess = { ...process, isKernelThread: false, task: 0n, mm: 0n };
+const owner: LinuxProcess = { ...process, isKernelThread: false, task: 0n, startNs: null, mm: 0n };
 const failure = { verdict: "fail", reason: HOSTILE } as const;
 const unread = { kind: "unread", source: "pinned", verdict: "inconclusive" } as const;
 const vfio: VfioJudgement[] = [

@@ -7,13 +7,16 @@ import {
   groupDevices,
   type GuestDevices,
   isBacked,
+  type LinuxGuest,
   MonitorMemory,
   parseDeviceId,
   parseRecording,
+  readFrameReport,
+  readFrameState,
   type Session,
 } from "../../mod.ts";
 import { netTo, runExample } from "../examples/_run.ts";
-import { type LabGuest, labTest, startLab } from "../lab/mod.ts";
+import { LAB_PRESETS, type LabGuest, labTest, startLab } from "../lab/mod.ts";
 
 /** Every page that a device's tables map: IOVA and physical address, by 4 KiB. */
 async function pagesOf(guest: Session, device: string): Promise<Map<bigint, bigint>> {
@@ -96,6 +99,12 @@ Deno.test(
 
     await t.step("the script, as text, JSON and CSV", () => checkScript(lab));
 
+    await t.step("frames: pins as the kernel has them, owners as processes do", async () => {
+      await using guest = await connect(lab.monitorPort);
+      await checkPins(lab, await guest.linux());
+      await checkOwners(lab, guest);
+    });
+
     await t.step("verify_vfio.ts --iommu holds both sides together", () => checkBothSides(lab));
   }),
 );
@@ -130,6 +139,30 @@ async function countReads(lab: LabGuest): Promise<void> {
   const without = await Deno.readTextFile(`${path}2`);
   assertEquals([...without.matchAll(/xp [^"]*0xfed9/g)].length, 0);
   console.log(`${reads.length} reads, ${outside.length} of them of RTADDR, no other outside RAM`);
+}
+
+for (const [feature, mode] of [["scalable", "scalable"], ["iommu-pt", "legacy"]] as const) {
+  Deno.test(
+    await labTest(`what devices reach is what the kernel says, ${feature}`, "4-level", async () => {
+      const preset = { ...LAB_PRESETS["4-level"], features: [feature] };
+      await using lab = await startLab(preset);
+      await using guest = await connect(lab.monitorPort);
+      const { units: [unit], devices, problems } = await (await guest.iommu()).devices();
+      assertEquals(problems, []);
+      assertEquals(unit!.root >> 10n & 3n, mode === "scalable" ? 1n : 0n);
+      const states = new Set(
+        devices.filter(({ device }) => device !== "00:03.0").map(({ state }) => state),
+      );
+      assertEquals([...states], [feature === "iommu-pt" ? "passThrough" : "translated"]);
+      const range = { start: 0n, lengthBytes: 20 << 20 };
+      let pages = 0;
+      for (const { devices: [{ device, state }] } of groupDevices(devices)) {
+        if (state === "translated") pages += await compare(lab, guest, device, range);
+      }
+      assert(pages >= 256);
+      console.log(`${feature}: ${devices.length} devices, ${pages} pages: no difference`);
+    }),
+  );
 }
 
 /** Connects for as long as something is asked: the monitor serves one client at a time. */
@@ -200,7 +233,7 @@ async function checkBothSides(lab: LabGuest): Promise<void> {
   await lab.clear(7);
   const [failed, text] = await run();
   const [now] = await lab.pagemap(7);
-  const frame = (now!.raw & ((1n << 55n) - 1n)) * 4096n;
+  const frame = frameOf(now!);
   assert(
     text.includes(
       `IOVA 0x7000, 4 KiB of 00:03.0, ${formatAddress(at)} (pid ${lab.target.pid} target): fail: ` +
@@ -216,4 +249,62 @@ async function checkBothSides(lab: LabGuest): Promise<void> {
     text,
   );
   assertEquals(failed, 1);
+}
+
+/** Frames that are mapped for DMA and others, small and huge: pins and references as the kernel says. */
+async function checkPins(lab: LabGuest, linux: LinuxGuest): Promise<void> {
+  const huge = lab.fact("huge");
+  const at = frameOf((await lab.pagemap(huge.address + 0x5000n))[0]!);
+  const others = [
+    ...(await lab.pagemap(lab.fact("readonly").address, 4)).map(frameOf),
+    ...(await lab.pagemap(lab.fact("parent").address, 4)).map(frameOf),
+    ...Array.from({ length: 12 }, (_, i) => 0x100_0000n + BigInt(i) * 0x10_0000n),
+    at,
+  ];
+  const pinned = (await lab.iovas(0x18, 0n, 1 << 20)).map(({ physicalAddress }) => physicalAddress);
+  async function agree(frames: readonly bigint[]): Promise<number> {
+    let pins = 0;
+    for (const frame of frames) {
+      const [told] = await lab.frames(frame, 4096);
+      const { pinned, references } = await readFrameState(linux, frame);
+      assertEquals([pinned, references], [told!.pinned, told!.references], formatAddress(frame));
+      if (pinned) pins++;
+    }
+    return pins;
+  }
+  assertEquals(await agree(others), 0);
+  for (const frame of pinned) assertEquals((await readFrameState(linux, frame)).pinned, true);
+  assertEquals(await agree(pinned.slice(0, 20)), 20);
+  await lab.request(`dma-map 0x${huge.address.toString(16)} 0x40000000 ${huge.lengthBytes}`);
+  assertEquals(await agree([at]), 1);
+  await lab.request(`dma-unmap 0x40000000 ${huge.lengthBytes}`);
+  assertEquals(await agree([at]), 0);
+  console.log(
+    `${pinned.length} of ${pinned.length} frames pinned, none of ${others.length} others`,
+  );
+}
+
+/** A frame of the program that all shells share: every process that maps it, and no other. */
+async function checkOwners(lab: LabGuest, guest: Session): Promise<void> {
+  const text = 0x40_1000n;
+  const leafOf = async (pid: number) => {
+    const leaf = (await lab.dumpProcess(pid, text)).find(({ level }) => level === 1);
+    return leaf && leaf.raw & 1n ? leaf.raw & 0x000f_ffff_ffff_f000n : null;
+  };
+  const { owners, state, file, problems } = await readFrameReport(guest, (await leafOf(1))!);
+  assertEquals([state.use, file, problems], ["file", "/bin/busybox", []]);
+  const expected: number[] = [];
+  for (const { pid } of await (await guest.linux()).processes()) {
+    if (await leafOf(pid).catch(() => null) === state.frame) expected.push(pid);
+  }
+  assertEquals(owners.map(({ pid }) => pid).sort(), expected.sort());
+  assert(owners.every(({ address }) => address === text) && owners.length > 1);
+
+  const { entryAddress } = (await lab.dump(0)).at(-1)!;
+  const table = await readFrameReport(guest, entryAddress);
+  assertEquals(table.tables.map(({ pid, level }) => [pid, level]), [[lab.target.pid, 1]]);
+}
+
+function frameOf({ raw }: { raw: bigint }): bigint {
+  return (raw & ((1n << 55n) - 1n)) * 4096n;
 }

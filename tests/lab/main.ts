@@ -23,6 +23,8 @@ await runCommand({
     "high-memory": flag("4 GiB, half of it above the PCI hole"),
     huge: flag("a 1 GiB page"),
     vsyscall: flag("a vsyscall page that can be read"),
+    scalable: flag("the IOMMU in scalable mode"),
+    "iommu-pt": flag("devices that VFIO does not have pass through the IOMMU"),
     decoy: flag("another process maps the DMA address too"),
     kernel: value("PACKAGE", "boot this image package; append :i386 for 32-bit ones", kernelNamed),
     "debug-port": wholeNumber(

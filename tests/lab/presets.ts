@@ -15,6 +15,8 @@ interface MachineChange {
   cpuProperties?: string;
   /** Words on the kernel's command line. */
   append?: string;
+  /** Properties of the IOMMU. */
+  iommuProperties?: string;
 }
 
 const FEATURES = {
@@ -37,6 +39,10 @@ const FEATURES = {
   },
   /** A bystander maps the target's DMA address too, with _PAGE_USER set. */
   decoy: { append: "lab.bystander=decoy" },
+  /** VT-d's scalable mode: in QEMU 7.2 with second-level tables. */
+  scalable: { iommuProperties: ",x-scalable-mode=on", append: "intel_iommu=on,sm_on" },
+  /** Only devices that VFIO has are translated. */
+  "iommu-pt": { append: "iommu=pt" },
 } as const satisfies Record<string, MachineChange>;
 
 /** A guest to start: a kernel and what it has. */
@@ -88,6 +94,8 @@ export interface LabMachine {
   append: string;
   /** PCI address of the device that is bound to vfio-pci, if the guest has VFIO. */
   vfioDevice: string | undefined;
+  /** The IOMMU, as QEMU's `-device` names it. */
+  iommu: string;
 }
 
 /** Where the device for VFIO sits, as Linux and as QEMU (`addr=`) count. */
@@ -118,5 +126,6 @@ export function machineFor(preset: LabPreset): LabMachine {
       ...changes.map((change) => change.append ?? ""),
     ].filter((words) => words !== "").join(" "),
     vfioDevice: is64Bit ? VFIO_DEVICE.linux : undefined,
+    iommu: `intel-iommu${changes.map((change) => change.iommuProperties ?? "").join("")}`,
   };
 }

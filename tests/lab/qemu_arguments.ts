@@ -53,7 +53,7 @@ export function qemuArguments(
     `${machine.memoryMib}M`,
     ...machine.vfioDevice === undefined
       ? []
-      : ["-device", "intel-iommu", "-device", `edu,addr=${VFIO_DEVICE.qemu}`],
+      : ["-device", machine.iommu, "-device", `edu,addr=${VFIO_DEVICE.qemu}`],
     "-kernel",
     build.kernel,
     "-initrd",

@@ -93,7 +93,7 @@ for (const [name, answers, then, type] of FAULTS) {
     await using virsh = await StandInVirsh.install();
     await virsh.script(answers, then);
     const { error } = await attempt(
-      () => connect("libvirt:vm", { ...SHORT, maxReplyBytes: 1 << 20 }),
+      () => connect("libvirt:vm", { ...SHORT, maxReplyBytes: 1 << 16 }),
       askStatus,
       name,
     );

@@ -90,19 +90,25 @@ Deno.test("what a program can bring into the log is no record", () => {
     `[   12.345678] 6,339,5140900,-;${CLEARED}`,
     `[   12.345678] <6>${CLEARED}`,
   ];
-  for (const line of lines) assertEquals(readVfioLog(line), { records: [], fromPrograms: 0 }, line);
+  for (const line of lines) {
+    assertEquals(readVfioLog(line), { records: [], fromPrograms: 0, isBare: false }, line);
+  }
 });
 
 Deno.test("a record of another facility than the kernel's is counted, but says nothing", () => {
   for (const prefix of ["12,340,5,-;", "<14>", "<13>[   12.3] ", "user  :notice: [   12.3] "]) {
-    assertEquals(readVfioLog(prefix + CLEARED), { records: [], fromPrograms: 1 }, prefix);
+    assertEquals(
+      readVfioLog(prefix + CLEARED),
+      { records: [], fromPrograms: 1, isBare: false },
+      prefix,
+    );
   }
   const ring = [{ sequence: 0n, facility: 1, text: CLEARED }, {
     sequence: 1n,
     facility: 0,
     text: "",
   }];
-  assertEquals(readVfioLog(ring), { records: [], fromPrograms: 1 });
+  assertEquals(readVfioLog(ring), { records: [], fromPrograms: 1, isBare: false });
 });
 
 Deno.test("of a record with several lines the first alone counts", () => {
@@ -211,4 +217,10 @@ Deno.test("a long line costs time in proportion to its length", () => {
   for (const line of lines) readVfioLog(line);
   // 40 MiB. Reading them took quadratic time once: 18 s for 0.8 MB.
   assertLess(cpuTimeMs() - start, 5000);
+});
+
+Deno.test("a text whose lines have no prefix is known as one that any user can have written", () => {
+  assertEquals(readVfioLog(`Linux version 6.1\n${CLEARED}`).isBare, true);
+  assertEquals(readVfioLog(`[    1.000000] ${CLEARED}`).isBare, false);
+  assertEquals(readVfioLog("nothing of it").isBare, false);
 });

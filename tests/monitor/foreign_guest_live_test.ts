@@ -12,7 +12,6 @@ import { qemuAvailable, startQemu } from "../../src/testing/mod.ts";
 import { liveTest } from "../live.ts";
 
 const MACHINES = [
-  ["qemu-system-riscv64", "virt", "RISC-V"],
   ["qemu-system-s390x", "s390-ccw-virtio", "s390x"],
   ["qemu-system-loongarch64", "virt", "LoongArch"],
   ["qemu-system-m68k", "virt", "m68k"],

@@ -13,7 +13,7 @@ for (const helper of HELPERS.filter(({ on }) => on === undefined)) {
 for (const { name } of HELPERS.filter(({ on }) => on === "linux")) {
   Deno.test(`${name}() says that a guest runs no Linux`, async () => {
     await using prompt = testPrompt();
-    const argument = name === "ps" ? "" : '"init"';
+    const argument = name === "ps" ? "" : name === "frame" ? "0x1000" : '"init"';
     assertStringIncludes(await prompt.enter(`${name}(${argument})`), "LinuxNotFoundError");
   });
 }

@@ -8,6 +8,11 @@ export interface Tool {
 /** What the tests run besides Deno. */
 export const TOOLS: readonly Tool[] = [
   { program: "qemu-system-x86_64", package: "qemu-system-x86", neededFor: "every live test" },
+  {
+    program: "qemu-system-riscv64",
+    package: "qemu-system-misc",
+    neededFor: "RISC-V guests, and guests of other architectures",
+  },
   { program: "tmux", package: "tmux", neededFor: "the REPL in a terminal" },
   {
     program: "gcc",

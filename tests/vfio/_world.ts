@@ -23,7 +23,9 @@ export class World {
   readonly memory = new SparseMemory({ ranges: [ramRange(0n, 0x4000_0000n)] });
   readonly living: Living[] = [];
   /** The log: text and facility of each record. */
-  readonly log: { sequence: bigint; facility: number; text: string }[] = [];
+  readonly log: { sequence: bigint; facility: number; text: string; timeNs: bigint }[] = [];
+  /** Since boot; it passes when told to. */
+  nowNs = 10_000_000_000n;
   #tablesAt = 0x10_0000n;
   #frame = FIRST_FRAME;
   #pid = 100;
@@ -42,6 +44,7 @@ export class World {
       // Under KPTI there is one; the bit is judged in the kernel's tables.
       userRoot: tables.root + 0x1000n,
       task: 0n,
+      startNs: this.nowNs,
       threadCount: 1,
       mm: BigInt(pid),
     };
@@ -76,7 +79,7 @@ export class World {
 
   /** A record of the log. */
   say(text: string, facility = 0): void {
-    this.log.push({ sequence: BigInt(this.log.length), facility, text });
+    this.log.push({ sequence: BigInt(this.log.length), facility, text, timeNs: this.nowNs });
   }
 
   /** Ends a process. */

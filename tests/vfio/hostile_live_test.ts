@@ -123,7 +123,11 @@ Deno.test(
           assertEquals((await status()).running, true);
 
           assertEquals((await status("stop")).running, false);
-          assertEquals(await check(lab, "--freeze"), whole);
+          const [code, text] = await check(lab, "--freeze");
+          assertEquals(code, 1);
+          // Standard error is what follows.
+          assert(text.startsWith(whole[1]), text);
+          assertStringIncludes(text.slice(whole[1].length), "note: the guest is paused");
           assertEquals((await status()).running, false);
           assertEquals((await status("cont")).running, true);
 

@@ -1,5 +1,7 @@
-import { assertEquals, assertLess, assertMatch } from "@std/assert";
-import type { PhysicalMemory } from "../../mod.ts";
+import { assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import { pagingContext, type PhysicalMemory } from "../../mod.ts";
+import { registersFor } from "../../src/testing/mod.ts";
+import { judgeRanges } from "../../src/vfio/_pinned.ts";
 import { ADDRESS, type Living, World } from "./_world.ts";
 
 /** The verdict on the world's one page, and why. */
@@ -82,7 +84,7 @@ Deno.test("who shares a frame must agree", async () => {
   child.tables.setRights(ADDRESS, 1, { user: true });
   const [verdict, reason] = await verdictOf(world);
   assertEquals(verdict, "inconclusive");
-  assertMatch(reason, /share its frame, and differ: pid 100 vfio_test: pass, pid 101 child: fail/);
+  assertMatch(reason, /share its frame and differ: pid 100 vfio_test: pass, pid 101 child: fail/);
 });
 
 Deno.test("tables that change between the two looks are not judged", async () => {
@@ -143,4 +145,54 @@ Deno.test("many records and many processes cost tables, not their product", asyn
   );
   // The top table of each other process and the target's few, each read three times.
   assertLess(commands, 3 * others + 60);
+});
+
+Deno.test("a process that was started after the record is not meant, though it has the logged frame", async () => {
+  const world = new World();
+  const target = world.start();
+  world.map(target);
+  world.clear(target);
+  const frame = target.left! | 4n;
+  world.end(target);
+  world.nowNs += 5_000_000_000n;
+  const next = world.start();
+  next.tables.change(ADDRESS, 1, () => frame);
+  const [verdict, reason] = await verdictOf(world);
+  assertEquals(verdict, "inconclusive");
+  assertStringIncludes(reason, "started after that: has the one meant exited?");
+
+  // One that lived then is; so is each where no start is known.
+  const sibling = new World();
+  const owner = sibling.start();
+  sibling.nowNs += 500_000_000n;
+  sibling.map(owner);
+  sibling.clear(owner);
+  owner.tables.change(ADDRESS, 1, (raw) => raw | 4n);
+  assertEquals((await verdictOf(sibling))[0], "fail");
+});
+
+Deno.test("many small pinned ranges share the reads of their tables, and each is read three times", async () => {
+  const world = new World();
+  const target = world.start();
+  const ranges = Array.from({ length: 64 }, (_, i) => ({
+    ...{ kind: "pinned" as const, process: target.process },
+    ...{ address: ADDRESS + BigInt(i * 8192), lengthBytes: 4096 },
+  }));
+  for (const { address } of ranges) world.map(target, address);
+  for (const { address } of ranges) world.clear(target, address);
+  const times = new Map<bigint, number>();
+  const counting: PhysicalMemory = {
+    async read(address, lengthBytes) {
+      times.set(address, (times.get(address) ?? 0) + 1);
+      await Promise.resolve();
+      return world.memory.readBytes(address, lengthBytes);
+    },
+  };
+  const linux = { contextOf: () => pagingContext(registersFor(target.tables)) };
+  const judged = await judgeRanges(counting, linux, target.process, ranges, {});
+  assertEquals(judged.map(({ verdict }) => verdict), ranges.map(() => "pass"));
+  const reads = [...times.values()];
+  // One by one it takes 15 reads for each.
+  assertLess(reads.reduce((a, b) => a + b), 64);
+  assertEquals(Math.min(...reads), 3);
 });

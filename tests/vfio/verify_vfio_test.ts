@@ -41,8 +41,7 @@ function linuxOf(world: World, answers: Answers): LinuxGuest {
     dmesg: (options) => {
       answers.dmesg?.();
       if (answers.partial !== undefined) options?.onPartial?.(answers.partial);
-      const rest = { timeNs: 0n, level: 6 };
-      return Promise.resolve(world.log.map((record) => ({ ...record, ...rest })));
+      return Promise.resolve(world.log.map((record) => ({ ...record, level: 6 })));
     },
     loggedPages: (records, options) => {
       const owners = (options?.among ?? world.living.map(({ process }) => process))

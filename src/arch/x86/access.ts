@@ -55,6 +55,9 @@ const ACCESS_SHAPE: OptionShape<Access> = {
   pkrs: wholeNumberFrom(0, 2 ** 32 - 1),
 };
 
+/** The keys that an access may have. */
+export const ACCESS_KEYS = Object.keys(ACCESS_SHAPE);
+
 const INSTEAD = {
   user: "cpl: 3",
   supervisor: "cpl: 0",

@@ -145,11 +145,18 @@ export function checkRoot(input: AddressLike, mode: PagingModeName): bigint {
 }
 
 /** The same context with MAXPHYADDR, if it is known and was not before; else that context itself. */
-export function withPhysicalBits(context: PagingContext, bits: number | null): PagingContext {
-  if (bits === null || !context.physicalAddressBitsAssumed) return context;
+export function withPhysicalBits(context: Regime, bits: number | null): Regime {
+  if (bits === null || !isPagingContext(context) || !context.physicalAddressBitsAssumed) {
+    return context;
+  }
   const { physicalAddressBitsAssumed: _, assuredFrameBits: _bits, ...others } = context;
   const known = { ...others, physicalAddressBits: bits };
   return { ...known, ...regimeOf(known) };
+}
+
+/** Whether a regime is one of x86's own, with its paging state. */
+function isPagingContext(regime: Regime): regime is PagingContext {
+  return regime.rules.architecture === "x86" && "physicalAddressBits" in regime;
 }
 
 function confidentialBitFrom(options: PagingContextOptions): ConfidentialBit | undefined {

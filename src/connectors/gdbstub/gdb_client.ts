@@ -1,3 +1,4 @@
+import type { GuestRegisters } from "../../arch/registers.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import type { CpuSource } from "../../arch/cpu_source.ts";
 import { formatError, InvalidArgumentError } from "../../core/errors.ts";
@@ -195,13 +196,13 @@ export class GdbClient implements Monitor, CpuSource {
   }
 
   /** Reads the registers of one vCPU, by default the first. */
-  registers(cpu?: number): Promise<CpuRegisters> {
-    return this.#registers.registers(cpu);
+  registers<R extends GuestRegisters = CpuRegisters>(cpu?: number): Promise<R> {
+    return this.#registers.registers(cpu) as Promise<R>;
   }
 
   /** Reads the registers of every vCPU. */
-  allRegisters(): Promise<CpuRegisters[]> {
-    return this.#registers.allRegisters();
+  allRegisters<R extends GuestRegisters = CpuRegisters>(): Promise<R[]> {
+    return this.#registers.allRegisters() as Promise<R[]>;
   }
 
   /**

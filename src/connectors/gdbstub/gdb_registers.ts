@@ -1,7 +1,7 @@
 import type { StubRegister } from "../../arch/architecture.ts";
 import type { CpuSource } from "../../arch/cpu_source.ts";
 import { REGISTER_FORMATS } from "../../arch/architectures.ts";
-import type { CpuRegisters } from "../../arch/x86/registers.ts";
+import type { GuestRegisters } from "../../arch/registers.ts";
 import { MonitorError, NoSuchCpuError } from "../../monitor/errors.ts";
 import type { GdbConnection } from "./gdb_connection.ts";
 import { decodeHex } from "./packet.ts";
@@ -28,17 +28,17 @@ interface Thread {
  */
 export class GdbRegisters implements CpuSource {
   readonly #connection: GdbConnection;
-  readonly #printed: () => Promise<CpuRegisters[]>;
+  readonly #printed: () => Promise<GuestRegisters[]>;
   #numbers: Promise<ReadonlyMap<string, number>> | null = null;
   #description: Promise<string> | null = null;
   #threads: Promise<Thread[]> | null = null;
 
-  constructor(connection: GdbConnection, printed: () => Promise<CpuRegisters[]>) {
+  constructor(connection: GdbConnection, printed: () => Promise<GuestRegisters[]>) {
     this.#connection = connection;
     this.#printed = printed;
   }
 
-  async registers(cpu = 0): Promise<CpuRegisters> {
+  async registers(cpu = 0): Promise<GuestRegisters> {
     const threads = await this.#allThreads();
     const thread = threads.find((candidate) => candidate.cpu === cpu);
     if (thread !== undefined) return await this.#read(thread, () => this.#printed());
@@ -48,24 +48,36 @@ export class GdbRegisters implements CpuSource {
     throw new NoSuchCpuError(cpu, message, { endpoint, command: "qfThreadInfo" });
   }
 
-  async allRegisters(): Promise<CpuRegisters[]> {
+  async allRegisters(): Promise<GuestRegisters[]> {
     const threads = await this.#allThreads();
-    let asked: Promise<CpuRegisters[]> | null = null;
+    let asked: Promise<GuestRegisters[]> | null = null;
     const printed = () => asked ??= this.#printed();
     return await Promise.all(threads.map((thread) => this.#read(thread, printed)));
   }
 
-  async #read({ cpu, id }: Thread, printed: () => Promise<CpuRegisters[]>): Promise<CpuRegisters> {
-    const [{ stub }] = REGISTER_FORMATS;
+  async #read(
+    { cpu, id }: Thread,
+    printed: () => Promise<GuestRegisters[]>,
+  ): Promise<GuestRegisters> {
     const numbers = await this.#registerNumbers().catch(async (error) => {
       await printed(); // Where there is another reason, the monitor tells it.
       throw error;
     });
+    const formats = REGISTER_FORMATS.find(({ stub }) =>
+      stub.wanted[0]!.some((name) => numbers.has(name))
+    );
     // A stub of another architecture: the monitor tells which.
-    if (!stub.wanted[0]!.some((name) => numbers.has(name))) await printed();
+    if (formats === undefined) await printed();
+    const { stub } = formats ?? REGISTER_FORMATS[0];
     // Queued in one go, so that another vCPU's requests come before or after all of them.
     const selected = this.#connection.request(`Hg${id}`);
-    const values = stub.wanted.map((names) => this.#register(numbers, names));
+    const isListed = (names: StubRegister) => names.some((name) => numbers.has(name));
+    const values = [
+      ...stub.wanted.map((names) => this.#register(numbers, names)),
+      ...(stub.optional ?? []).map((names) =>
+        isListed(names) ? this.#register(numbers, names) : Promise.resolve(undefined)
+      ),
+    ];
     const [all, answer, found] = await Promise.all([
       printed(),
       selected,
@@ -101,7 +113,7 @@ export class GdbRegisters implements CpuSource {
    * the others without a word, PAE or not.
    */
   async cutsAddresses(): Promise<boolean> {
-    return !/<architecture>[^<]*x86-64[^<]*<\/architecture>/.test(await this.#target());
+    return !/<architecture>[^<]*(?:x86-64|rv64)[^<]*<\/architecture>/.test(await this.#target());
   }
 
   #target(): Promise<string> {

@@ -114,6 +114,16 @@ export class Btf {
     }
   }
 
+  /** The values of an enumeration by their names; null if the type is none, or has 64 bits. */
+  async enumeration(id: number): Promise<Map<string, number> | null> {
+    const { values } = await this.type(await this.strip(id));
+    if (values === undefined) return null;
+    const named = await Promise.all(
+      values.map(async ({ name, value }) => [await this.#source.string(name), value] as const),
+    );
+    return new Map(named);
+  }
+
   /** The layout of a struct or union; null if the type is neither. */
   async layout(id: number): Promise<StructLayout | null> {
     const stripped = await this.strip(id);

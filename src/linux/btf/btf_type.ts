@@ -86,6 +86,8 @@ export interface BtfType {
   readonly members: readonly BtfMember[];
   /** An array's element type and length. */
   readonly array: { readonly element: number; readonly count: number } | null;
+  /** The values of an enumeration of 32 bits. */
+  readonly values?: readonly { readonly name: number; readonly value: number }[];
   /** An integer's encoding: `signed`, `char` and `bool` bits. */
   readonly encoding: number;
   /** Its length in the type data, in bytes. */
@@ -137,6 +139,12 @@ export function decodeBtfType(bytes: Uint8Array, at = 0): BtfType {
     array: kind === "array"
       ? { element: view.getUint32(after, true), count: view.getUint32(after + 8, true) }
       : null,
+    ...kind === "enum" && {
+      values: Array.from({ length: info & 0xffff }, (_, i) => ({
+        name: view.getUint32(after + i * 8, true),
+        value: view.getUint32(after + i * 8 + 4, true),
+      })),
+    },
     encoding: kind === "int" ? view.getUint32(after, true) >>> 24 : 0,
     lengthBytes,
   };

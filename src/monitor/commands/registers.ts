@@ -1,5 +1,10 @@
-import { DamagedRegistersError, type PrintedRegisters } from "../../arch/architecture.ts";
+import {
+  DamagedRegistersError,
+  type PrintedRegisters,
+  type PrintedX86Registers,
+} from "../../arch/architecture.ts";
 import { REGISTER_FORMATS } from "../../arch/architectures.ts";
+import type { GuestRegisters } from "../../arch/registers.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import { NoSuchCpuError, NotX86Error, ReplyParseError } from "../errors.ts";
 import type { CommandOptions, Monitor } from "../monitor.ts";
@@ -25,18 +30,20 @@ export type ReadRegistersOptions = CommandOptions;
  * assertEquals([cpu, halted], [0, false]);
  * ```
  */
-export async function readRegisters(
+export async function readRegisters<R extends GuestRegisters = CpuRegisters>(
   monitor: Monitor,
   options: ReadRegistersOptions = {},
-): Promise<CpuRegisters> {
+): Promise<R> {
   const { cpu, ...bounds } = options;
   if (cpu !== undefined) {
     // `info registers 1` would do since 7.2; 5.2 refuses it and knows `-a` only.
-    const all = await readAllRegisters(monitor, bounds);
+    const all = await readAllRegisters<R>(monitor, bounds);
     return all.find((registers) => registers.cpu === cpu) ?? noSuchCpu(monitor, cpu, all);
   }
-  const [current] = parseRegisters(await monitor.command("info registers", bounds));
-  return { ...current!, cpu: current!.cpu ?? await readCurrentCpu(monitor, bounds) };
+  const [current] = parseRegisters<PrintedRegisters>(
+    await monitor.command("info registers", bounds),
+  );
+  return { ...current!, cpu: current!.cpu ?? await readCurrentCpu(monitor, bounds) } as R;
 }
 
 /**
@@ -55,12 +62,14 @@ export async function readRegisters(
  * assertEquals(first?.cpu, 0);
  * ```
  */
-export async function readAllRegisters(
+export async function readAllRegisters<R extends GuestRegisters = CpuRegisters>(
   monitor: Monitor,
   options: CommandOptions = {},
-): Promise<CpuRegisters[]> {
-  const printed = parseRegisters(await monitor.command("info registers -a", options));
-  return printed.map((registers, i) => ({ ...registers, cpu: registers.cpu ?? i }));
+): Promise<R[]> {
+  const printed = parseRegisters<PrintedRegisters>(
+    await monitor.command("info registers -a", options),
+  );
+  return printed.map((registers, i) => ({ ...registers, cpu: registers.cpu ?? i }) as R);
 }
 
 /**
@@ -91,21 +100,23 @@ export async function readCurrentCpu(
  * @throws {NotX86Error} if they are of an architecture that is not known
  * @throws {ReplyParseError} if a register is missing
  */
-export function parseRegisters(reply: string): PrintedRegisters[] {
+export function parseRegisters<R extends PrintedRegisters = PrintedX86Registers>(
+  reply: string,
+): R[] {
   const formats = REGISTER_FORMATS.find((each) => each.recognizes(reply));
   if (formats === undefined) {
     const foreign = foreignArchitecture(reply);
     if (foreign !== undefined) throw new NotX86Error(foreign);
   }
   try {
-    return (formats ?? REGISTER_FORMATS[0]).printed(reply);
+    return (formats ?? REGISTER_FORMATS[0]).printed(reply) as R[];
   } catch (error) {
     if (!(error instanceof DamagedRegistersError)) throw error;
     throw new ReplyParseError("info registers", error.text, error.missing, { cause: error });
   }
 }
 
-function noSuchCpu(monitor: Monitor, cpu: number, all: CpuRegisters[]): never {
+function noSuchCpu(monitor: Monitor, cpu: number, all: GuestRegisters[]): never {
   const known = all.map((registers) => registers.cpu).join(", ");
   throw new NoSuchCpuError(
     cpu,

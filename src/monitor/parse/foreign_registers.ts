@@ -5,7 +5,6 @@
 const FOREIGN: readonly [registers: RegExp, architecture: string | null][] = [
   [/^ ?PC=[0-9a-f]{16} +X00=/m, "AArch64"],
   [/^R00=[0-9a-f]{8} R01=[0-9a-f]{8}/m, "Arm"],
-  [/^ pc +[0-9a-f]+$[^]*x0\/zero/m, "RISC-V"],
   [/^PSW=mask [0-9a-f]+ addr /m, "s390x"],
   [/^ GPR00: r0 /m, "LoongArch"],
   [/^NIP [0-9a-f]+ +LR /m, "PowerPC"],

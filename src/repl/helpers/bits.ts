@@ -1,4 +1,6 @@
-import type { AddressLike } from "../../core/address.ts";
+import { type AddressLike, parseAddress } from "../../core/address.ts";
+import { entryBits } from "../../translate/entry_bits.ts";
+import type { PagingModeName } from "../../arch/x86/paging_context.ts";
 import { bits } from "../../arch/x86/bits.ts";
 import type { PageTableEntry } from "../../translate/entry.ts";
 import type { Helper } from "../helper.ts";
@@ -25,7 +27,13 @@ PDE 0x510_c003 of 4-level paging: points to a table
 `,
   create: (repl) => async (entry: AddressLike | PageTableEntry, level?: number) => {
     const { context } = await repl.guest.use((session, choice) => session.pageTable(choice));
-    const mode = context.mode === "none" ? "4-level" : context.mode;
+    if (context.rules.architecture !== "x86") {
+      const { raw, level: own } = typeof entry === "object"
+        ? entry
+        : { raw: parseAddress(entry), level: 0 };
+      return entryBits(raw, level ?? own, context);
+    }
+    const mode = (context.mode === "none" ? "4-level" : context.mode) as PagingModeName;
     return typeof entry === "object"
       ? bits(entry.raw, { level: level ?? entry.level, mode })
       : bits(entry, { level: level ?? 1, mode });

@@ -1,14 +1,18 @@
-import type { NoTables, NoTablesCause } from "../../translate/no_tables.ts";
+import type { NoTables } from "../../translate/no_tables.ts";
 import { pagingContext, type PagingModeName } from "../../arch/x86/paging_context.ts";
+import type { GuestRegisters } from "../../arch/registers.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import type { Style } from "../../report/style.ts";
 import type { Helper } from "../helper.ts";
+import { isRiscv } from "../is_riscv.ts";
 import { symbolText, tasksOf } from "../linux.ts";
 import type { RunningTask } from "../../linux/running_tasks.ts";
 import { escapeText } from "../../core/escape.ts";
 import { type Cell, cell, columns, numberCell } from "../show/columns.ts";
 import { groupHex } from "../show/group_hex.ts";
 import { showAs } from "../show/renderers.ts";
+import { STATES } from "./cpu_states.ts";
+import { hartsText, summariseHarts } from "./riscv_cpus.ts";
 
 /** One vCPU in few words. */
 export interface CpuSummary {
@@ -41,10 +45,12 @@ cpu  state    mode     root        CR3         CPL  RIP                    same 
   1  halted   4-level  0x500_0000  0x500_0000    0  0xffff_ffff_81a1_7a0b
 `,
   create: (repl) => async () => {
-    const registers = await repl.guest.use((session) => session.allRegisters());
-    const symbols = await Promise.all(registers.map(({ rip }) => symbolText(repl.guest, rip)));
-    const tasks = await tasksOf(repl.guest, registers.length);
-    return showAs(summarise(registers, tasks), (rows, style) => cpusText(rows, style, symbols));
+    const registers = await repl.guest.use((session) => session.allRegisters<GuestRegisters>());
+    if (registers.every(isRiscv)) return showAs(summariseHarts(registers), hartsText);
+    const all = registers.filter((each): each is CpuRegisters => !isRiscv(each));
+    const symbols = await Promise.all(all.map(({ rip }) => symbolText(repl.guest, rip)));
+    const tasks = await tasksOf(repl.guest, all.length);
+    return showAs(summarise(all, tasks), (rows, style) => cpusText(rows, style, symbols));
   },
 };
 
@@ -71,13 +77,6 @@ function summarise(
       .map((other) => other.registers.cpu),
   }));
 }
-
-const STATES: Readonly<Record<NoTablesCause, string>> = {
-  pagingOff: "paging off",
-  notStarted: "not started",
-  smm: "SMM",
-  nested: "nested?",
-};
 
 function cpusText(
   rows: readonly CpuSummary[],

@@ -8,6 +8,7 @@ import { CONNECT } from "./connect.ts";
 import { CPUS } from "./cpus.ts";
 import { DIFF } from "./diff.ts";
 import { DMESG } from "./dmesg.ts";
+import { FRAME } from "./frame.ts";
 import { HELP } from "./help.ts";
 import { HEX } from "./hex.ts";
 import { IOVA } from "./iova.ts";
@@ -59,6 +60,7 @@ export const HELPERS: readonly Helper[] = [
   PS,
   PID,
   MAPS,
+  FRAME,
   DMESG,
   SYM,
   TYPE,

@@ -1,6 +1,9 @@
 import type { Helper } from "../helper.ts";
+import type { GuestRegisters } from "../../arch/registers.ts";
+import { isRiscv } from "../is_riscv.ts";
 import { symbolText } from "../linux.ts";
 import { registersText } from "../show/registers_text.ts";
+import { riscvRegistersText } from "../show/riscv_registers_text.ts";
 import { showAs } from "../show/renderers.ts";
 
 /** `regs(cpu)`. */
@@ -23,7 +26,12 @@ true
 `,
   create: (repl) => async (cpu?: number) => {
     const { guest } = repl;
-    const registers = await guest.use((session, choice) => session.registers(cpu ?? choice.cpu));
+    const registers = await guest.use((session, choice) =>
+      session.registers<GuestRegisters>(cpu ?? choice.cpu)
+    );
+    if (isRiscv(registers)) {
+      return showAs(registers, (value, style) => riscvRegistersText(value, style));
+    }
     const symbol = await symbolText(guest, registers.rip);
     return showAs(registers, (value, style) => registersText(value, style, symbol ?? ""));
   },

@@ -1,4 +1,4 @@
-import type { PageTableEntry } from "../../translate/entry.ts";
+import type { EntryFlags, PageTableEntry } from "../../translate/entry.ts";
 
 /** The flags beside the rights, in the order in which they are shown. */
 const OTHER_FLAGS: readonly (readonly [string, string])[] = [
@@ -11,6 +11,18 @@ const OTHER_FLAGS: readonly (readonly [string, string])[] = [
   ["writeThrough", "PWT"],
 ];
 
+/** RISC-V's bits, in the order of its specification. */
+const LETTERS: readonly (readonly [string, string])[] = [
+  ...[["present", "V"], ["readable", "R"], ["writable", "W"], ["executable", "X"]] as const,
+  ...[["user", "U"], ["global", "G"], ["accessed", "A"], ["dirty", "D"]] as const,
+];
+
+/** All bits by their letters, where reading is a right of its own: `V R W - U - A D`. */
+function lettersText(flags: EntryFlags): string {
+  const others = flags.napot ? ["N"] : [];
+  return [...LETTERS.map(([flag, letter]) => flags[flag] ? letter : "-"), ...others].join(" ");
+}
+
 /**
  * Writes an entry's flags: what it allows in fixed places (`U` user, `W` write, `X` execute, `-` where
  * it does not; for devices `R` and `W`), then the others that are set.
@@ -18,6 +30,7 @@ const OTHER_FLAGS: readonly (readonly [string, string])[] = [
 export function flagsText(entry: PageTableEntry): string {
   if (entry.kind === "notPresent") return "not present";
   const { flags, hasRights } = entry;
+  if (flags.readable !== undefined) return lettersText(flags);
   const [user, writable] = [flags.user || !hasRights, flags.writable || !hasRights];
   const executable = flags.executable ?? !flags.executeDisable;
   // A device's tables know neither user code nor execution.

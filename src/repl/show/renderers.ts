@@ -1,3 +1,5 @@
+import type { RiscvRegisters } from "../../arch/riscv/registers.ts";
+import { riscvRegistersText } from "./riscv_registers_text.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import type { EntryBits } from "../../translate/entry_bits.ts";
 import type { PageTableEntry } from "../../translate/entry.ts";
@@ -36,6 +38,10 @@ function kind<T extends object>(
 }
 
 const KINDS: readonly ResultKind[] = [
+  kind<RiscvRegisters>(
+    ["satp", "mstatus", "xlen"],
+    (value, style) => riscvRegistersText(value, style),
+  ),
   kind<Verdict>(["verdict", "reason", "walk"], verdictText),
   kind<RangeVerdict & Partial<GuestRangeVerdict>>(
     ["verdict", "firstFailure", "gaps"],

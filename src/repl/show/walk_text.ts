@@ -73,8 +73,10 @@ function decidesText(walk: Walk, entry: PageTableEntry): string {
 function outcomeLines(walk: Walk & Partial<GuestWalk>, style: Style): string[] {
   if (walk.outcome === "mapped") {
     const page = `${formatSize(walk.pageSizeBytes)} page`;
+    const remark = walk.regime.rules.mayFault?.(walk.leaf);
     return [
       `${style.good("mapped")} to ${groupHex(walk.physicalAddress)}, ${page}: ${rightsText(walk)}`,
+      ...remark === undefined ? [] : [remark],
     ];
   }
   if (walk.outcome === "noTables") return [`${style.bad("no tables")}: ${describeFault(walk)}`];

@@ -1,0 +1,101 @@
+import type { Regime } from "../../translate/regime.ts";
+import { whyNoRoot } from "./hart_state.ts";
+import { type RiscvMode, rootRegister } from "./modes.ts";
+import {
+  bareRegime,
+  type RiscvExtensions,
+  type RiscvRegime,
+  riscvRegime,
+  riscvSecondStage,
+} from "./regime.ts";
+import { ENVCFG, type RiscvRegisters } from "./registers.ts";
+
+/**
+ * The regime that a hart's `satp` selects. If the hart does not translate by it, `noTables` says why: in
+ * machine mode, with `satp.MODE` 0, and while it runs a guest of this guest.
+ *
+ * @example Usage
+ * ```ts
+ * import { riscvRegimeOf } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const hart = { architecture: "riscv", cpu: 0, xlen: 64, pc: 0n, mstatus: 0xa_0000_0000n } as const;
+ * const regime = riscvRegimeOf({ ...hart, satp: 0x8000_0000_0008_7f41n, virtualized: false });
+ * assertEquals([regime.mode, regime.root], ["Sv39", 0x87f4_1000n]);
+ * ```
+ */
+export function riscvRegimeOf(registers: RiscvRegisters): RiscvRegime {
+  const { satp, xlen } = registers;
+  const { mode, root } = rootRegister(satp, xlen);
+  const regime = mode === null ? bareRegime() : riscvRegime(mode, root, extensionsOf(registers));
+  const noTables = whyNoRoot(registers);
+  return noTables ? { ...regime, noTables } : regime;
+}
+
+/** The two stages by which a hart translates for a guest of this guest. */
+export interface RiscvStages {
+  /** From virtual to guest-physical addresses (`vsatp`); null if they are the same. */
+  readonly first: RiscvRegime | null;
+  /** From guest-physical to physical addresses (`hgatp`); null if they are the same. */
+  readonly second: RiscvRegime | null;
+}
+
+/**
+ * The stages that `vsatp` and `hgatp` select, where both are known: by the monitor since 11.1, by the
+ * gdbstub in every version. Null where they are not.
+ *
+ * @example Usage
+ * ```ts
+ * import { riscvStagesOf } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const stages = riscvStagesOf({
+ *   ...{ architecture: "riscv", cpu: 0, xlen: 64, pc: 0n, mstatus: 0n, virtualized: true },
+ *   ...{ satp: 0n, vsatp: 0x8000_7000_0004_0020n, hgatp: 0x8000_5000_0008_0010n },
+ * });
+ * assertEquals([stages?.first?.mode, stages?.second?.mode], ["Sv39", "Sv39x4"]);
+ * ```
+ */
+export function riscvStagesOf(registers: RiscvRegisters): RiscvStages | null {
+  const { vsatp, hgatp, xlen } = registers;
+  if (vsatp === undefined || hgatp === undefined) return null;
+  const extensions = extensionsOf(registers);
+  const stage = (
+    value: bigint,
+    make: (mode: RiscvMode, root: bigint, extensions: RiscvExtensions) => RiscvRegime,
+    mask: bigint,
+  ) => {
+    const { mode, root } = rootRegister(value, xlen);
+    return mode && make(mode, root & mask, extensions);
+  };
+  return {
+    first: stage(vsatp, riscvRegime, ~0n),
+    // The root has 16 KiB: the two lowest bits of its page number read as 0.
+    second: stage(hgatp, riscvSecondStage, ~0x3fffn),
+  };
+}
+
+function extensionsOf({ menvcfg, softwareBits60To59 }: RiscvRegisters): RiscvExtensions {
+  return {
+    ...menvcfg !== undefined && { memoryTypes: Boolean(menvcfg & ENVCFG.PBMTE) },
+    ...softwareBits60To59 !== undefined && { softwareBits60To59 },
+  };
+}
+
+/** What remains of a regime of RISC-V once its functions are left out. */
+export function riscvRegimeFrom(state: Readonly<Record<string, unknown>>): Regime | null {
+  const { mode, root, memoryTypes, softwareBits60To59 } = state;
+  if (typeof mode !== "string" || typeof root !== "bigint") return null;
+  const named = /^(Sv32|Sv39|Sv48|Sv57)(x4)?$/.exec(mode);
+  if (named === null || !isSwitch(memoryTypes) || !isSwitch(softwareBits60To59)) return null;
+  const extensions = {
+    ...memoryTypes !== undefined && { memoryTypes },
+    ...softwareBits60To59 !== undefined && { softwareBits60To59 },
+  };
+  const make = named[2] === undefined ? riscvRegime : riscvSecondStage;
+  return make(named[1] as RiscvMode, root, extensions);
+}
+
+function isSwitch(value: unknown): value is boolean | undefined {
+  return value === undefined || typeof value === "boolean";
+}

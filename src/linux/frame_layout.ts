@@ -1,0 +1,79 @@
+import { CapabilityError } from "./errors.ts";
+import type { LinuxGuest } from "./linux_guest.ts";
+import { viewOf } from "./reader.ts";
+
+/** What is asked of a kernel: a `LinuxGuest` answers it. */
+export type FrameKernel = Pick<LinuxGuest, "type" | "enumeration" | "symbol" | "read">;
+
+/** How a kernel keeps its frames. */
+export interface FrameLayout {
+  /** The virtual address of frame 0's `struct page`. */
+  readonly first: bigint;
+  /** The length of a `struct page`. */
+  readonly pageBytes: number;
+  /** Where members of it lie. */
+  readonly flags: number;
+  readonly mapCount: number;
+  readonly references: number;
+  readonly mapping: number;
+  /** In a page that is not the first of a large one: which is the first; and how it is told. */
+  readonly head: { readonly at: number; readonly isMask: boolean };
+  /** Where a large page counts its pins, from its first `struct page` on; null if it has no count. */
+  readonly pinCount: number | null;
+  /** The bits of `flags`, by name in small letters. */
+  readonly flagNames: readonly (readonly [name: string, bit: number])[];
+  /** What is no page of anybody, by the top byte of `page_type`; before 6.11 by its bits. */
+  readonly typeNames: readonly (readonly [name: string, value: number])[] | null;
+}
+
+// Documentation/arch/x86/x86_64/mm.rst; moved by KASLR, which `vmemmap_base` tells.
+const VMEMMAP = 0xffff_ea00_0000_0000n;
+
+/** Other names of a flag (include/linux/page-flags.h): each bit is told by its first name. */
+const NO_FLAG = /^(__|NR_)/;
+
+/**
+ * Finds how this kernel keeps its frames (`struct page`).
+ *
+ * @throws {CapabilityError} if it has no type data (BTF)
+ */
+export async function readFrameLayout(linux: FrameKernel): Promise<FrameLayout> {
+  const page = await linux.type("page");
+  if (!page) throw new CapabilityError("types", "This kernel's types have no struct page");
+  const at = (name: string) => page.members.find((member) => member.name === name)?.offset;
+  const folio = await linux.type("folio");
+  const flags = await linux.enumeration("pageflags");
+  const types = await linux.enumeration("pagetype");
+  const base = await linux.symbol("vmemmap_base");
+  const head = at("compound_head");
+  const mask = at("compound_info");
+  return {
+    first: base ? viewOf(await linux.read(base.address, 8)).getBigUint64(0, true) : VMEMMAP,
+    pageBytes: page.sizeBytes,
+    flags: needed(at("flags"), "flags"),
+    mapCount: needed(at("_mapcount"), "_mapcount"),
+    references: needed(at("_refcount"), "_refcount"),
+    mapping: needed(at("mapping"), "mapping"),
+    head: { at: needed(head ?? mask, "compound_head"), isMask: head === undefined },
+    pinCount: folio?.members.find(({ name }) => name === "_pincount")?.offset ?? null,
+    flagNames: firstNames(flags),
+    typeNames: types && [...types].filter(([name]) => name.startsWith("PGTY_"))
+      .map(([name, value]) => [name.slice(5), value] as const),
+  };
+}
+
+function needed(offset: number | undefined, member: string): number {
+  if (offset !== undefined) return offset;
+  throw new CapabilityError("types", `This kernel's struct page has no ${member}`);
+}
+
+/** One name for each bit: the enumeration has aliases, such as PG_movable_ops for PG_uptodate. */
+function firstNames(flags: ReadonlyMap<string, number> | null): (readonly [string, number])[] {
+  const names = new Map<number, string>();
+  for (const [name, bit] of flags ?? []) {
+    if (!NO_FLAG.test(name) && name.startsWith("PG_") && !names.has(bit)) {
+      names.set(bit, name.slice(3));
+    }
+  }
+  return [...names].map(([bit, name]) => [name, bit] as const);
+}
