@@ -7,7 +7,14 @@ import { completeLineOptions } from "../../src/report/line_options.ts";
 import { drawBits } from "../../src/report/svg/bits_drawing.ts";
 import * as svg from "../../src/report/svg/element.ts";
 import { drawWalk } from "../../src/report/svg/walk_drawing.ts";
-import type { Finding, JudgedPart, LinuxProcess, MappingRecord, VfioJudgement } from "../../mod.ts";
+import type {
+  Finding,
+  FrameReport,
+  JudgedPart,
+  LinuxProcess,
+  MappingRecord,
+  VfioJudgement,
+} from "../../mod.ts";
 import type { Style } from "../../src/report/mod.ts";
 import { assertClean, assertEscaped, forbiddenIn, HOSTILE } from "./_hostile_text.ts";
 
@@ -53,6 +60,16 @@ const member = { offset: 8, type: HOSTILE, name: HOSTILE, bits: { first: 0, widt
 const entryBits = sdk.bits(0x8000000000000067n);
 /** Marks what a printer paints, without an escape of its own. */
 const marked = (text: string) => `<${text}>`;
+const FRAME: FrameReport = {
+  state: {
+    ...{ frame: 0x5000n, head: 0x5000n, use: "file", flags: ["lru"], references: 2, mapCount: 1 },
+    ...{ pinned: false, mapping: 0n },
+  },
+  file: HOSTILE,
+  owners: [{ pid: 7, comm: HOSTILE, address: PAGE }],
+  tables: [{ pid: 7, comm: HOSTILE, address: PAGE, level: 1, name: "PT" }],
+  problems: [HOSTILE],
+};
 const DEVICE = {
   ...{ device: "00:03.0", requesterId: 24, state: "translated", domain: 1 } as const,
   ...{ regime: context, name: HOSTILE },
@@ -157,6 +174,8 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     // Of the record's two lines each has its time in front.
     lines: 2,
   }),
+  frameText: () => ({ hostile: [sdk.frameText(FRAME).join("\n")], lines: 5 }),
+  frameRecord: () => exact(sdk.frameRecord(FRAME)),
   iommuDevicesHead: () => ({ own: [sdk.iommuDevicesHead()] }),
   iommuDeviceLine: () => ({ hostile: [sdk.iommuDeviceLine(DEVICE)], lines: 1 }),
   iommuDeviceRecord: () => exact(sdk.iommuDeviceRecord(DEVICE)),

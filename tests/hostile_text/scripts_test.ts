@@ -30,6 +30,7 @@ const SCRIPTS: Readonly<Record<string, { args?: readonly string[]; stdin?: strin
   "diff.ts": { args: [file] },
   "dmesg.ts": {},
   "fleet.ts": { args: ["--file", list] },
+  "frame.ts": { args: ["0x5000"] },
   "iommu.ts": {},
   "mappings.ts": { args: ["--range", `${PAGE}+64K`] },
   "maps.ts": { args: ["--comm", HOSTILE_UTF8] },
