@@ -22,6 +22,8 @@ export interface FreezeValues extends OptionValues<FreezeOptionSpecs> {
   readonly pid?: number | undefined;
   /** A process's name. */
   readonly comm?: string | undefined;
+  /** A part of a process's command line. */
+  readonly cmdline?: string | undefined;
 }
 
 /**
@@ -34,7 +36,7 @@ export async function reading<T>(
   options: FreezeValues,
   block: () => Promise<T>,
 ): Promise<T> {
-  const names = options.pid !== undefined || options.comm !== undefined;
+  const names = [options.pid, options.comm, options.cmdline].some((name) => name !== undefined);
   if (options.sample !== undefined) activity.say("waiting for a vCPU whose tables map the address");
   else if (names) activity.say("finding the guest's kernel and the process");
   if (!options.freeze) return await block();

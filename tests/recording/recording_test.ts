@@ -5,6 +5,7 @@ import {
   connect,
   type ConnectError,
   ConnectionLostError,
+  examineMemory,
   MonitorError,
   NoSuchCpuError,
   NotRecordedError,
@@ -216,3 +217,26 @@ function assertThrowsRecordingError(text: string): RecordingError {
   }
   throw new Error("it was read");
 }
+
+Deno.test("a replay gives recorded memory in other pieces than it was recorded in, and no more", async () => {
+  const row = (address: string, ...values: string[]) => `${address}: ${values.join(" ")}`;
+  const exchange = (command: string, reply: string) =>
+    `${JSON.stringify({ command, reply, durationMs: 0.2 })}\n`;
+  const recording = HEADER + STATUS +
+    exchange(
+      "xp /2gx 0x1000",
+      row("0000000000001000", "0x0807060504030201", "0x1817161514131211"),
+    ) +
+    exchange("xp /1gx 0x1010", row("0000000000001010", "0x2827262524232221")) +
+    exchange("xp /1gx 0x1ffc", "damaged") +
+    // What was read again is as it was the last time.
+    exchange("xp /1gx 0x1008", row("0000000000001008", "0x3837363534333231"));
+  await using monitor = new ReplayMonitor(parseRecording(recording));
+  const { bytes } = await examineMemory(monitor, 0x1004n, 16);
+  assertEquals([...bytes], [
+    ...[0x05, 0x06, 0x07, 0x08, 0x31, 0x32, 0x33, 0x34],
+    ...[0x35, 0x36, 0x37, 0x38, 0x21, 0x22, 0x23, 0x24],
+  ]);
+  await assertRejects(() => examineMemory(monitor, 0x1010n, 16), NotRecordedError, "0x1010");
+  await assertRejects(() => monitor.command("info mtree -f"), NotRecordedError);
+});

@@ -4,6 +4,7 @@ import { openEndpointFile } from "../endpoint_file.ts";
 import { ConnectionLostError } from "../errors.ts";
 import { checkCommandOptions, type CommandOptions, type Monitor } from "../monitor.ts";
 import { NotRecordedError, RecordingError } from "./errors.ts";
+import { RecordedMemory } from "./recorded_memory.ts";
 import { reviveError } from "./recorded_error.ts";
 import { parseRecording, type RecordedExchange, type Recording } from "./recording.ts";
 
@@ -46,7 +47,8 @@ export async function openReplay(
 
 /**
  * A monitor that answers from a recording. A command that was asked several times gets its replies in
- * their order, and the last one from then on: the guest stays as it was when the recording ended.
+ * their order, and the last one from then on: the guest stays as it was when the recording ended. Memory
+ * that was recorded may be asked for in other pieces.
  *
  * @example Usage
  * ```ts
@@ -69,6 +71,8 @@ export class ReplayMonitor implements Monitor {
   readonly qemuVersion: string;
   readonly #answers = new Map<string, RecordedExchange[]>();
   readonly #allowUnsafe: readonly string[];
+  readonly #exchanges: readonly RecordedExchange[];
+  #memory: RecordedMemory | null = null;
   #closed = false;
 
   /** Answers from a recording; `endpoint` is what messages call it. */
@@ -77,6 +81,7 @@ export class ReplayMonitor implements Monitor {
     this.endpoint = endpoint;
     this.#allowUnsafe = options.allowUnsafe ?? [];
     this.qemuVersion = recording.header.qemuVersion;
+    this.#exchanges = recording.exchanges;
     for (const exchange of recording.exchanges) {
       const key = keyOf(exchange.command, exchange.cpu);
       const answers = this.#answers.get(key);
@@ -107,7 +112,11 @@ export class ReplayMonitor implements Monitor {
       throw new ConnectionLostError(message, { endpoint, command: line });
     }
     const answers = this.#answers.get(keyOf(line, options.cpu));
-    if (answers === undefined) throw new NotRecordedError(line, options.cpu, endpoint);
+    if (answers === undefined) {
+      const reply = (this.#memory ??= new RecordedMemory(this.#exchanges)).reply(line);
+      if (reply === null) throw new NotRecordedError(line, options.cpu, endpoint);
+      return reply;
+    }
     const { reply, error } = answers.length > 1 ? answers.pop()! : answers[0]!;
     if (error) throw reviveError(error, { endpoint, command: line, qemuVersion });
     return reply!;
