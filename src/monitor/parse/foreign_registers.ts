@@ -1,6 +1,6 @@
 /**
  * How `info registers` begins on other architectures (`cpu_dump_state`; seen with 7.2, but for Arm, MIPS,
- * PowerPC and SPARC, which are read in its source).
+ * PowerPC and SPARC, which follow its source from memory and were not run).
  */
 const FOREIGN: readonly [registers: RegExp, architecture: string | null][] = [
   [/^ ?PC=[0-9a-f]{16} +X00=/m, "AArch64"],
