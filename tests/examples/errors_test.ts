@@ -20,7 +20,7 @@ Deno.test("usage: missing, extra, unknown and unusable arguments", async () => {
     await errorOf(["sim:", "0x1", "--jsno"]),
     /^error: Unknown option --jsno: did you mean --json\? The options are/,
   );
-  assertMatch(await errorOf(["sim:", "7f1234567000"]), /needs a prefix: 0x7f1234567000$/);
+  assertMatch(await errorOf(["sim:", "7f12zz"]), /^error: Not an address: "7f12zz"/);
   assertMatch(
     await errorOf(["sim:", "0x1", "--cpu", "x"]),
     /^error: --cpu: it must be a whole number/,
