@@ -62,7 +62,11 @@ export async function mappingAnswers(session: Session, choice: TableChoice): Pro
     const records = await Array.fromAsync(session.mappings({}, choice));
     return records.map((record) => toJson(mappingRecord(record)));
   } catch (error) {
-    if (error instanceof NoTablesError) return [`no tables: ${error.why.kind}`];
+    if (error instanceof NoTablesError) {
+      // A dump does not tell a vCPU that was never started: that takes HLT.
+      const { kind } = error.why;
+      return [`no tables: ${kind === "notStarted" ? "pagingOff" : kind}`];
+    }
     throw error;
   }
 }
