@@ -42,9 +42,9 @@ export interface OopsExplanation {
  * await using session = await connect("sim:");
  * const found = await explainOops(
  *   session,
- *   `BUG: unable to handle page fault for address: 00007f1234567000
- * #PF: error_code(0x0004) - not-present page
- * PGD 5107007 P4D 5107007 PUD 5108007 PMD 5109007 PTE 0`,
+ *   `[   12.3] BUG: unable to handle page fault for address: 00007f1234567000
+ * [   12.3] #PF: error_code(0x0004) - not-present page
+ * [   12.3] PGD 5107007 P4D 5107007 PUD 5108007 PMD 5109007 PTE 0`,
  * );
  * assertEquals(found.reason, "PTE was empty");
  * assertEquals(found.entries.at(-1)?.change, "appeared");
