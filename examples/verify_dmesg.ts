@@ -29,6 +29,10 @@ import {
   verdictRecord,
 } from "@pagewalk/pagewalk/cli";
 
+const BARE =
+  "the log's lines have no prefix, so any user of the guest may have written them, by the " +
+  "name of a program that crashes: take the log by dmesg -x";
+
 await runCommand({
   name: "verify_dmesg.ts",
   purpose: "Verify every page of a kernel log's `VFIO: Clearing _PAGE_USER` lines",
@@ -72,12 +76,6 @@ await runCommand({
         `[+] CR3 (Page Table Base): ${formatAddress(context.root)} (${escapeText(whose)})`,
       );
       if (fromPrograms > 0) console.log(`[!] ${refused}: they do not count`);
-      if (isBare) {
-        console.log(
-          "[!] The log's lines have no prefix, so any user of the guest may have written them, by the " +
-            "name of a program that crashes: take it by dmesg -x",
-        );
-      }
     }
 
     const counts = { pass: 0, fail: 0, inconclusive: 0 };
@@ -90,11 +88,15 @@ await runCommand({
     for (const record of records) {
       const { address, problem } = record;
       const verdict = address === null ? null : judgeLogged(walkTo.get(address)!, record);
-      const { verdict: kind, reason } = verdict ?? { verdict: "inconclusive", reason: problem! };
+      const judged = verdict ?? { verdict: "inconclusive" as const, reason: problem! };
+      const { verdict: kind, reason } = isBare
+        ? { verdict: "inconclusive" as const, reason: `${BARE} (${judged.reason})` }
+        : judged;
       counts[kind]++;
       if (kind === "fail") firstFailure ??= address;
       if (options.json) {
-        console.log(toJson(verdict ? verdictRecord(verdict, whose) : { verdict: kind, reason }));
+        const record = verdict ? verdictRecord({ ...verdict, verdict: kind, reason }, whose) : null;
+        console.log(toJson(record ?? { verdict: kind, reason }));
       } else if (kind !== "pass") {
         const where = address === null ? "a record" : formatAddress(address);
         lines.line(`[-] ${where}: ${kind}: ${escapeMessage(reason)}`);

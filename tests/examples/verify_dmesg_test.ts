@@ -133,3 +133,14 @@ Deno.test("verify_dmesg.ts judges no page of which the log contradicts itself, i
     assertMatch(said, /\n\[-\] 0 of 1 pages pass; 1 could not be judged\n$/);
   }
 });
+
+Deno.test("verify_dmesg.ts: lines without a prefix, which any user can write, give no verdict", async () => {
+  const line = "VFIO: Clearing _PAGE_USER at vaddr 0x7f1234567000, old PTE: 0x800000011008f067\n";
+  const both = [["[    1.0] ", [0, "pass"]], ["", [2, "inconclusive"]]] as const;
+  for (const [prefix, expected] of both) {
+    const stdin = prefix + line;
+    const text = await runExample("verify_dmesg.ts", ["sim:"], { stdin });
+    const json = await runExample("verify_dmesg.ts", ["sim:", "--json"], { stdin });
+    assertEquals([text.code, JSON.parse(json.stdout).verdict], [...expected], text.stdout);
+  }
+});
