@@ -92,6 +92,9 @@ export const LIST_SHAPE: OptionShape<ListOptions> = {
 /** So many records make a batch: handing them over one by one takes longer than decoding them. */
 const BATCH = 512;
 
+/** With each batch that is read again, the tables above are too: sixteen full tables share that. */
+const RECHECKED_BATCH = 16 * BATCH;
+
 /**
  * Lists what page tables hold, in address order and in batches: each page, each entry that no access
  * gets past, each table that cannot be read. It takes the same step as {@linkcode walk}, but reads each
@@ -148,6 +151,7 @@ class Listing {
   readonly #below: TablesBelow;
   readonly #pages: PageRecords;
   readonly #used: UsedTables | null;
+  readonly #batch: number;
   /** The tables that could not be read. */
   readonly #failures = new Map<bigint, MemoryReadFailure>();
   #isTruncated = false;
@@ -172,6 +176,7 @@ class Listing {
     this.#pages = new PageRecords(regime.rules.rights);
     const { recheck = false, signal } = options;
     this.#used = recheck ? new UsedTables(memory, space.span, signal) : null;
+    this.#batch = recheck ? RECHECKED_BATCH : BATCH;
   }
 
   /** Whether it ended early, as it had visited as many tables as it may. */
@@ -209,7 +214,7 @@ class Listing {
       signal?.throwIfAborted();
       const below = this.#listUntilTable(visit, batch);
       if (below === null) this.#used?.end(visit);
-      if (batch.length >= BATCH || this.#used?.isDue) {
+      if (batch.length >= this.#batch || this.#used?.isDue) {
         const entry = below?.entry ?? entryAt(visit, visit.last);
         const { address, lengthBytes } = spanOf(visit, entry);
         yield await this.#checked(batch, below ? address : address + BigInt(lengthBytes));
