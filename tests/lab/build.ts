@@ -84,12 +84,20 @@ async function placeOf(
   return { folder, guest, build: { release, kernel, initramfs: `${guest}/initramfs.cpio` } };
 }
 
-/** Guests made from sources that are no more. */
+/** So many guests of a kernel are kept: several checkouts may share the cache, and run theirs now. */
+const KEPT_GUESTS = 8;
+
+/** Removes the oldest guests, made from sources that are most likely no more. */
 async function removeOldGuests(folder: string): Promise<void> {
-  for await (const entry of Deno.readDir(folder)) {
-    if (entry.name.startsWith("guest-")) {
-      await Deno.remove(`${folder}/${entry.name}`, { recursive: true });
-    }
+  const guests: { path: string; madeAt: number }[] = [];
+  for await (const { name } of Deno.readDir(folder)) {
+    if (!name.startsWith("guest-")) continue;
+    const path = `${folder}/${name}`;
+    guests.push({ path, madeAt: (await Deno.stat(path)).mtime?.getTime() ?? 0 });
+  }
+  guests.sort((a, b) => b.madeAt - a.madeAt);
+  for (const { path } of guests.slice(KEPT_GUESTS - 1)) {
+    await Deno.remove(path, { recursive: true });
   }
 }
 
