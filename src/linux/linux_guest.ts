@@ -120,6 +120,16 @@ export class LinuxGuest {
     return this.#kernel.live.read(address, lengthBytes, options);
   }
 
+  /**
+   * The virtual address of frame 0's `struct page`, by the kernel's own word or by where kernels of its
+   * architecture have it; null if nobody tells.
+   */
+  async frameTable(): Promise<bigint | null> {
+    return await this.#kernel.variable("vmemmap_base") ??
+      this.#kernel.vmcoreinfo.symbols.get("vmemmap") ?? this.context.rules.kernel.frameTable ??
+      null;
+  }
+
   /** Finds a symbol by its name; null if the kernel has none. Modules' symbols are not known. */
   symbol(name: string): Promise<KernelSymbol | null> {
     return this.#kernel.symbol(name);
