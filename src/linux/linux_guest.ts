@@ -35,7 +35,8 @@ export type LinuxGuestParts = KernelParts;
 
 /**
  * A Linux guest, known from its memory alone: no debug symbols, no agent, no pause. It takes x86-64
- * kernels from 5.10 on with their symbols (`CONFIG_KALLSYMS_ALL`, as distributions build them).
+ * kernels from 5.10 on, and riscv64 kernels from 6.3 on, with their symbols (`CONFIG_KALLSYMS_ALL`, as
+ * distributions build them).
  *
  * @example Usage
  * ```ts
