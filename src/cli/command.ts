@@ -3,6 +3,7 @@ import { escapeLines } from "../core/escape.ts";
 import type { VerdictKind } from "../verify/verdict.ts";
 import { activity } from "./activity.ts";
 import type { CommandSpec } from "./command_spec.ts";
+import { invocation } from "./invocation.ts";
 import { flag, type OptionSpecs, type OptionValues, parseCommandLine } from "./options.ts";
 import { usageText } from "./usage.ts";
 
@@ -40,21 +41,33 @@ export async function runCommand<S extends OptionSpecs>(
   spec: CommandSpec<S>,
   body: (args: CommandArguments<S>) => Promise<number | void>,
 ): Promise<void> {
-  if (Deno.args.includes("--help") || Deno.args.includes("-h")) {
+  const { args, program = null, describe } = invocation();
+  if (describe) return describe(spec);
+  if (args.includes("--help") || args.includes("-h")) {
     await loadConnectors();
-    console.log(usageText(spec));
+    console.log(usageText(spec, program));
     return;
   }
   // On a terminal it is said what takes long.
   using _ = activity.start();
   try {
-    Deno.exitCode = await body(await readArguments(spec)) ?? EXIT.PASS;
+    Deno.exitCode = await body(await readArguments(spec, args)) ?? EXIT.PASS;
   } catch (error) {
     Deno.exitCode = EXIT.CANNOT_CHECK;
     console.error(errorLine(error));
-    if (error instanceof InvalidArgumentError) console.error(`Try: ${spec.name} --help`);
+    if (error instanceof InvalidArgumentError) {
+      console.error(`Try: ${program ?? spec.name} --help`);
+    } else if (program !== null && LACKS_PERMISSION.test(String(error))) {
+      console.error(INSTALLED_PERMISSIONS);
+    }
   }
 }
+
+/** A message that names the flag of a permission that is not there. */
+const LACKS_PERMISSION = /--allow-[a-z]+/;
+
+const INSTALLED_PERMISSIONS =
+  "An installed pagewalk has the permissions that it was installed with: repeat deno install with this flag";
 
 /** What says how a guest may be named lists them all; without that, only the one that is used is loaded. */
 async function loadConnectors(): Promise<void> {
@@ -63,8 +76,9 @@ async function loadConnectors(): Promise<void> {
 
 async function readArguments<S extends OptionSpecs>(
   spec: CommandSpec<S>,
+  args: readonly string[],
 ): Promise<CommandArguments<S>> {
-  const { positionals, options } = parseCommandLine(Deno.args, { ...spec.options, help: HELP });
+  const { positionals, options } = parseCommandLine(args, { ...spec.options, help: HELP });
   const given = [...positionals];
   spec.positionals.forEach(({ orOption }, place) => {
     const stand = orOption && (options as Record<string, unknown>)[orOption];
