@@ -1,4 +1,4 @@
-import { invocation } from "./invocation.ts";
+import { invocation } from "./command.ts";
 
 /**
  * How to start another command of ours as this one was started: a script by `deno run`, a subcommand by

@@ -1,5 +1,5 @@
 import type { CommandSpec } from "../cli/command_spec.ts";
-import { callAs } from "../cli/invocation.ts";
+import { callAs } from "../cli/command.ts";
 import type { OptionSpecs } from "../cli/options.ts";
 import { COMMANDS, type GROUPS } from "./commands.ts";
 

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { callAs } from "../cli/invocation.ts";
+import { callAs } from "../cli/command.ts";
 import { COMMANDS } from "./commands.ts";
 
 const [first, ...rest] = Deno.args;
