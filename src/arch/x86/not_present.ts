@@ -1,5 +1,5 @@
 import type { NotPresentContent, SwapMark } from "../../translate/entry.ts";
-import { setOf, swapContent } from "../swap_entry.ts";
+import { setOf, swapContent } from "../../translate/not_present.ts";
 import type { PagingModeName } from "./paging_state.ts";
 import { PAGING_MODES } from "./modes.ts";
 
