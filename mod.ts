@@ -317,7 +317,7 @@ export {
   type PagingMode,
 } from "./src/arch/x86/modes.ts";
 export { decodeNotPresent } from "./src/arch/x86/not_present.ts";
-export { describeNotPresent } from "./src/translate/not_present.ts";
+export { describeNotPresent } from "./src/translate/describe_not_present.ts";
 export { effectiveRights, leafRightsOf, RIGHTS, rightsOf } from "./src/arch/x86/rights.ts";
 export {
   type MappedWalk,

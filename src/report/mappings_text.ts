@@ -1,6 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { describeRootOutsideRam } from "../translate/address_space.ts";
-import { describeNotPresent } from "../translate/not_present.ts";
+import { describeNotPresent } from "../translate/describe_not_present.ts";
 import { describeReservedBits } from "../translate/reserved_bits.ts";
 import type { Rights } from "../translate/rights.ts";
 import type { Mapping, MappingRecord } from "../translate/mappings.ts";

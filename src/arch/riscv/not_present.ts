@@ -1,5 +1,4 @@
-import type { NotPresentContent, SwapMark } from "../../translate/entry.ts";
-import { swapContent } from "../../translate/not_present.ts";
+import { type NotPresentContent, swapContent, type SwapMark } from "../../translate/entry.ts";
 
 /** `_PAGE_PROT_NONE` is the global bit of an entry that is not valid (arch/riscv/include/asm/pgtable-bits.h). */
 const PROT_NONE = 1n << 5n;

@@ -1,5 +1,9 @@
-import type { NotPresentContent, SwapMark } from "../../translate/entry.ts";
-import { setOf, swapContent } from "../../translate/not_present.ts";
+import {
+  type NotPresentContent,
+  setOf,
+  swapContent,
+  type SwapMark,
+} from "../../translate/entry.ts";
 import type { PagingModeName } from "./paging_state.ts";
 import { PAGING_MODES } from "./modes.ts";
 

@@ -1,4 +1,4 @@
-import { describeNotPresent } from "../../translate/not_present.ts";
+import { describeNotPresent } from "../../translate/describe_not_present.ts";
 import type { EntryBits } from "../../translate/entry_bits.ts";
 import type { Style } from "../../report/style.ts";
 import { type Cell, cell, columns, numberCell } from "./columns.ts";

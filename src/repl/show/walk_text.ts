@@ -1,7 +1,7 @@
 import { escapeText } from "../../core/escape.ts";
 import { describeFault } from "../../translate/address_space.ts";
 import type { PageTableEntry } from "../../translate/entry.ts";
-import { describeNotPresent } from "../../translate/not_present.ts";
+import { describeNotPresent } from "../../translate/describe_not_present.ts";
 import type { Right } from "../../translate/rights.ts";
 import { entryNameOf, spanAt } from "../../translate/regime.ts";
 import type { MappedWalk, Walk } from "../../translate/walk.ts";
