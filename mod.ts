@@ -395,6 +395,10 @@ export {
   LinuxNotFoundError,
   NoSuchProcessError,
 } from "./src/linux/errors.ts";
+export { ElfFormatError, WrongKernelError } from "./src/elf/errors.ts";
+// Loaded by `Session.elfKernel()` only when it is used.
+export type { ElfKernel, ElfKernelParts, ElfProcess } from "./src/elf_kernel/elf_kernel.ts";
+export type { ElfSymbol } from "./src/elf/elf_file.ts";
 // The rest of it is loaded by `Session.linux()` only when it is used.
 export type { AreaPages } from "./src/linux/area_pages.ts";
 export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
