@@ -97,7 +97,7 @@ await runCommand({
     }
 
     const write = options.json
-      ? (record: Parameters<typeof mappingLine>[0]) => toJson(mappingRecord(record))
+      ? (record: Parameters<typeof mappingLine>[0]) => toJson(mappingRecord(record, context))
       : options.csv
       ? mappingCsv
       : (record: Parameters<typeof mappingLine>[0]) => mappingLine(record, context);

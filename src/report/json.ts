@@ -1,3 +1,5 @@
+import type { Regime } from "../translate/regime.ts";
+import type { Rights } from "../translate/rights.ts";
 import { formatAddress } from "../core/address.ts";
 import { escapeForJson } from "../core/escape.ts";
 import type { PageTableEntry } from "../translate/entry.ts";
@@ -55,6 +57,7 @@ export function walkRecord(walk: Walk, rootSource: string): Record<string, unkno
         pageSizeBytes,
         leaf,
         effective,
+        ...privilegesRecord(effective, walk.regime),
         decidedBy,
         changedDuringWalk,
       };
@@ -97,6 +100,15 @@ export function verdictRecord(verdict: Verdict, rootSource: string): Record<stri
     verdict: verdict.verdict,
     reason: verdict.reason,
   };
+}
+
+/** What each privilege may do, where the architecture has rights that differ by it. */
+export function privilegesRecord(
+  effective: Rights,
+  regime?: Regime,
+): { privileges?: Readonly<Record<string, string>> } {
+  const privileges = regime?.rules.rights.byPrivilege?.(effective);
+  return privileges ? { privileges } : {};
 }
 
 function levelRecord(entry: PageTableEntry): Record<string, unknown> {
