@@ -359,7 +359,8 @@ export {
 
 // Audits
 export { audit, type AuditOptions } from "./src/audit/audit.ts";
-export type { Evidence, Finding, FrameMapping } from "./src/audit/finding.ts";
+export type { AuditManyOptions, AuditOutcome } from "./src/audit/audit_many.ts";
+export type { Evidence, Finding, FrameMapping, ProcessName } from "./src/audit/finding.ts";
 export {
   AUDIT_RULES,
   type AuditRule,
@@ -450,6 +451,8 @@ export type {
   GuestSnapshotOptions,
   GuestTables,
 } from "./src/session/ranges.ts";
+export type { AliasAllRecord, AliasesAllOptions } from "./src/session/aliases_all.ts";
+export type { AllProgress, AuditAllOptions, AuditAllRecord } from "./src/session/audit_all.ts";
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";
 export { GuestSession, type GuestVerdict, type SessionParts } from "./src/session/guest_session.ts";
 export { Session } from "./src/session/session.ts";

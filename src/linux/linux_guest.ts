@@ -258,6 +258,12 @@ export class LinuxGuest {
     return readRunningTasks(this.#kernel, cpus, options);
   }
 
+  /** Whether a process still runs, with the memory that it had: what was read of it then is its own. */
+  stillRuns(process: LinuxProcess, options: ReadOptions = {}): Promise<boolean> {
+    checkReads(options);
+    return this.#processes.stillRuns(process, options);
+  }
+
   /**
    * Lists the threads of a process, the first one included.
    *
@@ -314,10 +320,7 @@ export class LinuxGuest {
    */
   async vfioMappings(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioMapping[]> {
     checkReads(options);
-    const { mm, pid, task } = process;
-    if (mm === null) throw withoutMemory(process);
-    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
-    const mappings = await this.#vfio.of({ pid, task, mm, threads }, options);
+    const mappings = await this.#vfio.of(this.#ownerOf(process, options), options);
     await this.#kernel.keepKnowledge();
     return mappings;
   }
@@ -328,16 +331,20 @@ export class LinuxGuest {
    */
   async vfioContainers(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioContainer[]> {
     checkReads(options);
-    const { mm, pid, task } = process;
-    if (mm === null) throw withoutMemory(process);
-    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
-    const held = await this.#vfio.containersOf({ pid, task, mm, threads }, options);
+    const held = await this.#vfio.containersOf(this.#ownerOf(process, options), options);
     await this.#kernel.keepKnowledge();
     return await Promise.all(held.map(async ({ mappings, tables }) => {
       if (tables === null) return { mappings, tables };
       const physical = await Promise.all(tables.map((table) => this.#physicalOf(table)));
       return { mappings, tables: physical.filter((table) => table !== null) };
     }));
+  }
+
+  #ownerOf(process: LinuxProcess, options: ReadOptions) {
+    const { mm, pid, task } = process;
+    if (mm === null) throw withoutMemory(process);
+    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
+    return { pid, task, mm, threads };
   }
 
   async #physicalOf(address: bigint): Promise<bigint | null> {

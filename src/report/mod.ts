@@ -15,6 +15,7 @@
  * @module
  */
 export { type AccessNow, oopsLines, type OopsTextParts } from "./oops_text.ts";
+export { aliasLine, type AllTally, allTallyText, processText } from "./all_text.ts";
 export { areaLine, type AreaOfLine } from "./area_text.ts";
 export { layoutText, type LayoutTextOptions, memberLine } from "./layout_text.ts";
 export type { LineOptions } from "./line_options.ts";

@@ -28,6 +28,7 @@ import {
   withMemory,
   withoutTabs,
 } from "./_compare.ts";
+import { aliasesInAll, auditsAll } from "./_all_processes.ts";
 import { checkExamples } from "./_examples.ts";
 
 /** How many times processes are listed while others come and go as fast as they can. */
@@ -188,6 +189,9 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
         });
 
         await t.step("whose tables a vCPU has, and who maps the address", () => whose(guest, lab));
+
+        await t.step("all processes are audited at once", () => auditsAll(guest, lab, linux));
+        await t.step("who maps a frame", () => aliasesInAll(guest, lab));
 
         if (preset === "pti") await t.step("a storm of processes", () => storm(lab, linux));
         else await t.step("a kernel that was reset is not the guest's", () => reset(guest));
