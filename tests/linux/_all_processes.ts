@@ -65,7 +65,8 @@ export async function aliasesInAll(guest: Session, lab: LabGuest): Promise<void>
       found.push(process ? `${process.pid} ${alias.address === address}` : "the kernel");
     }
   });
-  assertEquals(found, ["the kernel", `${pid} true`]);
+  // The kernel has it in its map of all memory, and may have it elsewhere too.
+  assertEquals([...new Set(found)], ["the kernel", `${pid} true`]);
   const [, single] = await commandsOf(
     guest,
     () => Array.fromAsync(guest.aliases(physical!, { pid })),

@@ -66,7 +66,9 @@ export async function checkExamples(lab: LabGuest): Promise<void> {
     audited,
     /\nthe kernel and (\d+) of \1 processes with memory audited; \d+ tasks have /,
   );
-  const physical = formatAddress((await lab.pagemap(0))[0]!.frame!);
+  const physical = formatAddress(
+    BigInt.asUintN(55, (await lab.pagemap(0))[0]!.raw) << 12n,
+  );
   const [some, aliases] = await run("aliases.ts", physical, "--all");
   assertEquals(some, 0);
   assertMatch(
