@@ -73,7 +73,7 @@ export async function checkExamples(lab: LabGuest): Promise<void> {
   assertEquals(some, 0);
   assertMatch(
     aliases,
-    new RegExp(`^0x00007f1234567000  4 KiB page  -rw-  pid ${pid} target$`, "m"),
+    new RegExp(`^0x00007f1234567000 +4 KiB page +-rw- +pid ${pid} target$`, "m"),
   );
   assertEquals((await run("aliases.ts", physical, "--all", "--pid", "1"))[0], 3);
 

@@ -48,7 +48,7 @@ Deno.test(
       const all = await prompt.enter("aliases(translate(0x7f1234567000), { all: true })");
       assertMatch(
         all,
-        /^0xffff_.* the kernel\n0x7f12_3456_7000  4 KiB page  -rw-  pid \d+ target\n/,
+        /^0xffff_.* the kernel\n0x7f12_3456_7000 +4 KiB page +-rw- +pid \d+ target\n/,
       );
       assertMatch(all, /\nthe kernel and (\d+) of \1 processes with memory searched; /);
       const audited = await prompt.enter("audit({ all: true })");
