@@ -101,7 +101,12 @@ export type NotPresentContent =
   /** Nothing: never touched, or unmapped. */
   | { readonly kind: "empty" }
   /** `PROT_NONE`, or in an area that allows access a page marked for NUMA balancing: it keeps its frame. */
-  | { readonly kind: "protNone"; readonly frame: bigint }
+  | {
+    readonly kind: "protNone";
+    readonly frame: bigint;
+    /** Which of these, where the area is known. */
+    readonly isHint?: boolean;
+  }
   /** Swapped out: which swap device, and which page of it. */
   | {
     readonly kind: "swap";
@@ -114,9 +119,26 @@ export type NotPresentContent =
   | { readonly kind: "marker"; readonly markers: readonly EntryMarker[] }
   /**
    * A page that is being moved to another frame, one that the memory controller reported as poisoned, or
-   * one in a device's own memory. Which of these a type means depends on how the kernel was built.
+   * one in a device's own memory. Which of these a type means depends on how the kernel was built: `states`
+   * are those that it may mean, where the kernel is known.
    */
-  | { readonly kind: "special"; readonly type: number; readonly frame: bigint };
+  | {
+    readonly kind: "special";
+    readonly type: number;
+    readonly frame: bigint;
+    readonly states?: readonly SpecialState[];
+  };
+
+/**
+ * What a special entry says of its page: reported as poisoned by the memory controller, being moved, in a
+ * device's own memory, lent to a device, or lost when it was read back from swap.
+ */
+export type SpecialState =
+  | "hwpoison"
+  | "migration"
+  | "device-private"
+  | "device-exclusive"
+  | "swapin-error";
 
 /** Marks of a page that its swap entry keeps: exclusive to one process, userfaultfd's, soft dirty. */
 export type SwapMark = "exclusive" | "uffd-wp" | "soft-dirty";

@@ -14,8 +14,11 @@ const FRAME_32 = 0xffff_f000n;
  * devices.
  */
 const FIRST_SPECIAL = 23;
-/** Markers have the last type, since 5.19. No device's or moving page is among the first 8 frames. */
-const MARKER = 31;
+/**
+ * Markers have the last type since 6.2, and the one before from 5.19 to 6.1 (SWP_SWAPIN_ERROR has the
+ * last). No device's or moving page is among the first 8 frames.
+ */
+const MARKER_TYPES: readonly number[] = [30, 31];
 /** PTE_MARKER_UFFD_WP, PTE_MARKER_POISONED, PTE_MARKER_GUARD (include/linux/swapops.h), bit 0 first. */
 const MARKERS: readonly EntryMarker[] = ["uffd-wp", "poisoned", "guard"];
 /** Bits 1, 2 and 3 of a swap entry (arch/x86/include/asm/pgtable_64.h). */
@@ -45,7 +48,7 @@ export function decodeNotPresent(raw: bigint, mode: PagingModeName): NotPresentC
   }
   const type = Number(wide ? raw >> 59n : raw >> 1n & 0x1fn);
   const offset = wide ? BigInt.asUintN(64, ~raw << 5n) >> 14n : raw >> 9n;
-  if (type === MARKER && offset > 0n && offset < 1n << BigInt(MARKERS.length)) {
+  if (MARKER_TYPES.includes(type) && offset > 0n && offset < 1n << BigInt(MARKERS.length)) {
     return { kind: "marker", markers: setOf(MARKERS, offset) };
   }
   if (type >= FIRST_SPECIAL) {
