@@ -216,6 +216,7 @@ export {
   type LevelFormat,
   type NotPresentContent,
   type PageTableEntry,
+  type SpecialState,
   type SwapMark,
   tableIndex,
 } from "./src/translate/entry.ts";
@@ -397,6 +398,7 @@ export {
   NoSuchProcessError,
 } from "./src/linux/errors.ts";
 // The rest of it is loaded by `Session.linux()` only when it is used.
+export { type MemorySums, sumAreaPages } from "./src/linux/memory_sums.ts";
 export type { AreaPages } from "./src/linux/area_pages.ts";
 export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
 export type { KernelSymbol, SymbolAt } from "./src/linux/kallsyms/kallsyms.ts";

@@ -27,18 +27,17 @@ export const ALL_OPTIONS: AllOptionSpecs = {
   ),
 };
 
-/** What excludes `--all`, or is of no effect without. */
-export interface AllValues extends OptionValues<AllOptionSpecs> {
-  readonly range?: unknown;
-  readonly pid?: unknown;
-  readonly comm?: unknown;
-  readonly cmdline?: unknown;
-  readonly cpu?: unknown;
-  readonly root?: unknown;
-  readonly sample?: unknown;
-}
+/** The options that name tables themselves. */
+const EXCLUDED: readonly (keyof AllValues)[] = [
+  ...["range", "pid", "comm", "cmdline", "cpu", "root", "sample"] as const,
+];
 
-const EXCLUDED = ["range", "pid", "comm", "cmdline", "cpu", "root", "sample"] as const;
+/** The values of {@linkcode ALL_OPTIONS}, and of what excludes them. */
+export type AllValues =
+  & OptionValues<AllOptionSpecs>
+  & {
+    readonly [name in "range" | "pid" | "comm" | "cmdline" | "cpu" | "root" | "sample"]?: unknown;
+  };
 
 /**
  * What `--all` adds to the bounds of a listing.

@@ -5,8 +5,9 @@ import { AllProcesses, type AllProcessesSource, type ProcessSpace } from "./all_
 
 /** How far an audit of all processes has come. */
 export interface AllProgress {
-  /** The address spaces that were read, and how many there are. */
+  /** The address spaces that were read. */
   readonly processes: number;
+  /** How many there are. */
   readonly of: number;
   /** The tables visited. */
   readonly tables: number;

@@ -23,6 +23,7 @@ import {
   compareDetails,
   compareLog,
   compareProcesses,
+  compareSums,
   compareSymbols,
   type Comparison,
   withMemory,
@@ -132,6 +133,12 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
           const { compared } = none(await compareAreas(lab, linux));
           assertGreater(compared, 50);
           console.log(`${compared} memory areas: no difference`);
+        });
+
+        await t.step("what areas come to, as smaps has it", async () => {
+          const { compared } = none(await compareSums(lab, linux));
+          assertGreater(compared, 50);
+          console.log(`${compared} areas of smaps: no difference`);
         });
 
         await t.step("symbols", async () => {
