@@ -395,6 +395,7 @@ export {
   NoSuchProcessError,
 } from "./src/linux/errors.ts";
 // The rest of it is loaded by `Session.linux()` only when it is used.
+export type { AddressRegion } from "./src/linux/address_regions.ts";
 export type { AreaPages } from "./src/linux/area_pages.ts";
 export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
 export type { KernelSymbol, SymbolAt } from "./src/linux/kallsyms/kallsyms.ts";
@@ -453,6 +454,7 @@ export type {
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";
 export { GuestSession, type GuestVerdict, type SessionParts } from "./src/session/guest_session.ts";
 export { Session } from "./src/session/session.ts";
+export { nameAddressSpace, type NamedSpace } from "./src/session/named_space.ts";
 export { whoMapsIt } from "./src/session/whose_tables.ts";
 export {
   describeSource,
