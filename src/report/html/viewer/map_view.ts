@@ -100,8 +100,15 @@ function legend({ runs, regime }: MapOptions): HTMLElement {
       "span",
       {},
       make("i", { style: `background:var(--${name})` }),
-      `${meaning}: ${formatSize(bytes.get(name)!)}`,
+      `${meaning}: ${roughSize(bytes.get(name)!)}`,
     )
   );
   return make("div", { class: "legend" }, ...entries);
+}
+
+/** A size to get an idea of: three or four digits of it. */
+function roughSize(bytes: number): string {
+  if (bytes < 2 ** 20) return formatSize(bytes);
+  const [unit, name] = bytes < 2 ** 30 ? [2 ** 20, "MiB"] : [2 ** 30, "GiB"];
+  return `${Number((bytes / unit).toFixed(1))} ${name}`;
 }
