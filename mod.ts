@@ -74,6 +74,7 @@ export {
 export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.ts";
 
 // Devices: what their DMA reaches
+export { type DmaAccess, dmaAccess, type DmaVerdict } from "./src/iommu/access.ts";
 export { formatDeviceId, parseDeviceId } from "./src/iommu/device_id.ts";
 export { DeviceNotTranslatedError, NoIommuError } from "./src/iommu/errors.ts";
 export type { FrameOwner, FrameOwners, TableOwner } from "./src/linux/frame_owners.ts";
@@ -219,7 +220,7 @@ export {
   tableIndex,
 } from "./src/translate/entry.ts";
 export { fieldDecoder, type FieldDecoderOptions } from "./src/translate/field_decoder.ts";
-export type { KernelLayout, KernelRegion } from "./src/translate/kernel_layout.ts";
+export type { DirectMap, KernelLayout, KernelRegion } from "./src/translate/kernel_layout.ts";
 export { levelDecoders, type Regime, type RegimeRules, withRoot } from "./src/translate/regime.ts";
 export {
   type DecidingLevels,

@@ -36,7 +36,8 @@ export type LinuxGuestParts = KernelParts;
 
 /**
  * A Linux guest, known from its memory alone: no debug symbols, no agent, no pause. It takes x86-64
- * kernels from 5.10 on with their symbols (`CONFIG_KALLSYMS_ALL`, as distributions build them).
+ * kernels from 5.10 on, and riscv64 kernels from 6.3 on, with their symbols (`CONFIG_KALLSYMS_ALL`, as
+ * distributions build them).
  *
  * @example Usage
  * ```ts
@@ -121,6 +122,16 @@ export class LinuxGuest {
     return this.#kernel.live.read(address, lengthBytes, options);
   }
 
+  /**
+   * The virtual address of frame 0's `struct page`, by the kernel's own word or by where kernels of its
+   * architecture have it; null if nobody tells.
+   */
+  async frameTable(): Promise<bigint | null> {
+    return await this.#kernel.variable("vmemmap_base") ??
+      this.#kernel.vmcoreinfo.symbols.get("vmemmap") ?? this.context.rules.kernel.frameTable ??
+      null;
+  }
+
   /** Finds a symbol by its name; null if the kernel has none. Modules' symbols are not known. */
   symbol(name: string): Promise<KernelSymbol | null> {
     return this.#kernel.symbol(name);
@@ -144,7 +155,7 @@ export class LinuxGuest {
   async type(name: string): Promise<StructLayout | null> {
     const blob = await this.#types();
     const btf = new Btf(blob);
-    for (const id of blob.idsOf(name.replace(/^(struct|union)\s+/, ""))) {
+    for (const id of await blob.idsOf(name.replace(/^(struct|union)\s+/, ""))) {
       const layout = await btf.layout(id);
       if (layout) return layout;
     }
@@ -157,11 +168,11 @@ export class LinuxGuest {
    * @throws {CapabilityError} if the kernel has no type data (BTF)
    */
   async typeNames(): Promise<readonly string[]> {
-    return [...(await this.#types()).names()];
+    return [...await (await this.#types()).names()];
   }
 
   async #types(): Promise<BtfBlob> {
-    const blob = await this.#kernel.types();
+    const blob = await this.#kernel.types.all();
     if (blob) return blob;
     throw new CapabilityError(
       "types",
@@ -177,7 +188,7 @@ export class LinuxGuest {
   async enumeration(name: string): Promise<ReadonlyMap<string, number> | null> {
     const blob = await this.#types();
     const btf = new Btf(blob);
-    for (const id of blob.idsOf(name)) {
+    for (const id of await blob.idsOf(name)) {
       const values = await btf.enumeration(id);
       if (values) return values;
     }

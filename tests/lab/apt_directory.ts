@@ -1,8 +1,9 @@
-import { sourcesFor, sourcesList } from "./apt_sources.ts";
+import { type DebianArchitecture, sourcesFor, sourcesList } from "./apt_sources.ts";
 import { exists, labCacheDir } from "./cache.ts";
 import { LabError, LabUnavailableError } from "./errors.ts";
 import type { Progress } from "./progress.ts";
 import { runTool } from "./tools.ts";
+import { watchDownload } from "./watch_download.ts";
 
 /** A package at one version. */
 export interface PackageVersion {
@@ -11,7 +12,7 @@ export interface PackageVersion {
   /** Its version, such as `1:1.35.0-4`. */
   version: string;
   /** The architecture whose archive it comes from. */
-  architecture: "amd64" | "i386";
+  architecture: DebianArchitecture;
 }
 
 /**
@@ -24,9 +25,9 @@ export class AptDirectory {
   readonly #progress: Progress;
   #updateError: LabError | undefined;
   /** The architecture of the packages in it. */
-  readonly architecture: "amd64" | "i386";
+  readonly architecture: DebianArchitecture;
 
-  private constructor(folder: string, architecture: "amd64" | "i386", progress: Progress) {
+  private constructor(folder: string, architecture: DebianArchitecture, progress: Progress) {
     this.#folder = folder;
     this.architecture = architecture;
     this.#progress = progress;
@@ -34,7 +35,7 @@ export class AptDirectory {
 
   /** Opens the directory for an architecture and fetches the package lists if there are none. */
   static async open(
-    architecture: "amd64" | "i386",
+    architecture: DebianArchitecture,
     progress: Progress,
     options: { refresh?: boolean } = {},
   ): Promise<AptDirectory> {
@@ -112,14 +113,31 @@ export class AptDirectory {
     const debs = `${this.#folder}/debs`;
     const before = await fileStartingWith(debs, prefix);
     if (before !== undefined) return before;
-    this.#progress(`downloading ${wanted.name} ${wanted.version}`);
-    const fetch = () =>
-      this.#run(
-        "apt-get",
-        ["download", `${wanted.name}=${wanted.version}`],
-        `downloading the package ${wanted.name}`,
-        debs,
-      );
+    // Beside the finished ones: what an interrupted download leaves is no package.
+    const folder = `${debs}/part-${Deno.pid}`;
+    await Deno.mkdir(folder, { recursive: true });
+    try {
+      await this.#fetch(wanted, folder);
+      const path = await fileStartingWith(folder, prefix);
+      if (path === undefined) {
+        throw new LabUnavailableError(`apt-get download left no file ${prefix}*.deb in ${folder}`);
+      }
+      const final = path.replace(folder, debs);
+      await Deno.rename(path, final);
+      return final;
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  }
+
+  async #fetch(wanted: PackageVersion, folder: string): Promise<void> {
+    const { name, version } = wanted;
+    const fetch = async () => {
+      const size = Number((await this.show(name, version)).get("Size"));
+      await using _ = watchDownload(`${name} ${version}`, folder, size, this.#progress);
+      const purpose = `downloading the package ${name}`;
+      await this.#run("apt-get", ["download", `${name}=${version}`], purpose, folder);
+    };
     try {
       await fetch();
     } catch (error) {
@@ -127,17 +145,12 @@ export class AptDirectory {
       await this.update();
       await fetch().catch((again) => {
         throw new LabUnavailableError(
-          `the package ${wanted.name} ${wanted.version} could not be downloaded ` +
+          `the package ${name} ${version} could not be downloaded ` +
             `(${(again as Error).message}); run: deno task lab --update`,
           { cause: error },
         );
       });
     }
-    const path = await fileStartingWith(debs, prefix);
-    if (path === undefined) {
-      throw new LabUnavailableError(`apt-get download left no file ${prefix}*.deb in ${debs}`);
-    }
-    return path;
   }
 
   async #hasLists(): Promise<boolean> {
