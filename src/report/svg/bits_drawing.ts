@@ -8,7 +8,7 @@ const TOP = 34;
 const LINE = 17;
 
 /** Draws an entry: every bit in its place, the fields named, and what they say below. */
-export function drawBits(entry: EntryBits, widthPx: number): string {
+export function drawBits(entry: EntryBits, widthPx = Infinity): string {
   const width = entry.widthBits;
   const rowBits = widthPx < widthOf(32) ? 16 : 32;
   const drawingWidth = widthOf(rowBits);

@@ -23,7 +23,7 @@ interface Box {
  * Draws a walk: each table's entry below the one that leads to it, with the rights that it decides, and
  * the page or what is wrong.
  */
-export function drawWalk(walk: Walk, widthPx: number): string {
+export function drawWalk(walk: Walk, widthPx = Infinity): string {
   const width = Math.max(LEAST_WIDTH, Math.min(WIDTH, Math.floor(widthPx)));
   const { rules } = walk.regime;
   const title = `${formatAddress(walk.address)} (${walk.mode})`;
