@@ -220,7 +220,12 @@ export {
   tableIndex,
 } from "./src/translate/entry.ts";
 export { fieldDecoder, type FieldDecoderOptions } from "./src/translate/field_decoder.ts";
-export type { DirectMap, KernelLayout, KernelRegion } from "./src/translate/kernel_layout.ts";
+export type {
+  DirectMap,
+  KernelArea,
+  KernelLayout,
+  KernelRegion,
+} from "./src/translate/kernel_layout.ts";
 export { levelDecoders, type Regime, type RegimeRules, withRoot } from "./src/translate/regime.ts";
 export {
   type DecidingLevels,
