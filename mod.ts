@@ -401,7 +401,7 @@ export {
   NoSuchProcessError,
 } from "./src/linux/errors.ts";
 // The rest of it is loaded by `Session.linux()` only when it is used.
-export type { AddressRegion } from "./src/linux/address_regions.ts";
+export { type AddressRegion, addressRegions } from "./src/linux/address_regions.ts";
 export type { AreaPages } from "./src/linux/area_pages.ts";
 export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
 export type { KernelSymbol, SymbolAt } from "./src/linux/kallsyms/kallsyms.ts";

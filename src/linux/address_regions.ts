@@ -1,10 +1,9 @@
+import type { ReadOptions } from "../memory/physical_memory.ts";
 import type { LinuxGuest } from "./linux_guest.ts";
+import type { LinuxProcess } from "./processes.ts";
 import type { KernelArea } from "../translate/kernel_layout.ts";
 import type { MemoryArea } from "./memory_area.ts";
 import { viewOf } from "./reader.ts";
-
-/** What of a kernel tells its regions. */
-export type RegionKernel = Pick<LinuxGuest, "context" | "read" | "symbol">;
 
 /** A part of an address space that has a name. */
 export interface AddressRegion {
@@ -16,11 +15,33 @@ export interface AddressRegion {
   readonly name: string;
 }
 
-/** Names the parts of an address space: see `LinuxGuest.regions()`. */
-export async function readRegions(
-  linux: RegionKernel,
-  areas: readonly MemoryArea[],
+/**
+ * Names the parts of an address space, in address order: a process's memory areas, those of one file
+ * that lie together as one, and the kernel's parts as far as its variables tell where they are.
+ *
+ * @param process whose areas they are; null for the kernel's half alone
+ * @throws {CapabilityError} if the kernel does not tell how areas are laid out
+ *
+ * @example Usage
+ * ```ts
+ * import { addressRegions, connect } from "@pagewalk/pagewalk";
+ *
+ * async function printRegions(monitor: string, pid: number): Promise<void> {
+ *   await using guest = await connect(monitor);
+ *   const linux = await guest.linux();
+ *   for (const { start, name } of await addressRegions(linux, await linux.process(pid))) {
+ *     console.log(start.toString(16), name);
+ *   }
+ * }
+ * ```
+ */
+export async function addressRegions(
+  linux: LinuxGuest,
+  process: LinuxProcess | null,
+  options: ReadOptions = {},
 ): Promise<AddressRegion[]> {
+  const hasAreas = process !== null && process.root !== null;
+  const areas = hasAreas ? await linux.vmas(process, options) : [];
   return [...regionsOfAreas(areas), ...await kernelRegions(linux)];
 }
 
@@ -37,7 +58,7 @@ function regionsOfAreas(areas: readonly MemoryArea[]): AddressRegion[] {
   return regions;
 }
 
-async function kernelRegions(linux: RegionKernel): Promise<AddressRegion[]> {
+async function kernelRegions(linux: LinuxGuest): Promise<AddressRegion[]> {
   const regions = await Promise.all(
     (linux.context.rules.kernel.areas ?? []).map(async ({ name, start, end }) => {
       const [first, last] = await Promise.all([placeOf(linux, start), placeOf(linux, end)]);
@@ -50,7 +71,7 @@ async function kernelRegions(linux: RegionKernel): Promise<AddressRegion[]> {
 }
 
 async function placeOf(
-  linux: RegionKernel,
+  linux: LinuxGuest,
   place: KernelArea["start"],
 ): Promise<bigint | null> {
   if (typeof place === "bigint") return place;

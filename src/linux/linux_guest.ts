@@ -4,7 +4,6 @@ import { type Regime, withRoot } from "../translate/regime.ts";
 import { AddressSpace } from "../translate/address_space.ts";
 import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
-import { type AddressRegion, readRegions } from "./address_regions.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
@@ -294,21 +293,6 @@ export class LinuxGuest {
     const areas = await readMemoryAreas(this.#kernel, process.mm, options);
     await this.#kernel.keepKnowledge();
     return areas;
-  }
-
-  /**
-   * The parts of an address space that have names, in address order: a process's memory areas, those of
-   * one file that lie together as one, and the kernel's parts as far as its variables tell where they are.
-   *
-   * @param process whose areas they are; null for the kernel's half alone
-   * @throws {CapabilityError} if the kernel does not tell how areas are laid out
-   */
-  async regions(
-    process: LinuxProcess | null,
-    options: ReadOptions = {},
-  ): Promise<AddressRegion[]> {
-    const hasAreas = process !== null && process.root !== null;
-    return await readRegions(this, hasAreas ? await this.vmas(process, options) : []);
   }
 
   /**

@@ -1,7 +1,7 @@
 import { formatAddress } from "../core/address.ts";
 import { escapeText } from "../core/escape.ts";
 import { PagewalkError } from "../core/errors.ts";
-import type { AddressRegion } from "../linux/address_regions.ts";
+import { type AddressRegion, addressRegions } from "../linux/address_regions.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LinuxProcess } from "../linux/processes.ts";
 import { MemoryReadError } from "../memory/physical_memory.ts";
@@ -40,7 +40,7 @@ export async function nameAddressSpace(session: Session, context: Regime): Promi
       root !== null && [root, userRoot].includes(context.root)
     ) ?? null;
     const facts = [`Linux ${linux.version}`, ownerText(process)];
-    const regions = await linux.regions(process);
+    const regions = await addressRegions(linux, process);
     return { facts, regions: withDma(regions, process ? await dmaOf(linux, process) : []) };
   } catch (error) {
     if (!isAboutTheGuest(error)) throw error;

@@ -7,6 +7,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import {
+  addressRegions,
   AmbiguousProcessError,
   connect,
   InconsistentListError,
@@ -136,7 +137,7 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
 
         await t.step("the named parts of an address space", async () => {
           const target = await linux.process(lab.target.pid);
-          const regions = await linux.regions(target);
+          const regions = await addressRegions(linux, target);
           const nameAt = (address: bigint) =>
             regions.find(({ start, end }) => address >= start && address < end)?.name;
           for (const { start, end, name } of await linux.vmas(target)) {
