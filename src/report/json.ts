@@ -102,12 +102,27 @@ export function verdictRecord(verdict: Verdict, rootSource: string): Record<stri
   };
 }
 
-/** What each privilege may do, where the architecture has rights that differ by it. */
+/**
+ * What each privilege may do with a page, as plain data for JSON: nothing where the architecture has no
+ * rights that differ by it.
+ *
+ * @example Usage
+ * ```ts
+ * import { riscvRegime } from "@pagewalk/pagewalk";
+ * import { privilegesRecord } from "@pagewalk/pagewalk/report";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const rights = { user: true, readable: true, writable: true, executable: false };
+ * assertEquals(privilegesRecord(rights, riscvRegime("Sv39", 0n)), {
+ *   privileges: { U: "rw-", S: "---", "S+SUM": "rw-" },
+ * });
+ * ```
+ */
 export function privilegesRecord(
-  effective: Rights,
-  regime?: Regime,
+  rights: Rights,
+  regime: Regime,
 ): { privileges?: Readonly<Record<string, string>> } {
-  const privileges = regime?.rules.rights.byPrivilege?.(effective);
+  const privileges = regime.rules.rights.byPrivilege?.(rights);
   return privileges ? { privileges } : {};
 }
 

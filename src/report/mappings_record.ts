@@ -1,14 +1,9 @@
 import type { MappingRecord } from "../translate/mappings.ts";
 import { formatAddress } from "../core/address.ts";
-import type { Regime } from "../translate/regime.ts";
 import { csvLine } from "./csv.ts";
-import { privilegesRecord } from "./json.ts";
 
 /**
  * One record of a listing as plain data for JSON.
- *
- * @param regime that of the tables, for what each privilege may do where the architecture has rights that
- * differ by it
  *
  * @example Usage
  * ```ts
@@ -21,10 +16,7 @@ import { privilegesRecord } from "./json.ts";
  * }
  * ```
  */
-export function mappingRecord(
-  record: MappingRecord,
-  regime?: Regime,
-): Record<string, unknown> {
+export function mappingRecord(record: MappingRecord): Record<string, unknown> {
   const { kind, address, lengthBytes } = record;
   switch (record.kind) {
     case "mapping": {
@@ -40,9 +32,7 @@ export function mappingRecord(
       } = record;
       return {
         ...{ kind, address, physicalAddress, lengthBytes, pageSizeBytes, pages },
-        ...{ leaf, effective },
-        ...privilegesRecord(effective, regime),
-        ...{ decidedBy, cacheType },
+        ...{ leaf, effective, decidedBy, cacheType },
         ...entry && { level: entry.level, entryAddress: entry.address, entry: entry.raw },
       };
     }
