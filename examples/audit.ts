@@ -19,6 +19,7 @@ import {
   flag,
   FREEZE_OPTION,
   GUEST_OR_SNAPSHOT,
+  InvalidArgumentError,
   isSnapshotFile,
   LineWriter,
   LISTING_OPTIONS,
@@ -28,6 +29,7 @@ import {
   readingOnce,
   readSnapshot,
   runCommand,
+  type Session,
   TABLE_OPTIONS,
   tableChoice,
   toJson,
@@ -49,6 +51,10 @@ await runCommand({
     ),
     show: oneOf(SEVERITIES, "show findings of this severity or higher (default low)"),
     "max-findings": wholeNumber("N", "list at most N findings of each rule (default 2000)", 1),
+    dma: flag(
+      "audit what all devices behind the IOMMU reach: kernel memory, page tables, memory of processes " +
+        "that are gone",
+    ),
     ...TABLE_OPTIONS,
     ...DEVICE_TABLE_OPTIONS,
     ...FREEZE_OPTION,
@@ -56,7 +62,13 @@ await runCommand({
     sarif: flag("print a SARIF 2.1.0 log, for code-scanning pages"),
     ...CONNECT_OPTIONS,
   },
-  examples: ["1334", "1334 --show medium --fail-on high", "1334 --sarif", "sim: --json"],
+  examples: [
+    "1334",
+    "1334 --show medium --fail-on high",
+    "1334 --sarif",
+    "1334 --dma",
+    "sim: --json",
+  ],
   exits: {
     1: "there are findings of the --fail-on severity or higher",
     2: "no such finding, but part was not audited or not listed",
@@ -89,11 +101,23 @@ await runCommand({
     }
   }
 
+  const choice = tableChoice(options);
+  if (options.dma && (isSnapshotFile(target!) || bounds.range || Object.keys(choice).length > 0)) {
+    const message =
+      "--dma audits what all devices of a guest reach: it takes a guest, and neither " +
+      "--range nor a choice of tables";
+    throw new InvalidArgumentError(message, target);
+  }
+  function auditDma(guest: Session): AsyncIterable<Finding> {
+    const { range: _, ...rest } = bounds;
+    return guest.auditDma(rest);
+  }
+
   if (isSnapshotFile(target!)) {
     await collect(audit(await readSnapshot(target!), bounds));
   } else {
     await using guest = await connectTo(target!, options);
-    const find = () => guest.audit({ ...bounds, ...tableChoice(options) });
+    const find = () => options.dma ? auditDma(guest) : guest.audit({ ...bounds, ...choice });
     await readingOnce(guest, options, () => collect(find()));
   }
   bar.stop();

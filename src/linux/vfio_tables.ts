@@ -1,5 +1,6 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
 import { Changed } from "./changed.ts";
+import { domainTableOffsets, domainTables } from "./iommu_domain_tables.ts";
 import { readU64 } from "./reader.ts";
 import type { VfioKernel, VfioLayouts } from "./vfio_layouts.ts";
 
@@ -8,8 +9,7 @@ const MAX_DOMAINS = 64;
 
 /**
  * Reads from a `struct vfio_iommu` which IOMMU tables its mappings stand in: the root of each of its domains
- * as the kernel points to it. Only Intel's driver has it at a place that is known (`dmar_domain.pgd`, up to
- * 6.18); the caller has to find the root among the IOMMU's own, or it is none.
+ * as the kernel points to it. The caller has to find the root among the IOMMU's own, or it is none.
  *
  * @param module the module of the type 1 driver; 0 if it is built in
  * @returns virtual addresses; null if this kernel's domains are laid out in another way
@@ -23,7 +23,7 @@ export async function readDomainTables(
   const { live } = kernel;
   const lists = await layouts.of(module, "vfio_iommu", ["domain_list"]);
   const domains = await layouts.of(module, "vfio_domain", ["next", "domain"]);
-  const dmar = await layouts.find(0n, "dmar_domain", ["domain", "pgd"]);
+  const offsets = await domainTableOffsets(kernel, layouts);
   const at = (offsets: ReadonlyMap<string, number> | null, member: string) => {
     const offset = offsets?.get(member);
     return offset === undefined ? null : BigInt(offset);
@@ -33,17 +33,15 @@ export async function readDomainTables(
     at(domains, "vfio_domain.next"),
     at(domains, "vfio_domain.domain"),
   ];
-  const [inner, pgd] = [at(dmar, "dmar_domain.domain"), at(dmar, "dmar_domain.pgd")];
-  if (list === null || next === null || domain === null || inner === null || pgd === null) {
-    return null;
-  }
+  if (list === null || next === null || domain === null || offsets.length === 0) return null;
   const head = iommu + list;
   const tables: bigint[] = [];
-  for (let link = await readU64(live, head, options); link !== head;) {
-    if (tables.length === MAX_DOMAINS) throw new Changed("the list of its domains has no end");
+  let link = await readU64(live, head, options);
+  for (let count = 0; link !== head; count++) {
+    if (count === MAX_DOMAINS) throw new Changed("the list of its domains has no end");
     const own = await readU64(live, BigInt.asUintN(64, link - next + domain), options);
-    tables.push(await readU64(live, BigInt.asUintN(64, own - inner + pgd), options));
+    tables.push(...await domainTables(kernel, own, offsets, options));
     link = await readU64(live, link, options);
   }
-  return tables;
+  return tables.length > 0 ? tables : null;
 }

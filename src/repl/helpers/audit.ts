@@ -10,7 +10,7 @@ export const AUDIT: Helper = {
   purpose: "look for suspicious entries in the tables",
   notes: [
     "Returns an array of findings, each with rule, severity, address and evidence. options: range,",
-    "maxTables, and whose tables, as with walk.",
+    "maxTables, and whose tables, as with walk. audit({ dma: true }): what all devices reach.",
   ],
   example: `
 > audit({ range: { start: 0x7f6000000000, lengthBytes: 1 << 30 } })
@@ -19,16 +19,14 @@ high   table-outside-ram: 0x7f6000000000 (1 GiB): An entry points to a table out
 > audit().find(({ severity }) => severity === "high").rule
 table-outside-ram
 `,
-  create: (repl) => async (options: GuestAuditOptions = {}) => {
+  create: (repl) => async ({ dma, ...options }: GuestAuditOptions & { dma?: boolean } = {}) => {
     const { auditSummary, findingLine } = await import("../../report/audit_text.ts");
     const { signal, onProgress } = repl;
     return await repl.guest.use(async (session, choice) => {
-      const found = session.audit({
-        signal,
-        ...onProgress && { onProgress },
-        ...chosen(options, choice),
-        ...options,
-      });
+      const list = { signal, ...onProgress && { onProgress } };
+      const found = dma
+        ? session.auditDma({ ...list, ...options })
+        : session.audit({ ...list, ...chosen(options, choice), ...options });
       return asRows(await Array.fromAsync(found), {
         line: findingLine,
         foot(findings) {
