@@ -1,10 +1,11 @@
 /**
  * Looks for what is wrong in an address space of a running guest, or of a snapshot.
  *
- *     deno run --allow-net=127.0.0.1:1334 audit.ts 1334
+ *     deno run --allow-net=127.0.0.1:1334 audit.ts 1334 --all
  */
 import { audit, type Finding, SEVERITIES, type Severity } from "@pagewalk/pagewalk";
 import {
+  allTallyText,
   auditSummary,
   findingLine,
   findingRecord,
@@ -12,6 +13,8 @@ import {
   styleForStdout,
 } from "@pagewalk/pagewalk/report";
 import {
+  ALL_OPTIONS,
+  allBounds,
   CONNECT_OPTIONS,
   connectTo,
   DEVICE_TABLE_OPTIONS,
@@ -55,6 +58,7 @@ await runCommand({
       "audit what all devices behind the IOMMU reach: kernel memory, page tables, memory of processes " +
         "that are gone",
     ),
+    ...ALL_OPTIONS,
     ...TABLE_OPTIONS,
     ...DEVICE_TABLE_OPTIONS,
     ...FREEZE_OPTION,
@@ -67,6 +71,7 @@ await runCommand({
     "1334 --show medium --fail-on high",
     "1334 --sarif",
     "1334 --dma",
+    "1334 --all",
     "sim: --json",
   ],
   exits: {
@@ -102,25 +107,45 @@ await runCommand({
   }
 
   const choice = tableChoice(options);
-  if (options.dma && (isSnapshotFile(target!) || bounds.range || Object.keys(choice).length > 0)) {
+  const isNarrowed = options.all || bounds.range || Object.keys(choice).length > 0;
+  if (options.dma && (isSnapshotFile(target!) || isNarrowed)) {
     const message =
       "--dma audits what all devices of a guest reach: it takes a guest, and neither " +
-      "--range nor a choice of tables";
+      "--range, --all nor a choice of tables";
     throw new InvalidArgumentError(message, target);
   }
   function auditDma(guest: Session): AsyncIterable<Finding> {
     const { range: _, ...rest } = bounds;
     return guest.auditDma(rest);
   }
+  const all = { spaces: 0, withoutMemory: 0, outcomes: new Map<string, number>() };
+  async function* ofAll(guest: Session): AsyncGenerator<Finding> {
+    const { range: _, onProgress: _p, ...others } = bounds;
+    for await (const record of guest.auditAll({ ...others, ...allBounds(options, bar) })) {
+      if (record.kind === "finding") yield record.finding;
+      else if (record.kind === "begin") Object.assign(all, record);
+      else all.outcomes.set(record.outcome, (all.outcomes.get(record.outcome) ?? 0) + 1);
+    }
+    isWhole &&= !all.outcomes.has("partial") && !all.outcomes.has("left out");
+  }
 
   if (isSnapshotFile(target!)) {
+    if (options.all) throw new InvalidArgumentError("A snapshot has one address space", target!);
     await collect(audit(await readSnapshot(target!), bounds));
   } else {
     await using guest = await connectTo(target!, options);
-    const find = () => options.dma ? auditDma(guest) : guest.audit({ ...bounds, ...choice });
+    const find = () =>
+      options.dma
+        ? auditDma(guest)
+        : options.all
+        ? ofAll(guest)
+        : guest.audit({ ...bounds, ...choice });
     await readingOnce(guest, options, () => collect(find()));
   }
   bar.stop();
+  const said = allTallyText(all, "audited");
+  if (options.all && (sarif || json)) console.error(`note: ${said}`);
+  else if (options.all) out.line(said);
   if (sarif) out.line(toJson(sarifLog(collected, { artifact: target! }), 2));
   else if (!json) out.line(auditSummary(counts));
   if (!isWhole) console.error("note: not everything was audited or listed: the result is partial");
