@@ -1,6 +1,6 @@
 /** From a domain to its table, in the layouts of three releases, on structures made by hand. */
 import { assertEquals } from "@std/assert";
-import { domainTableOffsets, domainTables } from "../../src/linux/iommu_domain_tables.ts";
+import { domainTableOffsets, domainTables } from "../../src/linux/vfio_tables.ts";
 import type { Reader } from "../../src/linux/reader.ts";
 
 type Structs = Readonly<Record<string, Readonly<Record<string, number>>>>;
