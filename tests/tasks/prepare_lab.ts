@@ -11,7 +11,7 @@ import type { TestUnit } from "./test_units.ts";
  */
 export async function prepareLab(
   units: readonly TestUnit[],
-  textOf: (file: string) => string = Deno.readTextFileSync,
+  textOf: (file: string) => string,
 ): Promise<void> {
   const progress = (line: string) => console.log(`[lab] ${line}`);
   const make: (() => Promise<unknown>)[] = [...kernelsFor(units, textOf)].map((kernel) => () =>

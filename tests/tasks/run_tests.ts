@@ -20,7 +20,7 @@ if (missing.length > 0) {
   if (CI) fail("With CI=true nothing may be skipped for a missing package.");
 }
 if (choice.said !== null) console.log(`Running:\n${choice.said}`);
-await prepareLab(choice.units);
+await prepareLab(choice.units, (file) => Deno.readTextFileSync(file));
 const results = await runAll(choice.units);
 Deno.exit(summarize(results) ? 0 : 1);
 
