@@ -12,7 +12,7 @@ import {
   startBehind,
 } from "./_socket_connectors.ts";
 
-const TIMEOUTS = { bannerTimeoutMs: 20_000, commandTimeoutMs: 20_000 };
+const TIMEOUTS = { bannerTimeoutMs: 60_000, commandTimeoutMs: 60_000 };
 /** Thousands are too many for any buffer; what few do on one socket, they do on the other. */
 const EVENTS = { tcp: 2000, telnet: 2000, unix: 20 };
 const EVENT =

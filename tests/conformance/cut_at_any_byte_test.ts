@@ -10,7 +10,7 @@ import { FaultProxy } from "./_fault_proxy.ts";
 import { openAt, SOCKET_CONNECTORS, startBehind } from "./_socket_connectors.ts";
 
 /** So long that no cut may ever be noticed by them. */
-const TIMEOUTS = { bannerTimeoutMs: 20_000, commandTimeoutMs: 20_000 };
+const TIMEOUTS = { bannerTimeoutMs: 60_000, commandTimeoutMs: 60_000 };
 
 /** How many bytes lie between two cuts of a long session; 1 is all of them, and takes half an hour. */
 const EVERY_BYTES = Number(Deno.env.get("PAGEWALK_CUT_EVERY_BYTES") ?? 307);

@@ -40,10 +40,11 @@ export async function runExample(
 }
 
 async function textOf(stream: ReadableStream<Uint8Array>, onFirst?: () => void): Promise<string> {
+  const decoder = new TextDecoder();
   let text = "";
-  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+  for await (const chunk of stream) {
     if (text === "") onFirst?.();
-    text += chunk;
+    text += decoder.decode(chunk, { stream: true });
   }
   return text;
 }

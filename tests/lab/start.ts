@@ -23,7 +23,7 @@ export interface StartLabOptions {
   qemuArguments?: readonly string[];
   /** What runs QEMU with its arguments. @default this process */
   run?: (args: readonly string[]) => LabQemu | Promise<LabQemu>;
-  /** How long the guest may take until its target is ready. @default 120_000 */
+  /** How long the guest may take until its target is ready. @default 600_000 */
   bootTimeoutMs?: number;
   /** Ask the archive for newer packages. @default false */
   refresh?: boolean;
@@ -93,7 +93,7 @@ async function boot(
   options: StartLabOptions,
   snapshot: LabSnapshot | null,
 ): Promise<LabGuest> {
-  const { monitorPort = freePort(), gdbPort = freePort(), bootTimeoutMs = 120_000 } = options;
+  const { monitorPort = freePort(), gdbPort = freePort(), bootTimeoutMs = 600_000 } = options;
   const folder = await Deno.makeTempDir({ prefix: "pagewalk-lab-" });
   const ramFile = options.ramFile ? `${folder}/ram` : undefined;
   const ports: SerialLine[] = [];
