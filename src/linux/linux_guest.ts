@@ -4,6 +4,8 @@ import { type Regime, withRoot } from "../translate/regime.ts";
 import { AddressSpace } from "../translate/address_space.ts";
 import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
+import type { NotPresentContent } from "../translate/entry.ts";
+import { AbsentPages } from "./absent_pages.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
@@ -35,7 +37,8 @@ export type LinuxGuestParts = KernelParts;
 
 /**
  * A Linux guest, known from its memory alone: no debug symbols, no agent, no pause. It takes x86-64
- * kernels from 5.10 on with their symbols (`CONFIG_KALLSYMS_ALL`, as distributions build them).
+ * kernels from 5.10 on, and riscv64 kernels from 6.3 on, with their symbols (`CONFIG_KALLSYMS_ALL`, as
+ * distributions build them).
  *
  * @example Usage
  * ```ts
@@ -56,12 +59,14 @@ export class LinuxGuest {
   readonly #memory: PhysicalMemory;
   readonly #vfio: VfioMappings;
   readonly #processes: Processes;
+  readonly #absent: AbsentPages;
 
   private constructor(kernel: Kernel, memory: PhysicalMemory) {
     this.#kernel = kernel;
     this.#vfio = new VfioMappings(kernel);
     this.#processes = new Processes(kernel, memory);
     this.#memory = memory;
+    this.#absent = new AbsentPages(kernel);
   }
 
   /**
@@ -115,9 +120,27 @@ export class LinuxGuest {
     return this.#kernel.image.text;
   }
 
+  /**
+   * Names what an entry that is not present means to this kernel: what its special types are depends on
+   * its release, and on what is built in. What cannot be told is left as it is.
+   */
+  nameAbsent(content: NotPresentContent): Promise<NotPresentContent> {
+    return this.#absent.nameAbsent(content);
+  }
+
   /** Reads by kernel virtual address. @throws {PageFaultError} if nothing is mapped there */
   read(address: bigint, lengthBytes: number, options?: ReadOptions): Promise<Uint8Array> {
     return this.#kernel.live.read(address, lengthBytes, options);
+  }
+
+  /**
+   * The virtual address of frame 0's `struct page`, by the kernel's own word or by where kernels of its
+   * architecture have it; null if nobody tells.
+   */
+  async frameTable(): Promise<bigint | null> {
+    return await this.#kernel.variable("vmemmap_base") ??
+      this.#kernel.vmcoreinfo.symbols.get("vmemmap") ?? this.context.rules.kernel.frameTable ??
+      null;
   }
 
   /** Finds a symbol by its name; null if the kernel has none. Modules' symbols are not known. */
@@ -143,7 +166,7 @@ export class LinuxGuest {
   async type(name: string): Promise<StructLayout | null> {
     const blob = await this.#types();
     const btf = new Btf(blob);
-    for (const id of blob.idsOf(name.replace(/^(struct|union)\s+/, ""))) {
+    for (const id of await blob.idsOf(name.replace(/^(struct|union)\s+/, ""))) {
       const layout = await btf.layout(id);
       if (layout) return layout;
     }
@@ -156,11 +179,11 @@ export class LinuxGuest {
    * @throws {CapabilityError} if the kernel has no type data (BTF)
    */
   async typeNames(): Promise<readonly string[]> {
-    return [...(await this.#types()).names()];
+    return [...await (await this.#types()).names()];
   }
 
   async #types(): Promise<BtfBlob> {
-    const blob = await this.#kernel.types();
+    const blob = await this.#kernel.types.all();
     if (blob) return blob;
     throw new CapabilityError(
       "types",
@@ -176,7 +199,7 @@ export class LinuxGuest {
   async enumeration(name: string): Promise<ReadonlyMap<string, number> | null> {
     const blob = await this.#types();
     const btf = new Btf(blob);
-    for (const id of blob.idsOf(name)) {
+    for (const id of await blob.idsOf(name)) {
       const values = await btf.enumeration(id);
       if (values) return values;
     }
@@ -258,6 +281,12 @@ export class LinuxGuest {
     return readRunningTasks(this.#kernel, cpus, options);
   }
 
+  /** Whether a process still runs, with the memory that it had: what was read of it then is its own. */
+  stillRuns(process: LinuxProcess, options: ReadOptions = {}): Promise<boolean> {
+    checkReads(options);
+    return this.#processes.stillRuns(process, options);
+  }
+
   /**
    * Lists the threads of a process, the first one included.
    *
@@ -298,7 +327,7 @@ export class LinuxGuest {
     const { root, userRoot } = process;
     const views = root === null || userRoot === null ? null : { kernelRoot: root, userRoot };
     const context = withUserView(this.contextOf(process), views);
-    yield* readAreaPages(this.#memory, context, areas, options);
+    yield* readAreaPages(this.#memory, context, areas, this.#absent, options);
   }
 
   /**
@@ -314,10 +343,7 @@ export class LinuxGuest {
    */
   async vfioMappings(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioMapping[]> {
     checkReads(options);
-    const { mm, pid, task } = process;
-    if (mm === null) throw withoutMemory(process);
-    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
-    const mappings = await this.#vfio.of({ pid, task, mm, threads }, options);
+    const mappings = await this.#vfio.of(this.#ownerOf(process, options), options);
     await this.#kernel.keepKnowledge();
     return mappings;
   }
@@ -328,16 +354,20 @@ export class LinuxGuest {
    */
   async vfioContainers(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioContainer[]> {
     checkReads(options);
-    const { mm, pid, task } = process;
-    if (mm === null) throw withoutMemory(process);
-    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
-    const held = await this.#vfio.containersOf({ pid, task, mm, threads }, options);
+    const held = await this.#vfio.containersOf(this.#ownerOf(process, options), options);
     await this.#kernel.keepKnowledge();
     return await Promise.all(held.map(async ({ mappings, tables }) => {
       if (tables === null) return { mappings, tables };
       const physical = await Promise.all(tables.map((table) => this.#physicalOf(table)));
       return { mappings, tables: physical.filter((table) => table !== null) };
     }));
+  }
+
+  #ownerOf(process: LinuxProcess, options: ReadOptions) {
+    const { mm, pid, task } = process;
+    if (mm === null) throw withoutMemory(process);
+    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
+    return { pid, task, mm, threads };
   }
 
   async #physicalOf(address: bigint): Promise<bigint | null> {

@@ -5,6 +5,7 @@ import type { GuestAccess, GuestAccessVerdict } from "../arch/architecture.ts";
 import type { GuestRegisters } from "../arch/registers.ts";
 import type { RiscvAccess, RiscvAccessVerdict } from "../arch/riscv/access.ts";
 import type { Access, AccessVerdict } from "../arch/x86/access.ts";
+import type { DmaAccess, DmaVerdict } from "../iommu/access.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import type { AliasRecord } from "../translate/aliases.ts";
 import type { MappingRecord } from "../translate/mappings.ts";
@@ -20,7 +21,9 @@ import type {
   GuestSnapshotOptions,
   GuestTables,
 } from "./ranges.ts";
-import type { TableChoice } from "./table_choice.ts";
+import type { AliasAllRecord, AliasesAllOptions } from "./aliases_all.ts";
+import type { AuditAllOptions, AuditAllRecord } from "./audit_all.ts";
+import type { PageTable, TableChoice } from "./table_choice.ts";
 import type { WatchEvent, WatchOptions } from "./watch.ts";
 import type { GuestSource } from "../connectors/guest_source.ts";
 import type { Walk, WalkOptions } from "../translate/walk.ts";
@@ -72,8 +75,13 @@ export class Session extends GuestSession {
    */
   async iova(device: string, address: AddressLike, options: WalkOptions = {}): Promise<Walk> {
     const { walk } = await import("../translate/walk.ts");
-    const regime = await (await this.iommu()).regimeOf(device, readOptionsOf(options));
-    return await walk(this.memory, regime, address, options);
+    const { context } = await this.deviceTable(device, readOptionsOf(options));
+    return await walk(this.memory, context, address, options);
+  }
+
+  /** Finds the tables that translate a device's DMA. */
+  protected override async deviceTable(device: string, options: ReadOptions): Promise<PageTable> {
+    return await (await this.iommu()).tableOf(device, options);
   }
 
   /**
@@ -141,6 +149,18 @@ export class Session extends GuestSession {
   }
 
   /**
+   * Says what comes of an access of the device whose tables the options choose: whether it reaches memory, or
+   * is blocked.
+   *
+   * @throws {InvalidArgumentError} if the address, the access or the device cannot be used
+   * @throws {DeviceNotTranslatedError} if the device's DMA is passed through or blocked
+   */
+  access(
+    address: AddressLike,
+    wanted: DmaAccess | undefined,
+    options: GuestWalkOptions & { readonly device: string },
+  ): Promise<DmaVerdict>;
+  /**
    * Says what comes of an access to an address: whether it goes through, and with which error code it
    * faults. SMAP is taken to be on guard: `alignmentCheck` lifts it.
    *
@@ -160,12 +180,16 @@ export class Session extends GuestSession {
   ): Promise<RiscvAccessVerdict>;
   async access(
     address: AddressLike,
-    wanted: GuestAccess = {},
+    wanted: GuestAccess | DmaAccess = {},
     options: GuestWalkOptions = {},
-  ): Promise<GuestAccessVerdict> {
+  ): Promise<GuestAccessVerdict | DmaVerdict> {
+    const [choice, walkOptions] = splitWalkOptions(options);
+    if (choice.device !== undefined) {
+      const { dmaAccess } = await import("../iommu/access.ts");
+      return dmaAccess(await this.walk(address, options), wanted as DmaAccess);
+    }
     const { accessRuleOf, checkAnyAccess } = await import("../arch/access_rules.ts");
     checkAnyAccess(wanted);
-    const [choice, walkOptions] = splitWalkOptions(options);
     const table = await this.pageTable(choice, address, readOptionsOf(walkOptions));
     const { context, source } = table;
     const rule = accessRuleOf(context.rules.architecture);
@@ -197,6 +221,33 @@ export class Session extends GuestSession {
   async *audit(options: GuestAuditOptions = {}): AsyncGenerator<Finding> {
     const { guestAudit } = await import("./ranges.ts");
     yield* guestAudit(this, options);
+  }
+
+  /**
+   * Audits all processes of a Linux guest: the kernel's tables once, then what each process has besides;
+   * in the end what all of them map together. What came of each process is said.
+   *
+   * @throws {LinuxNotFoundError} if the guest runs no Linux
+   * @throws {InconsistentListError} if the list of processes changes faster than it can be read
+   */
+  async *auditAll(options: AuditAllOptions = {}): AsyncGenerator<AuditAllRecord> {
+    const { auditAllProcesses } = await import("./audit_all.ts");
+    yield* auditAllProcesses(this, options);
+  }
+
+  /**
+   * Finds which processes of a Linux guest map a guest-physical address, and where the kernel does.
+   *
+   * @throws {InvalidArgumentError} if the address is none
+   * @throws {LinuxNotFoundError} if the guest runs no Linux
+   * @throws {InconsistentListError} if the list of processes changes faster than it can be read
+   */
+  async *aliasesInAll(
+    physicalAddress: AddressLike,
+    options: AliasesAllOptions = {},
+  ): AsyncGenerator<AliasAllRecord> {
+    const { aliasesOfAll } = await import("./aliases_all.ts");
+    yield* aliasesOfAll(this, physicalAddress, options);
   }
 
   /** Finds the tables that a choice means, and whether KPTI gives them a partner. */

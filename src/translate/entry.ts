@@ -101,7 +101,12 @@ export type NotPresentContent =
   /** Nothing: never touched, or unmapped. */
   | { readonly kind: "empty" }
   /** `PROT_NONE`, or in an area that allows access a page marked for NUMA balancing: it keeps its frame. */
-  | { readonly kind: "protNone"; readonly frame: bigint }
+  | {
+    readonly kind: "protNone";
+    readonly frame: bigint;
+    /** Which of these, where the area is known. */
+    readonly isHint?: boolean;
+  }
   /** Swapped out: which swap device, and which page of it. */
   | {
     readonly kind: "swap";
@@ -114,9 +119,26 @@ export type NotPresentContent =
   | { readonly kind: "marker"; readonly markers: readonly EntryMarker[] }
   /**
    * A page that is being moved to another frame, one that the memory controller reported as poisoned, or
-   * one in a device's own memory. Which of these a type means depends on how the kernel was built.
+   * one in a device's own memory. Which of these a type means depends on how the kernel was built: `states`
+   * are those that it may mean, where the kernel is known.
    */
-  | { readonly kind: "special"; readonly type: number; readonly frame: bigint };
+  | {
+    readonly kind: "special";
+    readonly type: number;
+    readonly frame: bigint;
+    readonly states?: readonly SpecialState[];
+  };
+
+/**
+ * What a special entry says of its page: reported as poisoned by the memory controller, being moved, in a
+ * device's own memory, lent to a device, or lost when it was read back from swap.
+ */
+export type SpecialState =
+  | "hwpoison"
+  | "migration"
+  | "device-private"
+  | "device-exclusive"
+  | "swapin-error";
 
 /** Marks of a page that its swap entry keeps: exclusive to one process, userfaultfd's, soft dirty. */
 export type SwapMark = "exclusive" | "uffd-wp" | "soft-dirty";
@@ -138,4 +160,46 @@ export type EntryMarker = "uffd-wp" | "poisoned" | "guard";
  */
 export function tableIndex(address: bigint, format: LevelFormat): number {
   return Number((address >> BigInt(format.shift)) & ((1n << BigInt(format.indexBits)) - 1n));
+}
+
+/**
+ * The lowest type that may be none of swap but special: of 32 types the last are for device memory (4 at
+ * most), migration (3), poison and markers (include/linux/swap.h: MAX_SWAPFILES). Nobody has 23 swap
+ * devices.
+ */
+const FIRST_SPECIAL = 23;
+/**
+ * Markers have the last type since 6.2, and the one before from 5.19 to 6.1 (SWP_SWAPIN_ERROR has the
+ * last). No device's or moving page is among the first 8 frames.
+ */
+const MARKER_TYPES: readonly number[] = [30, 31];
+/** PTE_MARKER_UFFD_WP, PTE_MARKER_POISONED, PTE_MARKER_GUARD (include/linux/swapops.h), bit 0 first. */
+const MARKERS: readonly EntryMarker[] = ["uffd-wp", "poisoned", "guard"];
+
+/**
+ * What the type and the offset of one of Linux's swap entries say, which are the same numbers on every
+ * architecture.
+ *
+ * @param marks those of the page that the entry keeps
+ * @param frameBits SWP_PFN_BITS: above a frame's number an entry keeps whether the page was young and
+ * dirty (since 6.0)
+ */
+export function swapContent(
+  type: number,
+  offset: bigint,
+  marks: readonly SwapMark[],
+  frameBits: number,
+): NotPresentContent {
+  if (MARKER_TYPES.includes(type) && offset > 0n && offset < 1n << BigInt(MARKERS.length)) {
+    return { kind: "marker", markers: setOf(MARKERS, offset) };
+  }
+  if (type >= FIRST_SPECIAL) {
+    return { kind: "special", type, frame: BigInt.asUintN(frameBits, offset) << 12n };
+  }
+  return { kind: "swap", type, offset, ...marks.length > 0 && { marks } };
+}
+
+/** The names whose bits are set, bit 0 first. */
+export function setOf<T>(names: readonly T[], value: bigint): T[] {
+  return names.filter((_, i) => value >> BigInt(i) & 1n);
 }

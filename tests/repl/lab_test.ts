@@ -45,8 +45,33 @@ Deno.test(
       assertMatch(listed, /^… \d+ more of \d+: _\.slice\(40\) shows the next$/m);
       assertMatch(await prompt.enter("_.slice(40)"), /^linear addresses .*\n0xffff/);
       assertMatch(await prompt.enter("aliases(translate(0x7f1234567000))"), /^0x7f12_3456_7000 /);
+      const all = await prompt.enter("aliases(translate(0x7f1234567000), { all: true })");
+      assertMatch(
+        all,
+        /^0xffff_.* the kernel\n0x7f12_3456_7000 +4 KiB page +-rw- +pid \d+ target\n/,
+      );
+      assertMatch(all, /\nthe kernel and (\d+) of \1 processes with memory searched; /);
+      const audited = await prompt.enter("audit({ all: true })");
+      assertMatch(audited, /supervisor-leaf-in-user-range: pid \d+ target 0x7f1234567000 /);
+      assertMatch(await prompt.enter("audit({ all: true, pid: 1 })"), /Unknown key "pid"/);
       await prompt.enter("root(null)");
       assertEquals(shownPrompt(), "pagewalk:cpu0> ");
+    });
+
+    await t.step("a device's tables become the prompt's", async () => {
+      await prompt.enter('root({ device: "00:03.0" })');
+      assertEquals(shownPrompt(), "pagewalk:00:03.0> ");
+      const walked = await prompt.enter("walk(0x7123)");
+      assertStringIncludes(walked, "(device 00:03.0, domain ");
+      assertStringIncludes(walked, "read yes, write yes");
+      const listed = await prompt.enter("mappings()");
+      assertMatch(listed, /^IOVAs .*\n0x0{16}-0x0{11}fffff +1 MiB +4 KiB -rw-/);
+      assertMatch(await prompt.enter("aliases(translate(0x7123))"), /^0x7123 /);
+      assertMatch(await prompt.enter("access(0x7123, { write: true })"), /^goes through, to 0x/);
+      assertStringIncludes(await prompt.enter("verify(0x7123)"), "have no right");
+      assertEquals(await prompt.enter("const d = snapshot(); diff(d)"), "no differences\n");
+      assertStringIncludes(await prompt.enter("audit()"), "0 high");
+      await prompt.enter("root(null)");
     });
 
     await t.step("addresses are taken as other tools print them", async () => {
