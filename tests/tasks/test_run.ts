@@ -66,8 +66,8 @@ export class TestRun implements AsyncDisposable {
     const files = [...Deno.readDirSync(folder)].map(({ name }) => name);
     await Deno.remove(folder, { recursive: true });
     return [
-      ...left.map(({ name, pid }) => `(a process was left running: ${name}, pid ${pid})`),
-      ...files.map((name) => `(a temporary file was left: ${name})`),
+      ...left.map(({ name, pid }) => `a process, ${name}, pid ${pid}`),
+      ...files.map((name) => `a temporary file, ${name}`),
     ];
   }
 
