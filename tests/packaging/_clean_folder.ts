@@ -19,13 +19,13 @@ export interface CleanFolder extends AsyncDisposable {
 export async function cleanFolder(npmrc = "", cached = true): Promise<CleanFolder> {
   const root = await Deno.makeTempDir({ prefix: "pagewalk-clean-" });
   const [path, home, cache] = [`${root}/work`, `${root}/home`, `${root}/cache`];
-  for (const folder of [path, home, `${cache}/npm`]) await Deno.mkdir(folder, { recursive: true });
+  for (const folder of [path, home, cache]) await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(`${home}/.npmrc`, npmrc);
   if (cached) {
-    const npm = `${await denoDir()}/npm`;
-    for await (const { name } of Deno.readDir(npm)) {
-      await Deno.symlink(`${npm}/${name}`, `${cache}/npm/${name}`);
-    }
+    // A second name of each file, as Deno takes a link for what it leads to.
+    const args = ["-al", `${await denoDir()}/npm`, cache];
+    const { success, stderr } = await new Deno.Command("cp", { args }).output();
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
   }
   return {
     path,
