@@ -216,11 +216,17 @@ export {
   type LevelFormat,
   type NotPresentContent,
   type PageTableEntry,
+  type SpecialState,
   type SwapMark,
   tableIndex,
 } from "./src/translate/entry.ts";
 export { fieldDecoder, type FieldDecoderOptions } from "./src/translate/field_decoder.ts";
-export type { DirectMap, KernelLayout, KernelRegion } from "./src/translate/kernel_layout.ts";
+export type {
+  DirectMap,
+  KernelArea,
+  KernelLayout,
+  KernelRegion,
+} from "./src/translate/kernel_layout.ts";
 export { levelDecoders, type Regime, type RegimeRules, withRoot } from "./src/translate/regime.ts";
 export {
   type DecidingLevels,
@@ -360,7 +366,8 @@ export {
 
 // Audits
 export { audit, type AuditOptions } from "./src/audit/audit.ts";
-export type { Evidence, Finding, FrameMapping } from "./src/audit/finding.ts";
+export type { AuditManyOptions, AuditOutcome } from "./src/audit/audit_many.ts";
+export type { Evidence, Finding, FrameMapping, ProcessName } from "./src/audit/finding.ts";
 export {
   AUDIT_RULES,
   type AuditRule,
@@ -395,7 +402,13 @@ export {
   LinuxNotFoundError,
   NoSuchProcessError,
 } from "./src/linux/errors.ts";
+export { ElfFormatError, WrongKernelError } from "./src/elf/errors.ts";
+// Loaded by `Session.elfKernel()` only when it is used.
+export type { ElfKernel, ElfKernelParts, ElfProcess } from "./src/elf_kernel/elf_kernel.ts";
+export type { ElfSymbol } from "./src/elf/elf_file.ts";
 // The rest of it is loaded by `Session.linux()` only when it is used.
+export { type AddressRegion, addressRegions } from "./src/linux/address_regions.ts";
+export { type MemorySums, sumAreaPages } from "./src/linux/memory_sums.ts";
 export type { AreaPages } from "./src/linux/area_pages.ts";
 export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
 export type { KernelSymbol, SymbolAt } from "./src/linux/kallsyms/kallsyms.ts";
@@ -451,9 +464,12 @@ export type {
   GuestSnapshotOptions,
   GuestTables,
 } from "./src/session/ranges.ts";
+export type { AliasAllRecord, AliasesAllOptions } from "./src/session/aliases_all.ts";
+export type { AllProgress, AuditAllOptions, AuditAllRecord } from "./src/session/audit_all.ts";
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";
 export { GuestSession, type GuestVerdict, type SessionParts } from "./src/session/guest_session.ts";
 export { Session } from "./src/session/session.ts";
+export { nameAddressSpace, type NamedSpace } from "./src/session/named_space.ts";
 export { whoMapsIt } from "./src/session/whose_tables.ts";
 export {
   describeSource,
