@@ -110,6 +110,11 @@ export class SparseMemory implements PhysicalMemory {
 
   /** Writes a little-endian 64-bit word. */
   writeU64(address: bigint, value: bigint): void {
+    const page = this.#pages.get(address & ~PAGE_OFFSET);
+    const inPage = Number(address & PAGE_OFFSET);
+    if (page && inPage <= PAGE_BYTES - 8) {
+      return new DataView(page.buffer).setBigUint64(inPage, value, true);
+    }
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, value, true);
     this.writeBytes(address, bytes);
