@@ -104,11 +104,13 @@ export {
 export type { Connector, OpenOptions } from "./src/connectors/connector.ts";
 export type { DumpEndpoint } from "./src/connectors/dump/mod.ts";
 export {
+  connectors,
   formatEndpoint,
   parseEndpoint,
   permissionFor,
   permissionsFor,
-} from "./src/connectors/endpoints.ts";
+  registerConnector,
+} from "./src/connectors/registry.ts";
 export type { GdbEndpoint } from "./src/connectors/gdbstub/endpoint.ts";
 export type {
   DomainEndpoint,
@@ -116,7 +118,6 @@ export type {
   LibvirtInstance,
   LibvirtSshEndpoint,
 } from "./src/connectors/libvirt/endpoint.ts";
-export { connectors, registerConnector } from "./src/connectors/registry.ts";
 export type { ReplayEndpoint } from "./src/connectors/replay/mod.ts";
 export type { SimEndpoint } from "./src/connectors/sim/mod.ts";
 
@@ -136,10 +137,15 @@ export {
   READ_ONLY_COMMANDS,
   REFUSED_COMMANDS,
 } from "./src/monitor/allow_list.ts";
-export { connectMonitor } from "./src/monitor/connect_monitor.ts";
+export {
+  connectHmp,
+  type ConnectHmpOptions,
+  connectMonitor,
+} from "./src/monitor/connect_monitor.ts";
 export { examineMemory } from "./src/monitor/commands/examine_memory.ts";
 export { readPhysicalBits } from "./src/monitor/commands/physical_bits.ts";
-export { readMemoryMap, readStatus, readTlb } from "./src/monitor/commands/read_state.ts";
+export { readMemoryMap, readStatus } from "./src/monitor/commands/read_state.ts";
+export { readTlb } from "./src/monitor/commands/read_tlb.ts";
 export {
   readAllRegisters,
   readCurrentCpu,
@@ -156,7 +162,7 @@ export {
   type TcpEndpoint,
   type TelnetEndpoint,
   type UnixEndpoint,
-} from "./src/monitor/endpoint/mod.ts";
+} from "./src/monitor/endpoint.ts";
 export {
   CommandRefusedError,
   ConnectError,
@@ -174,7 +180,6 @@ export {
   UnknownCommandError,
   WrongPeerError,
 } from "./src/monitor/errors.ts";
-export { connectHmp, type ConnectHmpOptions } from "./src/monitor/connect_hmp.ts";
 export { HmpClient, type HmpClientOptions } from "./src/monitor/hmp_client.ts";
 export type { CommandLimits } from "./src/monitor/_command_queue.ts";
 export { connectQmp, type ConnectQmpOptions } from "./src/monitor/connect_qmp.ts";
@@ -400,7 +405,8 @@ export type { AreaPages } from "./src/linux/area_pages.ts";
 export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
 export type { KernelSymbol, SymbolAt } from "./src/linux/kallsyms/kallsyms.ts";
 export type { SymbolName } from "./src/linux/kallsyms/names.ts";
-export type { LinuxGuest, LinuxGuestParts } from "./src/linux/linux_guest.ts";
+export type { LinuxGuest } from "./src/linux/linux_guest.ts";
+export type { LinuxGuestParts, LinuxProcesses } from "./src/linux/linux_processes.ts";
 export type { LinuxProcess, WantedProcess } from "./src/linux/processes.ts";
 export type { FollowLogOptions, LogOptions } from "./src/linux/log.ts";
 export type { AreaKind, MemoryArea } from "./src/linux/memory_area.ts";

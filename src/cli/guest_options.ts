@@ -2,7 +2,7 @@ import { escapeMessage, escapeText } from "../core/escape.ts";
 import type { RiscvMode } from "../arch/riscv/modes.ts";
 import type { PagingModeName } from "../arch/x86/paging_context.ts";
 import { parseRamLayout, type RamLayout } from "../connectors/dump/ram_layout.ts";
-import { monitorPortFor } from "../monitor/endpoint/mod.ts";
+import { monitorPortFor } from "../monitor/endpoint.ts";
 import { connectors } from "../connectors/registry.ts";
 import type { ConnectOptions } from "../session/connect_parts.ts";
 import type { GuestSession } from "../session/guest_session.ts";

@@ -1,5 +1,5 @@
-import type { Endpoint, ParseRest } from "../monitor/endpoint/mod.ts";
-import type { ConnectHmpOptions } from "../monitor/connect_hmp.ts";
+import type { Endpoint, ParseRest } from "../monitor/endpoint.ts";
+import type { ConnectHmpOptions } from "../monitor/connect_monitor.ts";
 import type { RamLayout } from "./dump/ram_layout.ts";
 import type { GuestSource } from "./guest_source.ts";
 

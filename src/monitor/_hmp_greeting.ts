@@ -1,9 +1,12 @@
-import { type GreetingBounds, GreetingDeadline } from "./_greeting_deadline.ts";
+import {
+  type GreetingBounds,
+  GreetingDeadline,
+  identifyPeer,
+  UNKNOWN_ADVICE,
+} from "./_greeting.ts";
 import type { HmpWire } from "./_hmp_wire.ts";
 import { ConnectionLostError, MonitorError, NoBannerError, WrongPeerError } from "./errors.ts";
 import { BannerFramer, FramingError } from "./hmp_codec.ts";
-import { parseBanner } from "./parse/version.ts";
-import { identifyPeer, UNKNOWN_ADVICE } from "./peer.ts";
 
 /**
  * Reads the banner and the first prompt, and returns QEMU's version. Until the banner has begun
@@ -95,4 +98,12 @@ function lateError(endpoint: string, text: string, timeoutMs: number): MonitorEr
       `the port is the guest's serial console (-serial mon:… shares one port: give QEMU a -monitor of ` +
       `its own); a gdbstub or an HTTP server is as silent${gdb}`;
   return new NoBannerError(`${endpoint} ${what}`, timeoutMs, { endpoint });
+}
+
+/**
+ * Reads QEMU's version from a monitor's banner, `QEMU 7.2.22 monitor - type 'help' for more
+ * information`; returns an empty string if the banner names none.
+ */
+export function parseBanner(text: string): string {
+  return /^QEMU (\S+) monitor/m.exec(text)?.[1] ?? "";
 }

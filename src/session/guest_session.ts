@@ -5,7 +5,7 @@ import type { GuestRegisters } from "../arch/registers.ts";
 import type { PagingContext, PagingContextOptions } from "../arch/x86/paging_context.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { CpuRegisters } from "../arch/x86/registers.ts";
-import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { LinuxProcesses } from "../linux/linux_processes.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 import { AddressSpace } from "../translate/address_space.ts";
@@ -20,7 +20,7 @@ import {
   splitWalkOptions,
   walkGuest,
 } from "./guest_walk.ts";
-import { LinuxAttachment } from "./linux_attachment.ts";
+import type { LinuxAttachment, LinuxKnowledge } from "./linux_attachment.ts";
 import type { PhysicalBits } from "./physical_bits.ts";
 import type { PageTable, TableChoice } from "./table_choice.ts";
 import { TableFinder } from "./table_finder.ts";
@@ -66,10 +66,11 @@ export class GuestSession implements AsyncDisposable {
   readonly memory: PhysicalMemory;
   readonly #source: GuestSource;
   readonly #tables: TableFinder;
-  readonly #linux: LinuxAttachment;
   readonly #named: number | undefined;
   #freezer: Freezer | null = null;
   #bits: Promise<PhysicalBits> | null = null;
+  readonly #kernelCacheDir: string | undefined;
+  #linux: Promise<LinuxAttachment> | null = null;
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
   constructor(parts: SessionParts) {
@@ -86,11 +87,7 @@ export class GuestSession implements AsyncDisposable {
       linux: () => this.linux(),
       device: (device, options) => this.deviceTable(device, options),
     });
-    this.#linux = new LinuxAttachment({
-      memory,
-      vcpus: this.#tables.vcpus,
-      ...kernelCacheDir !== undefined && { kernelCacheDir },
-    });
+    this.#kernelCacheDir = kernelCacheDir;
   }
 
   /** What the session is connected to, as a user would type it. */
@@ -133,15 +130,31 @@ export class GuestSession implements AsyncDisposable {
   }
 
   /**
-   * The Linux that the guest runs: its processes, their memory, its symbols and its log, read from
-   * guest memory. Found once, and again after the guest has rebooted.
+   * The Linux that the guest runs: its processes and their tables, read from guest memory. Found once,
+   * and again after the guest has rebooted. That of a {@linkcode Session} knows more.
    *
    * @throws {LinuxNotFoundError} if the guest runs no Linux, or not yet
    * @throws {KernelFormatError} if its kernel cannot be read
    * @throws {CapabilityError} if its kernel was built without what is needed
    */
-  linux(): Promise<LinuxGuest> {
-    return this.#linux.linux();
+  async linux(): Promise<LinuxProcesses> {
+    this.#linux ??= this.#linuxAttachment();
+    return await (await this.#linux).linux();
+  }
+
+  /** What a Linux guest is known by; loaded only where one is asked for. */
+  protected async linuxKnowledge(): Promise<LinuxKnowledge> {
+    return (await import("../linux/linux_processes.ts")).LinuxProcesses;
+  }
+
+  async #linuxAttachment(): Promise<LinuxAttachment> {
+    const { LinuxAttachment } = await import("./linux_attachment.ts");
+    return new LinuxAttachment({
+      memory: this.memory,
+      vcpus: this.#tables.vcpus,
+      knowledge: await this.linuxKnowledge(),
+      ...this.#kernelCacheDir !== undefined && { kernelCacheDir: this.#kernelCacheDir },
+    });
   }
 
   /**

@@ -4,7 +4,7 @@ import { NoTablesError } from "../translate/no_tables.ts";
 import type { CpuSource } from "../arch/cpu_source.ts";
 import type { PagingContextOptions } from "../arch/x86/paging_context.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
-import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { LinuxProcesses } from "../linux/linux_processes.ts";
 import type { WantedProcess } from "../linux/processes.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { checkTableChoice, type PageTable, type TableChoice } from "./table_choice.ts";
@@ -21,7 +21,7 @@ export interface TableFinderParts {
   /** The kind of page tables at a root that is named; then no registers are asked for. */
   readonly mode?: string;
   /** The Linux that the guest runs. */
-  linux(): Promise<LinuxGuest>;
+  linux(): Promise<LinuxProcesses>;
   /** Finds the tables that translate a device's DMA. */
   device(device: string, options: ReadOptions): Promise<PageTable>;
 }

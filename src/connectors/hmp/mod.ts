@@ -1,14 +1,14 @@
 import { onlyOf } from "../../core/options.ts";
-import { CONNECT_HMP_SHAPE } from "../../monitor/connect_hmp.ts";
-import { connectMonitor } from "../../monitor/connect_monitor.ts";
+import { CONNECT_HMP_SHAPE, connectMonitor } from "../../monitor/connect_monitor.ts";
 import {
   formatSocket,
   SOCKET_SCHEMES,
   type SocketEndpoint,
   socketPermissions,
-} from "../../monitor/endpoint/mod.ts";
+} from "../../monitor/endpoint.ts";
 import type { Connector } from "../connector.ts";
-import { openMonitorSource } from "../monitor_source.ts";
+import { openMonitorSource } from "../guest_source.ts";
+import { registerConnector } from "../registry.ts";
 
 /** The human monitor (`-monitor …`) on a socket, by telnet too. A QMP server in its place is noticed. */
 export const HMP: Connector<SocketEndpoint> = {
@@ -22,3 +22,6 @@ export const HMP: Connector<SocketEndpoint> = {
     return openMonitorSource(endpoint.scheme, open, options);
   },
 };
+
+// What most checks use is known without loading the other connectors.
+registerConnector(HMP);
