@@ -7,7 +7,6 @@ import { readStatus } from "../monitor/commands/read_state.ts";
 import { readAllRegisters, readRegisters } from "../monitor/commands/registers.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 import type { GuestStatus } from "../monitor/parse/status.ts";
-import type { OpenOptions } from "./connector.ts";
 
 /**
  * What a connector opens, whatever it is: a monitor, a gdbstub, a dump. Registers and memory are what
@@ -141,29 +140,4 @@ function noteIfPaused({ running, detail }: GuestStatus, onNotice: (text: string)
       ? 'by a user, or by a client of its gdbstub that was killed; "cont" at its monitor resumes it'
       : '"cont" at its monitor resumes it');
   onNotice(`the guest is paused${detail === "" ? "" : ` (${detail})`}: ${why}`);
-}
-
-/**
- * Opens a monitor as the way to a guest, and records what is said on it if that is wanted.
- *
- * @param scheme what a recording is to say of where it was made
- * @throws {RecordingError} if the recording cannot be written
- * @throws whatever opening the monitor throws
- */
-export async function openMonitorSource(
-  scheme: string,
-  reopenMonitor: () => Promise<Monitor>,
-  { record: path, onNotice }: OpenOptions,
-): Promise<GuestSource> {
-  const parts = { reopenMonitor, ...onNotice && { onNotice } };
-  if (path === undefined) return monitorSource(await reopenMonitor(), parts);
-  const { record, requireRecordable } = await import("../monitor/recording/recorder.ts");
-  await requireRecordable(path);
-  const monitor = await reopenMonitor();
-  try {
-    return monitorSource(await record(path, monitor, { endpointKind: scheme }), parts);
-  } catch (error) {
-    await monitor.close();
-    throw error;
-  }
 }

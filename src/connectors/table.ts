@@ -1,6 +1,6 @@
 import { DUMP } from "./dump/mod.ts";
 import { GDBSTUB } from "./gdbstub/mod.ts";
-import "./hmp/mod.ts";
+import "./human_monitor.ts";
 import { LIBVIRT } from "./libvirt/mod.ts";
 import { QMP } from "./qmp/mod.ts";
 import { registerConnector } from "./registry.ts";

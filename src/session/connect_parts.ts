@@ -17,7 +17,7 @@ import {
 } from "../core/options.ts";
 import type { Endpoint } from "../monitor/endpoint.ts";
 import { GuestSession, type SessionParts } from "./guest_session.ts";
-import "../connectors/hmp/mod.ts";
+import "../connectors/human_monitor.ts";
 
 /** How to connect to a guest, and what its registers do not tell of its paging. */
 export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, "root"> {

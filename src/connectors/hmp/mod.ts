@@ -7,8 +7,7 @@ import {
   socketPermissions,
 } from "../../monitor/endpoint.ts";
 import type { Connector } from "../connector.ts";
-import { openMonitorSource } from "../guest_source.ts";
-import { registerConnector } from "../registry.ts";
+import { openMonitorSource } from "../monitor_source.ts";
 
 /** The human monitor (`-monitor …`) on a socket, by telnet too. A QMP server in its place is noticed. */
 export const HMP: Connector<SocketEndpoint> = {
@@ -22,6 +21,3 @@ export const HMP: Connector<SocketEndpoint> = {
     return openMonitorSource(endpoint.scheme, open, options);
   },
 };
-
-// What most checks use is known without loading the other connectors.
-registerConnector(HMP);

@@ -1,5 +1,5 @@
 import type { Connector } from "../connector.ts";
-import { openMonitorSource } from "../guest_source.ts";
+import { openMonitorSource } from "../monitor_source.ts";
 import {
   DOMAIN_PERMISSIONS,
   type DomainEndpoint,

@@ -7,7 +7,7 @@ import {
   socketPermissions,
 } from "../../monitor/endpoint.ts";
 import type { Connector } from "../connector.ts";
-import { openMonitorSource } from "../guest_source.ts";
+import { openMonitorSource } from "../monitor_source.ts";
 
 /** The machine's language of the same monitor (`-qmp …`). */
 export const QMP: Connector<QmpEndpoint> = {

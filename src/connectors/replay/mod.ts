@@ -2,7 +2,7 @@ import { LIST, onlyOf } from "../../core/options.ts";
 import { parsePath } from "../../monitor/endpoint.ts";
 import type { ReplayOptions } from "../../monitor/recording/replay_monitor.ts";
 import type { Connector } from "../connector.ts";
-import { openMonitorSource } from "../guest_source.ts";
+import { openMonitorSource } from "../monitor_source.ts";
 
 /** A recording of a monitor's answers, instead of a guest. */
 export interface ReplayEndpoint {

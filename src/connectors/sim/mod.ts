@@ -1,6 +1,6 @@
 import { onlyOf } from "../../core/options.ts";
 import type { Connector } from "../connector.ts";
-import { openMonitorSource } from "../guest_source.ts";
+import { openMonitorSource } from "../monitor_source.ts";
 
 /** A monitor inside this process, such as the simulated guest's. */
 export interface SimEndpoint {

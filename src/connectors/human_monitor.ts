@@ -1,0 +1,5 @@
+import { HMP } from "./hmp/mod.ts";
+import { registerConnector } from "./registry.ts";
+
+// What most checks use is known without loading the other connectors.
+registerConnector(HMP);
