@@ -407,6 +407,7 @@ export type { KernelSymbol, SymbolAt } from "./src/linux/kallsyms/kallsyms.ts";
 export type { SymbolName } from "./src/linux/kallsyms/names.ts";
 export type { LinuxGuest } from "./src/linux/linux_guest.ts";
 export type { LinuxGuestParts, LinuxProcesses } from "./src/linux/linux_processes.ts";
+export type { LinuxKnowledge } from "./src/session/linux_attachment.ts";
 export type { LinuxProcess, WantedProcess } from "./src/linux/processes.ts";
 export type { FollowLogOptions, LogOptions } from "./src/linux/log.ts";
 export type { AreaKind, MemoryArea } from "./src/linux/memory_area.ts";
