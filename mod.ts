@@ -63,14 +63,16 @@ export { describeReservedBits } from "./src/translate/reserved_bits.ts";
 export { bufferMemory, type MemorySegment } from "./src/memory/buffer_memory.ts";
 export { FileMemory, type FileMemoryOptions } from "./src/memory/file_memory.ts";
 export { CachingMemory, type CachingMemoryOptions } from "./src/memory/caching_memory.ts";
-export { firstUnbacked, isBacked, type MemoryRange } from "./src/memory/memory_map.ts";
-export { MonitorMemory, type MonitorMemoryOptions } from "./src/memory/monitor_memory.ts";
 export {
+  firstUnbacked,
+  isBacked,
+  type MemoryRange,
   MemoryReadError,
   type MemoryReadFailure,
   type PhysicalMemory,
   type ReadOptions,
 } from "./src/memory/physical_memory.ts";
+export { MonitorMemory, type MonitorMemoryOptions } from "./src/memory/monitor_memory.ts";
 export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.ts";
 
 // Devices: what their DMA reaches
@@ -90,8 +92,11 @@ export type { DmaState, IommuDevice, IommuDevices } from "./src/iommu/iommu_devi
 export { type DeviceGroup, deviceMappings, groupDevices } from "./src/iommu/reach.ts";
 export { type IommuKind, readIommuDevices } from "./src/iommu/read_devices.ts";
 export type { LinuxIommuUnit } from "./src/linux/iommu_units.ts";
-export { type IommuRoot, readIommuRoots } from "./src/monitor/commands/read_iommu_root.ts";
-export type { IommuRegion } from "./src/monitor/parse/iommu_units.ts";
+export {
+  type IommuRegion,
+  type IommuRoot,
+  readIommuRoots,
+} from "./src/monitor/commands/read_iommu_root.ts";
 export {
   type GuestDevice,
   type GuestDevices,
@@ -101,7 +106,14 @@ export {
 } from "./src/session/guest_iommu.ts";
 
 // Connectors
-export type { Connector, OpenOptions } from "./src/connectors/connector.ts";
+export {
+  type Connector,
+  type GuestSource,
+  monitorSource,
+  type MonitorSourceOptions,
+  NoMonitorError,
+  type OpenOptions,
+} from "./src/connectors/connector.ts";
 export type { DumpEndpoint } from "./src/connectors/dump/mod.ts";
 export {
   connectors,
@@ -142,13 +154,13 @@ export {
   type ConnectHmpOptions,
   connectMonitor,
 } from "./src/monitor/connect_monitor.ts";
-export { examineMemory } from "./src/monitor/commands/examine_memory.ts";
+export { examineMemory, type MemoryDump } from "./src/monitor/commands/examine_memory.ts";
 export { readPhysicalBits } from "./src/monitor/commands/physical_bits.ts";
-export { readMemoryMap, readStatus } from "./src/monitor/commands/read_state.ts";
-export { readTlb } from "./src/monitor/commands/read_tlb.ts";
+export { type GuestStatus, readMemoryMap, readStatus } from "./src/monitor/commands/read_state.ts";
+export { readTlb, type TlbRow } from "./src/monitor/commands/read_tlb.ts";
+export { readCurrentCpu } from "./src/monitor/commands/cpus.ts";
 export {
   readAllRegisters,
-  readCurrentCpu,
   readRegisters,
   type ReadRegistersOptions,
 } from "./src/monitor/commands/registers.ts";
@@ -196,9 +208,6 @@ export {
   type RecordingHeader,
 } from "./src/monitor/recording/recording.ts";
 export { ReplayMonitor } from "./src/monitor/recording/replay_monitor.ts";
-export type { MemoryDump } from "./src/monitor/parse/memory_dump.ts";
-export type { GuestStatus } from "./src/monitor/parse/status.ts";
-export type { TlbRow } from "./src/monitor/parse/tlb.ts";
 export type { Transport } from "./src/monitor/transport.ts";
 
 // The gdbstub
@@ -211,7 +220,13 @@ export {
 // Regimes: what a translation knows of its tables
 export type { Architecture } from "./src/arch/architecture.ts";
 export { ARCHITECTURES } from "./src/arch/architectures.ts";
-export type { AddressSpan } from "./src/translate/address_span.ts";
+export {
+  type AddressSpan,
+  levelDecoders,
+  type Regime,
+  type RegimeRules,
+  withRoot,
+} from "./src/translate/regime.ts";
 export {
   type BitField,
   type EntryFlags,
@@ -226,7 +241,6 @@ export {
 } from "./src/translate/entry.ts";
 export { fieldDecoder, type FieldDecoderOptions } from "./src/translate/field_decoder.ts";
 export type { DirectMap, KernelLayout, KernelRegion } from "./src/translate/kernel_layout.ts";
-export { levelDecoders, type Regime, type RegimeRules, withRoot } from "./src/translate/regime.ts";
 export {
   type DecidingLevels,
   everyLevelGrants,
@@ -443,12 +457,6 @@ export {
 } from "./src/session/crosscheck.ts";
 export { checkFleet, type FleetOptions, type FleetResult } from "./src/session/fleet.ts";
 export { GuestLeftPausedError } from "./src/session/freeze.ts";
-export {
-  type GuestSource,
-  monitorSource,
-  type MonitorSourceOptions,
-  NoMonitorError,
-} from "./src/connectors/guest_source.ts";
 export type {
   GuestAliasesOptions,
   GuestAuditOptions,

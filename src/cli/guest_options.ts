@@ -8,9 +8,8 @@ import type { ConnectOptions } from "../session/connect_parts.ts";
 import type { GuestSession } from "../session/guest_session.ts";
 import type { TableChoice } from "../session/table_choice.ts";
 import { activity } from "./activity.ts";
-import { addressArgument } from "./address_argument.ts";
-import type { Positional } from "./command_spec.ts";
 import {
+  addressArgument,
   flag,
   type FlagOption,
   oneOf,
@@ -19,6 +18,7 @@ import {
   type ValueOption,
   wholeNumber,
 } from "./options.ts";
+import type { Positional } from "./command_spec.ts";
 
 /** The argument that every script takes first. */
 export const MONITOR: Positional = {

@@ -41,20 +41,8 @@ export { type Tally, tally } from "../verify/tally.ts";
 export { judge, type Verdict, type VerdictKind } from "../verify/verdict.ts";
 
 // Arguments, usage, exit codes
-export { addressArgument } from "./address_argument.ts";
-export { another } from "./another.ts";
-export { connectTo } from "./connect_to.ts";
 export {
-  FREEZE_OPTION,
-  type FreezeOptionSpecs,
-  type FreezeValues,
-  reading,
-  readingOnce,
-} from "./freeze_option.ts";
-export type { CommandSpec, Positional } from "./command_spec.ts";
-export { counted } from "./activity.ts";
-export { type CommandArguments, EXIT, exitCodeOf, runCommand } from "./command.ts";
-export {
+  addressArgument,
   flag,
   type FlagOption,
   oneOf,
@@ -65,7 +53,21 @@ export {
   type ValueOption,
   wholeNumber,
 } from "./options.ts";
-export { EXPECT_OPTIONS, expectationOf, type ExpectOptionSpecs } from "./expect_options.ts";
+export { another } from "./another.ts";
+export { connectTo } from "./connect_to.ts";
+export {
+  EXPECT_OPTIONS,
+  expectationOf,
+  type ExpectOptionSpecs,
+  FREEZE_OPTION,
+  type FreezeOptionSpecs,
+  type FreezeValues,
+  reading,
+  readingOnce,
+} from "./check_options.ts";
+export type { CommandSpec, Positional } from "./command_spec.ts";
+export { counted } from "./activity.ts";
+export { type CommandArguments, EXIT, exitCodeOf, runCommand } from "./command.ts";
 export {
   ADDRESS,
   CONNECT_OPTIONS,

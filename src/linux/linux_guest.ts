@@ -1,7 +1,7 @@
+import { withUserView } from "../translate/regime.ts";
 import type { AddressLike } from "../core/address.ts";
 import { checkOptions, LIST } from "../core/options.ts";
 import { AddressSpace } from "../translate/address_space.ts";
-import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";

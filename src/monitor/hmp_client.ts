@@ -1,8 +1,7 @@
 import { BOOLEAN, checkOptions, MILLISECONDS, type OptionShape, SIGNAL } from "../core/options.ts";
 import { type CommandJob, settleByReply } from "./_command_job.ts";
 import { type CommandLimits, CommandQueue, LIMITS_SHAPE } from "./_command_queue.ts";
-import { readGreeting } from "./_hmp_greeting.ts";
-import { HmpWire } from "./_hmp_wire.ts";
+import { HmpWire, readGreeting } from "./_hmp_wire.ts";
 import { NoSuchCpuError } from "./errors.ts";
 import { encodeCommand, FramingError, ReplyFramer } from "./hmp_codec.ts";
 import type { CommandOptions, Monitor } from "./monitor.ts";

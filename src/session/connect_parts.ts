@@ -1,8 +1,7 @@
 import type { RiscvMode } from "../arch/riscv/modes.ts";
 import type { PagingContextOptions, PagingModeName } from "../arch/x86/paging_context.ts";
-import type { OpenOptions } from "../connectors/connector.ts";
+import type { GuestSource, OpenOptions } from "../connectors/connector.ts";
 import { connectorBy, connectorOf, parseEndpoint } from "../connectors/registry.ts";
-import type { GuestSource } from "../connectors/guest_source.ts";
 import {
   BOOLEAN,
   checkOptions,

@@ -13,7 +13,7 @@ import type { WalkOptions } from "../translate/walk.ts";
 import { completeExpectation, type Expectation } from "../verify/expectation.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
 import type { Freezer } from "./freeze.ts";
-import { type GuestSource, NoMonitorError } from "../connectors/guest_source.ts";
+import { type GuestSource, NoMonitorError } from "../connectors/connector.ts";
 import {
   type GuestWalk,
   type GuestWalkOptions,

@@ -2,7 +2,7 @@ import { LinuxNotFoundError } from "../linux/errors.ts";
 import { DirectoryKernelCache } from "../linux/kernel_cache.ts";
 import type { LinuxGuestParts, LinuxProcesses } from "../linux/linux_processes.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
-import { type VcpuTables, whyNone } from "./vcpu_tables.ts";
+import { type VcpuTables, whyNone } from "./table_finder.ts";
 
 /** What is known of a Linux guest: no more is loaded than a session needs. */
 export interface LinuxKnowledge {

@@ -25,7 +25,7 @@ import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LinuxKnowledge } from "./linux_attachment.ts";
 import type { PageTable, TableChoice } from "./table_choice.ts";
 import type { WatchEvent, WatchOptions } from "./watch.ts";
-import type { GuestSource } from "../connectors/guest_source.ts";
+import type { GuestSource } from "../connectors/connector.ts";
 import type { Walk, WalkOptions } from "../translate/walk.ts";
 import type { GuestIommu } from "./guest_iommu.ts";
 import { GuestSession, readOptionsOf, requireTables, type SessionParts } from "./guest_session.ts";

@@ -1,4 +1,4 @@
-import { isBacked } from "../memory/memory_map.ts";
+import { isBacked } from "../memory/physical_memory.ts";
 import {
   ACCESSED,
   bits,

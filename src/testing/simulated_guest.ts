@@ -1,6 +1,6 @@
 import type { CpuRegisters } from "../arch/x86/registers.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
-import type { MemoryRange } from "../memory/memory_map.ts";
+import type { MemoryRange } from "../memory/physical_memory.ts";
 import type { FakeMonitorOptions } from "./fake_monitor_options.ts";
 import { type InProcessTransport, inProcessTransport } from "./fake_monitor_in_process.ts";
 import type { MonitorSource } from "./fake_monitor_source.ts";

@@ -1,7 +1,8 @@
 import { formatAddress } from "../core/address.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
-import { firstUnbacked, type MemoryRange } from "../memory/memory_map.ts";
 import {
+  firstUnbacked,
+  type MemoryRange,
   MemoryReadError,
   type PhysicalMemory,
   type ReadOptions,

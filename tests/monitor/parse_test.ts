@@ -1,12 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ReplyParseError } from "../../src/monitor/errors.ts";
-import { parseCpus } from "../../src/monitor/parse/cpus.ts";
-import { parseGva2gpa } from "../../src/monitor/parse/gva2gpa.ts";
-import { parseMemoryMap } from "../../src/monitor/parse/memory_map.ts";
+import { parseCpus } from "../../src/monitor/commands/cpus.ts";
+import { parseGva2gpa } from "../../src/monitor/commands/translate_by_qemu.ts";
+import { parseMemoryMap, parseStatus } from "../../src/monitor/commands/read_state.ts";
 import { parseRegisters } from "../../src/monitor/commands/registers.ts";
-import { parseStatus } from "../../src/monitor/parse/status.ts";
-import { parseTlb } from "../../src/monitor/parse/tlb.ts";
-import { parseBanner } from "../../src/monitor/_hmp_greeting.ts";
+import { parseTlb } from "../../src/monitor/commands/read_tlb.ts";
+import { parseBanner } from "../../src/monitor/_hmp_wire.ts";
 import { replyText, type Version, VERSIONS } from "./_fixtures.ts";
 
 /** What the recordings hold, read off them by eye. */

@@ -6,8 +6,7 @@ import {
   type QmpEndpoint,
   socketPermissions,
 } from "../../monitor/endpoint.ts";
-import type { Connector } from "../connector.ts";
-import { openMonitorSource } from "../monitor_source.ts";
+import { type Connector, openMonitorSource } from "../connector.ts";
 
 /** The machine's language of the same monitor (`-qmp …`). */
 export const QMP: Connector<QmpEndpoint> = {
