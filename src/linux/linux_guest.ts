@@ -3,6 +3,8 @@ import type { AddressLike } from "../core/address.ts";
 import { checkOptions, LIST } from "../core/options.ts";
 import { AddressSpace } from "../translate/address_space.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
+import type { NotPresentContent } from "../translate/entry.ts";
+import { AbsentPages } from "./absent_pages.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel } from "./kernel.ts";
@@ -53,12 +55,14 @@ export class LinuxGuest extends LinuxProcesses {
   readonly #kernel: Kernel;
   readonly #memory: PhysicalMemory;
   readonly #vfio: VfioMappings;
+  readonly #absent: AbsentPages;
 
   private constructor(kernel: Kernel, memory: PhysicalMemory) {
     super(kernel, memory);
     this.#kernel = kernel;
     this.#vfio = new VfioMappings(kernel);
     this.#memory = memory;
+    this.#absent = new AbsentPages(kernel);
   }
 
   /**
@@ -75,6 +79,14 @@ export class LinuxGuest extends LinuxProcesses {
   /** The virtual address of `_text`, which KASLR moves. */
   get text(): bigint {
     return this.#kernel.image.text;
+  }
+
+  /**
+   * Names what an entry that is not present means to this kernel: what its special types are depends on
+   * its release, and on what is built in. What cannot be told is left as it is.
+   */
+  nameAbsent(content: NotPresentContent): Promise<NotPresentContent> {
+    return this.#absent.nameAbsent(content);
   }
 
   /** Reads by kernel virtual address. @throws {PageFaultError} if nothing is mapped there */
@@ -172,7 +184,7 @@ export class LinuxGuest extends LinuxProcesses {
     const { root, userRoot } = process;
     const views = root === null || userRoot === null ? null : { kernelRoot: root, userRoot };
     const context = withUserView(this.contextOf(process), views);
-    yield* readAreaPages(this.#memory, context, areas, options);
+    yield* readAreaPages(this.#memory, context, areas, this.#absent, options);
   }
 
   /**
@@ -188,10 +200,7 @@ export class LinuxGuest extends LinuxProcesses {
    */
   async vfioMappings(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioMapping[]> {
     checkReads(options);
-    const { mm, pid, task } = process;
-    if (mm === null) throw withoutMemory(process);
-    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
-    const mappings = await this.#vfio.of({ pid, task, mm, threads }, options);
+    const mappings = await this.#vfio.of(this.#ownerOf(process, options), options);
     await this.#kernel.keepKnowledge();
     return mappings;
   }
@@ -202,16 +211,20 @@ export class LinuxGuest extends LinuxProcesses {
    */
   async vfioContainers(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioContainer[]> {
     checkReads(options);
-    const { mm, pid, task } = process;
-    if (mm === null) throw withoutMemory(process);
-    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
-    const held = await this.#vfio.containersOf({ pid, task, mm, threads }, options);
+    const held = await this.#vfio.containersOf(this.#ownerOf(process, options), options);
     await this.#kernel.keepKnowledge();
     return await Promise.all(held.map(async ({ mappings, tables }) => {
       if (tables === null) return { mappings, tables };
       const physical = await Promise.all(tables.map((table) => this.#physicalOf(table)));
       return { mappings, tables: physical.filter((table) => table !== null) };
     }));
+  }
+
+  #ownerOf(process: LinuxProcess, options: ReadOptions) {
+    const { mm, pid, task } = process;
+    if (mm === null) throw withoutMemory(process);
+    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
+    return { pid, task, mm, threads };
   }
 
   async #physicalOf(address: bigint): Promise<bigint | null> {

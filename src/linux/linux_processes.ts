@@ -171,6 +171,12 @@ export class LinuxProcesses {
     return readRunningTasks(this.#kernel, cpus, options);
   }
 
+  /** Whether a process still runs, with the memory that it had: what was read of it then is its own. */
+  stillRuns(process: LinuxProcess, options: ReadOptions = {}): Promise<boolean> {
+    checkReads(options);
+    return this.#processes.stillRuns(process, options);
+  }
+
   /**
    * Lists the threads of a process, the first one included.
    *
