@@ -8,9 +8,10 @@
 export { escapeText } from "../core/escape.ts";
 export { toJson, verdictRecord } from "../report/json.ts";
 export { notMappedAdvice, verificationText } from "../report/verification_text.ts";
+export { xv6WalkText } from "../report/xv6_text.ts";
 export { describeSource } from "../session/table_choice.ts";
 export { whoMapsIt } from "../session/whose_tables.ts";
-export { addressArgument, flag } from "./options.ts";
+export { addressArgument, flag, oneOf } from "./options.ts";
 export { connectTo } from "./connect_for_check.ts";
 export { exitCodeOf, runCommand } from "./command.ts";
 export { EXPECT_OPTIONS, expectationOf, FREEZE_OPTION, reading } from "./check_options.ts";

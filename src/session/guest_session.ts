@@ -5,6 +5,7 @@ import type { GuestRegisters } from "../arch/registers.ts";
 import type { PagingContext, PagingContextOptions } from "../arch/x86/paging_context.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { CpuRegisters } from "../arch/x86/registers.ts";
+import type { ElfKernel } from "../elf_kernel/elf_kernel.ts";
 import type { LinuxProcesses } from "../linux/linux_processes.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { Monitor } from "../monitor/monitor.ts";
@@ -23,7 +24,7 @@ import {
 import type { LinuxAttachment, LinuxKnowledge } from "./linux_attachment.ts";
 import type { PhysicalBits } from "./physical_bits.ts";
 import type { PageTable, TableChoice } from "./table_choice.ts";
-import { TableFinder } from "./table_finder.ts";
+import { type ProcessSource, TableFinder } from "./table_finder.ts";
 
 /** A verdict that knows whose tables it judged. */
 export type GuestVerdict = Verdict & {
@@ -33,6 +34,8 @@ export type GuestVerdict = Verdict & {
 
 /** What a {@linkcode Session} is made of. */
 export interface SessionParts {
+  /** The path of the ELF file of the guest's kernel. @default the guest runs Linux */
+  readonly kernel?: string;
   /** A folder to keep what was learned about kernels in. @default nothing is kept */
   readonly kernelCacheDir?: string;
   /** The open connection to the guest; the session closes it. */
@@ -66,6 +69,8 @@ export class GuestSession implements AsyncDisposable {
   readonly memory: PhysicalMemory;
   readonly #source: GuestSource;
   readonly #tables: TableFinder;
+  readonly #kernelPath: string | undefined;
+  #elfKernel: Promise<ElfKernel> | null = null;
   readonly #named: number | undefined;
   #freezer: Freezer | null = null;
   #bits: Promise<PhysicalBits> | null = null;
@@ -74,17 +79,18 @@ export class GuestSession implements AsyncDisposable {
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
   constructor(parts: SessionParts) {
-    const { source, kernelCacheDir, mode, paging = {} } = parts;
+    const { source, kernel, kernelCacheDir, mode, paging = {} } = parts;
     const { memory, cpus } = source;
     this.memory = memory;
     this.#source = source;
+    this.#kernelPath = kernel;
     this.#named = paging.physicalAddressBits;
     this.#tables = new TableFinder({
       cpus,
       memory,
       paging,
       ...mode !== undefined && { mode },
-      linux: () => this.linux(),
+      processes: () => this.#processes(),
       device: (device, options) => this.deviceTable(device, options),
     });
     this.#kernelCacheDir = kernelCacheDir;
@@ -155,6 +161,43 @@ export class GuestSession implements AsyncDisposable {
       knowledge: await this.linuxKnowledge(),
       ...this.#kernelCacheDir !== undefined && { kernelCacheDir: this.#kernelCacheDir },
     });
+  }
+
+  /** The path of the ELF file of the guest's kernel; null if none was named: then its Linux is asked. */
+  get kernelPath(): string | null {
+    return this.#kernelPath ?? null;
+  }
+
+  /**
+   * The guest's kernel by its ELF file, the `kernel` of the connection's options: xv6 and kernels like it.
+   *
+   * @throws {InvalidArgumentError} if no file was named
+   * @throws {ElfFormatError} if it is no kernel with an array of processes
+   * @throws {WrongKernelError} if the guest runs another kernel
+   */
+  elfKernel(): Promise<ElfKernel> {
+    const path = this.#kernelPath;
+    if (path === undefined) {
+      return Promise.reject(
+        new InvalidArgumentError("No kernel's ELF file is named: give its path as `kernel`", path),
+      );
+    }
+    const opened = this.#elfKernel ??= this.#openElfKernel(path);
+    // What failed once may not the next time: the guest boots.
+    opened.catch(() => this.#elfKernel = null);
+    return opened;
+  }
+
+  async #openElfKernel(path: string): Promise<ElfKernel> {
+    const { openElfKernel } = await import("./linux_attachment.ts");
+    const context = () => this.#tables.anyContext({});
+    return await openElfKernel(path, { memory: this.memory, context });
+  }
+
+  async #processes(): Promise<ProcessSource> {
+    if (this.#kernelPath !== undefined) return await this.elfKernel();
+    const { processesOf } = await import("./linux_attachment.ts");
+    return processesOf(await this.linux());
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { Regime } from "../translate/regime.ts";
 import type { Walk } from "../translate/walk.ts";
 import type { PageTable } from "./table_choice.ts";
-import type { VcpuTable } from "./table_finder.ts";
+import type { VcpuTable } from "./vcpu_tables.ts";
 
 /** What sampling needs of a session. */
 export interface SampleSource {
