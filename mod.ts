@@ -241,7 +241,12 @@ export {
   tableIndex,
 } from "./src/translate/entry.ts";
 export { fieldDecoder, type FieldDecoderOptions } from "./src/translate/field_decoder.ts";
-export type { DirectMap, KernelLayout, KernelRegion } from "./src/translate/kernel_layout.ts";
+export type {
+  DirectMap,
+  KernelArea,
+  KernelLayout,
+  KernelRegion,
+} from "./src/translate/kernel_layout.ts";
 export {
   type DecidingLevels,
   everyLevelGrants,
@@ -380,6 +385,9 @@ export {
 
 // Audits
 export { audit, type AuditOptions } from "./src/audit/audit.ts";
+export { auditDmaReach, type DmaReach, type DmaRun, type GuardedMemory } from "./src/audit/dma.ts";
+export { DMA_RULES, type DmaRuleName } from "./src/audit/dma_rules.ts";
+export type { DmaAuditOptions } from "./src/session/dma_audit_source.ts";
 export type { AuditManyOptions, AuditOutcome } from "./src/audit/audit_many.ts";
 export type { Evidence, Finding, FrameMapping, ProcessName } from "./src/audit/finding.ts";
 export {
@@ -421,6 +429,7 @@ export { ElfFormatError, WrongKernelError } from "./src/elf/errors.ts";
 export type { ElfKernel, ElfKernelParts, ElfProcess } from "./src/elf_kernel/elf_kernel.ts";
 export type { ElfSymbol } from "./src/elf/elf_file.ts";
 // The rest of it is loaded by `Session.linux()` only when it is used.
+export { type AddressRegion, addressRegions } from "./src/linux/address_regions.ts";
 export { type MemorySums, sumAreaPages } from "./src/linux/memory_sums.ts";
 export type { AreaPages } from "./src/linux/area_pages.ts";
 export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
@@ -478,6 +487,7 @@ export type { AllProgress, AuditAllOptions, AuditAllRecord } from "./src/session
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";
 export { GuestSession, type GuestVerdict, type SessionParts } from "./src/session/guest_session.ts";
 export { Session } from "./src/session/session.ts";
+export { nameAddressSpace, type NamedSpace } from "./src/session/named_space.ts";
 export { whoMapsIt } from "./src/session/whose_tables.ts";
 export {
   describeSource,
