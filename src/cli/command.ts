@@ -73,14 +73,27 @@ export async function runCommand<S extends OptionSpecs>(
   using _ = activity.start();
   try {
     Deno.exitCode = await body(await readArguments(spec, args)) ?? EXIT.PASS;
-  } catch (error) {
+  } catch (thrown) {
     Deno.exitCode = EXIT.CANNOT_CHECK;
-    console.error(errorLine(error));
+    // What closing threw as well is the lesser news.
+    let error: unknown = thrown;
+    while (error instanceof SuppressedError) error = error.suppressed;
+    const lines = [await errorLine(error)];
     if (error instanceof InvalidArgumentError) {
-      console.error(`Try: ${program ?? spec.name} --help`);
+      lines.push(`Try: ${program ?? spec.name} --help`);
     } else if (program !== null && LACKS_PERMISSION.test(String(error))) {
-      console.error(INSTALLED_PERMISSIONS);
+      lines.push(INSTALLED_PERMISSIONS);
     }
+    tell(lines.join("\n"));
+  }
+}
+
+/** Says it on standard error; if that cannot be written either, the exit code alone says it. */
+function tell(text: string): void {
+  try {
+    console.error(text);
+  } catch (error) {
+    if (!(error instanceof Error && /os error/.test(error.message))) throw error;
   }
 }
 
@@ -119,9 +132,12 @@ async function readArguments<S extends OptionSpecs>(
 
 const HELP = flag("print this text");
 
-/** One line for an error of ours; all there is for one that nobody foresaw. */
-function errorLine(error: unknown): string {
+/** One line for an error of ours or the system's; all there is for one that nobody foresaw. */
+async function errorLine(error: unknown): Promise<string> {
   if (error instanceof PagewalkError) return `error: ${error.message}`;
+  const { describeSystemError } = await import("./system_error.ts");
+  const refused = describeSystemError(error);
+  if (refused !== null) return `error: ${refused}`;
   return escapeLines(
     error instanceof Error ? `error: ${error.stack ?? error.message}` : `error: ${error}`,
   );
