@@ -14,7 +14,7 @@ const [CLEARED, SET, GONE] = [cleared, stillSet, neverTouched].map(formatAddress
   string,
 ];
 const log = (address: string) =>
-  `<6>[1.0] VFIO: Clearing _PAGE_USER for vaddr=${address} pte=0x8000000110080867\n`;
+  `<6>[1.0] VFIO: Clearing _PAGE_USER at vaddr ${address}, old PTE: 0x8000000110080867\n`;
 
 /** A check, its exit code, and how its cases fare in TAP. */
 interface Row {
