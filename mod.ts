@@ -203,8 +203,18 @@ export {
 } from "./src/connectors/gdbstub/gdb_client.ts";
 
 // Regimes: what a translation knows of its tables
+export type { AccessRule, GuestAccess, GuestAccessVerdict } from "./src/arch/access_rule.ts";
 export type { Architecture } from "./src/arch/architecture.ts";
-export { ARCHITECTURES } from "./src/arch/architectures.ts";
+export { ARCHITECTURES, registerArchitecture } from "./src/arch/architectures.ts";
+export type {
+  DumpedMachine,
+  DumpedRegisters,
+  Printed,
+  RegisterFormats,
+  StubRegister,
+  StubRegisters,
+} from "./src/arch/register_formats.ts";
+export type { CpuColumn, RegisterNames, RegisterRow } from "./src/arch/register_names.ts";
 export type { AddressSpan } from "./src/translate/address_span.ts";
 export {
   type BitField,

@@ -1,6 +1,4 @@
 import { escapeMessage, escapeText } from "../core/escape.ts";
-import type { RiscvMode } from "../arch/riscv/modes.ts";
-import type { PagingModeName } from "../arch/x86/paging_context.ts";
 import { parseRamLayout, type RamLayout } from "../connectors/dump/ram_layout.ts";
 import { monitorPortFor } from "../monitor/endpoint/mod.ts";
 import { connectors } from "../connectors/registry.ts";
@@ -13,7 +11,6 @@ import type { Positional } from "./command_spec.ts";
 import {
   flag,
   type FlagOption,
-  oneOf,
   type OptionValues,
   value,
   type ValueOption,
@@ -56,7 +53,7 @@ export type ConnectOptionSpecs = {
   /** The path of a recording to write. */
   readonly record: ValueOption<string>;
   /** The kind of page tables at a root. */
-  readonly mode: ValueOption<PagingModeName | RiscvMode>;
+  readonly mode: ValueOption<string>;
   /** How a raw memory image lies in memory. */
   readonly layout: ValueOption<RamLayout>;
 };
@@ -101,9 +98,10 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
     "record all monitor traffic to a new file; replay with replay:FILE",
     (path) => path,
   ),
-  mode: oneOf(
-    ["4-level", "5-level", "pae", "32-bit", "Sv32", "Sv39", "Sv48", "Sv57"],
-    "paging mode of the tables at --root, if no vCPU has it (paging off, raw memory image)",
+  mode: value(
+    "MODE",
+    "paging mode of the tables at --root (4-level, Sv39, …), if no vCPU has it (paging off, raw image)",
+    (name) => name,
   ),
   layout: value(
     "LAYOUT",

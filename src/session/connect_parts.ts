@@ -1,5 +1,5 @@
-import type { RiscvMode } from "../arch/riscv/modes.ts";
-import type { PagingContextOptions, PagingModeName } from "../arch/x86/paging_context.ts";
+import { knownModes } from "../arch/architectures.ts";
+import type { PagingContextOptions } from "../arch/default_types.ts";
 import type { OpenOptions } from "../connectors/connector.ts";
 import { parseEndpoint } from "../connectors/endpoints.ts";
 import type { GuestSource } from "../connectors/guest_source.ts";
@@ -37,11 +37,12 @@ export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, 
    */
   ram?: readonly string[];
   /**
-   * The kind of page tables at a `root` that is named, for a connector that has no registers: raw memory.
+   * The kind of page tables at a `root` that is named, for a connector that has no registers, such as
+   * raw memory: `4-level`, `5-level`, `pae`, `32-bit`, `none`; `Sv32`, `Sv39`, `Sv48`, `Sv57`.
    *
    * @default what the registers say
    */
-  mode?: PagingModeName | RiscvMode;
+  mode?: string;
   /**
    * Whether the one register of an IOMMU that points to its tables may be read. It is the only device
    * memory that ever is; without it, Linux's records tell.
@@ -69,10 +70,7 @@ export const CONNECT_SHAPE: OptionShape<ConnectOptions> = {
   kernelCacheDir: TEXT,
   record: TEXT,
   ram: LIST,
-  mode: oneOfWords(
-    ...["none", "4-level", "5-level", "pae", "32-bit"],
-    ...["Sv32", "Sv39", "Sv48", "Sv57"],
-  ),
+  mode: (value) => oneOfWords(...knownModes())(value),
   layout: (value) =>
     ["flat", "pc", "q35"].includes(value as string) || Array.isArray(value)
       ? null

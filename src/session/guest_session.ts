@@ -1,9 +1,8 @@
 import type { AddressLike } from "../core/address.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
 import type { GuestRegisters } from "../arch/registers.ts";
-import type { PagingContext, PagingContextOptions } from "../arch/x86/paging_context.ts";
+import type { CpuRegisters, PagingContext, PagingContextOptions } from "../arch/default_types.ts";
 import type { Regime } from "../translate/regime.ts";
-import type { CpuRegisters } from "../arch/x86/registers.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { Monitor } from "../monitor/monitor.ts";

@@ -1,5 +1,5 @@
 import { PagewalkError } from "../core/errors.ts";
-import type { AccessVerdict } from "../arch/x86/access.ts";
+import type { AccessVerdict } from "../arch/default_types.ts";
 import { compareOopsEntries, type OopsEntryChange } from "../linux/oops/compare_entries.ts";
 import type { OopsReport } from "../linux/oops/oops_report.ts";
 import { parseOops } from "../linux/oops/parse_oops.ts";

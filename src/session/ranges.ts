@@ -3,7 +3,6 @@ import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
 import { checkOptions, type OptionCheck, SIGNAL } from "../core/options.ts";
-import { withPhysicalBits } from "../arch/x86/paging_context.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AddressRange, parseRange } from "../translate/address_range.ts";
@@ -19,6 +18,7 @@ import {
   MAPPINGS_SHAPE,
   type MappingsOptions,
 } from "../translate/mappings.ts";
+import { withPhysicalBits } from "../translate/frame_bits.ts";
 import { findViews, withUserView } from "../translate/views.ts";
 import type { TableViews } from "../translate/views_rule.ts";
 import { completeExpectation, type Expectation, USER_CLEARED } from "../verify/expectation.ts";

@@ -12,3 +12,9 @@ export function describeMayBeBeyond({ rules: { frameLimitName } }: Regime, frame
   } may be beyond ${frameLimitName}, so that every ` +
     `access faults, and ${frameLimitName} is not known: give it (phys-bits)`;
 }
+
+/** The same regime with so many bits of a physical address, if that was not known; else that regime itself. */
+export function withPhysicalBits(regime: Regime, bits: number | null): Regime {
+  if (bits === null || regime.assuredFrameBits === undefined) return regime;
+  return regime.rules.withFrameBits?.(regime, bits) ?? regime;
+}

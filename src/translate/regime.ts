@@ -66,6 +66,8 @@ export interface RegimeRules {
   mayFault?(leaf: LeafRights): string | undefined;
   /** What a kernel keeps in an entry that is not present. */
   absentContent(raw: bigint): NotPresentContent;
+  /** The same regime for so many bits of a physical address, where they were not known. */
+  withFrameBits?(regime: Regime, bits: number): Regime;
   /** How kernels keep a view of their own for user code, where they do. */
   readonly views?: ViewsRule;
 }

@@ -1,11 +1,8 @@
 import { type AddressLike, formatAddress, parseAddress } from "../../core/address.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { Regime } from "../../translate/regime.ts";
-import {
-  DamagedRegistersError,
-  type RegisterFormats,
-  type StubRegisters,
-} from "../architecture.ts";
+import { DamagedRegistersError } from "../errors.ts";
+import type { RegisterFormats, StubRegisters } from "../register_formats.ts";
 import { riscvRegimeOf } from "./hart_regime.ts";
 import { RISCV_MODES, type RiscvMode, rootRegister } from "./modes.ts";
 import { isRiscvRegisters, parseRiscvRegisters } from "./parse_registers.ts";
@@ -35,7 +32,6 @@ const STUB: StubRegisters = {
 
 /** How RISC-V's registers are told. */
 export const RISCV_REGISTERS: RegisterFormats = {
-  architecture: "riscv",
   modes: Object.keys(RISCV_MODES),
   recognizes: isRiscvRegisters,
   printed(reply) {
@@ -44,9 +40,8 @@ export const RISCV_REGISTERS: RegisterFormats = {
     return all;
   },
   stub: STUB,
-  dumped: () => "a dump of a RISC-V guest holds no satp: name a root and its mode",
-  dumpNotice: "a dump of a RISC-V guest holds no satp",
   rootOf: ({ satp, xlen }: RiscvRegisters) => rootRegister(satp, xlen).root,
+  regimeOf: riscvRegimeOf,
   contextOf: (_memory, registers: RiscvRegisters) => Promise.resolve(riscvRegimeOf(registers)),
   needsPeers: () => false,
   contextOfMode: (mode) => riscvRegime(mode as RiscvMode, 0n),

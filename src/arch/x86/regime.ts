@@ -107,6 +107,11 @@ function rulesOf(mode: PagingModeName, hasKeys: boolean): RegimeRules {
     cacheIndexOf: ({ patIndex = 0 }) => patIndex,
     rootAddress: (value) => value & ROOT_MASK[mode],
     absentContent: (raw) => decodeNotPresent(raw, mode),
+    withFrameBits: (regime: Regime & PagingState, bits) => {
+      const { physicalAddressBitsAssumed: _, assuredFrameBits: _bits, ...others } = regime;
+      const told = { ...others, physicalAddressBits: bits };
+      return { ...told, ...regimeOf(told) };
+    },
     ...mode.endsWith("-level") && { views: KPTI_VIEWS },
   };
 }

@@ -1,5 +1,5 @@
-import { REGISTER_FORMATS } from "../../arch/architectures.ts";
-import type { CpuRegisters } from "../../arch/x86/registers.ts";
+import { ARCHITECTURES } from "../../arch/architectures.ts";
+import type { CpuRegisters } from "../../arch/default_types.ts";
 import type { DumpBytes } from "./dump_bytes.ts";
 import type { ElfCore } from "./elf_core.ts";
 import { DumpFormatError } from "./errors.ts";
@@ -10,14 +10,14 @@ import { DumpFormatError } from "./errors.ts";
  * @throws {DumpFormatError} if there is no such note, or one of an unknown version
  */
 export function readCpuNotes(bytes: DumpBytes, core: ElfCore): CpuRegisters[] {
-  const [formats] = REGISTER_FORMATS;
+  const [{ registers: { dumped } }] = ARCHITECTURES;
   const registers: CpuRegisters[] = [];
   const others = new Set<string>();
   for (const { name, description } of readNotes(bytes, core)) {
     if (name === "QEMU") {
-      const found = formats.dumped(description, registers.length, core);
+      const found = dumped!.read(description, registers.length, core);
       if (typeof found === "string") throw new DumpFormatError(bytes.path, found);
-      registers.push(found);
+      registers.push(found as CpuRegisters);
     } else others.add(name);
   }
   if (registers.length > 0) return registers;

@@ -1,5 +1,5 @@
 import type { CpuSource } from "../../arch/cpu_source.ts";
-import type { CpuRegisters } from "../../arch/x86/registers.ts";
+import type { CpuRegisters } from "../../arch/default_types.ts";
 import { FileMemory } from "../../memory/file_memory.ts";
 import type { MemoryRange } from "../../memory/memory_map.ts";
 import { openEndpointFile } from "../../monitor/endpoint_file.ts";

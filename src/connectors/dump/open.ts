@@ -1,4 +1,4 @@
-import { REGISTER_FORMATS } from "../../arch/architectures.ts";
+import { ARCHITECTURES } from "../../arch/architectures.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { GuestSource } from "../guest_source.ts";
 import { type Dump, openDump, type OpenDumpOptions } from "./dump.ts";
@@ -32,7 +32,8 @@ export async function openDumpSource(
 }
 
 function noticeOf({ paging }: Dump): string {
-  const [{ dumpNotice }] = REGISTER_FORMATS;
-  if (!paging) return dumpNotice;
-  return `${dumpNotice}; it was taken with -p, so memory that no vCPU maps may be missing, page tables too`;
+  const [{ registers: { dumped } }] = ARCHITECTURES;
+  const { notice } = dumped!;
+  if (!paging) return notice;
+  return `${notice}; it was taken with -p, so memory that no vCPU maps may be missing, page tables too`;
 }
