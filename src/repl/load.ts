@@ -1,3 +1,4 @@
+import type * as ast from "acorn";
 import { type CommandContext, COMMANDS } from "./commands.ts";
 import type { ParsedInput } from "./evaluate/parse.ts";
 import type { Repl } from "./repl.ts";
@@ -45,14 +46,37 @@ async function runText(repl: Repl, text: string, signal: AbortSignal): Promise<v
   }
 }
 
-/** What `.save` writes in front, to connect, is left out: here is a connection already. */
+/**
+ * What `.save` writes in front, to connect, is left out: here is a connection already. Where it has the
+ * lines replayed, they are what is run.
+ */
 function statementsOf({ program, source }: ParsedInput): string[] {
+  const replayed = program.body.flatMap((statement) => replayedLines(statement) ?? []);
+  if (replayed.length > 0) return replayed;
   const connected = program.body.findLastIndex((statement) =>
     statement.type === "VariableDeclaration" &&
-    statement.declarations.some(({ init }) =>
-      init?.type === "CallExpression" && init.callee.type === "Identifier" &&
-      init.callee.name === "replHelpers"
-    )
+    statement.declarations.some(({ init }) => isCallOf(init, "replHelpers"))
   );
   return program.body.slice(connected + 1).map(({ start, end }) => source.slice(start, end));
+}
+
+/** The lines of `await replay(session, ["…", "…"])`; undefined if it is another statement. */
+function replayedLines(statement: ast.Statement | ast.ModuleDeclaration): string[] | undefined {
+  if (statement.type !== "ExpressionStatement") return undefined;
+  const { expression } = statement;
+  const call = expression.type === "AwaitExpression" ? expression.argument : expression;
+  if (!isCallOf(call, "replay")) return undefined;
+  const [, lines] = call.arguments;
+  if (lines?.type !== "ArrayExpression") return undefined;
+  return lines.elements.flatMap((line) =>
+    line?.type === "Literal" && typeof line.value === "string" ? [line.value] : []
+  );
+}
+
+function isCallOf(
+  node: ast.AnyNode | null | undefined,
+  name: string,
+): node is ast.CallExpression {
+  return node?.type === "CallExpression" && node.callee.type === "Identifier" &&
+    node.callee.name === name;
 }

@@ -35,23 +35,14 @@ export function savedScript(lines: readonly RunLine[], options: SaveOptions): st
   const printers = sdk.filter((name) => options.report.includes(name));
   const others = sdk.filter((name) => name !== "connect" && !printers.includes(name));
   const imports = [connect, ...others];
-  // It stands in a comment, which must not end there.
-  const permission = escapeMessage(permissionFor(parseEndpoint(options.endpoint)))
-    .replaceAll("*/", "*\\/");
   return [
-    "/**",
-    " * Saved from a pagewalk prompt.",
-    " *",
-    ` *     ${["deno run", permission, "FILE"].filter((part) => part !== "").join(" ")}`,
-    " */",
+    ...head(options),
     `import { ${imports.join(", ")} } from "${SDK}";`,
     ...printers.length > 0 ? [`import { ${printers.join(", ")} } from "${REPORT}";`] : [],
     `import { replHelpers } from "${REPL}";`,
     ...identifiers.has("pagewalk") ? [`import * as pagewalk from "${SDK}";`] : [],
     "",
-    `await using session = await ${connect.split(" ").at(-1)}("${
-      escapeForString(options.endpoint, '"')
-    }");`,
+    connecting(options, connect.split(" ").at(-1)!),
     `const { ${helpers.join(", ")} } = replHelpers(session);`,
     "",
     text,
@@ -69,7 +60,7 @@ function replayingScript(lines: readonly RunLine[], options: SaveOptions): strin
     `import { connect } from "${SDK}";`,
     `import { replay } from "${REPL}";`,
     "",
-    `await using session = await connect("${options.endpoint}");`,
+    connecting(options, "connect"),
     "await replay(session, [",
     ...lines.map(({ analysis }) => `  ${JSON.stringify(analysis.source)},`),
     "]);",
@@ -78,7 +69,9 @@ function replayingScript(lines: readonly RunLine[], options: SaveOptions): strin
 }
 
 function head({ endpoint }: SaveOptions): string[] {
-  const permission = permissionFor(parseEndpoint(endpoint));
+  // It stands in a comment, which must not end there.
+  const permission = escapeMessage(permissionFor(parseEndpoint(endpoint)))
+    .replaceAll("*/", "*\\/");
   return [
     "/**",
     " * Saved from a pagewalk prompt.",
@@ -86,4 +79,8 @@ function head({ endpoint }: SaveOptions): string[] {
     ` *     ${["deno run", permission, "FILE"].filter((part) => part !== "").join(" ")}`,
     " */",
   ];
+}
+
+function connecting({ endpoint }: SaveOptions, connect: string): string {
+  return `await using session = await ${connect}("${escapeForString(endpoint, '"')}");`;
 }

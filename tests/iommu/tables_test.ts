@@ -8,6 +8,7 @@ import {
   readIommuDevices,
   walk,
 } from "../../mod.ts";
+import { flagsText } from "../../src/repl/show/flags_text.ts";
 import {
   IommuTableBuilder,
   type IommuTableFormat,
@@ -65,6 +66,8 @@ async function compare(format: IommuTableFormat, levels: number): Promise<void> 
     assert(walked.outcome === "mapped");
     assertEquals(walked.physicalAddress, physicalAddress! + 0x123n);
     assertEquals([walked.effective.readable, walked.effective.writable], [read, write]);
+    const leaf = flagsText(walked.steps.at(-1)!);
+    assertEquals(leaf.slice(0, 3), `${read ? "R" : "-"} ${write ? "W" : "-"}`, leaf);
   }
   assertEquals(listed, built.map((page) => ({ ...page })));
 }

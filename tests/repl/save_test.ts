@@ -57,8 +57,8 @@ for (const [entered, written] of LINES) {
   });
 }
 
-Deno.test(".save writes a script that runs, and that .load runs too", async () => {
-  const lines = [
+const SCRIPTS: readonly (readonly [string, readonly string[]])[] = [
+  ["of its own", [
     "const w = walk(0x7f1241000000)",
     "w.effective.user",
     "root(0x5000000)",
@@ -67,35 +67,48 @@ Deno.test(".save writes a script that runs, and that .load runs too", async () =
     "root(null)",
     "formatAddress(w.steps[2].raw + 8)",
     "for (const a of [0x7f1234567000, 0x7f1234577000]) print(verify(a).verdict)",
-  ];
-  await using prompt = testPrompt();
-  let printed = "";
-  for (const line of lines) {
-    const text = await prompt.enter(line);
-    if (line !== "missing") printed += text;
-  }
-  const file = await Deno.makeTempFile({ suffix: ".ts" });
-  try {
-    const signal = new AbortController().signal;
-    const context = commandContext(prompt.repl, { signal: () => signal, leave: () => {} });
-    assertStringIncludes(await runCommandLine(`.save ${file}`, context), file);
-    const script = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", "--config", "deno.json", file],
-      stdout: "piped",
-      stderr: "piped",
-    }).output();
-    const decoder = new TextDecoder();
-    assertEquals(decoder.decode(script.stderr), "");
-    assertEquals(decoder.decode(script.stdout), printed);
+  ]],
+  ["that replays the lines", [
+    "const two = [0x7f1241000000, 0x7f1234567000].map((va) => walk(va).outcome)",
+    "two.join('\\n')",
+    "missing",
+    "(0x7f1234567000 >> 39) & 0x1ff",
+  ]],
+];
 
-    await using again = testPrompt();
-    const loaded = commandContext(again.repl, { signal: () => signal, leave: () => {} });
-    await runCommandLine(`.load ${file}`, loaded);
-    assertEquals(again.printed, printed);
-  } finally {
-    await Deno.remove(file);
-  }
-});
+for (const [kind, lines] of SCRIPTS) {
+  Deno.test(`.save writes a script ${kind}, which runs, and which .load runs too`, async () => {
+    await using prompt = testPrompt();
+    let printed = "";
+    for (const line of lines) {
+      const text = await prompt.enter(line);
+      if (line !== "missing") printed += text;
+    }
+    const file = await Deno.makeTempFile({ suffix: ".ts" });
+    try {
+      const signal = new AbortController().signal;
+      const context = commandContext(prompt.repl, { signal: () => signal, leave: () => {} });
+      assertStringIncludes(await runCommandLine(`.save ${file}`, context), file);
+      const text = await Deno.readTextFile(file);
+      assertEquals(text.includes("await replay("), kind !== "of its own");
+      const script = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "--no-prompt", "--config", "deno.json", file],
+        stdout: "piped",
+        stderr: "piped",
+      }).output();
+      const decoder = new TextDecoder();
+      assertEquals(decoder.decode(script.stderr), "");
+      assertEquals(decoder.decode(script.stdout), printed);
+
+      await using again = testPrompt();
+      const loaded = commandContext(again.repl, { signal: () => signal, leave: () => {} });
+      await runCommandLine(`.load ${file}`, loaded);
+      assertEquals(again.printed, printed);
+    } finally {
+      await Deno.remove(file);
+    }
+  });
+}
 
 Deno.test("the prompt's commands say what is wrong", async () => {
   await using prompt = testPrompt();

@@ -30,11 +30,11 @@ function lettersText(flags: EntryFlags): string {
 export function flagsText(entry: PageTableEntry): string {
   if (entry.kind === "notPresent") return "not present";
   const { flags, hasRights } = entry;
-  if (flags.readable !== undefined) return lettersText(flags);
+  if (flags.readable !== undefined && flags.user !== undefined) return lettersText(flags);
   const [user, writable] = [flags.user || !hasRights, flags.writable || !hasRights];
   const executable = flags.executable ?? !flags.executeDisable;
   // A device's tables know neither user code nor execution.
-  const letters = flags.readable !== undefined && flags.user === undefined
+  const letters = flags.readable !== undefined
     ? [flags.readable ? "R" : "-", flags.writable ? "W" : "-"]
     : [user ? "U" : "-", writable ? "W" : "-", executable ? "X" : "-"];
   const rights = letters.join(" ");
