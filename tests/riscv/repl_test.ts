@@ -17,15 +17,22 @@ const HART: RiscvRegisters = {
 const { names } = ARCHITECTURES.find(({ name }) => name === "riscv")!;
 
 Deno.test("a hart's registers are named, and what its satp is", () => {
-  const lines = registersText({ ...HART, privilege: "U" } as RiscvRegisters, names, PLAIN).split("\n");
+  const lines = registersText({ ...HART, privilege: "U" } as RiscvRegisters, names, PLAIN).split(
+    "\n",
+  );
   assertEquals(lines[0], "hart 0: 64 bits, privilege U, Sv39");
   assertEquals(lines[2], "satp     0x8000_0000_0008_7e00  Sv39, root 0x87e0_0000");
   assertEquals(lines[3], "mstatus  0xa_0004_0000          SUM");
-  const inner = registersText({ ...HART, virtualized: true } as RiscvRegisters, names, PLAIN).split("\n");
+  const inner = registersText({ ...HART, virtualized: true } as RiscvRegisters, names, PLAIN).split(
+    "\n",
+  );
   assertEquals(inner[0], "hart 0: 64 bits, privilege not told, not on this guest's tables");
   assertEquals(inner[2]?.endsWith("the inner guest's (V=1)"), true);
   // Registers that a line of code gives are known by their fields.
-  assertEquals(renderKnown(HART, PLAIN)?.split("\n")[0], "hart 0: 64 bits, privilege not told, Sv39");
+  assertEquals(
+    renderKnown(HART, PLAIN)?.split("\n")[0],
+    "hart 0: 64 bits, privilege not told, Sv39",
+  );
 });
 
 Deno.test("harts are a table, with why one has no tables", () => {
