@@ -380,14 +380,14 @@ export {
 
 // Linux
 export type { OopsEntryChange } from "./src/linux/oops/compare_entries.ts";
-export {
+export type {
   OOPS_TABLES,
-  type OopsEntry,
-  type OopsKind,
-  type OopsReport,
-  type OopsTable,
-} from "./src/linux/oops/oops_report.ts";
-export type { OopsAccess } from "./src/linux/oops/page_fault_error.ts";
+  OopsAccess,
+  OopsEntry,
+  OopsKind,
+  OopsReport,
+  OopsTable,
+} from "./src/arch/oops_report.ts";
 export { parseOops } from "./src/linux/oops/parse_oops.ts";
 export { explainOops, type OopsExplanation } from "./src/session/oops.ts";
 export { findKptiPair } from "./src/arch/x86/kpti_pair.ts";
