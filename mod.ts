@@ -74,6 +74,7 @@ export {
 export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.ts";
 
 // Devices: what their DMA reaches
+export { type DmaAccess, dmaAccess, type DmaVerdict } from "./src/iommu/access.ts";
 export { formatDeviceId, parseDeviceId } from "./src/iommu/device_id.ts";
 export { DeviceNotTranslatedError, NoIommuError } from "./src/iommu/errors.ts";
 export type { FrameOwner, FrameOwners, TableOwner } from "./src/linux/frame_owners.ts";

@@ -14,6 +14,7 @@ import {
 import {
   CONNECT_OPTIONS,
   connectTo,
+  DEVICE_TABLE_OPTIONS,
   EXIT,
   flag,
   FREEZE_OPTION,
@@ -49,6 +50,7 @@ await runCommand({
     show: oneOf(SEVERITIES, "show findings of this severity or higher (default low)"),
     "max-findings": wholeNumber("N", "list at most N findings of each rule (default 2000)", 1),
     ...TABLE_OPTIONS,
+    ...DEVICE_TABLE_OPTIONS,
     ...FREEZE_OPTION,
     json: flag("print one JSON object per line"),
     sarif: flag("print a SARIF 2.1.0 log, for code-scanning pages"),

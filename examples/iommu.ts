@@ -125,7 +125,7 @@ async function tellReach(
   if (style === "text") {
     const names = devices.map(({ device }) => device).join(", ");
     out.line(`\n${names} (domain ${first.domain}) ${devices.length > 1 ? "reach" : "reaches"}:`);
-    out.line(mappingsHead(first.regime).replace("linear addresses", "IOVAs           "));
+    out.line(mappingsHead(first.regime));
   }
   let [isWhole, isEmpty] = [true, true];
   const options = { ...list, contiguous: style !== "text" };

@@ -14,6 +14,7 @@ import {
 import {
   CONNECT_OPTIONS,
   connectTo,
+  DEVICE_TABLE_OPTIONS,
   EXIT,
   flag,
   FREEZE_OPTION,
@@ -51,6 +52,7 @@ await runCommand({
     "not-present": flag("list entries that are not present but not empty: swap, PROT_NONE"),
     "expand-shared": flag("list the contents of a table each time that it is reached"),
     ...TABLE_OPTIONS,
+    ...DEVICE_TABLE_OPTIONS,
     ...FREEZE_OPTION,
     json: flag("print one JSON object per line"),
     csv: flag("print comma-separated values"),
@@ -60,6 +62,7 @@ await runCommand({
     "1334",
     "1334 --filter kernel,w+x",
     "1334 --range 0x7f1234567000+1M --pages --json",
+    "1334 --device 00:03.0",
     "sim: --physical 0x0-0xfffff --csv",
   ],
   exits: { 2: "a part of the tables could not be listed" },

@@ -7,6 +7,7 @@ import { encodeSnapshot } from "@pagewalk/pagewalk";
 import {
   CONNECT_OPTIONS,
   connectTo,
+  DEVICE_TABLE_OPTIONS,
   escapeText,
   EXIT,
   formatSize,
@@ -29,10 +30,11 @@ await runCommand({
     ...LISTING_OPTIONS,
     ...FREEZE_OPTION,
     ...TABLE_OPTIONS,
+    ...DEVICE_TABLE_OPTIONS,
     ...CONNECT_OPTIONS,
   },
   permissions: "--allow-write=.",
-  examples: ["1334 before.pwsnap", "1334 --root 0x246f000 before.pwsnap", "sim: sim.pwsnap"],
+  examples: ["1334 before.pwsnap", "1334 --device 00:03.0 before.pwsnap", "sim: sim.pwsnap"],
   exits: { 2: "too many tables: the snapshot is partial" },
 }, async ({ positionals: [monitor, file], options }) => {
   using bar = new ProgressBar();

@@ -58,6 +58,12 @@ export type ConnectOptionSpecs = {
   readonly layout: ValueOption<RamLayout>;
 };
 
+/** What chooses the tables of a device. */
+export type DeviceTableOptionSpecs = {
+  /** Bus, device and function. */
+  readonly device: ValueOption<string>;
+};
+
 /** What bounds how a device's tables are found. */
 export type DeviceOptionSpecs = {
   /** No register may be read. */
@@ -69,6 +75,16 @@ export const DEVICE_OPTIONS: DeviceOptionSpecs = {
   "no-mmio": flag(
     "do not read the IOMMU register that points to its tables: use Linux's own records",
   ),
+};
+
+/** The options of scripts that take a device's tables where others take a process's. */
+export const DEVICE_TABLE_OPTIONS: DeviceTableOptionSpecs & DeviceOptionSpecs = {
+  device: value(
+    "BDF",
+    "read the tables that translate the DMA of this PCI device, such as 00:03.0",
+    String,
+  ),
+  ...DEVICE_OPTIONS,
 };
 
 /** The options that describe the guest and the way to it. */
@@ -160,8 +176,10 @@ export type ConnectValues = OptionValues<ConnectOptionSpecs>;
 /** The values of {@linkcode DEVICE_OPTIONS}. */
 export type DeviceValues = OptionValues<DeviceOptionSpecs>;
 
-/** The values of {@linkcode TABLE_OPTIONS}. */
-export type TableValues = OptionValues<TableOptionSpecs>;
+/** The values of {@linkcode TABLE_OPTIONS}, and the device of {@linkcode DEVICE_TABLE_OPTIONS}. */
+export type TableValues =
+  & OptionValues<TableOptionSpecs>
+  & Partial<OptionValues<DeviceTableOptionSpecs>>;
 
 /**
  * Connects to the guest that a script's arguments name, by a `connect()` that is loaded here, so that
@@ -201,8 +219,9 @@ export function connectOptions(options: ConnectValues & Partial<DeviceValues>): 
 }
 
 /** Turns a script's options into a choice of page table. */
-export function tableChoice({ cpu, root, sample, pid, comm, cmdline }: TableValues): TableChoice {
-  return given({ cpu, root, sampleMs: sample, pid, comm, cmdline });
+export function tableChoice(options: TableValues): TableChoice {
+  const { cpu, root, sample, pid, comm, cmdline, device } = options;
+  return given({ cpu, root, sampleMs: sample, pid, comm, cmdline, device });
 }
 
 /** The fields that are not undefined. */

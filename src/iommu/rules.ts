@@ -21,8 +21,10 @@ export function iommuRules(own: IommuRules): RegimeRules {
     ...own,
     noTables: { kind: "pagingOff", reason: "the device's DMA is not translated" },
     kernel: { start: 1n << 64n, sharedWithUser: [] },
+    addressName: "IOVA",
     cacheTypes: [""],
-    deviceCacheTypes: [],
+    // A device may reach another's memory: a frame outside RAM says nothing.
+    deviceCacheTypes: [""],
     cacheIndexOf: () => 0,
     rootAddress: (value) => value & PAGE_MASK,
     reservedCauses: ({ reservedBits }) => reservedBits ? ["bits that must be 0 are set"] : [],

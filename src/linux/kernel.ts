@@ -3,8 +3,7 @@ import { type Regime, withRoot } from "../translate/regime.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
 import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
 import { AddressSpace, PageFaultError } from "../translate/address_space.ts";
-import { Btf } from "./btf/btf.ts";
-import { BtfBlob, LiveBtf, SectionBtf } from "./btf/btf_source.ts";
+import type { BtfBlob } from "./btf/btf_source.ts";
 import {
   AREA_WISHES,
   DETAIL_WISHES,
@@ -12,7 +11,6 @@ import {
   offsetsFromBtf,
   PID_WISHES,
   PROCESS_WISHES,
-  type TypeRoots,
 } from "./btf_offsets.ts";
 import { CapabilityError, KernelFormatError, LinuxNotFoundError } from "./errors.ts";
 import { Kallsyms, type KernelSymbol, type SymbolAt } from "./kallsyms/kallsyms.ts";
@@ -26,7 +24,8 @@ import {
   shapeOf,
 } from "./kernel_knowledge.ts";
 import { KernelSpace } from "./kernel_space.ts";
-import { cString, leftInPage, type Reader, readU32, readU64, viewOf } from "./reader.ts";
+import { KernelTypes } from "./kernel_types.ts";
+import { cString, leftInPage, type Reader, readU32, readU64 } from "./reader.ts";
 import type { StructOffsets } from "./struct_reader.ts";
 import { parseVmcoreinfo, type Vmcoreinfo, VMCOREINFO_BYTES } from "./vmcoreinfo.ts";
 
@@ -41,6 +40,12 @@ export interface KernelParts {
   readonly contexts: readonly Regime[] | (() => Promise<readonly Regime[]>);
   /** What earlier attaches learned. @default nothing */
   readonly cache?: KernelCache;
+  /**
+   * Types out of files, the kernel's own first, then modules'. They take the place of those in memory.
+   *
+   * @default what the kernel has in memory
+   */
+  readonly types?: readonly BtfBlob[];
 }
 
 /** The release, the build's id and the addresses of symbols, which KASLR moves. */
@@ -55,8 +60,8 @@ const GROUPS = {
   vfio: FILE_WISHES,
 } as const;
 
-/** BTF of 5 MB and more exists; this only bounds what garbage makes us read. */
-const MAX_BTF_BYTES = 64n << 20n;
+/** Types are followed from one to the next: each has its neighbours' names around it. */
+const TYPES_GRANULE_BYTES = 4096;
 
 /**
  * A running Linux kernel, known from its memory alone: where its image lies, its symbols, what it
@@ -76,11 +81,12 @@ export class Kernel {
   readonly live: KernelSpace;
   /** Reads what does not change while the kernel runs, and keeps it. */
   readonly stable: KernelSpace;
+  /** How its structures are laid out. */
+  readonly types: KernelTypes;
   readonly #parts: KernelParts;
   #knowledge: KernelKnowledge;
   #isKept = true;
-  #btf: Promise<{ btf: Btf; roots: TypeRoots } | null> | null = null;
-  #blob: Promise<BtfBlob | null> | null = null;
+  readonly #fromFile = new Map<keyof typeof GROUPS, StructOffsets>();
 
   private constructor(
     parts: KernelParts,
@@ -103,6 +109,13 @@ export class Kernel {
     const layout = { image: this.image, ...directMap !== null && { directMap } };
     this.live = new KernelSpace(parts.memory, layout);
     this.stable = new KernelSpace(found.stableMemory, layout);
+    const typesMemory = new CachingMemory(parts.memory, { granuleBytes: TYPES_GRANULE_BYTES });
+    this.types = new KernelTypes({
+      reader: new KernelSpace(typesMemory, layout),
+      live: this.live,
+      address: (name) => this.address(name),
+      given: parts.types ?? [],
+    });
   }
 
   /**
@@ -210,6 +223,10 @@ export class Kernel {
     return this.kallsyms.symbolAt(address);
   }
 
+  get #hasFile(): boolean {
+    return this.types.given.length > 0;
+  }
+
   /**
    * Where the members lie that a group of functions reads.
    *
@@ -217,8 +234,15 @@ export class Kernel {
    */
   async offsets(group: keyof typeof GROUPS): Promise<StructOffsets> {
     const known = this.#knowledge.offsets[group];
-    if (known) return new Map(Object.entries(known));
+    if (known && !this.#hasFile) return new Map(Object.entries(known));
+    const told = this.#fromFile.get(group);
+    if (told) return told;
     const found = await this.#btfOffsets(group) ?? await this.#structuralOffsets(group);
+    // What a file says is not kept for those who have no file.
+    if (this.#hasFile) {
+      this.#fromFile.set(group, found);
+      return found;
+    }
     this.#knowledge = {
       ...this.#knowledge,
       offsets: { ...this.#knowledge.offsets, [group]: Object.fromEntries(found) },
@@ -227,13 +251,8 @@ export class Kernel {
     return found;
   }
 
-  /** All types of the kernel, read at once: some megabytes; null if it has none. */
-  types(): Promise<BtfBlob | null> {
-    return this.#blob ??= this.#readBlob();
-  }
-
   async #btfOffsets(group: keyof typeof GROUPS): Promise<StructOffsets | null> {
-    const opened = await (this.#btf ??= this.#openBtf());
+    const opened = await this.types.entry();
     return opened && await offsetsFromBtf(opened.btf, opened.roots, GROUPS[group]);
   }
 
@@ -264,46 +283,6 @@ export class Kernel {
     const first = await readU64(this.live, initTask + tasks) - tasks;
     const mm = await readU64(this.live, first + BigInt(offsets.get("task_struct.mm")!));
     return await areaOffsets(this.live, mm);
-  }
-
-  /** The kernel's own table of types where it has one, else the section that it is made from. */
-  async #openBtf(): Promise<{ btf: Btf; roots: TypeRoots } | null> {
-    const [variable, ids] = [
-      await this.address("btf_vmlinux"),
-      await this.address("btf_tracing_ids"),
-    ];
-    const pointer = variable === null ? 0n : await readU64(this.live, variable);
-    if (pointer >> 63n && ids !== null) {
-      const source = await LiveBtf.open(this.stable, pointer);
-      const view = viewOf(await this.stable.read(ids, 12));
-      const [task_struct, file, vm_area_struct] = [0, 4, 8].map((at) => view.getUint32(at, true));
-      const roots = {
-        task_struct: task_struct!,
-        file: file!,
-        vm_area_struct: vm_area_struct!,
-      };
-      const btf = new Btf(source);
-      if (await btf.nameOf(roots.task_struct) === "task_struct") return { btf, roots };
-    }
-    const start = await this.address("__start_BTF");
-    if (start === null) return null;
-    const section = await SectionBtf.open(this.stable, start);
-    const roots = {
-      task_struct: await section.structNamed("task_struct"),
-      file: await section.structNamed("file"),
-      vm_area_struct: await section.structNamed("vm_area_struct"),
-    };
-    return { btf: new Btf(section), roots };
-  }
-
-  async #readBlob(): Promise<BtfBlob | null> {
-    const start = await this.address("__start_BTF");
-    const stop = await this.address("__stop_BTF");
-    if (start === null || stop === null || stop <= start) return null;
-    if (stop - start > MAX_BTF_BYTES) {
-      throw new KernelFormatError("type data (BTF)", "it is longer than 64 MiB", start);
-    }
-    return new BtfBlob(await this.live.read(start, Number(stop - start)));
   }
 
   /** Keeps in the cache what was learned since the last time. */

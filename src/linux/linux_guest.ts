@@ -143,7 +143,7 @@ export class LinuxGuest {
   async type(name: string): Promise<StructLayout | null> {
     const blob = await this.#types();
     const btf = new Btf(blob);
-    for (const id of blob.idsOf(name.replace(/^(struct|union)\s+/, ""))) {
+    for (const id of await blob.idsOf(name.replace(/^(struct|union)\s+/, ""))) {
       const layout = await btf.layout(id);
       if (layout) return layout;
     }
@@ -156,11 +156,11 @@ export class LinuxGuest {
    * @throws {CapabilityError} if the kernel has no type data (BTF)
    */
   async typeNames(): Promise<readonly string[]> {
-    return [...(await this.#types()).names()];
+    return [...await (await this.#types()).names()];
   }
 
   async #types(): Promise<BtfBlob> {
-    const blob = await this.#kernel.types();
+    const blob = await this.#kernel.types.all();
     if (blob) return blob;
     throw new CapabilityError(
       "types",
@@ -176,7 +176,7 @@ export class LinuxGuest {
   async enumeration(name: string): Promise<ReadonlyMap<string, number> | null> {
     const blob = await this.#types();
     const btf = new Btf(blob);
-    for (const id of blob.idsOf(name)) {
+    for (const id of await blob.idsOf(name)) {
       const values = await btf.enumeration(id);
       if (values) return values;
     }

@@ -13,14 +13,44 @@ export async function structOffsets(
   struct: string,
   members: readonly string[],
 ): Promise<StructOffsets | null> {
+  const found = await findStruct(blobs, struct);
+  return found && await offsetsOf(found.btf, found.id, struct, members);
+}
+
+/**
+ * The same of the struct that a member of another one is: a type of the base is reached by its number, and
+ * need not be looked for by its name.
+ *
+ * @throws {KernelFormatError} if the type data is garbage
+ */
+export async function memberOffsets(
+  blobs: readonly BtfBlob[],
+  [struct, member]: readonly [struct: string, member: string],
+  name: string,
+  members: readonly string[],
+): Promise<StructOffsets | null> {
+  const found = await findStruct(blobs, struct);
+  const place = found && (await found.btf.members(found.id, [member])).get(member);
+  return place ? await offsetsOf(found.btf, place.type, name, members) : null;
+}
+
+async function findStruct(
+  blobs: readonly BtfBlob[],
+  name: string,
+): Promise<{ btf: Btf; id: number } | null> {
   for (const blob of blobs) {
-    for (const id of blob.idsOf(struct)) {
-      // A struct that is only declared there has the name too.
-      const { kind, members: has } = await blob.type(id);
-      if (kind !== "struct" || has.length === 0) continue;
-      const found = await new Btf(blob).members(id, members);
-      return new Map([...found].map(([name, { offset }]) => [`${struct}.${name}`, offset]));
-    }
+    const [id] = await blob.structsNamed(name);
+    if (id !== undefined) return { btf: new Btf(blob), id };
   }
   return null;
+}
+
+async function offsetsOf(
+  btf: Btf,
+  id: number,
+  struct: string,
+  members: readonly string[],
+): Promise<StructOffsets> {
+  const found = await btf.members(id, members);
+  return new Map([...found].map(([name, { offset }]) => [`${struct}.${name}`, offset]));
 }

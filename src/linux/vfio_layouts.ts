@@ -1,8 +1,9 @@
 import type { BtfBlob } from "./btf/btf_source.ts";
 import { CapabilityError } from "./errors.ts";
-import { readModuleTypes } from "./module_types.ts";
+import type { KernelTypes } from "./kernel_types.ts";
+import { readModuleBtfs, readModuleTypes } from "./module_types.ts";
 import type { Reader } from "./reader.ts";
-import { structOffsets } from "./struct_offsets.ts";
+import { memberOffsets, structOffsets } from "./struct_offsets.ts";
 import type { StructOffsets } from "./struct_reader.ts";
 
 /** What is known of the kernel. */
@@ -11,8 +12,8 @@ export interface VfioKernel {
   readonly live: Reader;
   /** Where the members of what files are made of lie. */
   offsets(group: "vfio"): Promise<StructOffsets>;
-  /** The kernel's own types; null if they are not known. */
-  types(): Promise<BtfBlob | null>;
+  /** The kernel's own types. */
+  readonly types: Pick<KernelTypes, "all" | "base" | "given">;
   /** The address of a symbol; null if there is none. */
   address(name: string): Promise<bigint | null>;
   /** A 64-bit variable; null if there is none. */
@@ -27,23 +28,18 @@ export class VfioLayouts {
   readonly #kernel: VfioKernel;
   /** By what finds them: the address of the module, and the names of the struct and its members. */
   readonly #layouts = new Map<string, Promise<StructOffsets>>();
-  readonly #types = new Map<bigint, Promise<BtfBlob | null>>();
+  readonly #types = new Map<bigint, Promise<BtfBlob[] | null>>();
+  /** Which modules have types. */
+  #btfs: ReadonlyMap<bigint, bigint> | null = null;
 
   constructor(kernel: VfioKernel) {
     this.#kernel = kernel;
   }
 
-  /** Where some members of a struct lie, in the module's types, or the kernel's own. */
+  /** Where some members of a struct lie, in the module's types; those of module 0 are the kernel's own. */
   of(module: bigint, struct: string, members: readonly string[]): Promise<StructOffsets> {
     const key = `${module} ${struct} ${members}`;
-    let layout = this.#layouts.get(key);
-    if (!layout) {
-      layout = this.#findLayout(module, struct, members);
-      this.#layouts.set(key, layout);
-      // A failure may come from a module that was just being loaded.
-      layout.catch(() => this.#layouts.delete(key));
-    }
-    return layout;
+    return this.#remembered(key, () => this.#findLayout(module, struct, members));
   }
 
   /** The same; null if there is no struct of that name. */
@@ -60,46 +56,82 @@ export class VfioLayouts {
     }
   }
 
-  /** From the kernel's own types, where the driver is built in, or else its module's. */
+  /**
+   * The same of the struct that a member of another one is, such as `struct rb_node`.
+   *
+   * @param name what the offsets are called by
+   */
+  ofMember(
+    module: bigint,
+    owner: readonly [struct: string, member: string],
+    name: string,
+    members: readonly string[],
+  ): Promise<StructOffsets> {
+    const key = `${module} ${owner} ${name} ${members}`;
+    return this.#remembered(key, () => this.#findMember(module, owner, name, members));
+  }
+
+  async #findMember(
+    module: bigint,
+    owner: readonly [struct: string, member: string],
+    name: string,
+    members: readonly string[],
+  ): Promise<StructOffsets> {
+    const blobs = await this.#typesOf(module);
+    return await memberOffsets(blobs, owner, name, members) ?? unknownStruct(name);
+  }
+
+  /** Finds a layout once. */
+  #remembered(key: string, find: () => Promise<StructOffsets>): Promise<StructOffsets> {
+    let layout = this.#layouts.get(key);
+    if (!layout) {
+      layout = find();
+      this.#layouts.set(key, layout);
+      // A failure may come from a module that was just being loaded.
+      layout.catch(() => this.#layouts.delete(key));
+    }
+    return layout;
+  }
+
   async #findLayout(
     module: bigint,
     struct: string,
     members: readonly string[],
   ): Promise<StructOffsets> {
-    const core = await this.#kernel.types();
-    const found = core && (await structOffsets([core], struct, members) ??
-      await this.#moduleLayout(core, module, struct, members));
-    if (!found) {
-      throw new CapabilityError(
-        "types",
-        `The types of this kernel's VFIO modules are not known (no struct ${struct}): they are kept ` +
-          "from 5.11 on, with CONFIG_DEBUG_INFO_BTF_MODULES",
-      );
-    }
-    return found;
+    const blobs = await this.#typesOf(module);
+    return await structOffsets(blobs, struct, members) ?? unknownStruct(struct);
   }
 
-  async #moduleLayout(
-    core: BtfBlob,
-    module: bigint,
-    struct: string,
-    members: readonly string[],
-  ): Promise<StructOffsets | null> {
-    if (module === 0n) return null;
-    let types = this.#types.get(module);
-    if (!types) {
-      types = this.#readTypes(core, module);
-      this.#types.set(module, types);
-      types.catch(() => this.#types.delete(module));
+  /** Where the types of a module are: those of files first, the kernel's own where it is built in. */
+  async #typesOf(module: bigint): Promise<readonly BtfBlob[]> {
+    const { types } = this.#kernel;
+    if (module === 0n) return [await types.all() ?? [], types.given.slice(1)].flat();
+    let own = this.#types.get(module);
+    if (!own) {
+      own = this.#readTypes(module);
+      this.#types.set(module, own);
+      own.catch(() => this.#types.delete(module));
     }
-    const blob = await types;
-    return blob && await structOffsets([blob], struct, members);
+    return [...types.given, ...await own ?? []];
   }
 
-  async #readTypes(core: BtfBlob, module: bigint): Promise<BtfBlob | null> {
+  async #readTypes(module: bigint): Promise<BtfBlob[] | null> {
+    const core = await this.#kernel.types.base();
     const list = await this.#kernel.address("btf_modules");
     const coreBtf = await this.#kernel.variable("btf_vmlinux");
-    if (list === null || coreBtf === null) return null;
-    return await readModuleTypes({ reader: this.#kernel.live, core, coreBtf, list }, module);
+    if (core === null || list === null || coreBtf === null) return null;
+    const reader = this.#kernel.live;
+    let btf = this.#btfs?.get(module);
+    if (btf === undefined) btf = (this.#btfs = await readModuleBtfs({ reader, list })).get(module);
+    if (btf === undefined) return null;
+    return [await readModuleTypes({ reader, core, coreBtf, list }, btf)];
   }
+}
+
+function unknownStruct(struct: string): never {
+  throw new CapabilityError(
+    "types",
+    `The types of this kernel's VFIO modules are not known (no struct ${struct}): they are kept ` +
+      "from 5.11 on, with CONFIG_DEBUG_INFO_BTF_MODULES",
+  );
 }

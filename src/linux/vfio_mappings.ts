@@ -68,6 +68,8 @@ const IOMMU_WRITE = 2;
 const MAX_ATTEMPTS = 20;
 const MAX_NAME_BYTES = 64;
 
+const RB_MEMBERS = ["__rb_parent_color", "rb_left", "rb_right"] as const;
+
 /** The members of a task that tell whether a mapping's memory is still there. */
 const TASK_MEMBERS = { mm: 8, tgid: 4, exit_state: 4 } as const;
 
@@ -200,7 +202,7 @@ export class VfioMappings {
     const parts = [
       await this.#layouts.of(module, "vfio_iommu", ["dma_list"]),
       await this.#layouts.of(module, "vfio_dma", members),
-      await this.#layouts.of(0n, "rb_node", ["__rb_parent_color", "rb_left", "rb_right"]),
+      await this.#layouts.ofMember(module, ["vfio_dma", "node"], "rb_node", RB_MEMBERS),
     ];
     return new Map(parts.flatMap((part) => [...part]));
   }

@@ -58,7 +58,8 @@ export class GuestLink implements AsyncDisposable {
 
   /** Whose page tables are walked, as the prompt shows it. */
   get choiceLabel(): string {
-    const { cpu, root, pid, comm } = this.#choice;
+    const { cpu, root, pid, comm, device } = this.#choice;
+    if (device !== undefined) return device;
     if (root !== undefined) return formatAddress(parseAddress(root));
     return comm ?? (pid === undefined ? `cpu${cpu ?? 0}` : `pid${pid}`);
   }

@@ -24,7 +24,9 @@ import { formatSize } from "./size.ts";
 export function mappingsHead(regime: Regime): string {
   const digits = addressDigits(regime);
   const width = 2 * digits + 5;
-  return `${"linear addresses".padEnd(width)} ${"length".padStart(9)} ${"page".padStart(6)} ` +
+  const { addressName } = regime.rules;
+  const addresses = addressName === undefined ? "linear addresses" : `${addressName}s`;
+  return `${addresses.padEnd(width)} ${"length".padStart(9)} ${"page".padStart(6)} ` +
     `rights cache ${"physical".padEnd(digits + 2)} note`;
 }
 

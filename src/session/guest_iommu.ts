@@ -12,6 +12,7 @@ import type { Monitor } from "../monitor/monitor.ts";
 import { NotRecordedError } from "../monitor/recording/errors.ts";
 import { parsePciDevices } from "../monitor/parse/pci_devices.ts";
 import type { Regime } from "../translate/regime.ts";
+import type { PageTable } from "./table_choice.ts";
 
 /** What a guest's IOMMUs are found with. */
 export interface GuestIommuParts {
@@ -152,8 +153,16 @@ export class GuestIommu {
    * @throws {DeviceNotTranslatedError} if its DMA is passed through, blocked, or not known
    */
   async regimeOf(wanted: string, options: ReadOptions = {}): Promise<Regime> {
-    const { device, state, reason, regime } = await this.device(wanted, options);
-    if (regime !== undefined) return regime;
+    return (await this.tableOf(wanted, options)).context;
+  }
+
+  /** The same with whose they are, as `Session.pageTable` says it. */
+  async tableOf(wanted: string, options: ReadOptions = {}): Promise<PageTable> {
+    const found = await this.device(wanted, options);
+    const { device, domain, state, reason, regime } = found;
+    if (regime !== undefined) {
+      return { context: regime, source: { kind: "device", device, domain } };
+    }
     const what = {
       passThrough:
         "its DMA is passed through: it reaches all memory, and IOVAs are physical addresses",

@@ -1,4 +1,5 @@
 import type { AddressLike } from "../core/address.ts";
+import { InvalidArgumentError } from "../core/errors.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
 import type { GuestRegisters } from "../arch/registers.ts";
 import type { CpuRegisters, PagingContext, PagingContextOptions } from "../arch/default_types.ts";
@@ -82,6 +83,7 @@ export class GuestSession implements AsyncDisposable {
       paging,
       ...mode !== undefined && { mode },
       linux: () => this.linux(),
+      device: (device, options) => this.deviceTable(device, options),
     });
     this.#linux = new LinuxAttachment({
       memory,
@@ -150,6 +152,8 @@ export class GuestSession implements AsyncDisposable {
    * @throws {NoSuchProcessError} if the guest has no such process
    * @throws {AmbiguousProcessError} if several processes have that name
    * @throws {LinuxNotFoundError} if a process was named, but the guest runs no Linux
+   * @throws {NoIommuError} if a device was named, but the guest has no IOMMU
+   * @throws {DeviceNotTranslatedError} if that device's DMA is passed through or blocked
    */
   pageTable<C extends Regime = PagingContext>(
     choice: TableChoice = {},
@@ -249,6 +253,14 @@ export class GuestSession implements AsyncDisposable {
         linux: () => this.linux(),
       })
     );
+  }
+
+  /** Finds the tables that translate a device's DMA. */
+  protected deviceTable(device: string, _options: ReadOptions): Promise<PageTable> {
+    const message =
+      "A session for checks of single pages does not read devices' tables: connect()" +
+      " makes one that does";
+    return Promise.reject(new InvalidArgumentError(message, device));
   }
 
   /** Walks tables that were found. */

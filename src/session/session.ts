@@ -5,6 +5,7 @@ import type { GuestAccess, GuestAccessVerdict } from "../arch/access_rule.ts";
 import type { Access, AccessVerdict } from "../arch/default_types.ts";
 import type { GuestRegisters } from "../arch/registers.ts";
 import type { RiscvAccess, RiscvAccessVerdict } from "../arch/riscv/access.ts";
+import type { DmaAccess, DmaVerdict } from "../iommu/access.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import type { AliasRecord } from "../translate/aliases.ts";
 import type { MappingRecord } from "../translate/mappings.ts";
@@ -20,7 +21,7 @@ import type {
   GuestSnapshotOptions,
   GuestTables,
 } from "./ranges.ts";
-import type { TableChoice } from "./table_choice.ts";
+import type { PageTable, TableChoice } from "./table_choice.ts";
 import type { WatchEvent, WatchOptions } from "./watch.ts";
 import type { GuestSource } from "../connectors/guest_source.ts";
 import type { Walk, WalkOptions } from "../translate/walk.ts";
@@ -72,8 +73,13 @@ export class Session extends GuestSession {
    */
   async iova(device: string, address: AddressLike, options: WalkOptions = {}): Promise<Walk> {
     const { walk } = await import("../translate/walk.ts");
-    const regime = await (await this.iommu()).regimeOf(device, readOptionsOf(options));
-    return await walk(this.memory, regime, address, options);
+    const { context } = await this.deviceTable(device, readOptionsOf(options));
+    return await walk(this.memory, context, address, options);
+  }
+
+  /** Finds the tables that translate a device's DMA. */
+  protected override async deviceTable(device: string, options: ReadOptions): Promise<PageTable> {
+    return await (await this.iommu()).tableOf(device, options);
   }
 
   /**
@@ -141,6 +147,18 @@ export class Session extends GuestSession {
   }
 
   /**
+   * Says what comes of an access of the device whose tables the options choose: whether it reaches memory, or
+   * is blocked.
+   *
+   * @throws {InvalidArgumentError} if the address, the access or the device cannot be used
+   * @throws {DeviceNotTranslatedError} if the device's DMA is passed through or blocked
+   */
+  access(
+    address: AddressLike,
+    wanted: DmaAccess | undefined,
+    options: GuestWalkOptions & { readonly device: string },
+  ): Promise<DmaVerdict>;
+  /**
    * Says what comes of an access to an address: whether it goes through, and with which error code it
    * faults. SMAP is taken to be on guard: `alignmentCheck` lifts it.
    *
@@ -160,12 +178,16 @@ export class Session extends GuestSession {
   ): Promise<RiscvAccessVerdict>;
   async access(
     address: AddressLike,
-    wanted: GuestAccess = {},
+    wanted: GuestAccess | DmaAccess = {},
     options: GuestWalkOptions = {},
-  ): Promise<GuestAccessVerdict> {
+  ): Promise<GuestAccessVerdict | DmaVerdict> {
+    const [choice, walkOptions] = splitWalkOptions(options);
+    if (choice.device !== undefined) {
+      const { dmaAccess } = await import("../iommu/access.ts");
+      return dmaAccess(await this.walk(address, options), wanted as DmaAccess);
+    }
     const { architectureNamed, checkAnyAccess } = await import("../arch/architectures.ts");
     checkAnyAccess(wanted);
-    const [choice, walkOptions] = splitWalkOptions(options);
     const table = await this.pageTable(choice, address, readOptionsOf(walkOptions));
     const { context, source } = table;
     const rule = architectureNamed(context.rules.architecture).access;

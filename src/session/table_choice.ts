@@ -25,6 +25,8 @@ export interface TableChoice {
   readonly comm?: string;
   /** The tables of the process whose command line has this text in it, if there is only one. */
   readonly cmdline?: string;
+  /** The tables that translate the DMA of this PCI device, such as `00:03.0`. Addresses are its own (IOVAs). */
+  readonly device?: string;
 }
 
 /** The checks of {@linkcode TableChoice}. */
@@ -35,6 +37,7 @@ export const CHOICE_SHAPE: OptionShape<TableChoice> = {
   pid: wholeNumberFrom(0),
   comm: TEXT,
   cmdline: TEXT,
+  device: TEXT,
 };
 
 /** What is often written for a key of a choice. */
@@ -45,6 +48,7 @@ export const CHOICE_INSTEAD = {
   process: "pid or comm",
   name: "comm",
   commandLine: "cmdline",
+  bdf: "device",
   sample: "sampleMs",
   effective: 'scope: "effective" in the expectation',
   user: "an argument before it, for the expectation",
@@ -68,7 +72,9 @@ export type TableSource =
     readonly polls: number;
   }
   /** A process of a Linux guest. */
-  | { readonly kind: "process"; readonly pid: number; readonly comm: string };
+  | { readonly kind: "process"; readonly pid: number; readonly comm: string }
+  /** A device behind an IOMMU, and the number of its domain. */
+  | { readonly kind: "device"; readonly device: string; readonly domain: number | null };
 
 /** A page table of the guest, and how it was come by. */
 export interface PageTable<C extends Regime = Regime> {
@@ -95,7 +101,7 @@ export function checkTableChoice(choice: TableChoice, address?: AddressLike): vo
   if (choice.sampleMs !== undefined && address === undefined) {
     throw new InvalidArgumentError(
       "Sampling waits for tables that map an address, and none is given: give one (a range's start " +
-        "will do), or choose the tables by cpu, root, pid or comm",
+        "will do), or choose the tables by cpu, root, pid, comm or device",
       choice,
     );
   }
@@ -137,6 +143,9 @@ export function describeSource(source: TableSource): string {
         "maps the address";
     case "process":
       return `pid ${source.pid} ${source.comm}`;
+    case "device":
+      return `device ${source.device}` +
+        (source.domain === null ? "" : `, domain ${source.domain}`);
   }
 }
 

@@ -22,6 +22,8 @@ export interface TableFinderParts {
   readonly mode?: string;
   /** The Linux that the guest runs. */
   linux(): Promise<LinuxGuest>;
+  /** Finds the tables that translate a device's DMA. */
+  device(device: string, options: ReadOptions): Promise<PageTable>;
 }
 
 /** Turns a choice of page table into the table: a vCPU's, a named root's, a process's. */
@@ -42,8 +44,8 @@ export class TableFinder {
     options: ReadOptions = {},
   ): Promise<PageTable> {
     checkTableChoice(choice, address);
-    const { root, sampleMs } = choice;
-    const { cmdline } = choice;
+    const { root, sampleMs, cmdline, device } = choice;
+    if (device !== undefined) return await this.#parts.device(device, options);
     const process = choice.pid ?? choice.comm ?? (cmdline === undefined ? undefined : { cmdline });
     if (process !== undefined) return await this.#ofProcess(process, options);
     if (sampleMs !== undefined && address !== undefined) {

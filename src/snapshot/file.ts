@@ -2,6 +2,7 @@ import { checkOptions, LIST } from "../core/options.ts";
 import { formatAddress, parseAddress } from "../core/address.ts";
 import type { Architecture } from "../arch/architecture.ts";
 import { ARCHITECTURES } from "../arch/architectures.ts";
+import { IOMMU_FORMATS, type IommuFormat } from "../iommu/formats.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { MemoryReadFailure } from "../memory/physical_memory.ts";
 import { damaged, packPieces, PieceReader } from "./_pieces.ts";
@@ -29,6 +30,9 @@ interface Header {
   context: { root: string; [name: string]: unknown };
   failures: { address: string; lengthBytes: number; failure: MemoryReadFailure }[];
 }
+
+/** A kind of tables that a file can be of: a processor's, or an IOMMU's. */
+type FileFormat = Pick<Architecture, "regimeFrom"> & Pick<IommuFormat, "name">;
 
 /** Options of {@linkcode decodeSnapshot}. */
 export interface DecodeSnapshotOptions {
@@ -129,7 +133,8 @@ export async function decodeSnapshot(
 
 function regimeOf(header: Header, architectures: readonly Architecture[]): Regime {
   const name = header.architecture ?? ARCHITECTURES[0].name;
-  const architecture = architectures.find((each) => each.name === name);
+  const formats: readonly FileFormat[] = [...architectures, ...IOMMU_FORMATS];
+  const architecture = formats.find((each) => each.name === name);
   if (!architecture) {
     throw new SnapshotError(
       `The snapshot is of an architecture that this program does not know, ${

@@ -38,6 +38,8 @@ export interface Regime {
 export interface RegimeRules {
   /** The architecture's name, such as `x86`. */
   readonly architecture: string;
+  /** What an address is called that these tables translate. @default {"linear address"} */
+  readonly addressName?: string;
   /** The name of the register that holds the root, such as `CR3`. */
   readonly rootName: string;
   /** How rights come about. */

@@ -9,7 +9,7 @@ import type { Regime } from "../translate/regime.ts";
 import { describeReservedBits } from "../translate/reserved_bits.ts";
 import type { LeafRights } from "../translate/rights.ts";
 import { wholePages } from "./_whole_pages.ts";
-import { completeExpectation, type Expectation } from "./expectation.ts";
+import { completeExpectation, type Expectation, requireRights } from "./expectation.ts";
 import type { GapCause, JudgedGap, JudgedPart } from "./range_verdict.ts";
 import { CHANGED, judgePage } from "./verdict.ts";
 
@@ -31,6 +31,7 @@ export class RangeJudge {
     ({ start: this.start, end: this.end } = wholePages(range));
     this.#regime = regime;
     this.#expectation = completeExpectation(expectation);
+    requireRights(regime, this.#expectation.rights);
     this.#at = this.start;
   }
 

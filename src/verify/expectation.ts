@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "../core/errors.ts";
 import { BOOLEAN, checkOptions, oneOfWords, type OptionShape } from "../core/options.ts";
+import type { Regime } from "../translate/regime.ts";
 import type { Right } from "../translate/rights.ts";
 
 /** The rights that an expectation can name. */
@@ -46,6 +47,24 @@ const INSTEAD = {
 
 /** The seed question: is `_PAGE_USER` clear in the page's own entry? */
 export const USER_CLEARED: Expectation = Object.freeze({ user: false });
+
+/**
+ * Checks that tables have the rights that are expected: those of a device know no user mode.
+ *
+ * @throws {InvalidArgumentError} if they lack one
+ */
+export function requireRights(
+  { mode, rules: { rights: { names } } }: Regime,
+  rights: Partial<Record<Right, boolean>>,
+): void {
+  const missing = (Object.keys(rights) as Right[]).find((right) => !names.includes(right));
+  if (missing === undefined) return;
+  const known = RIGHTS.filter((right) => names.includes(right)).join(", ");
+  throw new InvalidArgumentError(
+    `Tables of ${mode} have no right "${missing}": they can be judged by present, ${known}`,
+    rights,
+  );
+}
 
 /**
  * Checks an expectation and fills its defaults in.

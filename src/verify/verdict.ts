@@ -3,7 +3,12 @@ import { describeMayBeBeyond } from "../translate/frame_bits.ts";
 import { entryNameOf } from "../translate/regime.ts";
 import type { Right } from "../translate/rights.ts";
 import type { MappedWalk, Walk } from "../translate/walk.ts";
-import { completeExpectation, type Expectation, USER_CLEARED } from "./expectation.ts";
+import {
+  completeExpectation,
+  type Expectation,
+  requireRights,
+  USER_CLEARED,
+} from "./expectation.ts";
 
 /** Whether an expectation holds; `inconclusive` if there was no page to judge. */
 export type VerdictKind = "pass" | "fail" | "inconclusive";
@@ -57,6 +62,7 @@ export const CHANGED =
  */
 export function judge(walk: Walk, expectation: Expectation = USER_CLEARED): Verdict {
   const { present, rights, scope } = completeExpectation(expectation);
+  requireRights(walk.regime, rights);
   const about = { expectation, walk };
   if (walk.changedDuringWalk) {
     return { ...about, verdict: "inconclusive", reason: CHANGED, mismatches: [] };

@@ -33,7 +33,7 @@ const MAY_IMPORT: Record<string, string[]> = {
   "connectors/sim": ["core", "monitor", "connectors"],
   translate: ["core", "memory"],
   verify: ["core", "memory", "translate"],
-  snapshot: ["core", "arch", "memory", "translate"],
+  snapshot: ["core", "arch", "iommu", "memory", "translate"],
   audit: ["core", "memory", "translate", "snapshot", "verify"],
   // Which tables translate which device's DMA: no processor is known there.
   iommu: ["core", "memory", "translate"],
@@ -82,12 +82,15 @@ const MAY_IMPORT: Record<string, string[]> = {
     "monitor",
     "translate",
     "verify",
+    "iommu",
     "linux",
     "report",
     "session",
     "cli",
     "mod.ts",
   ],
+  // The one command that runs every script.
+  pagewalk: ["core", "cli"],
   types: [],
 };
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import {
   connect,
   type ConnectOptions,
@@ -98,6 +98,8 @@ Deno.test(
     });
 
     await t.step("the script, as text, JSON and CSV", () => checkScript(lab));
+
+    await t.step("scripts take a device's tables as a process's", () => checkDeviceChoice(lab));
 
     await t.step("frames: pins as the kernel has them, owners as processes do", async () => {
       await using guest = await connect(lab.monitorPort);
@@ -209,6 +211,42 @@ async function checkScript(lab: LabGuest): Promise<void> {
     "kind,device,domain,iova,physicalAddress,lengthBytes,pageSizeBytes,read,write",
     `mapping,00:1f.0,${csv[1]!.split(",")[2]},0x0,0x0,16777216,4096,1,1`,
   ]);
+}
+
+/** `--device` of the scripts that take `--pid`; a page that is unmapped is a difference. */
+async function checkDeviceChoice(lab: LabGuest): Promise<void> {
+  const file = `${lab.folder}/device.pwsnap`;
+  async function run(script: string, ...args: string[]): Promise<[number, string]> {
+    const result = await runExample(script, [...args, "--device", "00:03.0"], {
+      permissions: [
+        ...netTo(lab.monitorPort),
+        `--allow-read=${lab.folder}`,
+        `--allow-write=${lab.folder}`,
+      ],
+    });
+    return [result.code, result.stdout + result.stderr];
+  }
+  const monitor = `${lab.monitorPort}`;
+  const [listed, rows] = await run("mappings.ts", monitor, "--pages", "--json");
+  assertEquals(listed, 0, rows);
+  const pages = rows.trim().split("\n").map((line) => JSON.parse(line));
+  const kernels = await lab.iovas(0x18, 0n, 1 << 20);
+  assertEquals(
+    pages.map(({ address, physicalAddress }) => [address, physicalAddress]),
+    kernels.map(({ iova, physicalAddress }) =>
+      [iova, physicalAddress].map((a) => formatAddress(a))
+    ),
+  );
+  assertEquals((await run("snapshot.ts", monitor, file))[0], 0);
+  const huge = lab.fact("huge");
+  await lab.request(`dma-map 0x${huge.address.toString(16)} 0x40000000 ${huge.lengthBytes}`);
+  const [differs, changes] = await run("diff.ts", file, monitor);
+  await lab.request(`dma-unmap 0x40000000 ${huge.lengthBytes}`);
+  assertEquals(differs, 1, changes);
+  assertMatch(changes, /^\+ 0x0*40000000 .*\n1 appeared, 0 vanished, 0 changed$/m);
+  const [, watched] = await run("watch_pte.ts", monitor, "0x7000", "--for", "50");
+  assertStringIncludes(watched, "mapped: SL-PT entry ");
+  assertEquals((await run("audit.ts", monitor))[1].split("\n").at(-2), "0 high, 0 medium, 0 low");
 }
 
 /** All cleared: both sides agree. A page that is replaced under the live mapping is told. */

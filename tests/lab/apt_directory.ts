@@ -3,6 +3,7 @@ import { exists, labCacheDir } from "./cache.ts";
 import { LabError, LabUnavailableError } from "./errors.ts";
 import type { Progress } from "./progress.ts";
 import { runTool } from "./tools.ts";
+import { watchDownload } from "./watch_download.ts";
 
 /** A package at one version. */
 export interface PackageVersion {
@@ -112,14 +113,31 @@ export class AptDirectory {
     const debs = `${this.#folder}/debs`;
     const before = await fileStartingWith(debs, prefix);
     if (before !== undefined) return before;
-    this.#progress(`downloading ${wanted.name} ${wanted.version}`);
-    const fetch = () =>
-      this.#run(
-        "apt-get",
-        ["download", `${wanted.name}=${wanted.version}`],
-        `downloading the package ${wanted.name}`,
-        debs,
-      );
+    // Beside the finished ones: what an interrupted download leaves is no package.
+    const folder = `${debs}/part-${Deno.pid}`;
+    await Deno.mkdir(folder, { recursive: true });
+    try {
+      await this.#fetch(wanted, folder);
+      const path = await fileStartingWith(folder, prefix);
+      if (path === undefined) {
+        throw new LabUnavailableError(`apt-get download left no file ${prefix}*.deb in ${folder}`);
+      }
+      const final = path.replace(folder, debs);
+      await Deno.rename(path, final);
+      return final;
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  }
+
+  async #fetch(wanted: PackageVersion, folder: string): Promise<void> {
+    const { name, version } = wanted;
+    const fetch = async () => {
+      const size = Number((await this.show(name, version)).get("Size"));
+      await using _ = watchDownload(`${name} ${version}`, folder, size, this.#progress);
+      const purpose = `downloading the package ${name}`;
+      await this.#run("apt-get", ["download", `${name}=${version}`], purpose, folder);
+    };
     try {
       await fetch();
     } catch (error) {
@@ -127,17 +145,12 @@ export class AptDirectory {
       await this.update();
       await fetch().catch((again) => {
         throw new LabUnavailableError(
-          `the package ${wanted.name} ${wanted.version} could not be downloaded ` +
+          `the package ${name} ${version} could not be downloaded ` +
             `(${(again as Error).message}); run: deno task lab --update`,
           { cause: error },
         );
       });
     }
-    const path = await fileStartingWith(debs, prefix);
-    if (path === undefined) {
-      throw new LabUnavailableError(`apt-get download left no file ${prefix}*.deb in ${debs}`);
-    }
-    return path;
   }
 
   async #hasLists(): Promise<boolean> {

@@ -5,8 +5,8 @@ import type { VfioKernel } from "../../src/linux/vfio_layouts.ts";
 import type { VfioOwner } from "../../src/linux/vfio_mappings.ts";
 import { BASE } from "./_hostile.ts";
 
-/** Members of a struct and where they lie. */
-export type Layout = Readonly<Record<string, number>>;
+/** Members of a struct and where they lie; some are structs that were written before. */
+export type Layout = Readonly<Record<string, number | readonly [at: number, struct: string]>>;
 
 /** Writes type data that consists of structs, on its own or going on where a base's ends. */
 export function btfBytes(structs: Readonly<Record<string, Layout>>, base?: BtfBlob): Uint8Array {
@@ -21,10 +21,16 @@ export function btfBytes(structs: Readonly<Record<string, Layout>>, base?: BtfBl
   };
   const [INT, STRUCT] = [1, 4];
   const int = base ? 1 : (types.push(string("long"), INT << 24, 8, 64), 1);
+  const ids = new Map<string, number>(base ? CORE_IDS : []);
+  let next = base?.count ?? 2;
   for (const [name, members] of Object.entries(structs)) {
     const entries = Object.entries(members);
     types.push(string(name), STRUCT << 24 | entries.length, 256);
-    for (const [member, at] of entries) types.push(string(member), int, at * 8);
+    ids.set(name, next++);
+    for (const [member, place] of entries) {
+      const [at, type] = typeof place === "number" ? [place, int] : [place[0], ids.get(place[1])!];
+      types.push(string(member), type, at * 8);
+    }
   }
   const typesBytes = types.length * 4;
   const head = [0x1_eb9f, 24, 0, typesBytes, typesBytes, texts.length];
@@ -38,9 +44,9 @@ export function btfBytes(structs: Readonly<Record<string, Layout>>, base?: BtfBl
 export const CORE = {
   list_head: { next: 0, prev: 8 },
   rb_node: { __rb_parent_color: 0, rb_right: 8, rb_left: 16 },
-  btf: { data: 0, base_btf: 24, start_id: 32, start_str_off: 36 },
-  btf_module: { list: 8, module: 24, btf: 32 },
 } as const;
+/** Their numbers in the type data: a long integer is before them. */
+const CORE_IDS = Object.keys(CORE).map((name, i): [string, number] => [name, 2 + i]);
 /** Those of the module vfio. */
 export const VFIO = {
   vfio_container: { iommu_driver: 16, iommu_data: 24 },
@@ -53,7 +59,7 @@ export const VFIO = {
 export const TYPE1 = {
   vfio_iommu: { dma_list: 40 },
   vfio_dma: {
-    node: 8,
+    node: [8, "rb_node"],
     iova: 32,
     vaddr: 40,
     size: 48,
@@ -179,9 +185,11 @@ export class FakeKernel implements VfioKernel {
     return Promise.resolve(OFFSETS);
   }
 
-  types(): Promise<BtfBlob> {
-    return Promise.resolve(this.#core);
-  }
+  types: VfioKernel["types"] = {
+    all: () => Promise.resolve(this.#core),
+    base: () => Promise.resolve(this.#core),
+    given: [],
+  };
 
   address(name: string): Promise<bigint | null> {
     return Promise.resolve(this.#symbols.get(name) ?? null);
@@ -238,10 +246,11 @@ export class FakeKernel implements VfioKernel {
     for (const [module, structs] of [[modules[0], VFIO], [modules[1], TYPE1]] as const) {
       const data = this.#put(btfBytes(structs, this.#core));
       const first = BigInt(this.#core.count + off) | BigInt(this.#core.stringsEnd) << 32n;
-      const btf = this.#words(data, 0n, 0n, coreBtf, first);
-      const entry = this.#words(0n, list, previous, module, btf);
-      this.write(previous, entry + 8n);
-      previous = entry + 8n;
+      const words = Array.from({ length: 32 }, () => 0n);
+      [words[0], words[12], words[13]] = [data, coreBtf, first];
+      const entry = this.#words(list, previous, module, this.#words(...words));
+      this.write(previous, entry);
+      previous = entry;
     }
   }
 

@@ -122,7 +122,9 @@ fuzz("the kernel's table of types", fc.tuple(POINTERS, TYPE_WORDS), async ([poin
     ...Array.from({ length: 64 }, (_, i): Word => [1024 + i * 8, BASE + BigInt(2048 + i * 24)]),
     ...types.map((word, i): Word => [2048 + i * 8, word]),
   ]);
-  const btf = new Btf(await LiveBtf.open(memory, BASE));
+  const live = await LiveBtf.open(memory, BASE);
+  await endsWell(() => live.asBase());
+  const btf = new Btf(live);
   for (let id = 1; id < 64; id++) await endsWell(() => btf.layout(id));
   await btf.members(1, ["tasks"]);
 });

@@ -6,6 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { connect, formatAddress, type LinuxGuest, PagewalkError } from "../../mod.ts";
+import { count } from "../bench/_count.ts";
 import { netTo, runExample } from "../examples/_run.ts";
 import { type LabGuest, labTest, startLab } from "../lab/mod.ts";
 
@@ -47,6 +48,19 @@ Deno.test(
 
     await using guest = await connect(lab.monitorPort);
     const linux = await guest.linux();
+
+    await t.step("reading the drivers' types takes some dozens of commands, once", async () => {
+      const target = await linux.process(pid);
+      const counted = count(guest, true);
+      await linux.vfioMappings(target);
+      const [commands, bytes] = [counted.commands, counted.replyBytes];
+      await linux.vfioMappings(target);
+      // The first time all is read that the second time is known.
+      const types = commands - (counted.commands - commands);
+      console.log(`types: ${types} commands; in all ${commands}, ${bytes} bytes of replies`);
+      assert(types <= 60, `${types} commands`);
+      assert(bytes < 1_000_000, `${bytes} bytes`);
+    });
 
     await t.step("the mapping made at start, and no other process's", async () => {
       assertEquals(await mappedBy(linux, pid), [first]);

@@ -8,7 +8,7 @@ import {
   InconsistentListError,
   KernelFormatError,
 } from "../../src/linux/errors.ts";
-import { readModuleTypes } from "../../src/linux/module_types.ts";
+import { readModuleBtfs, readModuleTypes } from "../../src/linux/module_types.ts";
 import { readOpenFiles } from "../../src/linux/open_files.ts";
 import { readRbTree } from "../../src/linux/rb_tree.ts";
 import { structOffsets } from "../../src/linux/struct_offsets.ts";
@@ -47,17 +47,17 @@ function mappingsOf(kernel: FakeKernel) {
 Deno.test("split BTF goes on where its base ends, in numbers and in strings", async () => {
   const core = new BtfBlob(btfBytes(CORE));
   const module = new BtfBlob(btfBytes(TYPE1, core), core);
-  assertEquals(core.count, 6);
+  assertEquals(core.count, 4);
   assertEquals(module.count, core.count + 2);
-  assertEquals(module.idsOf("vfio_dma"), [core.count + 1]);
-  assertEquals(module.idsOf("list_head"), []);
+  assertEquals(await module.idsOf("vfio_dma"), [core.count + 1]);
+  assertEquals(await module.idsOf("list_head"), []);
   const btf = new Btf(module);
   assertEquals(await btf.nameOf(core.count), "vfio_iommu");
-  const [list] = core.idsOf("list_head");
+  const [list] = await core.idsOf("list_head");
   assertEquals(await btf.nameOf(list!), "list_head");
   const layout = await btf.layout(core.count + 1);
-  assertEquals(layout?.members.at(0), { name: "node", type: "long", offset: 8 });
-  await assertRejects(() => module.type(module.count), KernelFormatError, "no type 8");
+  assertEquals(layout?.members.at(0), { name: "node", type: "struct rb_node", offset: 8 });
+  await assertRejects(() => module.type(module.count), KernelFormatError, "no type 6");
   await assertRejects(() => module.string(module.stringsEnd), KernelFormatError, "no string");
   assertEquals(
     await structOffsets([core, module], "vfio_iommu", ["dma_list", "other"]),
@@ -146,7 +146,8 @@ Deno.test("other files of the same driver, and of others, are no containers", as
 
 Deno.test("a process without a container takes no types", async () => {
   const kernel = new FakeKernel({ module: "fuse", hasModuleTypes: false });
-  kernel.types = () => Promise.reject(new Error("types were read"));
+  const read = () => Promise.reject(new Error("types were read"));
+  kernel.types = { all: read, base: read, given: [] };
   assertEquals(await mappingsOf(kernel), []);
 });
 
@@ -164,7 +165,8 @@ Deno.test("what cannot be known is named, with why", async () => {
     "types",
   );
   const untyped = new FakeKernel({ ranges });
-  untyped.types = () => Promise.resolve(null) as unknown as Promise<BtfBlob>;
+  const none = () => Promise.resolve(null);
+  untyped.types = { all: none, base: none, given: [] };
   await refused(untyped, "no struct vfio_container", "types");
   await assertRejects(
     () => mappingsOf(new FakeKernel({ ranges, typesOff: 1 })),
@@ -254,7 +256,9 @@ function fuzz<T>(name: string, input: fc.Arbitrary<T>, decode: (value: T) => unk
 const CORE_BTF = new BtfBlob(btfBytes(CORE));
 const DMA_OFFSETS = new Map(
   Object.entries({ ...TYPE1, rb_node: CORE.rb_node }).flatMap(([struct, members]) =>
-    Object.entries(members).map(([name, at]): [string, number] => [`${struct}.${name}`, at])
+    Object.entries(members).map((
+      [name, at],
+    ): [string, number] => [`${struct}.${name}`, [at].flat()[0] as number])
   ),
 );
 const BYTES = fc.uint8Array({ minLength: 1, maxLength: 2048 });
@@ -273,26 +277,35 @@ fuzz("split BTF", fc.tuple(TYPE_WORDS, fc.nat(64)), async ([words, strings]) => 
   }
 });
 
+fuzz("the list of modules with types", POINTERS, async (pointers) => {
+  await endsWell(() => readModuleBtfs({ reader: tangled(pointers, []), list: BASE }));
+});
+
+Deno.test("a list of modules with types that leads in a circle ends", async () => {
+  const circle = tangled([], [[0, BASE + 64n], [64, BASE + 128n], [128, BASE + 64n]]);
+  await assertRejects(
+    () => readModuleBtfs({ reader: circle, list: BASE }),
+    KernelFormatError,
+    "it does not end",
+  );
+});
+
 fuzz(
   "a module's types",
   fc.tuple(POINTERS, TYPE_WORDS, fc.nat(8000)),
   async ([pointers, words, length]) => {
     const typed = words.map((word, i): Word => [8192 + 24 + i * 8, word]);
     const reader = tangled(pointers, [
-      [0, BASE + 64n], // the list's one entry
-      [64, BASE],
-      [80, BASE], // its module
-      [88, BASE + 256n], // its types
       [256, BASE + 8192n],
-      [280, BASE],
-      [288, BigInt(CORE_BTF.count) | BigInt(CORE_BTF.stringsEnd) << 32n],
+      [384, BASE],
+      [392, BigInt(CORE_BTF.count) | BigInt(CORE_BTF.stringsEnd) << 32n],
       ...btfHeader(8192, length),
       ...typed,
     ]);
     const source = { reader, core: CORE_BTF, coreBtf: BASE, list: BASE };
-    const types = await readModuleTypes(source, BASE);
-    for (let id = 0; id < Math.min(types?.count ?? 0, 60); id++) {
-      await endsWell(() => new Btf(types!).layout(id));
+    const types = await readModuleTypes(source, BASE + 256n);
+    for (let id = 0; id < Math.min(types.count, 60); id++) {
+      await endsWell(() => new Btf(types).layout(id));
     }
   },
 );

@@ -49,6 +49,22 @@ Deno.test(
       assertEquals(shownPrompt(), "pagewalk:cpu0> ");
     });
 
+    await t.step("a device's tables become the prompt's", async () => {
+      await prompt.enter('root({ device: "00:03.0" })');
+      assertEquals(shownPrompt(), "pagewalk:00:03.0> ");
+      const walked = await prompt.enter("walk(0x7123)");
+      assertStringIncludes(walked, "(device 00:03.0, domain ");
+      assertStringIncludes(walked, "read yes, write yes");
+      const listed = await prompt.enter("mappings()");
+      assertMatch(listed, /^IOVAs .*\n0x0{16}-0x0{11}fffff +1 MiB +4 KiB -rw-/);
+      assertMatch(await prompt.enter("aliases(translate(0x7123))"), /^0x7123 /);
+      assertMatch(await prompt.enter("access(0x7123, { write: true })"), /^goes through, to 0x/);
+      assertStringIncludes(await prompt.enter("verify(0x7123)"), "have no right");
+      assertEquals(await prompt.enter("const d = snapshot(); diff(d)"), "no differences\n");
+      assertStringIncludes(await prompt.enter("audit()"), "0 high");
+      await prompt.enter("root(null)");
+    });
+
     await t.step("addresses are taken as other tools print them", async () => {
       const { address } = (await (await session.linux()).symbol("init_task"))!;
       const bare = address.toString(16);

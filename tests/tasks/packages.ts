@@ -31,6 +31,16 @@ export function missingPackages(): string[] {
   return TOOLS.filter(({ program }) => !onPath(program)).map((tool) => tool.package);
 }
 
+/** Says of each package what it is needed for. */
+export function whatFor(packages: readonly string[]): string[] {
+  return [...new Set(packages)].map((name) => {
+    const uses = TOOLS.filter((tool) => tool.package === name);
+    return `${name}: ${
+      uses.map(({ program, neededFor }) => `${program}, for ${neededFor}`).join("; ")
+    }`;
+  });
+}
+
 /**
  * Installs packages if that can be done without asking: as root, with apt. Else says how. Returns
  * what is still missing.
@@ -39,10 +49,13 @@ export async function install(packages: readonly string[]): Promise<string[]> {
   if (packages.length === 0) return [];
   const command = `apt-get install -y --no-install-recommends ${packages.join(" ")}`;
   if (Deno.uid() !== 0 || !onPath("apt-get")) {
-    console.log(`Some tests need packages that are not here. To have them run: sudo ${command}`);
+    console.log("Some tests need Debian packages that this machine lacks:");
+    for (const line of whatFor(packages)) console.log(`  ${line}`);
+    console.log(`To install them: sudo ${command}`);
     return missingPackages();
   }
-  console.log(`Installing what the tests need: ${packages.join(" ")}`);
+  console.log("Installing Debian packages that the tests need and this machine lacks:");
+  for (const line of whatFor(packages)) console.log(`  ${line}`);
   const run = async (args: string[]) => {
     const { success } = await new Deno.Command("apt-get", {
       args,

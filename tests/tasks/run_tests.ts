@@ -3,12 +3,16 @@
  * line that counts them. `deno task test FILTER` runs part of them: a file or folder, part of a test
  * file's path, or part of a test's name. `PAGEWALK_TEST_JOBS` says how many processes run at once.
  */
+import { prepareLab } from "./prepare_lab.ts";
 import { install, missingPackages } from "./packages.ts";
-import type { UnitResult } from "./run_unit.ts";
+import { runUnit, type UnitResult } from "./run_unit.ts";
 import { chooseTests, type TestChoice } from "./test_choice.ts";
 import { runInLanes } from "./test_lanes.ts";
+import { TestRun } from "./test_run.ts";
+import type { TestUnit } from "./test_units.ts";
 
 const CI = Deno.env.get("CI") === "true";
+const started = performance.now();
 const choice = choose();
 const missing = await install(missingPackages());
 if (missing.length > 0) {
@@ -16,33 +20,52 @@ if (missing.length > 0) {
   if (CI) fail("With CI=true nothing may be skipped for a missing package.");
 }
 if (choice.said !== null) console.log(`Running:\n${choice.said}`);
+await prepareLab(choice.units);
+const results = await runAll(choice.units);
+Deno.exit(summarize(results) ? 0 : 1);
 
-const results: UnitResult[] = [];
-const wholeOutput = choice.said !== null;
-for await (const result of runInLanes(choice.units, jobs())) {
-  results.push(result);
-  report(result);
-}
-
-const sum = (of: (result: UnitResult) => number) =>
-  results.reduce((total, result) => total + of(result), 0);
-const failed = sum((result) => result.failed);
-const skipped = sum((result) => result.skipped);
-if (failed > 0) {
-  console.log("\nFailed; what they said stands above:");
-  for (const { unit, failedNames } of results) {
-    for (const name of failedNames) console.log(`  ${unit.name}: ${name}`);
+/** Runs all processes, and tells of each when it has ended. */
+async function runAll(units: readonly TestUnit[]): Promise<UnitResult[]> {
+  await using run = await TestRun.start();
+  const results: UnitResult[] = [];
+  let started = 0;
+  const runMarked = async (unit: TestUnit, signal: AbortSignal) => {
+    const index = started++;
+    const environment = await run.environment(index);
+    return await runUnit(unit, signal, { environment, leftBehind: () => run.leftBehind(index) });
+  };
+  for await (const result of runInLanes(units, jobs(), runMarked)) {
+    await run.unlessStopped();
+    results.push(result);
+    report(result);
   }
+  return results;
 }
-const none = choice.said !== null &&
-  results.every(({ passed, failed, skipped, unit }) =>
-    passed + failed + skipped === 0 && unit.args[0] === "test"
-  );
-if (none) fail("No test has that in its name.");
-if (CI && skipped > 0) console.log("\nWith CI=true nothing may be skipped.");
-const summary = `${sum((result) => result.passed)} passed, ${failed} failed`;
-console.log(`\n${skipped > 0 ? `${summary}, ${skipped} skipped` : summary}`);
-Deno.exit(failed > 0 || (CI && skipped > 0) ? 1 : 0);
+
+/** Says what became of everything, and whether that is good. */
+function summarize(results: readonly UnitResult[]): boolean {
+  const sum = (of: (result: UnitResult) => number) =>
+    results.reduce((total, result) => total + of(result), 0);
+  const failed = sum((result) => result.failed);
+  const skipped = sum((result) => result.skipped);
+  if (failed > 0) {
+    console.log("\nFailed; what they said stands above:");
+    for (const { unit, failedNames } of results) {
+      for (const name of failedNames) console.log(`  ${unit.name}: ${name}`);
+    }
+  }
+  const none = choice.said !== null &&
+    results.every(({ passed, failed, skipped, unit }) =>
+      passed + failed + skipped === 0 && unit.args[0] === "test"
+    );
+  if (none) fail("No test has that in its name.");
+  if (CI && skipped > 0) console.log("\nWith CI=true nothing may be skipped.");
+  const minutes = ((performance.now() - started) / 60_000).toFixed(1);
+  console.log(`\n${minutes} min${cpuText()}`);
+  const summary = `${sum((result) => result.passed)} passed, ${failed} failed`;
+  console.log(skipped > 0 ? `${summary}, ${skipped} skipped` : summary);
+  return failed === 0 && !(CI && skipped > 0);
+}
 
 function choose(): TestChoice {
   try {
@@ -84,13 +107,21 @@ function jobs(): number {
 /** One line for tests that pass, with those that were skipped; all that was said by others. */
 function report({ unit, passed, failed, skippedNames, output, tookMs }: UnitResult): void {
   const took = `${(tookMs / 1000).toFixed(1)} s`;
-  if (failed > 0 || wholeOutput) {
+  if (failed > 0 || choice.said !== null) {
     console.log(`\n── ${unit.name}`);
     console.log(output.trimEnd());
   }
   const count = failed > 0 ? `${passed} passed, ${failed} FAILED` : `${passed} passed`;
   console.log(`${failed > 0 ? "FAILED" : "ok"}  ${unit.name}: ${count} (${took})`);
   for (const name of skippedNames) console.log(`    skipped: ${name}`);
+}
+
+/** The processor time of all processes so far, where it is known: it does not depend on what else runs. */
+function cpuText(): string {
+  if (Deno.build.os !== "linux") return "";
+  // Of children that were waited for: user and system time, in hundredths of a second.
+  const fields = Deno.readTextFileSync("/proc/self/stat").split(") ").at(-1)!.split(" ");
+  return `, ${((Number(fields[13]) + Number(fields[14])) / 6000).toFixed(1)} min of processor time`;
 }
 
 function fail(message: string): never {

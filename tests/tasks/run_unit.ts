@@ -15,13 +15,26 @@ export interface UnitResult {
   readonly tookMs: number;
 }
 
+/** What a process is run with. */
+export interface RunUnitOptions {
+  /** Variables that it finds in its environment, besides this process's own. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Says what it has left behind once it has ended, and clears that away; each counts as a failure. */
+  readonly leftBehind?: () => Promise<readonly string[]>;
+}
+
 /** Runs one process to its end. Its output is kept together: others run beside it. */
-export async function runUnit(unit: TestUnit, signal: AbortSignal): Promise<UnitResult> {
+export async function runUnit(
+  unit: TestUnit,
+  signal: AbortSignal,
+  options: RunUnitOptions = {},
+): Promise<UnitResult> {
   const started = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
     args: [...unit.args],
     stdout: "piped",
     stderr: "piped",
+    env: { ...options.environment },
     signal,
   }).spawn();
   // One stream for both, in the order in which they come.
@@ -29,10 +42,21 @@ export async function runUnit(unit: TestUnit, signal: AbortSignal): Promise<Unit
   const keep = async (stream: ReadableStream<Uint8Array>) => {
     for await (const chunk of stream) chunks.push(chunk);
   };
-  await Promise.all([keep(child.stdout), keep(child.stderr)]);
+  const reading = Promise.all([keep(child.stdout), keep(child.stderr)]);
   const { success } = await child.status;
+  // What still runs may hold the streams open, so it has to go before they end.
+  const left = await options.leftBehind?.() ?? [];
+  await reading;
   const output = await new Response(new Blob(chunks as BlobPart[])).text();
-  return { unit, ...countTests(output, success), output, tookMs: performance.now() - started };
+  const counted = countTests(output, success);
+  return {
+    unit,
+    ...counted,
+    failed: counted.failed + left.length,
+    failedNames: [...counted.failedNames, ...left],
+    output,
+    tookMs: performance.now() - started,
+  };
 }
 
 /** What `deno test` prints of its tests, read. A process that fails otherwise counts as one failure. */

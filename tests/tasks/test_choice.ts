@@ -49,6 +49,7 @@ export function chooseTests(args: readonly string[], tests: Tests): TestChoice {
         : file.toLowerCase().includes(path.toLowerCase())
     );
     if (inPath.length > 0) { for (const file of inPath) files.add(file); }
+    else if (tests.exists(path) && path.endsWith("_test.ts")) files.add(path);
     else if (tests.exists(path)) documents.push(path);
     else names.push(arg);
   }

@@ -163,7 +163,11 @@ const RULES = [0, 1, 2, 3].map((rights) =>
 export function amdviRegime(root: bigint, levels: number, device: DeviceRights): Regime | null {
   const spans = SPANS.get(levels);
   const rules = RULES[(device.readable ? 1 : 0) + (device.writable ? 2 : 0)]!;
-  return spans === undefined
-    ? null
-    : { mode: `AMD-Vi v1, ${levels} level${levels === 1 ? "" : "s"}`, root, spans, rules };
+  return spans === undefined ? null : { mode: modeName(levels, device), root, spans, rules };
+}
+
+function modeName(levels: number, { readable, writable }: DeviceRights): string {
+  const name = `AMD-Vi v1, ${levels} level${levels === 1 ? "" : "s"}`;
+  if (readable && writable) return name;
+  return `${name}, ${readable ? "read-only" : writable ? "write-only" : "no access"}`;
 }

@@ -1,3 +1,4 @@
+import { isChange } from "../changed.ts";
 import { KernelFormatError } from "../errors.ts";
 import { readCString, type Reader, readU64, viewOf } from "../reader.ts";
 import {
@@ -6,6 +7,7 @@ import {
   type BtfType,
   btfTypeLength,
   decodeBtfType,
+  isNamedAlone,
 } from "./btf_type.ts";
 
 /** Where types come from: the running kernel's own table, or a whole BTF read at once. */
@@ -30,6 +32,16 @@ const WINDOW_BYTES = 16 * 1024;
 // first members have stood there since 4.18.
 const BTF_TYPES = 8;
 const BTF_HEADER = 48;
+/** `nr_types` follows the header, which has eight bytes more in newer kernels (7.3 has). */
+const BTF_COUNTS = [72, 80] as const;
+
+/** Types that others go on from: a module's build on the kernel's. */
+export interface BtfBase extends BtfSource {
+  /** How many types there are, number 0 included. */
+  readonly count: number;
+  /** Where the strings end. */
+  readonly stringsEnd: number;
+}
 
 /** The header that BTF begins with (include/uapi/linux/btf.h); places count from the data's start. */
 export interface BtfHeader {
@@ -75,15 +87,22 @@ export function decodeBtfHeader(bytes: Uint8Array): BtfHeader {
  */
 export class LiveBtf implements BtfSource {
   readonly #reader: Reader;
+  readonly #counts: readonly number[];
   readonly #data: bigint;
   readonly #pointers: bigint;
   readonly #header: BtfHeader;
 
-  private constructor(reader: Reader, data: bigint, pointers: bigint, header: BtfHeader) {
+  private constructor(
+    reader: Reader,
+    place: { readonly data: bigint; readonly pointers: bigint },
+    header: BtfHeader,
+    counts: readonly number[],
+  ) {
     this.#reader = reader;
-    this.#data = data;
-    this.#pointers = pointers;
+    this.#data = place.data;
+    this.#pointers = place.pointers;
     this.#header = header;
+    this.#counts = counts;
   }
 
   /**
@@ -92,11 +111,46 @@ export class LiveBtf implements BtfSource {
    * @throws {KernelFormatError} if it is none
    */
   static async open(reader: Reader, btf: bigint): Promise<LiveBtf> {
-    const bytes = await reader.read(btf, BTF_HEADER + 24);
+    const bytes = await reader.read(btf, Math.max(...BTF_COUNTS) + 4);
     const view = viewOf(bytes);
     const header = decodeBtfHeader(bytes.subarray(BTF_HEADER));
-    const data = view.getBigUint64(0, true);
-    return new LiveBtf(reader, data, view.getBigUint64(BTF_TYPES, true), header);
+    const place = {
+      data: view.getBigUint64(0, true),
+      pointers: view.getBigUint64(BTF_TYPES, true),
+    };
+    return new LiveBtf(reader, place, header, BTF_COUNTS.map((at) => view.getUint32(at, true)));
+  }
+
+  /**
+   * The same as what modules' types build on. Where the number of types stands differs by release: it is
+   * the one whose last type ends where the types end.
+   *
+   * @throws {KernelFormatError} if there is no such number
+   */
+  async asBase(): Promise<BtfBase> {
+    const { stringsBytes } = this.#header;
+    for (const count of this.#counts) {
+      if (count < 2 || count > MAX_TYPES || !await this.#isLast(count - 1)) continue;
+      return {
+        count,
+        stringsEnd: stringsBytes,
+        type: (id) => this.type(id),
+        string: (offset) => this.string(offset),
+      };
+    }
+    throw new KernelFormatError(STRUCTURE, "how many types it has is not known", this.#data);
+  }
+
+  async #isLast(id: number): Promise<boolean> {
+    const { typesAt, typesBytes } = this.#header;
+    const end = this.#data + BigInt(typesAt + typesBytes);
+    try {
+      const at = await readU64(this.#reader, this.#pointers + BigInt(id * 8));
+      return at + BigInt((await this.type(id)).lengthBytes) === end;
+    } catch (error) {
+      if (error instanceof KernelFormatError || isChange(error)) return false;
+      throw error;
+    }
   }
 
   async type(id: number): Promise<BtfType> {
@@ -212,22 +266,22 @@ export class SectionBtf implements BtfSource {
  * and the places of its strings go on where those of the kernel, its base, end (kernel/bpf/btf.c,
  * `btf_type_by_id` and `btf_str_by_offset`).
  */
-export class BtfBlob implements BtfSource {
+export class BtfBlob implements BtfBase {
   readonly #bytes: Uint8Array;
   readonly #header: BtfHeader;
-  readonly #base: BtfBlob | null;
+  readonly #base: BtfBase | null;
   /** The number of the first type here, and where the strings here begin. */
   readonly #first: { readonly id: number; readonly string: number };
   /** Where each type begins; number 0 has no place. */
   readonly #places: readonly number[];
-  #names: Map<string, number[]> | null = null;
+  #names: Promise<Map<string, number[]>> | null = null;
 
   /**
    * Indexes the types.
    *
    * @throws {KernelFormatError} if the bytes are not BTF
    */
-  constructor(bytes: Uint8Array, base: BtfBlob | null = null) {
+  constructor(bytes: Uint8Array, base: BtfBase | null = null) {
     this.#bytes = bytes;
     this.#header = decodeBtfHeader(bytes);
     this.#base = base;
@@ -252,55 +306,65 @@ export class BtfBlob implements BtfSource {
     return this.#first.string + this.#header.stringsBytes;
   }
 
-  // deno-lint-ignore require-await -- errors are rejections, as the interface says
   async type(id: number): Promise<BtfType> {
-    return this.#type(id);
+    if (id === 0) return BTF_VOID;
+    if (this.#base && id < this.#first.id) return await this.#base.type(id);
+    const at = this.#places[id - this.#first.id];
+    if (at === undefined) throw new KernelFormatError(STRUCTURE, `no type ${id}`);
+    return decodeBtfType(this.#bytes, at);
   }
 
-  // deno-lint-ignore require-await -- errors are rejections, as the interface says
   async string(offset: number): Promise<string> {
-    return this.#string(offset);
+    if (this.#base && offset < this.#first.string) return await this.#base.string(offset);
+    return this.#ownString(offset);
   }
 
   /**
    * The numbers of the types of that name: a struct, an enum, a typedef and a function may share one.
    * Types of the base are not among them.
    */
-  idsOf(name: string): readonly number[] {
-    this.#names ??= this.#readNames();
-    return this.#names.get(name) ?? [];
+  async idsOf(name: string): Promise<readonly number[]> {
+    return (await (this.#names ??= this.#readNames())).get(name) ?? [];
+  }
+
+  /** The same of structs that have members: one that is only declared has the name, too. */
+  async structsNamed(name: string): Promise<readonly number[]> {
+    const found: number[] = [];
+    for (const id of await this.idsOf(name)) {
+      const { kind, members } = await this.type(id);
+      if (kind === "struct" && members.length > 0) found.push(id);
+    }
+    return found;
   }
 
   /** The names of all types but the base's. */
-  names(): Iterable<string> {
-    this.#names ??= this.#readNames();
-    return this.#names.keys();
+  async names(): Promise<Iterable<string>> {
+    return (await (this.#names ??= this.#readNames())).keys();
   }
 
-  #readNames(): Map<string, number[]> {
+  /** Of the names that the base has only those of structs are read: it may be far away. */
+  async #readNames(): Promise<Map<string, number[]>> {
     const names = new Map<string, number[]>();
     const view = viewOf(this.#bytes);
+    const ofBase: { readonly id: number; readonly offset: number }[] = [];
+    const add = (name: string, id: number) => {
+      const ids = names.get(name);
+      if (ids) ids.push(id);
+      else names.set(name, [id]);
+    };
     this.#places.forEach((place, i) => {
       const offset = place === 0 ? 0 : view.getUint32(place, true);
       if (offset === 0) return;
-      const name = this.#string(offset);
-      const ids = names.get(name);
-      if (ids) ids.push(this.#first.id + i);
-      else names.set(name, [this.#first.id + i]);
+      const id = this.#first.id + i;
+      if (!this.#base || offset >= this.#first.string) add(this.#ownString(offset), id);
+      else if (isNamedAlone(view.getUint32(place + 4, true))) ofBase.push({ id, offset });
     });
+    const texts = await Promise.all(ofBase.map(({ offset }) => this.string(offset)));
+    ofBase.forEach(({ id }, i) => add(texts[i]!, id));
     return names;
   }
 
-  #type(id: number): BtfType {
-    if (id === 0) return BTF_VOID;
-    if (this.#base && id < this.#first.id) return this.#base.#type(id);
-    const at = this.#places[id - this.#first.id];
-    if (at === undefined) throw new KernelFormatError(STRUCTURE, `no type ${id}`);
-    return decodeBtfType(this.#bytes, at);
-  }
-
-  #string(offset: number): string {
-    if (this.#base && offset < this.#first.string) return this.#base.#string(offset);
+  #ownString(offset: number): string {
     const { stringsAt, stringsBytes } = this.#header;
     const own = offset - this.#first.string;
     const start = stringsAt + own;

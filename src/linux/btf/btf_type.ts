@@ -168,6 +168,11 @@ function decodeMembers(
   });
 }
 
+/** Is it a kind that people ask for by its name: a struct, a union or an enumeration? */
+export function isNamedAlone(info: number): boolean {
+  return ["struct", "union", "enum", "enum64"].includes(kindOf(info));
+}
+
 function kindOf(info: number): BtfKind {
   const number = info >>> 24 & 0x1f;
   const kind = KINDS[number];

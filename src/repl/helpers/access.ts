@@ -1,6 +1,7 @@
 import type { AddressLike } from "../../core/address.ts";
 import type { GuestAccess, GuestAccessVerdict } from "../../arch/access_rule.ts";
 import type { Access } from "../../arch/default_types.ts";
+import type { DmaVerdict } from "../../iommu/access.ts";
 import type { Style } from "../../report/style.ts";
 import type { GuestWalkOptions } from "../../session/guest_walk.ts";
 import type { Helper } from "../helper.ts";
@@ -17,7 +18,7 @@ export const ACCESS: Helper = {
   notes: [
     "how: any of cpl: 0 (the default) to 3, write, fetch, alignmentCheck (lifts SMAP), pkru, pkrs.",
     'On RISC-V: privilege: "U", "S" (the default) or "M", write, fetch, sum, mxr, hardwareSetsBits.',
-    "A third argument chooses other tables than the prompt's, as with walk.",
+    "A third argument chooses other tables than the prompt's, as with walk; for a device: write.",
   ],
   example: `
 > access(0x7f1234567000, { cpl: 3 })
@@ -40,8 +41,10 @@ goes through, to 0x1_1007_9000
     },
 };
 
-function accessText(verdict: GuestAccessVerdict, style: Style): string {
+function accessText(verdict: GuestAccessVerdict | DmaVerdict, style: Style): string {
   switch (verdict.outcome) {
+    case "blocked":
+      return `${style.bad("blocked")}: ${verdict.reason}`;
     case "ok":
       return `${style.good("goes through")}, to ${groupHex(verdict.physicalAddress)}`;
     case "pageFault": {

@@ -46,8 +46,10 @@ true
     return await repl.guest.use(async (session, choice) => {
       const table = { ...chosen(own, choice), ...own };
       const { context } = await session.pageTable(table, range.start, { signal });
+      // What runs on a vCPU changes; a device's tables are of another kind than the root alone says.
+      const same = table.device === undefined ? { root: context.root } : { device: table.device };
       const records = session.mappings(range, {
-        ...{ signal, ...onProgress && { onProgress }, ...others, root: context.root },
+        ...{ signal, ...onProgress && { onProgress }, ...others, ...same },
         ...isWanted && { filter: isWanted },
       });
       return asRows(await Array.fromAsync(records), {

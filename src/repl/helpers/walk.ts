@@ -12,7 +12,8 @@ export const WALK: Helper = {
   notes: [
     "flags: U user, W writable, X executable, - where the entry does not allow it; then A accessed,",
     "D dirty, G global, PS large page, PAT, PCD, PWT. decides: the level that decides a right.",
-    "walk(va, { root: 0x… }), { cpu: 1 } or { sampleMs: 5000 } walk other tables than the prompt's.",
+    "walk(va, { root: 0x… }), { cpu: 1 } or { sampleMs: 5000 } walk other tables than the prompt's;",
+    '{ device: "00:03.0" } those that translate that device\'s DMA. So do all that take tables.',
   ],
   example: `
 > walk(0x7f1241000000)

@@ -1,0 +1,35 @@
+import { buildLab } from "../lab/build.ts";
+import { LabUnavailableError } from "../lab/errors.ts";
+import type { LabKernel } from "../lab/kernels.ts";
+import { LAB_PRESETS } from "../lab/presets.ts";
+import type { TestUnit } from "./test_units.ts";
+
+/**
+ * Builds the lab's guests that tests will boot, and says what it downloads and builds: within a test nobody
+ * would see it. Those that cannot be had are skipped, or fail, where they are tested.
+ */
+export async function prepareLab(units: readonly TestUnit[]): Promise<void> {
+  for (const kernel of kernelsFor(units)) {
+    try {
+      await buildLab(kernel, { progress: (line) => console.log(`[lab] ${line}`) });
+    } catch (error) {
+      if (!(error instanceof LabUnavailableError)) throw error;
+      console.log(`[lab] ${error.message}`);
+    }
+  }
+}
+
+/** The kernels of the presets that test files name. */
+export function kernelsFor(
+  units: readonly TestUnit[],
+  textOf: (file: string) => string = Deno.readTextFileSync,
+): Set<LabKernel> {
+  const files = new Set(
+    units.flatMap(({ args }) => args.filter((arg) => arg.endsWith("_test.ts"))),
+  );
+  const texts = [...files].map(textOf).filter((text) => /\b(?:labTest|startLab)\b/.test(text));
+  const named = Object.entries(LAB_PRESETS).filter(([name]) =>
+    texts.some((text) => text.includes(name))
+  );
+  return new Set(named.map(([, { kernel }]) => kernel));
+}
