@@ -144,10 +144,13 @@ export type TableOptionSpecs = {
 
 /** The options that choose whose page tables are read. */
 export const TABLE_OPTIONS: TableOptionSpecs = {
-  cpu: wholeNumber("N", "read the tables of this vCPU's CR3 (default: the monitor's current vCPU)"),
+  cpu: wholeNumber(
+    "N",
+    "read the tables that this vCPU runs on (default: the monitor's current vCPU)",
+  ),
   root: value(
     "ADDR",
-    "read the tables at this physical address: a process's root or CR3 value",
+    "read the tables at this physical address: a process's root, or a root register's value",
     addressArgument,
   ),
   sample: wholeNumber(

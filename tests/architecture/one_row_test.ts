@@ -45,7 +45,7 @@ const KINDS: readonly Kind[] = [
 const isOracle = (path: string) => path.startsWith("src/testing/");
 
 for (const { what, folder, table, others } of KINDS) {
-  Deno.test(`adding an ${what} is one folder and one row`, async () => {
+  Deno.test(`one more ${what} is one folder and one row`, async () => {
     const names = [...Deno.readDirSync(new URL(`../../${folder}`, import.meta.url))]
       .filter(({ isDirectory }) => isDirectory).map(({ name }) => name).sort();
     assert(names.length > 1);
