@@ -4,7 +4,8 @@ import { compareOopsEntries, type OopsEntryChange } from "../linux/oops/compare_
 import type { OopsReader } from "../arch/oops_reader.ts";
 import type { OopsReport } from "../arch/oops_report.ts";
 import { readOops } from "../linux/oops/parse_oops.ts";
-import type { GuestWalk, GuestWalkOptions } from "./guest_walk.ts";
+import { type GuestWalk, type GuestWalkOptions, splitWalkOptions } from "./guest_walk.ts";
+import { readOptionsOf } from "./guest_session.ts";
 import type { Session } from "./session.ts";
 import type { TableChoice } from "./table_choice.ts";
 
@@ -62,8 +63,11 @@ export async function explainOops(
     const doubt = "the report has no address, so nothing was walked";
     return { report, reason, walk: null, entries: [], now: null, doubt };
   }
-  const { choice, doubt } = await tablesOf(session, report, reader, options);
-  const walked = { ...options, ...choice };
+  const [chosen, others] = splitWalkOptions(options);
+  const { choice, doubt } = await tablesOf(session, report, reader, chosen);
+  // Looked up once: what runs on a vCPU changes, and a process takes a while to find.
+  const table = await session.pageTable(choice, address, readOptionsOf(others));
+  const walked = { ...others, table };
   const walk = await session.walk(address, walked);
   const now = access && report.kind !== "kasan"
     ? await session.access(address, reader.accessOf(access), walked)
@@ -76,10 +80,9 @@ async function tablesOf(
   session: Session,
   { registers, pid, comm }: OopsReport,
   reader: OopsReader,
-  options: GuestWalkOptions,
+  chosen: TableChoice,
 ): Promise<{ choice: TableChoice; doubt: string | null }> {
-  const isChosen = ["cpu", "root", "sampleMs", "pid", "comm"].some((key) => key in options);
-  if (isChosen) return { choice: {}, doubt: null };
+  if (Object.keys(chosen).length > 0) return { choice: chosen, doubt: null };
   const who = pid === null ? "the process" : `${comm ?? "process"} (pid ${pid})`;
   const root = reader.rootIn(registers);
   if (root !== undefined) {
@@ -92,8 +95,7 @@ async function tablesOf(
     };
   }
   try {
-    await session.pageTable({ pid });
-    return { choice: { pid }, doubt: null };
+    return { choice: { table: await session.pageTable({ pid }) }, doubt: null };
   } catch (error) {
     if (!(error instanceof PagewalkError)) throw error;
     return {

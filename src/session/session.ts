@@ -182,7 +182,7 @@ export class Session extends GuestSession {
     options: GuestWalkOptions = {},
   ): Promise<GuestAccessVerdict | DmaVerdict> {
     const [choice, walkOptions] = splitWalkOptions(options);
-    if (choice.device !== undefined) {
+    if (choice.device !== undefined || choice.table?.source.kind === "device") {
       const { dmaAccess } = await import("../iommu/access.ts");
       return dmaAccess(await this.walk(address, options), wanted as DmaAccess);
     }

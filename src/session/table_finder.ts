@@ -44,7 +44,8 @@ export class TableFinder {
     options: ReadOptions = {},
   ): Promise<PageTable> {
     checkTableChoice(choice, address);
-    const { root, sampleMs, cmdline, device } = choice;
+    const { root, sampleMs, cmdline, device, table } = choice;
+    if (table !== undefined) return table;
     if (device !== undefined) return await this.#parts.device(device, options);
     const process = choice.pid ?? choice.comm ?? (cmdline === undefined ? undefined : { cmdline });
     if (process !== undefined) return await this.#ofProcess(process, options);
