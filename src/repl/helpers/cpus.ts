@@ -32,7 +32,7 @@ export interface CpuSummary extends Readonly<Record<string, unknown>> {
 export const CPUS: Helper = {
   name: "cpus",
   usage: "cpus()",
-  purpose: "every vCPU: mode, root, privilege, next instruction, and which share a root",
+  purpose: "every vCPU: mode, root, privilege, and which share a root",
   notes: ["After linux(), ps() or pid(), each vCPU's task is shown, too."],
   example: `
 > cpus()
