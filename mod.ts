@@ -462,7 +462,8 @@ export type {
   GuestTables,
 } from "./src/session/ranges.ts";
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";
-export { GuestSession, type GuestVerdict, type SessionParts } from "./src/session/guest_session.ts";
+export { GuestSession, type GuestVerdict } from "./src/session/guest_session.ts";
+export type { SessionParts } from "./src/session/session_parts.ts";
 export { Session } from "./src/session/session.ts";
 export { whoMapsIt } from "./src/session/whose_tables.ts";
 export {

@@ -2,6 +2,7 @@ import { entryNameOf, levelOf, type Regime, withRoot } from "../translate/regime
 import {
   ADDRESS,
   checkOptions,
+  given,
   LIST,
   OBJECT,
   type OptionShape,
@@ -177,7 +178,7 @@ async function tablesOf(
   const list = {
     tables: true,
     ...signal && { signal },
-    ...maxTables !== undefined && { maxTables },
+    ...given({ maxTables }),
   };
   const frames = new Set<bigint>();
   for (const root of [context.root, ...userView === undefined ? [] : [userView]]) {
@@ -314,6 +315,6 @@ function pick(options: AuditOptions): Pick<ListOptions, "signal" | "onProgress" 
   return {
     ...signal && { signal },
     ...onProgress && { onProgress },
-    ...maxTables !== undefined && { maxTables },
+    ...given({ maxTables }),
   };
 }

@@ -1,3 +1,4 @@
+import { given } from "../core/options.ts";
 import { escapeMessage, escapeText } from "../core/escape.ts";
 import { parseRamLayout, type RamLayout } from "../connectors/dump/ram_layout.ts";
 import { monitorPortFor } from "../monitor/endpoint/mod.ts";
@@ -225,12 +226,4 @@ export function connectOptions(options: ConnectValues & Partial<DeviceValues>): 
 export function tableChoice(options: TableValues): TableChoice {
   const { cpu, root, sample, pid, comm, cmdline, device } = options;
   return given({ cpu, root, sampleMs: sample, pid, comm, cmdline, device });
-}
-
-/** The fields that are not undefined. */
-function given<T extends Record<string, unknown>>(
-  fields: T,
-): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }

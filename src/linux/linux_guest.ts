@@ -1,5 +1,5 @@
 import type { AddressLike } from "../core/address.ts";
-import { checkOptions, LIST, SIGNAL } from "../core/options.ts";
+import { checkOptions, given, LIST, SIGNAL } from "../core/options.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
 import { AddressSpace } from "../translate/address_space.ts";
 import { withUserView } from "../translate/views.ts";
@@ -360,7 +360,7 @@ export class LinuxGuest {
     const { among, ...reads } = options;
     const { signal } = reads;
     const processes = among ??
-      (await this.processes(signal ? { signal } : {})).filter(({ root }) => root !== null);
+      (await this.processes(given({ signal }))).filter(({ root }) => root !== null);
     const owners = processes.map((process) => ({ process, context: this.contextOf(process) }));
     yield* findLoggedPages(this.#memory, owners, records, reads);
   }

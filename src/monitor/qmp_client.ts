@@ -1,4 +1,4 @@
-import { checkOptions, MILLISECONDS, type OptionShape, SIGNAL } from "../core/options.ts";
+import { checkOptions, given, MILLISECONDS, type OptionShape, SIGNAL } from "../core/options.ts";
 import type { CommandJob } from "./_command_job.ts";
 import { type CommandLimits, CommandQueue, LIMITS_SHAPE } from "./_command_queue.ts";
 import { CommandSender } from "./_command_sender.ts";
@@ -165,7 +165,7 @@ export class QmpClient implements Monitor {
   #encode(job: CommandJob): string {
     return encodeQmp("human-monitor-command", this.#byId.add(job), {
       "command-line": job.line,
-      ...job.cpu !== undefined && { "cpu-index": job.cpu },
+      ...given({ "cpu-index": job.cpu }),
     });
   }
 

@@ -9,6 +9,7 @@ import {
   BOOLEAN,
   checkOptions,
   FUNCTION,
+  given,
   LIST,
   MILLISECONDS,
   oneOfWords,
@@ -18,7 +19,7 @@ import {
   wholeNumberFrom,
 } from "../core/options.ts";
 import type { Endpoint } from "../monitor/endpoint/mod.ts";
-import type { SessionParts } from "./guest_session.ts";
+import type { SessionParts } from "./session_parts.ts";
 
 /** How to connect to a guest, and what its registers do not tell of its paging. */
 export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, "root"> {
@@ -101,13 +102,9 @@ export async function connectedParts(
   const { physicalAddressBits, privateBit, sharedBit, mode } = options;
   return {
     source,
-    ...options.kernelCacheDir !== undefined && { kernelCacheDir: options.kernelCacheDir },
-    ...mode !== undefined && { mode },
-    ...options.mmio !== undefined && { mmio: options.mmio },
+    ...given({ kernelCacheDir: options.kernelCacheDir, mode, mmio: options.mmio }),
     paging: {
-      ...physicalAddressBits !== undefined && { physicalAddressBits },
-      ...privateBit !== undefined && { privateBit },
-      ...sharedBit !== undefined && { sharedBit },
+      ...given({ physicalAddressBits, privateBit, sharedBit }),
     },
   };
 }

@@ -1,8 +1,9 @@
+import { given } from "../core/options.ts";
 import type { AddressLike } from "../core/address.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
 import type { GuestRegisters } from "../arch/registers.ts";
-import type { CpuRegisters, PagingContext, PagingContextOptions } from "../arch/default_types.ts";
+import type { CpuRegisters, PagingContext } from "../arch/default_types.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
@@ -19,6 +20,7 @@ import {
   splitWalkOptions,
   walkGuest,
 } from "./guest_walk.ts";
+import type { SessionParts } from "./session_parts.ts";
 import { LinuxAttachment } from "./linux_attachment.ts";
 import type { PhysicalBits } from "./physical_bits.ts";
 import type { PageTable, TableChoice } from "./table_choice.ts";
@@ -29,20 +31,6 @@ export type GuestVerdict = Verdict & {
   /** What the tables say, and whose they are. */
   readonly walk: GuestWalk;
 };
-
-/** What a {@linkcode Session} is made of. */
-export interface SessionParts {
-  /** A folder to keep what was learned about kernels in. @default nothing is kept */
-  readonly kernelCacheDir?: string;
-  /** The open connection to the guest; the session closes it. */
-  readonly source: GuestSource;
-  /** What the registers do not tell of the guest's paging. */
-  readonly paging?: Omit<PagingContextOptions, "root">;
-  /** The kind of page tables at a root that is named; then no registers are asked for. */
-  readonly mode?: string;
-  /** Whether the one register that points to an IOMMU's tables may be read. @default {true} */
-  readonly mmio?: boolean;
-}
 
 /**
  * A connection to one guest, as far as checks of single addresses take it: its registers, its memory, and
@@ -72,24 +60,15 @@ export class GuestSession implements AsyncDisposable {
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
   constructor(parts: SessionParts) {
-    const { source, kernelCacheDir, mode, paging = {} } = parts;
-    const { memory, cpus } = source;
-    this.memory = memory;
+    const { source, kernelCacheDir, paging } = parts;
+    this.memory = source.memory;
     this.#source = source;
-    this.#named = paging.physicalAddressBits;
-    this.#tables = new TableFinder({
-      cpus,
-      memory,
-      paging,
-      ...mode !== undefined && { mode },
+    this.#named = paging?.physicalAddressBits;
+    this.#tables = new TableFinder(parts, {
       linux: () => this.linux(),
       device: (device, options) => this.deviceTable(device, options),
     });
-    this.#linux = new LinuxAttachment({
-      memory,
-      vcpus: this.#tables.vcpus,
-      ...kernelCacheDir !== undefined && { kernelCacheDir },
-    });
+    this.#linux = new LinuxAttachment(source.memory, this.#tables.vcpus, kernelCacheDir);
   }
 
   /** What the session is connected to, as a user would type it. */
@@ -247,11 +226,7 @@ export class GuestSession implements AsyncDisposable {
 
   #physicalBits(): Promise<PhysicalBits> {
     return this.#bits ??= import("./physical_bits.ts").then(({ PhysicalBits }) =>
-      new PhysicalBits({
-        named: this.#named,
-        monitor: this.#source.monitor,
-        linux: () => this.linux(),
-      })
+      new PhysicalBits(this.#named, this.#source.monitor, () => this.linux())
     );
   }
 
@@ -298,5 +273,5 @@ function requireTablesOrIdentity(context: Regime): void {
 
 /** What reading tables takes of options. */
 export function readOptionsOf({ signal }: ReadOptions): ReadOptions {
-  return signal ? { signal } : {};
+  return given({ signal });
 }

@@ -2,23 +2,18 @@ import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import { type VcpuTables, whyNone } from "./vcpu_tables.ts";
 
-/** What finding a guest's Linux needs of a session. */
-export interface LinuxAttachmentParts {
-  /** The guest's physical memory. */
-  readonly memory: PhysicalMemory;
-  /** The tables of the guest's vCPUs. */
-  readonly vcpus: VcpuTables;
-  /** A folder to keep what was learned about kernels in; nothing is kept without one. */
-  readonly kernelCacheDir?: string;
-}
-
 /** Finds the Linux that a guest runs when it is first asked for, and again after a reboot. */
 export class LinuxAttachment {
-  readonly #parts: LinuxAttachmentParts;
+  readonly #memory: PhysicalMemory;
+  readonly #vcpus: VcpuTables;
+  readonly #kernelCacheDir: string | undefined;
   #linux: Promise<LinuxGuest> | null = null;
 
-  constructor(parts: LinuxAttachmentParts) {
-    this.#parts = parts;
+  /** Keeps what is learned about kernels in a folder, if one is named. */
+  constructor(memory: PhysicalMemory, vcpus: VcpuTables, kernelCacheDir: string | undefined) {
+    this.#memory = memory;
+    this.#vcpus = vcpus;
+    this.#kernelCacheDir = kernelCacheDir;
   }
 
   /** Returns the guest's Linux; see `Session.linux`. */
@@ -34,7 +29,7 @@ export class LinuxAttachment {
   }
 
   async #attach(): Promise<LinuxGuest> {
-    const { memory, vcpus, kernelCacheDir } = this.#parts;
+    const [memory, vcpus, kernelCacheDir] = [this.#memory, this.#vcpus, this.#kernelCacheDir];
     // Loaded only here, so that a check of one address does not pay for it.
     const { LinuxGuest } = await import("../linux/linux_guest.ts");
     const { all, tables } = await vcpus.translating();

@@ -4,32 +4,30 @@ import { readPhysicalBits } from "../monitor/commands/physical_bits.ts";
 import { ConnectionLostError } from "../monitor/errors.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 
-/** Whom MAXPHYADDR is asked of. */
-export interface PhysicalBitsParts {
-  /** What somebody named; then nobody is asked. */
-  readonly named: number | undefined;
-  /** The monitor, if there is one. */
-  readonly monitor: Monitor | undefined;
-  /** The Linux that the guest runs. */
-  linux(): Promise<LinuxGuest>;
-}
-
 /** Learns the vCPUs' MAXPHYADDR, once from each source. */
 export class PhysicalBits {
-  readonly #parts: PhysicalBitsParts;
+  readonly #named: number | undefined;
+  readonly #monitor: Monitor | undefined;
+  readonly #linux: () => Promise<LinuxGuest>;
   #machine: Promise<number | null> | null = null;
   #kernel: Promise<number | null> | null = null;
 
-  constructor(parts: PhysicalBitsParts) {
-    this.#parts = parts;
+  /** Asks nobody if somebody named it, else the monitor, if there is one, and the guest's Linux. */
+  constructor(
+    named: number | undefined,
+    monitor: Monitor | undefined,
+    linux: () => Promise<LinuxGuest>,
+  ) {
+    this.#named = named;
+    this.#monitor = monitor;
+    this.#linux = linux;
   }
 
   /** What the machine says, in two commands; null where there is no monitor, or it does not tell. */
   ofMachine(): Promise<number | null> {
-    const { named, monitor } = this.#parts;
-    return this.#machine ??= named !== undefined || monitor === undefined
-      ? Promise.resolve(named ?? null)
-      : readPhysicalBits(monitor);
+    return this.#machine ??= this.#named !== undefined || this.#monitor === undefined
+      ? Promise.resolve(this.#named ?? null)
+      : readPhysicalBits(this.#monitor);
   }
 
   /** What the machine says, else what the kernel recorded at boot; null if neither tells. */
@@ -39,7 +37,7 @@ export class PhysicalBits {
 
   async #askKernel(): Promise<number | null> {
     try {
-      return await (await this.#parts.linux()).physicalAddressBits();
+      return await (await this.#linux()).physicalAddressBits();
     } catch (error) {
       // No Linux, or none that can be read: then nobody tells it.
       if (error instanceof PagewalkError && !(error instanceof ConnectionLostError)) return null;

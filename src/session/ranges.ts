@@ -2,7 +2,7 @@ import { audit, AUDIT_SHAPE, type AuditOptions } from "../audit/audit.ts";
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
-import { checkOptions, type OptionCheck, SIGNAL } from "../core/options.ts";
+import { checkOptions, given, type OptionCheck, SIGNAL } from "../core/options.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AddressRange, parseRange } from "../translate/address_range.ts";
@@ -165,7 +165,7 @@ export async function guestTables(
     CHOICE_INSTEAD,
   );
   const { signal, ...choice } = options;
-  const readOptions = signal ? { signal } : {};
+  const readOptions = given({ signal });
   const table = await session.pageTable(choice, address, readOptions);
   if (table.context.noTables !== undefined) return table;
   const kpti = await findViews(session.memory, table.context, readOptions);

@@ -26,7 +26,8 @@ import type { WatchEvent, WatchOptions } from "./watch.ts";
 import type { GuestSource } from "../connectors/guest_source.ts";
 import type { Walk, WalkOptions } from "../translate/walk.ts";
 import type { GuestIommu } from "./guest_iommu.ts";
-import { GuestSession, readOptionsOf, requireTables, type SessionParts } from "./guest_session.ts";
+import { GuestSession, readOptionsOf, requireTables } from "./guest_session.ts";
+import type { SessionParts } from "./session_parts.ts";
 
 /**
  * A connection to one guest: its registers, its memory and its page tables. {@linkcode connect} makes

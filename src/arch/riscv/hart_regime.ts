@@ -1,3 +1,4 @@
+import { given } from "../../core/options.ts";
 import type { Regime } from "../../translate/regime.ts";
 import type { NoTables } from "../../translate/no_tables.ts";
 import { type RiscvMode, rootRegister } from "./modes.ts";
@@ -78,7 +79,7 @@ export function riscvStagesOf(registers: RiscvRegisters): RiscvStages | null {
 function extensionsOf({ menvcfg, softwareBits60To59 }: RiscvRegisters): RiscvExtensions {
   return {
     ...menvcfg !== undefined && { memoryTypes: Boolean(menvcfg & ENVCFG.PBMTE) },
-    ...softwareBits60To59 !== undefined && { softwareBits60To59 },
+    ...given({ softwareBits60To59 }),
   };
 }
 
@@ -89,8 +90,7 @@ export function riscvRegimeFrom(state: Readonly<Record<string, unknown>>): Regim
   const named = /^(Sv32|Sv39|Sv48|Sv57)(x4)?$/.exec(mode);
   if (named === null || !isSwitch(memoryTypes) || !isSwitch(softwareBits60To59)) return null;
   const extensions = {
-    ...memoryTypes !== undefined && { memoryTypes },
-    ...softwareBits60To59 !== undefined && { softwareBits60To59 },
+    ...given({ memoryTypes, softwareBits60To59 }),
   };
   const make = named[2] === undefined ? riscvRegime : riscvSecondStage;
   return make(named[1] as RiscvMode, root, extensions);

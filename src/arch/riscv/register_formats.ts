@@ -1,3 +1,4 @@
+import { given } from "../../core/options.ts";
 import { type AddressLike, formatAddress, parseAddress } from "../../core/address.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { Regime } from "../../translate/regime.ts";
@@ -23,9 +24,7 @@ const STUB: StubRegisters = {
       ...printed,
       ...{ satp: satp!, pc: pc!, mstatus: mstatus! },
       ...privilege && { privilege },
-      ...vsatp !== undefined && { vsatp },
-      ...hgatp !== undefined && { hgatp },
-      ...menvcfg !== undefined && { menvcfg },
+      ...given({ vsatp, hgatp, menvcfg }),
     };
   },
 };

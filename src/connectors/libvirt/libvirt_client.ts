@@ -1,3 +1,4 @@
+import { given } from "../../core/options.ts";
 import { formatError } from "../../core/errors.ts";
 import { Watchdog } from "../../core/watchdog.ts";
 import type { CommandJob } from "../../monitor/_command_job.ts";
@@ -132,7 +133,7 @@ export class LibvirtClient implements Monitor {
       execute: "human-monitor-command",
       arguments: {
         "command-line": line,
-        ...options.cpu !== undefined && { "cpu-index": options.cpu },
+        ...given({ "cpu-index": options.cpu }),
       },
     });
     return this.#queue.run(line, options, wire);
