@@ -1,5 +1,4 @@
 import type { LevelFormat } from "../../translate/entry.ts";
-import type { KernelLayout } from "../../translate/kernel_layout.ts";
 import { PAGE_32, PAGE_64, TABLE_32, TABLE_64 } from "./bit_fields.ts";
 
 /** The modes of `satp` that translate. */
@@ -86,11 +85,3 @@ export function rootRegister(value: bigint, xlen: 32 | 64): RootRegister {
   );
   return { mode: mode ?? null, code, root: ppn << 12n };
 }
-
-/** How Linux divides the address space of each mode: the upper half is the kernel's. */
-export const RISCV_KERNEL_LAYOUTS: Readonly<Record<RiscvMode, KernelLayout>> = {
-  Sv32: { start: 0xc000_0000n, sharedWithUser: [] },
-  Sv39: { start: 0xffff_ffc0_0000_0000n, sharedWithUser: [] },
-  Sv48: { start: 0xffff_8000_0000_0000n, sharedWithUser: [] },
-  Sv57: { start: 0xff00_0000_0000_0000n, sharedWithUser: [] },
-};

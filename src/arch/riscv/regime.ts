@@ -5,8 +5,8 @@ import type { NoTables } from "../../translate/no_tables.ts";
 import type { LeafRights } from "../../translate/rights.ts";
 import type { Regime, RegimeRules } from "../../translate/regime.ts";
 import { isHighSoftware, isMemoryType } from "./bit_fields.ts";
+import { RISCV_KERNEL_LAYOUTS } from "./kernel_layout.ts";
 import {
-  RISCV_KERNEL_LAYOUTS,
   RISCV_MODES,
   type RiscvMode,
   type RiscvModeFormat,
