@@ -2,7 +2,6 @@ import { formatError, PagewalkError } from "../core/errors.ts";
 import { atProcessEnd } from "../core/process_end.ts";
 import type { GuestSource } from "../connectors/guest_source.ts";
 import { readStatus } from "../monitor/commands/read_state.ts";
-import type { GuestStatus } from "../monitor/parse/status.ts";
 import { MonitorError } from "../monitor/errors.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 
