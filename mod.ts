@@ -3,10 +3,29 @@
  * should be. Nothing here changes the guest.
  *
  * ```text
- * endpoint ── monitor ── registers ──► PagingContext (root, mode)
- *                 │                          │
- *                 └── physical memory ───────┴──► walk ──► verdict
+ * endpoint ── connector ── registers ──► architecture ──► regime (root, levels, rights)
+ *                 │                                          │
+ *                 └── physical memory ───────────────────────┴──► walk ──► verdict
  * ```
+ *
+ * ## Where to look
+ *
+ * | to | use |
+ * | --- | --- |
+ * | ask a guest | {@linkcode connect}: a {@linkcode Session} walks, verifies, lists, audits, watches |
+ * | say what is expected, and read the answer | {@linkcode Expectation}, {@linkcode Verdict}, {@linkcode RangeVerdict} |
+ * | choose whose tables | {@linkcode TableChoice}: a vCPU, a root, a process, a device |
+ * | know the guest's Linux | {@linkcode LinuxGuest}, {@linkcode explainOops}, {@linkcode verifyVfio} |
+ * | know what a device reaches | {@linkcode GuestIommu} |
+ * | compare two moments | {@linkcode Snapshot}, {@linkcode encodeSnapshot}, {@linkcode diff} |
+ * | read tables without a session | {@linkcode walk}, {@linkcode mappings}, {@linkcode audit}, over {@linkcode PhysicalMemory} and a {@linkcode Regime} |
+ * | make a regime of registers | {@linkcode pagingContext} (x86), {@linkcode riscvRegimeOf} |
+ * | talk to a monitor | {@linkcode HmpClient}, {@linkcode QmpClient}, {@linkcode record} |
+ * | add a way to a guest, or an architecture | {@linkcode registerConnector}, {@linkcode registerArchitecture} |
+ * | tell errors apart | all are {@linkcode PagewalkError}s with fields |
+ *
+ * Text, JSON, CSV, HTML and SVG are made by `@pagewalk/pagewalk/report`; what scripts share is in
+ * `@pagewalk/pagewalk/cli`, and simulated guests for tests are in `@pagewalk/pagewalk/testing`.
  *
  * @example Is `_PAGE_USER` clear on this page?
  * ```ts
