@@ -4,6 +4,8 @@ import { type Regime, withRoot } from "../translate/regime.ts";
 import { AddressSpace } from "../translate/address_space.ts";
 import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
+import type { NotPresentContent } from "../translate/entry.ts";
+import { AbsentPages } from "./absent_pages.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
@@ -57,12 +59,14 @@ export class LinuxGuest {
   readonly #memory: PhysicalMemory;
   readonly #vfio: VfioMappings;
   readonly #processes: Processes;
+  readonly #absent: AbsentPages;
 
   private constructor(kernel: Kernel, memory: PhysicalMemory) {
     this.#kernel = kernel;
     this.#vfio = new VfioMappings(kernel);
     this.#processes = new Processes(kernel, memory);
     this.#memory = memory;
+    this.#absent = new AbsentPages(kernel);
   }
 
   /**
@@ -114,6 +118,14 @@ export class LinuxGuest {
   /** The virtual address of `_text`, which KASLR moves. */
   get text(): bigint {
     return this.#kernel.image.text;
+  }
+
+  /**
+   * Names what an entry that is not present means to this kernel: what its special types are depends on
+   * its release, and on what is built in. What cannot be told is left as it is.
+   */
+  nameAbsent(content: NotPresentContent): Promise<NotPresentContent> {
+    return this.#absent.nameAbsent(content);
   }
 
   /** Reads by kernel virtual address. @throws {PageFaultError} if nothing is mapped there */
@@ -269,6 +281,12 @@ export class LinuxGuest {
     return readRunningTasks(this.#kernel, cpus, options);
   }
 
+  /** Whether a process still runs, with the memory that it had: what was read of it then is its own. */
+  stillRuns(process: LinuxProcess, options: ReadOptions = {}): Promise<boolean> {
+    checkReads(options);
+    return this.#processes.stillRuns(process, options);
+  }
+
   /**
    * Lists the threads of a process, the first one included.
    *
@@ -309,7 +327,7 @@ export class LinuxGuest {
     const { root, userRoot } = process;
     const views = root === null || userRoot === null ? null : { kernelRoot: root, userRoot };
     const context = withUserView(this.contextOf(process), views);
-    yield* readAreaPages(this.#memory, context, areas, options);
+    yield* readAreaPages(this.#memory, context, areas, this.#absent, options);
   }
 
   /**
@@ -325,10 +343,7 @@ export class LinuxGuest {
    */
   async vfioMappings(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioMapping[]> {
     checkReads(options);
-    const { mm, pid, task } = process;
-    if (mm === null) throw withoutMemory(process);
-    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
-    const mappings = await this.#vfio.of({ pid, task, mm, threads }, options);
+    const mappings = await this.#vfio.of(this.#ownerOf(process, options), options);
     await this.#kernel.keepKnowledge();
     return mappings;
   }
@@ -339,16 +354,20 @@ export class LinuxGuest {
    */
   async vfioContainers(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioContainer[]> {
     checkReads(options);
-    const { mm, pid, task } = process;
-    if (mm === null) throw withoutMemory(process);
-    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
-    const held = await this.#vfio.containersOf({ pid, task, mm, threads }, options);
+    const held = await this.#vfio.containersOf(this.#ownerOf(process, options), options);
     await this.#kernel.keepKnowledge();
     return await Promise.all(held.map(async ({ mappings, tables }) => {
       if (tables === null) return { mappings, tables };
       const physical = await Promise.all(tables.map((table) => this.#physicalOf(table)));
       return { mappings, tables: physical.filter((table) => table !== null) };
     }));
+  }
+
+  #ownerOf(process: LinuxProcess, options: ReadOptions) {
+    const { mm, pid, task } = process;
+    if (mm === null) throw withoutMemory(process);
+    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
+    return { pid, task, mm, threads };
   }
 
   async #physicalOf(address: bigint): Promise<bigint | null> {

@@ -2,7 +2,7 @@ import { formatAddress } from "../core/address.ts";
 import { escapeText } from "../core/escape.ts";
 import { withRoot } from "../translate/regime.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
-import { Changed, untilWhole } from "./changed.ts";
+import { Changed, isChange, untilWhole } from "./changed.ts";
 import {
   AmbiguousProcessError,
   CapabilityError,
@@ -102,6 +102,20 @@ export class Processes {
       text,
       `The guest has no process with "${text}" in its command line${hint}; it has ${listed(all)}`,
     );
+  }
+
+  /** Whether one still is on the list, with the same memory; see `LinuxGuest.stillRuns`. */
+  async stillRuns(process: LinuxProcess, options: ReadOptions): Promise<boolean> {
+    const tasks = new TaskReader(await this.#source(), options);
+    try {
+      const task = await tasks.read(process.task);
+      if (task.u32("tgid") !== process.pid || !tasks.isListed(task)) return false;
+      const record = await tasks.record(task);
+      return record?.mm === process.mm && record.startNs === process.startNs;
+    } catch (error) {
+      if (isChange(error)) return false;
+      throw error;
+    }
   }
 
   /** All threads of one, the first one included; see `LinuxGuest.threads`. */

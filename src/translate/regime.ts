@@ -70,6 +70,8 @@ export interface RegimeRules {
   absentContent(raw: bigint): NotPresentContent;
   /** The same regime for so many bits of a physical address, where they were not known. */
   withFrameBits?(regime: Regime, bits: number): Regime;
+  /** Whether a page's entry says that Linux keeps nothing of its frame: a device's, the page of zeros. */
+  readonly isSpecial?: (raw: bigint) => boolean;
   /** How kernels keep a view of their own for user code, where they do. */
   readonly views?: ViewsRule;
 }

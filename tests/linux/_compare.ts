@@ -5,6 +5,7 @@ import {
   type LinuxProcess,
   NoSuchProcessError,
   type PhysicalMemory,
+  sumAreaPages,
   withRoot,
 } from "../../mod.ts";
 import { logText } from "../../src/report/mod.ts";
@@ -249,4 +250,53 @@ function addDifferences(
   for (const [i, line] of theirs.entries()) {
     if (mine[i] !== line) differences.push(`${mine[i]}, not ${line}`);
   }
+}
+
+/** What of smaps the page tables alone tell, in kB, of one area. */
+const SUMMED = ["Rss", "Swap", "AnonHugePages", "PmdMapped", "Hugetlb"] as const;
+
+/** Compares what the page tables say of each area of every process with /proc/PID/smaps. */
+export async function compareSums(guest: GuestShell, linux: LinuxGuest): Promise<Comparison> {
+  const comparison: Comparison = { compared: 0, differences: [] };
+  const asking = Number(await guest.shell("echo $$"));
+  for (const process of withMemory(await linux.processes())) {
+    const { pid, comm } = process;
+    if (pid === asking) continue;
+    const areas = (await linux.vmas(process)).filter(({ start }) => start >> 63n === 0n);
+    const pages = await Array.fromAsync(linux.areaPages(process, areas));
+    const theirs = smapsOf(await guest.shell(`cat /proc/${pid}/smaps`));
+    const mine = areas.map((area, i) => {
+      const sums = sumAreaPages([area], [pages[i]!]);
+      const kilobytes = [
+        ...[sums.rssBytes, sums.swapBytes, sums.anonHugeBytes],
+        ...[sums.fileHugeBytes, sums.hugetlbBytes],
+      ].map((bytes) => bytes / 1024);
+      return `${pid} ${comm} ${areaHex(area.start)} ${SUMMED.join(",")}: ${kilobytes}`;
+    });
+    comparison.compared += theirs.length;
+    addDifferences(
+      comparison,
+      mine,
+      theirs.map(([start, kilobytes]) =>
+        `${pid} ${comm} ${start} ${SUMMED.join(",")}: ${kilobytes}`
+      ),
+    );
+  }
+  return comparison;
+}
+
+/** The areas of a smaps file: where each begins, and its figures. */
+function smapsOf(text: string): [start: string, kilobytes: number[]][] {
+  const areas: [string, number[]][] = [];
+  for (const line of text.split("\n")) {
+    const [, start] = /^([0-9a-f]+)-[0-9a-f]+ /.exec(line) ?? [];
+    if (start !== undefined && !line.includes("[vsyscall]")) areas.push([start, [0, 0, 0, 0, 0]]);
+    const [, name, value] = /^(\w+): +(\d+) kB$/.exec(line) ?? [];
+    const at = SUMMED.findIndex((word) =>
+      name === word || name?.endsWith(`_${word}`) ||
+      (word === "PmdMapped" && name?.endsWith(word))
+    );
+    if (at >= 0) areas.at(-1)![1][at]! += Number(value);
+  }
+  return areas;
 }

@@ -60,6 +60,23 @@ export async function checkExamples(lab: LabGuest): Promise<void> {
     assertStringIncludes(hint, "exclude each other");
   }
 
+  const [found, audited] = await run("audit.ts", "--all");
+  assertEquals(found, 0);
+  assertMatch(
+    audited,
+    /\nthe kernel and (\d+) of \1 processes with memory audited; \d+ tasks have /,
+  );
+  const physical = formatAddress(
+    BigInt.asUintN(55, (await lab.pagemap(0))[0]!.raw) << 12n,
+  );
+  const [some, aliases] = await run("aliases.ts", physical, "--all");
+  assertEquals(some, 0);
+  assertMatch(
+    aliases,
+    new RegExp(`^0x00007f1234567000 +4 KiB page +-rw- +pid ${pid} target$`, "m"),
+  );
+  assertEquals((await run("aliases.ts", physical, "--all", "--pid", "1"))[0], 3);
+
   const [, listed] = await run("processes.ts", "--user", "--json");
   const target = JSON.parse(listed).find((process: { pid: number }) => process.pid === pid);
   assertEquals([target.comm, target.root, target.userRoot], [
