@@ -1,15 +1,12 @@
 import type { AddressLike } from "../core/address.ts";
 import { checkOptions, given, LIST, SIGNAL } from "../core/options.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
-import { AddressSpace } from "../translate/address_space.ts";
 import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { NotPresentContent } from "../translate/entry.ts";
 import { AbsentPages } from "./absent_pages.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
-import { Btf, type StructLayout } from "./btf/btf.ts";
-import type { BtfBlob } from "./btf/btf_source.ts";
-import { CapabilityError, NoSuchProcessError } from "./errors.ts";
+import type { StructLayout } from "./btf/btf.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel, type KernelParts } from "./kernel.ts";
 import {
@@ -26,7 +23,7 @@ import type { LogRecord } from "./printk_ring.ts";
 import { readRunningTasks, type RunningTask } from "./running_tasks.ts";
 import type { LinuxThread } from "./task_record.ts";
 import { ProcessDetails } from "./process_details.ts";
-import { type LinuxProcess, Processes, type WantedProcess } from "./processes.ts";
+import { type LinuxProcess, Processes, type WantedProcess, withoutMemory } from "./processes.ts";
 import type { VfioLogRecord } from "./vfio_log_record.ts";
 import { WALK_MANY_SHAPE, type WalkManyOptions } from "../translate/walk_many.ts";
 import { type VfioContainer, type VfioMapping, VfioMappings } from "./vfio_mappings.ts";
@@ -102,12 +99,7 @@ export class LinuxGuest {
    * @throws {CapabilityError} if the kernel has no type data (BTF)
    */
   async physicalAddressBits(): Promise<number | null> {
-    const address = await this.#kernel.address("boot_cpu_data");
-    const layout = await this.type("cpuinfo_x86");
-    const member = layout?.members.find(({ name }) => name === "x86_phys_bits");
-    if (address === null || member === undefined) return null;
-    const [bits] = await this.#kernel.live.read(address + BigInt(member.offset), 1);
-    return bits! >= 32 && bits! <= 52 ? bits! : null;
+    return await this.#kernel.physicalAddressBits();
   }
 
   /** The paging context with the kernel's own root. */
@@ -164,13 +156,7 @@ export class LinuxGuest {
    * @throws {CapabilityError} if the kernel has no type data (BTF)
    */
   async type(name: string): Promise<StructLayout | null> {
-    const blob = await this.#types();
-    const btf = new Btf(blob);
-    for (const id of await blob.idsOf(name.replace(/^(struct|union)\s+/, ""))) {
-      const layout = await btf.layout(id);
-      if (layout) return layout;
-    }
-    return null;
+    return await this.#kernel.types.layoutNamed(name);
   }
 
   /**
@@ -179,16 +165,7 @@ export class LinuxGuest {
    * @throws {CapabilityError} if the kernel has no type data (BTF)
    */
   async typeNames(): Promise<readonly string[]> {
-    return [...await (await this.#types()).names()];
-  }
-
-  async #types(): Promise<BtfBlob> {
-    const blob = await this.#kernel.types.all();
-    if (blob) return blob;
-    throw new CapabilityError(
-      "types",
-      `This kernel (${this.version}) has no type data: it was built without CONFIG_DEBUG_INFO_BTF`,
-    );
+    return await this.#kernel.types.names();
   }
 
   /**
@@ -197,13 +174,7 @@ export class LinuxGuest {
    * @throws {CapabilityError} if the kernel has no type data (BTF)
    */
   async enumeration(name: string): Promise<ReadonlyMap<string, number> | null> {
-    const blob = await this.#types();
-    const btf = new Btf(blob);
-    for (const id of await blob.idsOf(name)) {
-      const values = await btf.enumeration(id);
-      if (values) return values;
-    }
-    return null;
+    return await this.#kernel.types.enumerationNamed(name);
   }
 
   /**
@@ -358,7 +329,7 @@ export class LinuxGuest {
     await this.#kernel.keepKnowledge();
     return await Promise.all(held.map(async ({ mappings, tables }) => {
       if (tables === null) return { mappings, tables };
-      const physical = await Promise.all(tables.map((table) => this.#physicalOf(table)));
+      const physical = await Promise.all(tables.map((table) => this.#kernel.physicalOf(table)));
       return { mappings, tables: physical.filter((table) => table !== null) };
     }));
   }
@@ -368,11 +339,6 @@ export class LinuxGuest {
     if (mm === null) throw withoutMemory(process);
     const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
     return { pid, task, mm, threads };
-  }
-
-  async #physicalOf(address: bigint): Promise<bigint | null> {
-    return this.#kernel.live.physicalOf(address) ??
-      await new AddressSpace(this.#memory, this.#kernel.context).translate(address);
   }
 
   /**
@@ -425,9 +391,4 @@ export class LinuxGuest {
 
 function checkReads(options: ReadOptions): void {
   checkOptions(options, "the options of a reading", { signal: SIGNAL });
-}
-
-function withoutMemory({ pid, comm, isKernelThread }: LinuxProcess): NoSuchProcessError {
-  const why = isKernelThread ? "it is a thread of the kernel" : "it has exited";
-  return new NoSuchProcessError(pid, `Process ${pid} (${comm}) has no memory of its own: ${why}`);
 }
