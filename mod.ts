@@ -426,6 +426,10 @@ export {
   LinuxNotFoundError,
   NoSuchProcessError,
 } from "./src/linux/errors.ts";
+export { ElfFormatError, WrongKernelError } from "./src/elf/errors.ts";
+// Loaded by `Session.elfKernel()` only when it is used.
+export type { ElfKernel, ElfKernelParts, ElfProcess } from "./src/elf_kernel/elf_kernel.ts";
+export type { ElfSymbol } from "./src/elf/elf_file.ts";
 // The rest of it is loaded by `Session.linux()` only when it is used.
 export { type MemorySums, sumAreaPages } from "./src/linux/memory_sums.ts";
 export type { AreaPages } from "./src/linux/area_pages.ts";

@@ -3,6 +3,8 @@ import type { GuestSource } from "../connectors/guest_source.ts";
 
 /** What a {@linkcode Session} is made of. */
 export interface SessionParts {
+  /** The path of the ELF file of the guest's kernel. @default the guest runs Linux */
+  readonly kernel?: string;
   /** A folder to keep what was learned about kernels in. @default nothing is kept */
   readonly kernelCacheDir?: string;
   /** The open connection to the guest; the session closes it. */

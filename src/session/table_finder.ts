@@ -3,17 +3,25 @@ import type { AddressLike } from "../core/address.ts";
 import { architectureNamed, architectureWithMode } from "../arch/architectures.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
-import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { WantedProcess } from "../linux/processes.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
 import { checkTableChoice, type PageTable, type TableChoice } from "./table_choice.ts";
 import type { SessionParts } from "./session_parts.ts";
 import { VcpuTables, whyNone } from "./vcpu_tables.ts";
 
+/** What knows a guest's processes: its Linux, or the ELF file of its kernel. */
+export interface ProcessSource {
+  /** Finds a process's page table. */
+  tableOf(
+    wanted: WantedProcess,
+    options: ReadOptions,
+  ): Promise<{ readonly pid: number; readonly comm: string; readonly context: Regime }>;
+}
+
 /** Who knows tables that no vCPU needs to be on. */
 export interface TableOwners {
-  /** The Linux that the guest runs. */
-  linux(): Promise<LinuxGuest>;
+  /** What knows the guest's processes. */
+  processes(): Promise<ProcessSource>;
   /** Finds the tables that translate a device's DMA. */
   device(device: string, options: ReadOptions): Promise<PageTable>;
 }
@@ -48,7 +56,7 @@ export class TableFinder {
       return await this.#sampled(sampleMs, address, options);
     }
     if (root !== undefined) {
-      const context = await this.#anyContext(options);
+      const context = await this.anyContext(options);
       architectureNamed(context.rules.architecture).registers.checkRoot(root, context);
       return { context: withRoot(context, root), source: { kind: "root" } };
     }
@@ -57,10 +65,9 @@ export class TableFinder {
   }
 
   async #ofProcess(wanted: WantedProcess, { signal }: ReadOptions): Promise<PageTable> {
-    const linux = await this.#owners.linux();
-    const process = await linux.process(wanted, given({ signal }));
-    const { pid, comm } = process;
-    return { context: linux.contextOf(process), source: { kind: "process", pid, comm } };
+    const source = await this.#owners.processes();
+    const { pid, comm, context } = await source.tableOf(wanted, given({ signal }));
+    return { context, source: { kind: "process", pid, comm } };
   }
 
   async #sampled(forMs: number, address: AddressLike, options: ReadOptions): Promise<PageTable> {
@@ -78,7 +85,7 @@ export class TableFinder {
   }
 
   /** The context that a named root is put into: how the guest pages, whatever its CR3s are. */
-  async #anyContext({ signal }: ReadOptions): Promise<Regime> {
+  async anyContext({ signal }: ReadOptions): Promise<Regime> {
     const { mode, paging = {} } = this.#parts;
     if (mode !== undefined) return architectureWithMode(mode).registers.contextOfMode(mode, paging);
     const { context } = await this.vcpus.of();
