@@ -250,7 +250,12 @@ export {
   tableIndex,
 } from "./src/translate/entry.ts";
 export { fieldDecoder, type FieldDecoderOptions } from "./src/translate/field_decoder.ts";
-export type { DirectMap, KernelLayout, KernelRegion } from "./src/translate/kernel_layout.ts";
+export type {
+  DirectMap,
+  KernelArea,
+  KernelLayout,
+  KernelRegion,
+} from "./src/translate/kernel_layout.ts";
 export { levelDecoders, type Regime, type RegimeRules, withRoot } from "./src/translate/regime.ts";
 export {
   type DecidingLevels,
@@ -431,6 +436,7 @@ export { ElfFormatError, WrongKernelError } from "./src/elf/errors.ts";
 export type { ElfKernel, ElfKernelParts, ElfProcess } from "./src/elf_kernel/elf_kernel.ts";
 export type { ElfSymbol } from "./src/elf/elf_file.ts";
 // The rest of it is loaded by `Session.linux()` only when it is used.
+export { type AddressRegion, addressRegions } from "./src/linux/address_regions.ts";
 export { type MemorySums, sumAreaPages } from "./src/linux/memory_sums.ts";
 export type { AreaPages } from "./src/linux/area_pages.ts";
 export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
@@ -493,6 +499,7 @@ export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";
 export { GuestSession, type GuestVerdict } from "./src/session/guest_session.ts";
 export type { SessionParts } from "./src/session/session_parts.ts";
 export { Session } from "./src/session/session.ts";
+export { nameAddressSpace, type NamedSpace } from "./src/session/named_space.ts";
 export { whoMapsIt } from "./src/session/whose_tables.ts";
 export {
   describeSource,
