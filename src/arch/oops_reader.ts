@@ -20,8 +20,6 @@ export interface OopsLineForm {
 export interface OopsReader {
   /** The lines that it prints. */
   readonly forms: readonly OopsLineForm[];
-  /** Registers as they stand in a report, before a colon. */
-  readonly registerNames: RegExp;
   /** What is looked for in a text, for a message. */
   readonly lookedFor: string;
   /** The name of the register that holds the root, in messages. */

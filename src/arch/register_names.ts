@@ -29,6 +29,8 @@ export interface RegisterNames {
   readonly known: readonly string[];
   /** What gdb calls otherwise than the monitor. */
   readonly otherwise: Readonly<Record<string, string>>;
+  /** Registers as Linux's reports of faults have them, before a colon. */
+  readonly reported?: RegExp;
   /** The registers that were told, by the monitor's name. */
   told(registers: GuestRegisters): Readonly<Record<string, bigint | undefined>>;
   /** Every other register in what `info registers` prints of a vCPU, by the same names. */

@@ -2,11 +2,7 @@ import { type AddressLike, formatAddress } from "../core/address.ts";
 import type { DirectMap } from "../translate/kernel_layout.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
-import {
-  MemoryReadError,
-  type PhysicalMemory,
-  type ReadOptions,
-} from "../memory/physical_memory.ts";
+import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
 import { AddressSpace, PageFaultError } from "../translate/address_space.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
 import {
@@ -117,27 +113,10 @@ export class Kernel {
     const typesMemory = new CachingMemory(parts.memory, { granuleBytes: TYPES_GRANULE_BYTES });
     this.types = new KernelTypes({
       reader: new KernelSpace(typesMemory, layout),
-      version: vmcoreinfo.osRelease,
       live: this.live,
       address: (name) => this.address(name),
       given: parts.types ?? [],
     });
-  }
-
-  /** The physical address of a virtual one: by the kernel's maps, else by its tables; null if none. */
-  async physicalOf(address: bigint, options: ReadOptions = {}): Promise<bigint | null> {
-    return this.live.physicalOf(address) ??
-      await new AddressSpace(this.#parts.memory, this.context).translate(address, options);
-  }
-
-  /** MAXPHYADDR as it found it at boot; see `LinuxGuest.physicalAddressBits`. */
-  async physicalAddressBits(): Promise<number | null> {
-    const address = await this.address("boot_cpu_data");
-    const layout = await this.types.layoutNamed("cpuinfo_x86");
-    const member = layout?.members.find(({ name }) => name === "x86_phys_bits");
-    if (address === null || member === undefined) return null;
-    const [bits] = await this.live.read(address + BigInt(member.offset), 1);
-    return bits! >= 32 && bits! <= 52 ? bits! : null;
   }
 
   /**

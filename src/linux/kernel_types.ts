@@ -1,15 +1,13 @@
-import { Btf, type StructLayout } from "./btf/btf.ts";
+import { Btf } from "./btf/btf.ts";
 import { type BtfBase, BtfBlob, LiveBtf, SectionBtf } from "./btf/btf_source.ts";
 import type { TypeRoots } from "./btf_offsets.ts";
-import { CapabilityError, KernelFormatError } from "./errors.ts";
+import { KernelFormatError } from "./errors.ts";
 import { type Reader, readU64, viewOf } from "./reader.ts";
 
 /** Where a kernel's types are read. */
 export interface KernelTypesParts {
   /** Reads what stays while the kernel runs, in pieces of some KiB: types lie scattered. */
   readonly reader: Reader;
-  /** The kernel's release, for messages. */
-  readonly version: string;
   /** Reads memory as it is. */
   readonly live: Reader;
   /** The address of a symbol; null if there is none. */
@@ -53,42 +51,6 @@ export class KernelTypes {
   /** Types to follow from a few that are known; null if there are none. */
   entry(): Promise<{ btf: Btf; roots: TypeRoots } | null> {
     return this.#entry ??= this.#open();
-  }
-
-  /** The layout of a struct or union; null if there is none of that name. @throws {CapabilityError} */
-  async layoutNamed(name: string): Promise<StructLayout | null> {
-    const blob = await this.#needed();
-    const btf = new Btf(blob);
-    for (const id of await blob.idsOf(name.replace(/^(struct|union)\s+/, ""))) {
-      const layout = await btf.layout(id);
-      if (layout) return layout;
-    }
-    return null;
-  }
-
-  /** The values of an enumeration; null if there is none of that name. @throws {CapabilityError} */
-  async enumerationNamed(name: string): Promise<ReadonlyMap<string, number> | null> {
-    const blob = await this.#needed();
-    const btf = new Btf(blob);
-    for (const id of await blob.idsOf(name)) {
-      const values = await btf.enumeration(id);
-      if (values) return values;
-    }
-    return null;
-  }
-
-  /** The names of all types. @throws {CapabilityError} */
-  async names(): Promise<readonly string[]> {
-    return [...await (await this.#needed()).names()];
-  }
-
-  async #needed(): Promise<BtfBlob> {
-    const blob = await this.all();
-    if (blob) return blob;
-    throw new CapabilityError(
-      "types",
-      `This kernel (${this.#parts.version}) has no type data: it was built without CONFIG_DEBUG_INFO_BTF`,
-    );
   }
 
   async #readAll(): Promise<BtfBlob | null> {

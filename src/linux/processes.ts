@@ -189,14 +189,21 @@ export class Processes {
   }
 
   async #physical(pgd: bigint, pid: number, options: ReadOptions): Promise<bigint> {
-    const root = await this.#kernel.physicalOf(pgd, options);
-    if (root === null) {
-      throw new KernelFormatError("page table", `${formatAddress(pgd)} is not mapped`, pgd);
-    }
+    const root = this.#kernel.live.physicalOf(pgd) ?? await this.#translate(pgd, options);
     if (root % 0x1000n !== 0n) {
       throw new KernelFormatError("mm_struct", `process ${pid} has a misaligned page table`, pgd);
     }
     return root;
+  }
+
+  async #translate(address: bigint, options: ReadOptions): Promise<bigint> {
+    const { AddressSpace } = await import("../translate/address_space.ts");
+    const space = new AddressSpace(this.#memory, this.#kernel.context);
+    const physical = await space.translate(address, options);
+    if (physical === null) {
+      throw new KernelFormatError("page table", `${formatAddress(address)} is not mapped`, address);
+    }
+    return physical;
   }
 
   #userRoot(root: bigint): bigint | null {
@@ -212,12 +219,6 @@ export class Processes {
     found.catch(() => this.#kpti = null);
     return this.#kpti = found;
   }
-}
-
-/** What there is to say of a process whose memory is asked for, and that has none. */
-export function withoutMemory({ pid, comm, isKernelThread }: LinuxProcess): NoSuchProcessError {
-  const why = isKernelThread ? "it is a thread of the kernel" : "it has exited";
-  return new NoSuchProcessError(pid, `Process ${pid} (${comm}) has no memory of its own: ${why}`);
 }
 
 function noSuchPid(wanted: number, all: readonly LinuxProcess[]): never {

@@ -1,7 +1,6 @@
 import { formatError, PagewalkError } from "../core/errors.ts";
 import { atProcessEnd } from "../core/process_end.ts";
-import type { GuestSource } from "../connectors/guest_source.ts";
-import { readStatus } from "../monitor/commands/read_state.ts";
+import { type GuestStatus, readStatus } from "../monitor/commands/read_state.ts";
 import { MonitorError } from "../monitor/errors.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 
@@ -23,16 +22,25 @@ export class GuestLeftPausedError extends PagewalkError {
   }
 }
 
+/** What pausing needs of a session. */
+export interface FreezeParts {
+  /** The monitor to pause and resume through; none where the guest does not move, as in a dump. */
+  readonly monitor?: Monitor;
+  /** Is told what the guest was before. */
+  noteStatus?(status: GuestStatus): void;
+  /** Opens the monitor again, for when the connection broke while the guest was paused. */
+  reopenMonitor?(): Promise<Monitor>;
+}
+
 /** Stops a guest around blocks, and leaves it as it was found: running or paused. */
 export class Freezer {
-  readonly #source: Pick<GuestSource, "monitor" | "noteStatus" | "reopenMonitor">;
+  readonly #parts: FreezeParts;
   #atProcessEnd: Disposable | null = null;
   #depth = 0;
   #stopping: Promise<boolean> | null = null;
 
-  /** Pauses and resumes by the source's monitor; where it has none, the guest does not move. */
-  constructor(source: Pick<GuestSource, "monitor" | "noteStatus" | "reopenMonitor">) {
-    this.#source = source;
+  constructor(parts: FreezeParts) {
+    this.#parts = parts;
   }
 
   /**
@@ -57,11 +65,11 @@ export class Freezer {
 
   /** Pauses the guest; true if it was running. */
   async #stop(): Promise<boolean> {
-    const { monitor } = this.#source;
+    const { monitor } = this.#parts;
     if (monitor === undefined) return false;
     const status = await readStatus(monitor);
     // Later it is this that pauses it.
-    this.#source.noteStatus?.(status);
+    this.#parts.noteStatus?.(status);
     if (!status.running) return false;
     this.#atProcessEnd = atProcessEnd({ finish: () => this.#resume() });
     try {
@@ -76,7 +84,7 @@ export class Freezer {
 
   /** Only ever called after a monitor has paused the guest. */
   async #resume(): Promise<void> {
-    const monitor = this.#source.monitor!;
+    const monitor = this.#parts.monitor!;
     try {
       await resume(monitor);
     } catch (error) {
@@ -89,7 +97,7 @@ export class Freezer {
 
   /** The connection broke: the guest is still paused, and only a new one can tell it to go on. */
   async #resumeAnew(monitor: Monitor, broken: MonitorError): Promise<void> {
-    const { reopenMonitor } = this.#source;
+    const { reopenMonitor } = this.#parts;
     if (!reopenMonitor) throw new GuestLeftPausedError(monitor.endpoint, broken);
     try {
       await using anew = await reopenMonitor();

@@ -1,12 +1,11 @@
-import { given } from "../core/options.ts";
 import type { AddressLike } from "../core/address.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
 import type { GuestRegisters } from "../arch/registers.ts";
-import type { CpuRegisters, PagingContext } from "../arch/default_types.ts";
+import type { CpuRegisters, PagingContext, PagingContextOptions } from "../arch/default_types.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { ElfKernel } from "../elf_kernel/elf_kernel.ts";
-import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { LinuxProcesses } from "../linux/linux_processes.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 import { AddressSpace } from "../translate/address_space.ts";
@@ -14,15 +13,14 @@ import type { WalkOptions } from "../translate/walk.ts";
 import { completeExpectation, type Expectation } from "../verify/expectation.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
 import type { Freezer } from "./freeze.ts";
-import { type GuestSource, NoMonitorError } from "../connectors/guest_source.ts";
+import { type GuestSource, NoMonitorError } from "../connectors/connector.ts";
 import {
   type GuestWalk,
   type GuestWalkOptions,
   splitWalkOptions,
   walkGuest,
 } from "./guest_walk.ts";
-import type { SessionParts } from "./session_parts.ts";
-import { LinuxAttachment, openElfKernel, processesOf } from "./linux_attachment.ts";
+import type { LinuxAttachment, LinuxKnowledge } from "./linux_attachment.ts";
 import type { PhysicalBits } from "./physical_bits.ts";
 import type { PageTable, TableChoice } from "./table_choice.ts";
 import { type ProcessSource, TableFinder } from "./table_finder.ts";
@@ -32,6 +30,22 @@ export type GuestVerdict = Verdict & {
   /** What the tables say, and whose they are. */
   readonly walk: GuestWalk;
 };
+
+/** What a {@linkcode Session} is made of. */
+export interface SessionParts {
+  /** The path of the ELF file of the guest's kernel. @default the guest runs Linux */
+  readonly kernel?: string;
+  /** A folder to keep what was learned about kernels in. @default nothing is kept */
+  readonly kernelCacheDir?: string;
+  /** The open connection to the guest; the session closes it. */
+  readonly source: GuestSource;
+  /** What the registers do not tell of the guest's paging. */
+  readonly paging?: Omit<PagingContextOptions, "root">;
+  /** The kind of page tables at a root that is named; then no registers are asked for. */
+  readonly mode?: string;
+  /** Whether the one register that points to an IOMMU's tables may be read. @default {true} */
+  readonly mmio?: boolean;
+}
 
 /**
  * A connection to one guest, as far as checks of single addresses take it: its registers, its memory, and
@@ -54,25 +68,31 @@ export class GuestSession implements AsyncDisposable {
   readonly memory: PhysicalMemory;
   readonly #source: GuestSource;
   readonly #tables: TableFinder;
-  readonly #linux: LinuxAttachment;
   readonly #kernelPath: string | undefined;
   #elfKernel: Promise<ElfKernel> | null = null;
   readonly #named: number | undefined;
   #freezer: Freezer | null = null;
   #bits: Promise<PhysicalBits> | null = null;
+  readonly #kernelCacheDir: string | undefined;
+  #linux: Promise<LinuxAttachment> | null = null;
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
   constructor(parts: SessionParts) {
-    const { source, kernel, kernelCacheDir, paging } = parts;
-    this.memory = source.memory;
+    const { source, kernel, kernelCacheDir, mode, paging = {} } = parts;
+    const { memory, cpus } = source;
+    this.memory = memory;
     this.#source = source;
     this.#kernelPath = kernel;
-    this.#named = paging?.physicalAddressBits;
-    this.#tables = new TableFinder(parts, {
+    this.#named = paging.physicalAddressBits;
+    this.#tables = new TableFinder({
+      cpus,
+      memory,
+      paging,
+      ...mode !== undefined && { mode },
       processes: () => this.#processes(),
       device: (device, options) => this.deviceTable(device, options),
     });
-    this.#linux = new LinuxAttachment(source.memory, this.#tables.vcpus, kernelCacheDir);
+    this.#kernelCacheDir = kernelCacheDir;
   }
 
   /** What the session is connected to, as a user would type it. */
@@ -115,15 +135,31 @@ export class GuestSession implements AsyncDisposable {
   }
 
   /**
-   * The Linux that the guest runs: its processes, their memory, its symbols and its log, read from
-   * guest memory. Found once, and again after the guest has rebooted.
+   * The Linux that the guest runs: its processes and their tables, read from guest memory. Found once,
+   * and again after the guest has rebooted. That of a {@linkcode Session} knows more.
    *
    * @throws {LinuxNotFoundError} if the guest runs no Linux, or not yet
    * @throws {KernelFormatError} if its kernel cannot be read
    * @throws {CapabilityError} if its kernel was built without what is needed
    */
-  linux(): Promise<LinuxGuest> {
-    return this.#linux.linux();
+  async linux(): Promise<LinuxProcesses> {
+    this.#linux ??= this.#linuxAttachment();
+    return await (await this.#linux).linux();
+  }
+
+  /** What a Linux guest is known by; loaded only where one is asked for. */
+  protected async linuxKnowledge(): Promise<LinuxKnowledge> {
+    return (await import("../linux/linux_processes.ts")).LinuxProcesses;
+  }
+
+  async #linuxAttachment(): Promise<LinuxAttachment> {
+    const { LinuxAttachment } = await import("./linux_attachment.ts");
+    return new LinuxAttachment({
+      memory: this.memory,
+      vcpus: this.#tables.vcpus,
+      knowledge: await this.linuxKnowledge(),
+      ...this.#kernelCacheDir !== undefined && { kernelCacheDir: this.#kernelCacheDir },
+    });
   }
 
   /** The path of the ELF file of the guest's kernel; null if none was named: then its Linux is asked. */
@@ -145,19 +181,22 @@ export class GuestSession implements AsyncDisposable {
         new InvalidArgumentError("No kernel's ELF file is named: give its path as `kernel`", path),
       );
     }
-    const opened = this.#elfKernel ??= openElfKernel(path, {
-      memory: this.memory,
-      context: () => this.#tables.anyContext({}),
-    });
+    const opened = this.#elfKernel ??= this.#openElfKernel(path);
     // What failed once may not the next time: the guest boots.
     opened.catch(() => this.#elfKernel = null);
     return opened;
   }
 
+  async #openElfKernel(path: string): Promise<ElfKernel> {
+    const { openElfKernel } = await import("./linux_attachment.ts");
+    const context = () => this.#tables.anyContext({});
+    return await openElfKernel(path, { memory: this.memory, context });
+  }
+
   async #processes(): Promise<ProcessSource> {
-    return this.#kernelPath === undefined
-      ? processesOf(await this.linux())
-      : await this.elfKernel();
+    if (this.#kernelPath !== undefined) return await this.elfKernel();
+    const { processesOf } = await import("./linux_attachment.ts");
+    return processesOf(await this.linux());
   }
 
   /**
@@ -264,7 +303,11 @@ export class GuestSession implements AsyncDisposable {
 
   #physicalBits(): Promise<PhysicalBits> {
     return this.#bits ??= import("./physical_bits.ts").then(({ PhysicalBits }) =>
-      new PhysicalBits(this.#named, this.#source.monitor, () => this.linux())
+      new PhysicalBits({
+        named: this.#named,
+        monitor: this.#source.monitor,
+        linux: () => this.linux(),
+      })
     );
   }
 
@@ -311,5 +354,5 @@ function requireTablesOrIdentity(context: Regime): void {
 
 /** What reading tables takes of options. */
 export function readOptionsOf({ signal }: ReadOptions): ReadOptions {
-  return given({ signal });
+  return signal ? { signal } : {};
 }

@@ -1,33 +1,35 @@
 import { PagewalkError } from "../core/errors.ts";
-import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { LinuxProcesses } from "../linux/linux_processes.ts";
 import { readPhysicalBits } from "../monitor/commands/physical_bits.ts";
 import { ConnectionLostError } from "../monitor/errors.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 
+/** Whom MAXPHYADDR is asked of. */
+export interface PhysicalBitsParts {
+  /** What somebody named; then nobody is asked. */
+  readonly named: number | undefined;
+  /** The monitor, if there is one. */
+  readonly monitor: Monitor | undefined;
+  /** The Linux that the guest runs. */
+  linux(): Promise<LinuxProcesses>;
+}
+
 /** Learns the vCPUs' MAXPHYADDR, once from each source. */
 export class PhysicalBits {
-  readonly #named: number | undefined;
-  readonly #monitor: Monitor | undefined;
-  readonly #linux: () => Promise<LinuxGuest>;
+  readonly #parts: PhysicalBitsParts;
   #machine: Promise<number | null> | null = null;
   #kernel: Promise<number | null> | null = null;
 
-  /** Asks nobody if somebody named it, else the monitor, if there is one, and the guest's Linux. */
-  constructor(
-    named: number | undefined,
-    monitor: Monitor | undefined,
-    linux: () => Promise<LinuxGuest>,
-  ) {
-    this.#named = named;
-    this.#monitor = monitor;
-    this.#linux = linux;
+  constructor(parts: PhysicalBitsParts) {
+    this.#parts = parts;
   }
 
   /** What the machine says, in two commands; null where there is no monitor, or it does not tell. */
   ofMachine(): Promise<number | null> {
-    return this.#machine ??= this.#named !== undefined || this.#monitor === undefined
-      ? Promise.resolve(this.#named ?? null)
-      : readPhysicalBits(this.#monitor);
+    const { named, monitor } = this.#parts;
+    return this.#machine ??= named !== undefined || monitor === undefined
+      ? Promise.resolve(named ?? null)
+      : readPhysicalBits(monitor);
   }
 
   /** What the machine says, else what the kernel recorded at boot; null if neither tells. */
@@ -37,7 +39,7 @@ export class PhysicalBits {
 
   async #askKernel(): Promise<number | null> {
     try {
-      return await (await this.#linux()).physicalAddressBits();
+      return await (await this.#parts.linux()).physicalAddressBits();
     } catch (error) {
       // No Linux, or none that can be read: then nobody tells it.
       if (error instanceof PagewalkError && !(error instanceof ConnectionLostError)) return null;

@@ -2,7 +2,8 @@ import { audit, AUDIT_SHAPE, type AuditOptions } from "../audit/audit.ts";
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
-import { checkOptions, given, type OptionCheck, SIGNAL } from "../core/options.ts";
+import { checkOptions, type OptionCheck, SIGNAL } from "../core/options.ts";
+import { withPhysicalBits } from "../translate/regime.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AddressRange, parseRange } from "../translate/address_range.ts";
@@ -18,8 +19,8 @@ import {
   MAPPINGS_SHAPE,
   type MappingsOptions,
 } from "../translate/mappings.ts";
-import { withPhysicalBits } from "../translate/frame_bits.ts";
-import { findViews, withUserView } from "../translate/views.ts";
+import { findViews } from "../translate/views.ts";
+import { withUserView } from "../translate/regime.ts";
 import type { TableViews } from "../translate/views_rule.ts";
 import { completeExpectation, type Expectation, USER_CLEARED } from "../verify/expectation.ts";
 import { VERIFY_RANGE_SHAPE, verifyRange, type VerifyRangeOptions } from "../verify/range.ts";
@@ -165,7 +166,7 @@ export async function guestTables(
     CHOICE_INSTEAD,
   );
   const { signal, ...choice } = options;
-  const readOptions = given({ signal });
+  const readOptions = signal ? { signal } : {};
   const table = await session.pageTable(choice, address, readOptions);
   if (table.context.noTables !== undefined) return table;
   const kpti = await findViews(session.memory, table.context, readOptions);

@@ -1,12 +1,12 @@
-import { given } from "../core/options.ts";
 import type { AddressLike } from "../core/address.ts";
 import { architectureNamed, architectureWithMode } from "../arch/architectures.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
+import type { CpuSource } from "../arch/cpu_source.ts";
+import type { PagingContextOptions } from "../arch/default_types.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
 import type { WantedProcess } from "../linux/processes.ts";
-import type { ReadOptions } from "../memory/physical_memory.ts";
+import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { checkTableChoice, type PageTable, type TableChoice } from "./table_choice.ts";
-import type { SessionParts } from "./session_parts.ts";
 import { VcpuTables, whyNone } from "./vcpu_tables.ts";
 
 /** What knows a guest's processes: its Linux, or the ELF file of its kernel. */
@@ -18,8 +18,16 @@ export interface ProcessSource {
   ): Promise<{ readonly pid: number; readonly comm: string; readonly context: Regime }>;
 }
 
-/** Who knows tables that no vCPU needs to be on. */
-export interface TableOwners {
+/** What the page tables of a guest are found with. */
+export interface TableFinderParts {
+  /** Where registers are asked for. */
+  readonly cpus: CpuSource;
+  /** The guest's physical memory. */
+  readonly memory: PhysicalMemory;
+  /** What the registers do not tell of the guest's paging. */
+  readonly paging: Omit<PagingContextOptions, "root">;
+  /** The kind of page tables at a root that is named; then no registers are asked for. */
+  readonly mode?: string;
   /** What knows the guest's processes. */
   processes(): Promise<ProcessSource>;
   /** Finds the tables that translate a device's DMA. */
@@ -30,14 +38,11 @@ export interface TableOwners {
 export class TableFinder {
   /** The tables of the guest's vCPUs. */
   readonly vcpus: VcpuTables;
-  readonly #parts: SessionParts;
-  readonly #owners: TableOwners;
+  readonly #parts: TableFinderParts;
 
-  constructor(parts: SessionParts, owners: TableOwners) {
+  constructor(parts: TableFinderParts) {
     this.#parts = parts;
-    this.#owners = owners;
-    const { source: { cpus, memory }, paging = {} } = parts;
-    this.vcpus = new VcpuTables(cpus, memory, paging);
+    this.vcpus = new VcpuTables(parts.cpus, parts.memory, parts.paging);
   }
 
   /** Finds the page table that a choice means; see `Session.pageTable`. */
@@ -49,7 +54,7 @@ export class TableFinder {
     checkTableChoice(choice, address);
     const { root, sampleMs, cmdline, device, table } = choice;
     if (table !== undefined) return table;
-    if (device !== undefined) return await this.#owners.device(device, options);
+    if (device !== undefined) return await this.#parts.device(device, options);
     const process = choice.pid ?? choice.comm ?? (cmdline === undefined ? undefined : { cmdline });
     if (process !== undefined) return await this.#ofProcess(process, options);
     if (sampleMs !== undefined && address !== undefined) {
@@ -65,8 +70,8 @@ export class TableFinder {
   }
 
   async #ofProcess(wanted: WantedProcess, { signal }: ReadOptions): Promise<PageTable> {
-    const source = await this.#owners.processes();
-    const { pid, comm, context } = await source.tableOf(wanted, given({ signal }));
+    const source = await this.#parts.processes();
+    const { pid, comm, context } = await source.tableOf(wanted, signal ? { signal } : {});
     return { context, source: { kind: "process", pid, comm } };
   }
 
@@ -77,7 +82,7 @@ export class TableFinder {
       {
         tables: () => this.vcpus.all(),
         walk: (context) =>
-          walk(this.#parts.source.memory, context, address, { ...options, recheck: false }),
+          walk(this.#parts.memory, context, address, { ...options, recheck: false }),
       },
       forMs,
       options.signal,
@@ -86,7 +91,7 @@ export class TableFinder {
 
   /** The context that a named root is put into: how the guest pages, whatever its CR3s are. */
   async anyContext({ signal }: ReadOptions): Promise<Regime> {
-    const { mode, paging = {} } = this.#parts;
+    const { mode, paging } = this.#parts;
     if (mode !== undefined) return architectureWithMode(mode).registers.contextOfMode(mode, paging);
     const { context } = await this.vcpus.of();
     if (context.noTables === undefined) return context;

@@ -36,7 +36,6 @@ const KINDS: readonly Kind[] = [
     others: {
       "src/cli/guest_options.ts": "--layout says how raw memory lies, which is the dump's",
       "src/connectors/connector.ts": "the type of the option layout, which is the dump's",
-      "src/connectors/human_monitor.ts": "the one connector that a check always loads",
     },
   },
 ];

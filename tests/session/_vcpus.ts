@@ -1,5 +1,5 @@
 import type { CpuRegisters } from "../../src/arch/x86/registers.ts";
-import type { SessionParts } from "../../src/session/session_parts.ts";
+import type { SessionParts } from "../../src/session/guest_session.ts";
 import { Session } from "../../src/session/session.ts";
 import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";
 import { ramRange, SparseMemory } from "../../src/testing/sparse_memory.ts";

@@ -126,7 +126,6 @@ const ROOT_BITS = 0x7fff_ffff_ffff_f000n;
 /** How Linux reports faults on x86. */
 export const X86_OOPS: OopsReader = {
   forms: FORMS,
-  registerNames: /CR[23]|R[A-Z0-9]{2}|E?FLAGS/,
   lookedFor: "`BUG: unable to handle page fault for address: …`, `general protection fault`, " +
     "`segfault at`, `BUG: KASAN` or `CR2: … CR3: …`",
   rootName: "CR3",

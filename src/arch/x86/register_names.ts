@@ -24,6 +24,7 @@ export const X86_NAMES: RegisterNames = {
     gdtr: "GDT",
     idtr: "IDT",
   },
+  reported: /CR[23]|R[A-Z0-9]{2}|E?FLAGS/,
   told: ({ rip, rflags, cr0, cr2, cr3, cr4, efer }: CpuRegisters) => ({
     ...{ RIP: rip, RFL: rflags, CR0: cr0, CR2: cr2, CR3: cr3, CR4: cr4, EFER: efer },
   }),

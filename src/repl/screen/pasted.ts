@@ -1,4 +1,4 @@
-import { OOPS_READERS } from "../../arch/oops_readers.ts";
+import { ARCHITECTURES } from "../../arch/architectures.ts";
 import { parseLogLine } from "../../linux/log_line.ts";
 import { readAddress, readHex } from "./address_text.ts";
 
@@ -33,7 +33,7 @@ const range = (groups: Record<string, string>, end: "exclusive" | "inclusive") =
   return { kind: "range", start, lengthBytes, note: (groups.note ?? "").trim() } as const;
 };
 
-const REGISTERS = OOPS_READERS.map(({ registerNames }) => registerNames.source).join("|");
+const REGISTERS = ARCHITECTURES.flatMap(({ names }) => names.reported?.source ?? []).join("|");
 
 /** The formats, the more particular first. */
 const FORMATS: readonly Format[] = [
