@@ -242,7 +242,6 @@ export type { Architecture } from "./src/arch/architecture.ts";
 export { ARCHITECTURES, registerArchitecture } from "./src/arch/architectures.ts";
 export type {
   DumpedMachine,
-  DumpedRegisters,
   Printed,
   RegisterFormats,
   StubRegister,

@@ -26,18 +26,6 @@ export interface DumpedMachine {
   readonly longMode: boolean;
 }
 
-/** How an architecture's registers stand in a dump by `dump-guest-memory`. */
-export interface DumpedRegisters {
-  /** What a dump does not hold, and what is taken for it. */
-  readonly notice: string;
-  /**
-   * Reads QEMU's note of one vCPU.
-   *
-   * @returns the registers, or why they cannot be read
-   */
-  read(note: DataView, cpu: number, machine: DumpedMachine): GuestRegisters | string;
-}
-
 /** How an architecture's registers are told by the ways into a guest, and what they mean. */
 export interface RegisterFormats {
   /** The names of the kinds of tables that a root can be of, for one that is named. */
@@ -52,8 +40,18 @@ export interface RegisterFormats {
   printed(reply: string): Printed<GuestRegisters>[];
   /** What a gdbstub is asked for. */
   readonly stub: StubRegisters;
-  /** What a dump holds; nothing, if no root can be read off one. */
-  readonly dumped?: DumpedRegisters;
+  /** The numbers of its machines in an ELF core (`e_machine`). */
+  readonly dumpMachines: readonly number[];
+  /**
+   * Reads QEMU's note of one vCPU in a dump; null where dumps have no root register.
+   *
+   * @returns the registers, or why they cannot be read
+   */
+  readonly dumped:
+    | ((note: DataView, cpu: number, machine: DumpedMachine) => GuestRegisters | string)
+    | null;
+  /** What a dump does not hold, and what is taken for it. */
+  readonly dumpNotice: string;
   /** The page that a vCPU's root register points to. */
   rootOf(registers: GuestRegisters): bigint;
   /** The regime of a vCPU by its registers alone. */

@@ -94,6 +94,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     "verify",
     "iommu",
     "linux",
+    "elf_kernel",
     "report",
     "session",
     "cli",

@@ -14,7 +14,7 @@ import {
 } from "./modes.ts";
 import { riscvNotPresent } from "./not_present.ts";
 import { ANY_RIGHT, refineEntry, riscvReservedCauses } from "./reserved_encodings.ts";
-import { RISCV_RIGHTS } from "./rights.ts";
+import { RISCV_RIGHTS, RISCV_SECOND_STAGE_RIGHTS } from "./rights.ts";
 
 /** Addresses are not translated, and no hart is known: what there is to say then. */
 const TRANSLATION_OFF: NoTables = Object.freeze({
@@ -162,7 +162,7 @@ function rulesOf(mode: RiscvMode, isSecond: boolean): RegimeRules {
   return {
     architecture: "riscv",
     rootName: isSecond ? "hgatp" : "satp",
-    rights: RISCV_RIGHTS,
+    rights: isSecond ? RISCV_SECOND_STAGE_RIGHTS : RISCV_RIGHTS,
     noTables: TRANSLATION_OFF,
     frameLimitName: "the width of a physical address",
     kernel: RISCV_KERNEL_LAYOUTS[mode],

@@ -39,6 +39,9 @@ export const RISCV_REGISTERS: RegisterFormats = {
     return all;
   },
   stub: STUB,
+  dumpMachines: [243],
+  dumped: null,
+  dumpNotice: "a dump of a RISC-V guest holds no satp",
   rootOf: ({ satp, xlen }: RiscvRegisters) => rootRegister(satp, xlen).root,
   regimeOf: riscvRegimeOf,
   contextOf: (_memory, registers: RiscvRegisters) => Promise.resolve(riscvRegimeOf(registers)),

@@ -38,10 +38,9 @@ export const X86_REGISTERS: RegisterFormats = {
   recognizes: areX86Registers,
   printed: parseRegisters,
   stub: STUB,
-  dumped: {
-    notice: "a dump does not hold EFER: NX is taken to be on",
-    read: registersOfNote,
-  },
+  dumpMachines: [3, 62],
+  dumped: registersOfNote,
+  dumpNotice: "a dump does not hold EFER: NX is taken to be on",
   // Without PCID or cache bits, and without LAM's.
   rootOf: ({ cr3 }: CpuRegisters) => cr3 & 0x000f_ffff_ffff_f000n,
   regimeOf: (registers: CpuRegisters) => pagingContext(registers),

@@ -31,9 +31,8 @@ export async function openDumpSource(
   };
 }
 
-function noticeOf({ paging }: Dump): string {
-  const [{ registers: { dumped } }] = ARCHITECTURES;
-  const { notice } = dumped!;
-  if (!paging) return notice;
-  return `${notice}; it was taken with -p, so memory that no vCPU maps may be missing, page tables too`;
+function noticeOf({ formats, paging }: Dump): string {
+  const { dumpNotice } = formats ?? ARCHITECTURES[0].registers;
+  if (!paging) return dumpNotice;
+  return `${dumpNotice}; it was taken with -p, so memory that no vCPU maps may be missing, page tables too`;
 }
