@@ -242,6 +242,8 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   // Its own colours are what it is for.
   COLOUR: () => ({ own: [] }),
   styleForStdout: () => ({ own: [] }),
+  // Its page is that of htmlReport(); what it says of a guest that is gone is tested where it is served.
+  serveReport: () => ({ own: [] }),
   symbolName: () => ({
     hostile: [0, 8].map((offset) => sdk.symbolName({ name: HOSTILE, offset })),
     lines: 1,
