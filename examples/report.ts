@@ -10,6 +10,7 @@ import {
   diff,
   encodeSnapshot,
   type Finding,
+  groupDevices,
   MonitorMemory,
   nameAddressSpace,
   type NamedSpace,
@@ -28,6 +29,8 @@ import {
 import {
   CONNECT_OPTIONS,
   connectTo,
+  DEVICE_TABLE_OPTIONS,
+  escapeMessage,
   escapeText,
   EXIT,
   flag,
@@ -41,6 +44,7 @@ import {
   readingOnce,
   readSnapshot,
   runCommand,
+  type Session,
   TABLE_OPTIONS,
   tableChoice,
   value,
@@ -64,7 +68,9 @@ await runCommand({
         "also needs --allow-net=127.0.0.1, and writes no file",
     ),
     port: wholeNumber("N", "the port of --serve (default: one that is free)"),
+    devices: flag("add what the devices behind the IOMMU reach, and link what maps the same frame"),
     ...TABLE_OPTIONS,
+    ...DEVICE_TABLE_OPTIONS,
     ...FREEZE_OPTION,
     ...CONNECT_OPTIONS,
   },
@@ -73,6 +79,7 @@ await runCommand({
     "1334 -o report.html",
     "1334 --root 0x246f000 --before before.pwsnap",
     "1334 --comm target --serve",
+    "1334 --comm target --devices",
     "sim:",
   ],
 }, async ({ positionals: [target], options }) => {
@@ -88,8 +95,24 @@ await runCommand({
     }
   }
 
+  const devices: ReportSide[] = [];
+  /** One address space for all devices of a domain. */
+  async function takeDevices(guest: Session): Promise<void> {
+    const found = await (await guest.iommu()).devices();
+    for (const problem of found.problems) console.error(`note: ${escapeMessage(problem)}`);
+    for (const { devices: [first, ...others] } of groupDevices(found.devices)) {
+      if (first.regime === undefined) continue;
+      const name = [first, ...others].map(({ device }) => device).join(", ");
+      const source = `domain ${first.domain} of ${guest.endpoint}`;
+      devices.push(await side(name, await snapshot(guest.memory, first.regime, { source })));
+    }
+  }
+
   async function take(): Promise<Taken> {
     if (isSnapshotFile(target!)) {
+      if (options.devices) {
+        throw new InvalidArgumentError("--devices asks a guest: a snapshot has none", target);
+      }
       if (options.serve) {
         throw new InvalidArgumentError(
           "--serve follows a guest: a snapshot does not change, so leave --serve out",
@@ -110,7 +133,10 @@ await runCommand({
       const taken = await snapshot(memory, context, { source, onProgress });
       const ranges = memory instanceof MonitorMemory ? { ranges: await memory.ranges() } : {};
       await collect(audit(taken, ranges));
-      return { taken, named: await nameAddressSpace(guest, context), again };
+      if (options.devices) await takeDevices(guest);
+      // The names of the processor's address space are not those of a device's.
+      const isDevice = options.device !== undefined;
+      return { taken, again, ...!isDevice && { named: await nameAddressSpace(guest, context) } };
 
       /** A process that was named is looked up again: it may have ended. */
       async function again(): Promise<Snapshot> {
@@ -140,6 +166,7 @@ await runCommand({
   const data: ReportData = {
     title: options.title ?? `Address space ${formatAddress(now.context.root)} of ${now.source}`,
     sides,
+    ...devices.length > 0 && { devices },
     findings: findings.map((found) => ({
       rule: found.rule,
       severity: found.severity,

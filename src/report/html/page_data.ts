@@ -46,6 +46,8 @@ export interface ReportData {
   readonly title: string;
   /** One state, or two to compare. */
   readonly sides: readonly ReportSide[];
+  /** What devices reach, as address spaces of their own. @default none */
+  readonly devices?: readonly ReportSide[];
   /** What an audit found. */
   readonly findings: readonly ReportFinding[];
   /** Where a served page learns what has changed. @default nowhere: the page is a file */

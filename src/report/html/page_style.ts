@@ -33,5 +33,6 @@ svg{max-width:100%;height:auto;display:block}
 details{margin:4px 0}summary{cursor:pointer;font-family:ui-monospace,monospace;font-size:13px}
 .glow{animation:glow 3s}@keyframes glow{from{background:var(--glow)}}
 @media(prefers-reduced-motion:reduce){.glow{animation:none;outline:2px solid var(--glow)}}
+.links button{margin:0 8px 4px 0;color:var(--accent)}
 .high{color:var(--wx)}.low{color:var(--dim)}
 `;

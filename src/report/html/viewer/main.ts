@@ -11,6 +11,7 @@ import { diff, type EntryDifference } from "../../../snapshot/diff.ts";
 import { differenceLine } from "../../diff_text.ts";
 import { mappingLine, mappingsHead } from "../../mappings_text.ts";
 import type { ReportData, ReportFeed } from "../page_data.ts";
+import { DeviceSpaces } from "./device_spaces.ts";
 import { make } from "./dom.ts";
 import { type ListRow, ListView } from "./list_view.ts";
 import { LiveFeed } from "./live_feed.ts";
@@ -45,6 +46,13 @@ const map = new MapView({
 const list = new ListView("Mappings", ({ address }) => void lookUp(address));
 list.node.id = "mappings";
 const filter = make("select", { id: "filter", "aria-label": "Filter" });
+const reached = make("p", { class: "links", id: "reached" });
+const devices = await DeviceSpaces.open({
+  devices: data.devices ?? [],
+  shown: () => shown,
+  width: widthOfDrawings,
+  lookUp: (address) => void showFound({ text: "", address }),
+});
 
 buildPage();
 list.show(mappingRows());
@@ -70,10 +78,12 @@ function buildPage(): void {
     make("h2", {}, "Map"),
     map.node,
     ways,
+    reached,
     make("h2", {}, "Mappings"),
     make("p", {}, filter),
     make("pre", {}, mappingsHead(context)),
     list.node,
+    devices.node,
   );
   if (data.live) appendChanges(data.live);
   appendFindings();
@@ -198,6 +208,7 @@ function lookUpText(text: string): void {
   } catch (error) {
     // What stands there is about another address.
     ways.replaceChildren();
+    reached.replaceChildren();
     message.textContent = error instanceof Error ? error.message : String(error);
   }
 }
@@ -219,7 +230,9 @@ async function lookUp(
   const shownWays = await Promise.all(
     sides.map((side) => side.wayTo(address, widthOfDrawings(), changed)),
   );
+  const links = await devices.linksFrom(address);
   if (search.value !== text) return; // Another one was asked for meanwhile.
+  reached.replaceChildren(...links);
   ways.replaceChildren(...shownWays);
   message.textContent = `The way to ${text}`;
 }

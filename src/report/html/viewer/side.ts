@@ -56,7 +56,7 @@ export class Side {
   async wayTo(
     address: bigint,
     widthPx: number,
-    changed: ReadonlySet<bigint>,
+    changed: ReadonlySet<bigint> = new Set(),
   ): Promise<HTMLElement> {
     const { memory, context } = this.snapshot;
     const found = await walk(memory, context, address, { recheck: false });
