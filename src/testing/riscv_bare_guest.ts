@@ -31,6 +31,8 @@ const CSR = {
   pmpcfg0: 0x3a0,
   pmpaddr0: 0x3b0,
   hstatus: 0x600,
+  henvcfg: 0x60a,
+  henvcfgh: 0x61a,
   hgatp: 0x680,
   mhartid: 0xf14,
 } as const;
@@ -38,6 +40,8 @@ const CSR = {
 const MPP_S = 1n << 11n;
 const SUM = 1n << 18n;
 const MXR = 1n << 19n;
+/** `henvcfg` of 64 bits: hardware sets A and D for the inner guest too, as it does by reset for others. */
+const ADUE = 1n << 61n;
 /** SPP is supervisor. */
 const SPP = 1n << 8n;
 /** `hstatus`: SPV and SPVP, by which SRET enters the inner guest, as QEMU from 10.0 on drops MPV. */
@@ -138,6 +142,7 @@ export async function startRiscvBareGuest(
       second ? tables.rootRegister : 0n,
       second?.rootRegister ?? 0n,
       menvcfg ?? 0n,
+      ADUE,
     ];
     const at = CODE + HARTS + BigInt(HART_BYTES * number);
     values.forEach((value, i) => memory.writeU64(at + BigInt(8 * i), value));
@@ -199,6 +204,9 @@ function bootCode(
     fromTable(CSR.vsatp, 3);
     fromTable(CSR.hgatp, 4);
     words.push(loadUpper(T2, Number((SUM | MXR) >> 12n)), csrWrite(CSR.vsstatus, T2));
+    // With 32 bits the upper half has a register of its own.
+    if (isWide) fromTable(CSR.henvcfg, 6);
+    else fromTable(CSR.henvcfgh, 6.5);
   }
   if (menvcfg !== undefined) fromTable(CSR.menvcfg, 5);
   words.push(
