@@ -2,9 +2,9 @@
  * Lists the memory of a process of a Linux guest as `/proc/PID/maps` does, and next to it what its page
  * tables say: pages that are there, large ones, swapped or never touched ones, and where rights differ.
  *
- *     deno run --allow-net=127.0.0.1:1334 maps.ts 1334 --pid 84
+ *     deno run --allow-net=127.0.0.1:1334 maps.ts 1334 target
  */
-import { type AreaPages, sumAreaPages } from "@pagewalk/pagewalk";
+import { type AreaPages, sumAreaPages, type WantedProcess } from "@pagewalk/pagewalk";
 import { areaLine, memorySumsLine } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
@@ -22,7 +22,11 @@ import {
 await runCommand({
   name: "maps.ts",
   purpose: "List a process's memory and what its page tables say about it",
-  positionals: [MONITOR],
+  positionals: [MONITOR, {
+    name: "process",
+    purpose: "its pid, or its name if only one process has it",
+    optional: true,
+  }],
   options: {
     pid: TABLE_OPTIONS.pid,
     comm: TABLE_OPTIONS.comm,
@@ -30,13 +34,9 @@ await runCommand({
     json: flag("print one JSON array"),
     ...CONNECT_OPTIONS,
   },
-  examples: ["1334 --pid 84", "1334 --comm target --json"],
-}, async ({ positionals: [monitor], options }) => {
-  const { pid, comm, cmdline } = options;
-  const wanted = pid ?? comm ?? (cmdline === undefined ? undefined : { cmdline });
-  if (wanted === undefined) {
-    throw new InvalidArgumentError("Name a process: --pid, --comm or --cmdline", null);
-  }
+  examples: ["1334 target", "1334 84", "1334 --cmdline /usr/bin/target --json"],
+}, async ({ positionals: [monitor, named], options }) => {
+  const wanted = wantedProcess(named, options);
   await using guest = await connectTo(monitor!, options);
   const linux = await guest.linux();
   const process = await linux.process(wanted);
@@ -57,3 +57,28 @@ await runCommand({
     mappedBytes: Object.fromEntries(pages.mappedBytes),
   }))));
 });
+
+interface ProcessOptions {
+  readonly pid: number | undefined;
+  readonly comm: string | undefined;
+  readonly cmdline: string | undefined;
+}
+
+/** The process that the arguments name. */
+function wantedProcess(
+  named: string | undefined,
+  { pid, comm, cmdline }: ProcessOptions,
+): WantedProcess {
+  const ways: WantedProcess[] = [
+    ...named === undefined ? [] : [/^\d+$/.test(named) ? Number(named) : named],
+    ...[pid, comm].filter((way) => way !== undefined),
+    ...cmdline === undefined ? [] : [{ cmdline }],
+  ];
+  const [wanted] = ways;
+  if (wanted === undefined || ways.length > 1) {
+    const message =
+      "Name one process: its pid or name behind the monitor, --pid, --comm or --cmdline";
+    throw new InvalidArgumentError(message, ways);
+  }
+  return wanted;
+}
