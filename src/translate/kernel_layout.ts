@@ -8,16 +8,51 @@ export interface KernelRegion {
   readonly writable: boolean;
 }
 
+/** Where a kernel maps all of physical memory, linearly. */
+export interface DirectMap {
+  /** The first address. */
+  readonly start: bigint;
+  /** The address after the last one. */
+  readonly end: bigint;
+  /** The virtual address of physical address 0, which may lie before the first one. */
+  readonly base: bigint;
+}
+
+/** A part of the kernel's addresses, by what it is for. */
+export interface NamedRegion {
+  /** What it is for, in a word or two. */
+  readonly name: string;
+  /** The first address, if no variable of the kernel says otherwise. */
+  readonly start: bigint;
+  /** The variable that holds the first address where KASLR moves it. */
+  readonly variable?: string;
+  /** How long it is at most, in bytes: the next region ends it, too. */
+  readonly lengthBytes: bigint;
+}
+
 /** How Linux divides an architecture's address space. */
 export interface KernelLayout {
   /** The first address of the kernel's part. */
   readonly start: bigint;
   /** Where the kernel's image lies: KASLR moves it within. */
   readonly image?: { readonly start: bigint; readonly lengthBytes: number };
+  /**
+   * The direct map by a page that was allocated in it, and by the numbers that the kernel tells crash
+   * tools; null if that page lies elsewhere.
+   */
+  directMap?(
+    virtual: bigint,
+    physical: bigint,
+    numbers: ReadonlyMap<string, bigint>,
+  ): DirectMap | null;
+  /** Where frame 0's `struct page` is, of kernels that do not tell it. */
+  readonly frameTable?: bigint;
   /** A page that user mode may touch although it lies in the kernel's part. */
   readonly userPage?: { readonly name: string; readonly address: bigint };
   /** Where the kernel keeps what it needs to be entered; both views map it, and so may other places. */
   readonly entryArea?: KernelRegion;
+  /** What the kernel's part is divided into, as far as it is known, in address order. */
+  readonly regions?: readonly NamedRegion[];
   /** The other parts that the view of user code holds. */
   readonly sharedWithUser: readonly KernelRegion[];
 }

@@ -1,7 +1,14 @@
-import type { KernelLayout, KernelRegion } from "../../translate/kernel_layout.ts";
+import type {
+  DirectMap,
+  KernelLayout,
+  KernelRegion,
+  NamedRegion,
+} from "../../translate/kernel_layout.ts";
 import type { PagingModeName } from "./paging_state.ts";
 
 const GIB = 1n << 30n;
+const TIB = 1n << 40n;
+const PIB = 1n << 50n;
 
 // What kernel page-table isolation leaves in the user's root (arch/x86/mm/pti.c), at the addresses of
 // Documentation/arch/x86/x86_64/mm.rst. The rest of the kernel's range moves with KASLR.
@@ -39,9 +46,32 @@ const LONG = {
 /** 3 GiB: VMSPLIT_3G, the default of 32-bit Linux. */
 const SHORT: KernelLayout = { start: 0xc000_0000n, sharedWithUser: [] };
 
+/** The kernel puts the direct map at a multiple of 1 GiB (arch/x86/mm/kaslr.c). */
+function directMapOf(lengthBytes: bigint): NonNullable<KernelLayout["directMap"]> {
+  return (virtual, physical): DirectMap | null => {
+    const base = virtual - physical;
+    if (base % GIB !== 0n || virtual >= KERNEL_IMAGE.start || !(base >> 63n)) return null;
+    return { start: base, end: base + lengthBytes, base };
+  };
+}
+
 function ldtRemap(start: bigint, lengthBytes: bigint): KernelRegion {
   return { start, end: start + lengthBytes, writable: true };
 }
+
+function region(name: string, start: bigint, lengthBytes: bigint, variable?: string): NamedRegion {
+  return { name, start, lengthBytes, ...variable !== undefined && { variable } };
+}
+
+/** The top of the address space, which both kinds of kernels have. */
+const TOP: readonly NamedRegion[] = [
+  region("CPU entry area", CPU_ENTRY_AREA.start, TIB / 2n),
+  region("ESPFIX", ESPFIX.start, TIB / 2n),
+  region("EFI", 0xffff_ffef_0000_0000n, 64n * GIB),
+  region("kernel image", KERNEL_IMAGE.start, GIB),
+  region("modules", KERNEL_IMAGE.end, GIB - (16n << 20n)),
+  region("fixmap", FIXMAP.start, 16n << 20n),
+];
 
 /** How Linux divides the address space of each paging mode. */
 export const KERNEL_LAYOUTS: Readonly<Record<PagingModeName, KernelLayout>> = {
@@ -51,11 +81,29 @@ export const KERNEL_LAYOUTS: Readonly<Record<PagingModeName, KernelLayout>> = {
   "4-level": {
     ...LONG,
     start: 0xffff_8000_0000_0000n,
+    directMap: directMapOf(1n << 46n),
+    frameTable: 0xffff_ea00_0000_0000n,
+    regions: [
+      region("LDT", 0xffff_8800_0000_0000n, TIB / 2n),
+      region("direct map", 0xffff_8880_0000_0000n, 64n * TIB, "page_offset_base"),
+      region("vmalloc", 0xffff_c900_0000_0000n, 32n * TIB, "vmalloc_base"),
+      region("vmemmap", 0xffff_ea00_0000_0000n, TIB, "vmemmap_base"),
+      ...TOP,
+    ],
     sharedWithUser: [...SHARED, ldtRemap(0xffff_8800_0000_0000n, 512n * GIB)],
   },
   "5-level": {
     ...LONG,
     start: 0xff00_0000_0000_0000n,
+    directMap: directMapOf(1n << 55n),
+    frameTable: 0xffd4_0000_0000_0000n,
+    regions: [
+      region("LDT", 0xff10_0000_0000_0000n, PIB / 4n),
+      region("direct map", 0xff11_0000_0000_0000n, 32n * PIB, "page_offset_base"),
+      region("vmalloc", 0xffa0_0000_0000_0000n, 12n * PIB + PIB / 2n, "vmalloc_base"),
+      region("vmemmap", 0xffd4_0000_0000_0000n, PIB / 2n, "vmemmap_base"),
+      ...TOP,
+    ],
     sharedWithUser: [...SHARED, ldtRemap(0xff10_0000_0000_0000n, 256n * 1024n * GIB)],
   },
 };
