@@ -398,6 +398,7 @@ export {
   NoSuchProcessError,
 } from "./src/linux/errors.ts";
 // The rest of it is loaded by `Session.linux()` only when it is used.
+export { AddressNames, type NamedRange, readAddressNames } from "./src/linux/address_names.ts";
 export { type MemorySums, sumAreaPages } from "./src/linux/memory_sums.ts";
 export type { AreaPages } from "./src/linux/area_pages.ts";
 export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
@@ -454,6 +455,7 @@ export type {
   GuestSnapshotOptions,
   GuestTables,
 } from "./src/session/ranges.ts";
+export { AddressNamer } from "./src/session/address_namer.ts";
 export type { AliasAllRecord, AliasesAllOptions } from "./src/session/aliases_all.ts";
 export type { AllProgress, AuditAllOptions, AuditAllRecord } from "./src/session/audit_all.ts";
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";

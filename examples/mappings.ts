@@ -3,7 +3,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 mappings.ts 1334 --filter w+x
  */
-import { type ListedPage, MAPPING_FILTERS, mappings } from "@pagewalk/pagewalk";
+import { type ListedPage, MAPPING_FILTERS, type MappingRecord, mappings } from "@pagewalk/pagewalk";
 import {
   MAPPING_CSV_HEAD,
   mappingCsv,
@@ -23,6 +23,8 @@ import {
   listingBounds,
   mappingFilters,
   MONITOR,
+  namerFor,
+  NAMES_OPTION,
   parseRangeText,
   parseSize,
   ProgressBar,
@@ -50,6 +52,7 @@ await runCommand({
     pages: flag("one line for each page, instead of runs of like pages"),
     contiguous: flag("end a run where frames are not contiguous"),
     "not-present": flag("list entries that are not present but not empty: swap, PROT_NONE"),
+    ...NAMES_OPTION,
     "expand-shared": flag("list the contents of a table each time that it is reached"),
     ...TABLE_OPTIONS,
     ...DEVICE_TABLE_OPTIONS,
@@ -73,7 +76,9 @@ await runCommand({
 
   async function list(): Promise<number> {
     // Looked up once: a running vCPU is on other tables the next moment.
-    const { context } = await guest.tables(tableChoice(options), options.range?.start);
+    const tables = await guest.tables(tableChoice(options), options.range?.start);
+    const { context } = tables;
+    const namer = await namerFor(guest, tables, options.names);
     const { filter, physical, "page-size": pageSize } = options;
 
     function isWanted(page: ListedPage): boolean {
@@ -86,10 +91,10 @@ await runCommand({
     }
 
     const write = options.json
-      ? (record: Parameters<typeof mappingLine>[0]) => toJson(mappingRecord(record))
+      ? (record: MappingRecord, name: string) => toJson(mappingRecord(record, { name }))
       : options.csv
-      ? mappingCsv
-      : (record: Parameters<typeof mappingLine>[0]) => mappingLine(record, context);
+      ? (record: MappingRecord, name: string) => mappingCsv(record, { name })
+      : (record: MappingRecord, name: string) => mappingLine(record, context, name);
     using out = new LineWriter();
     if (options.csv) out.line(MAPPING_CSV_HEAD);
     else if (!options.json) out.line(mappingsHead(context));
@@ -104,10 +109,12 @@ await runCommand({
       notPresent: options["not-present"],
       expandShared: options["expand-shared"],
       onProgress: bar.counting("pages"),
+      ...namer && { boundaries: namer.names.boundaries },
     });
     for await (const record of records) {
       if (record.kind === "unreadable" || record.kind === "truncated") isWhole = false;
-      out.line(write(record));
+      const shown = await namer?.complete(record) ?? record;
+      out.line(write(shown, namer?.nameOf(shown) ?? ""));
     }
     bar.stop();
     return isWhole ? EXIT.PASS : EXIT.INCONCLUSIVE;

@@ -9,6 +9,7 @@ import {
   encodeSnapshot,
   type Finding,
   MonitorMemory,
+  type NamedRange,
   type Snapshot,
   snapshot,
 } from "@pagewalk/pagewalk";
@@ -29,6 +30,8 @@ import {
   FREEZE_OPTION,
   GUEST_OR_SNAPSHOT,
   isSnapshotFile,
+  namerFor,
+  NAMES_OPTION,
   ProgressBar,
   readingOnce,
   readSnapshot,
@@ -40,6 +43,7 @@ import {
 
 /** More than anyone reads; a page must not grow without end. */
 const MAX_FINDINGS = 5000;
+const MAX_NAMES = 20_000;
 
 await runCommand({
   name: "report.ts",
@@ -50,6 +54,7 @@ await runCommand({
     o: value("FILE", "the same", (text) => text),
     before: value("FILE", "an earlier snapshot, to compare with", (text) => text),
     title: value("TEXT", "the page's title", (text) => text),
+    ...NAMES_OPTION,
     ...TABLE_OPTIONS,
     ...FREEZE_OPTION,
     ...CONNECT_OPTIONS,
@@ -63,6 +68,7 @@ await runCommand({
 }, async ({ positionals: [target], options }) => {
   await using guests = new AsyncDisposableStack();
   const findings: Finding[] = [];
+  const names: NamedRange[] = [];
 
   async function collect(found: AsyncIterable<Finding>): Promise<void> {
     for await (const one of found) {
@@ -82,7 +88,13 @@ await runCommand({
     const guest = guests.use(await connectTo(target!, options));
     return await readingOnce(guest, options, async () => {
       // Looked up once, and read once: the findings are about the tables that the page shows.
-      const { context } = await guest.tables(tableChoice(options));
+      const tables = await guest.tables(tableChoice(options));
+      const { context } = tables;
+      const { ranges: named = [] } = (await namerFor(guest, tables, options.names))?.names ?? {};
+      names.push(...named.slice(0, MAX_NAMES));
+      if (named.length > MAX_NAMES) {
+        console.error(`note: the page names the first ${MAX_NAMES} of ${named.length} areas`);
+      }
       const { endpoint: source, memory } = guest;
       using bar = new ProgressBar();
       const onProgress = bar.counting("tables");
@@ -98,7 +110,12 @@ await runCommand({
   }
 
   const now = await take();
-  const sides = [await side(options.before === undefined ? "now" : "after", now)];
+  const sides: ReportSide[] = [{
+    ...await side(options.before === undefined ? "now" : "after", now),
+    names: names.map(({ start, end, name }) => ({
+      ...{ start: formatAddress(start), end: formatAddress(end), name },
+    })),
+  }];
   if (options.before !== undefined) {
     sides.unshift(await side("before", await readSnapshot(options.before)));
   }

@@ -27,8 +27,13 @@ export { sarifLog, type SarifOptions } from "./sarif.ts";
 export { differenceLine, differenceRecord } from "./diff_text.ts";
 export { toJson, verdictRecord, walkRecord } from "./json.ts";
 export { htmlReport, toBase64 } from "./html/html_report.ts";
-export type { ReportData, ReportFinding, ReportSide } from "./html/page_data.ts";
-export { MAPPING_CSV_HEAD, mappingCsv, mappingRecord } from "./mappings_record.ts";
+export type { ReportData, ReportFinding, ReportName, ReportSide } from "./html/page_data.ts";
+export {
+  MAPPING_CSV_HEAD,
+  mappingCsv,
+  type MappingNames,
+  mappingRecord,
+} from "./mappings_record.ts";
 export { mappingLine, mappingsHead, rightsText } from "./mappings_text.ts";
 export { rangeRecord } from "./range_record.ts";
 export { rangeSummary, rangeText, type RangeTextOptions } from "./range_text.ts";

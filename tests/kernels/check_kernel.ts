@@ -4,6 +4,7 @@ import {
   compareFrames,
   compareLog,
   compareProcesses,
+  compareStates,
   compareSums,
   compareSymbols,
   type Comparison,
@@ -12,7 +13,15 @@ import type { FetchedKernel } from "./debian_kernels.ts";
 import { KernelGuest, type KernelSettings } from "./kernel_guest.ts";
 
 /** How many of each must at least have been compared, for a comparison to say something. */
-const LEAST = { processes: 20, areas: 50, frames: 60, sums: 40, symbols: 30, log: 50 } as const;
+const LEAST = {
+  processes: 20,
+  areas: 50,
+  frames: 60,
+  sums: 40,
+  states: 1,
+  symbols: 30,
+  log: 50,
+} as const;
 
 /** Where `_text` is without KASLR: `__START_KERNEL` in arch/x86/include/asm/page_types.h. */
 const LINKED_TEXT = 0xffff_ffff_8100_0000n;
@@ -42,6 +51,11 @@ export async function checkKernel(
     areas: await compareAreas(guest, linux),
     frames: await compareFrames(guest, linux, session.memory),
     sums: await compareSums(guest, linux),
+    states: await compareStates(
+      linux,
+      await guest.shell("cat /mnt/states"),
+      await linux.process("states"),
+    ),
     symbols: await compareSymbols(guest, linux),
     log: await compareLog(guest, linux),
   };

@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { buildLab, LAB_KERNELS, LabError } from "../lab/mod.ts";
 import { exists } from "../lab/cache.ts";
 import { characterDevice, fileEntry, folderEntry, packInitramfs } from "../lab/initramfs.ts";
+import { buildProgram } from "../lab/programs.ts";
 import { QemuProcess } from "../lab/qemu_process.ts";
 import { SerialLine } from "../lab/serial_line.ts";
 import { requireTools, runTool } from "../lab/tools.ts";
@@ -94,7 +95,9 @@ export class KernelGuest implements AsyncDisposable {
 /** Busybox and the headers for programs are those of the lab's own guest. */
 async function writeInitramfs(folder: string, { overlay }: FetchedKernel): Promise<void> {
   const parts = dirname((await buildLab(LAB_KERNELS["cloud-amd64"])).kernel);
-  const include = `${dirname(parts)}/headers/usr/include`;
+  const headers = `${dirname(parts)}/headers`;
+  const include = `${headers}/usr/include`;
+  await buildProgram("states", { architecture: "amd64", headers, folder });
   await runTool("gcc", [
     ..."-O1 -Wall -Wextra -Werror -ffreestanding -fno-builtin -fno-stack-protector".split(" "),
     ..."-fno-asynchronous-unwind-tables -fno-pie -no-pie -nostdlib -static -s".split(" "),
@@ -107,6 +110,7 @@ async function writeInitramfs(folder: string, { overlay }: FetchedKernel): Promi
     fileEntry("init", await Deno.readTextFile(`${GUEST}init`)),
     fileEntry("bin/busybox", await Deno.readFile(`${parts}/busybox`)),
     fileEntry("bin/areas", await Deno.readFile(`${folder}/areas`)),
+    fileEntry("bin/states", await Deno.readFile(`${folder}/states`)),
     ...overlay === null ? [] : [fileEntry("overlay.ko", await Deno.readFile(overlay))],
   ]);
   await Deno.writeFile(`${folder}/initramfs`, archive);

@@ -23,6 +23,7 @@ import {
   compareDetails,
   compareLog,
   compareProcesses,
+  compareStates,
   compareSums,
   compareSymbols,
   type Comparison,
@@ -193,6 +194,19 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
           assertEquals(pages.filter(({ tooWritableBytes }) => tooWritableBytes > 0), []);
           const device = areas.find(({ kind }) => kind === "vfio");
           assertEquals(device?.name, "anon_inode:[vfio-device]");
+        });
+
+        await t.step("pages in states that only Linux has words for", async () => {
+          const said = await lab.shell(
+            "states > /tmp/states & until grep -q ready /tmp/states; do sleep 0.1; done; cat /tmp/states",
+          );
+          const { compared } = none(
+            await compareStates(linux, said, await linux.process("states")),
+          );
+          // 6.1 without memory failure knows userfaultfd's marks, and no guards.
+          assertGreater(compared, 1);
+          console.log(`${compared} states of pages: no difference`);
+          await lab.shell("kill -9 $(pidof states)");
         });
 
         await t.step("whose tables a vCPU has, and who maps the address", () => whose(guest, lab));

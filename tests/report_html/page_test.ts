@@ -58,6 +58,25 @@ Deno.test("the report's bundle is made from the sources as they are", async () =
   assert(isCurrent, "run: deno run -A tests/tasks/build_viewer.ts");
 });
 
+browserTest("report: memory areas and files are named, as they are and not as markup", async () => {
+  const names = [
+    { start: "0x7f1234567000", end: "0x7f1234568000", name: "/bin/<b>target\u202e</b>" },
+    { start: "0xffff888000000000", end: "0xffff888000004000", name: "direct map" },
+  ];
+  const data = {
+    title: "names",
+    sides: [{ ...await side("now", small()), names }],
+    findings: [],
+  };
+  await withPage(data, async (browser) => {
+    const rows = await browser.evaluate<string[]>(
+      "[...document.querySelectorAll('#mappings [role=option]')].map((row) => row.textContent)",
+    );
+    assertMatch(rows[0]!, /0x00007f1234567000.* \/bin\/<b>target\\u202e<\/b>$/);
+    assertEquals(rows.filter((row) => row.endsWith("direct map")).length, 1);
+  });
+});
+
 browserTest("report: an address typed in the search box shows the way and the bits", async () => {
   const data = { title: "search", sides: [await side("now", small())], findings: [] };
   await withPage(data, async (browser) => {

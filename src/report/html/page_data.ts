@@ -4,6 +4,18 @@ export interface ReportSide {
   readonly name: string;
   /** The snapshot's file, in base64. */
   readonly file: string;
+  /** What is where, if it is known: memory areas, files, and what the kernel's part is for. */
+  readonly names?: readonly ReportName[];
+}
+
+/** A range of addresses, and what is there. */
+export interface ReportName {
+  /** The first address, as `0x…`. */
+  readonly start: string;
+  /** The address after the last, as `0x…`. */
+  readonly end: string;
+  /** What is there. */
+  readonly name: string;
 }
 
 /** What is wrong at an address, as the page shows it. */

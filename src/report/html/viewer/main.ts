@@ -128,7 +128,7 @@ function showMappings(filter: string): void {
     filter === "" || (record.kind === "mapping" && isWanted(record as never))
   );
   list.show(records.map((record: MappingRecord) => ({
-    text: mappingLine(record, context),
+    text: mappingLine(record, context, shown.nameAt(record.address)),
     address: record.address,
   })));
 }

@@ -1,5 +1,7 @@
 /// <reference lib="dom" />
+import { parseAddress } from "../../../core/address.ts";
 import { escapeText } from "../../../core/escape.ts";
+import { AddressNames } from "../../../linux/address_names.ts";
 import { type Mapping, type MappingRecord, mappings } from "../../../translate/mappings.ts";
 import { entryBits } from "../../../translate/entry_bits.ts";
 import { walk } from "../../../translate/walk.ts";
@@ -18,19 +20,36 @@ export class Side {
   /** Everything that they hold, in address order. */
   readonly records: readonly MappingRecord[];
 
-  private constructor(name: string, snapshot: Snapshot, records: readonly MappingRecord[]) {
+  readonly #names: AddressNames;
+
+  private constructor(
+    name: string,
+    snapshot: Snapshot,
+    records: readonly MappingRecord[],
+    names: AddressNames,
+  ) {
     this.name = name;
     this.snapshot = snapshot;
     this.records = records;
+    this.#names = names;
   }
 
   /** Unpacks a side of the report's data. */
-  static async open({ name, file }: ReportSide): Promise<Side> {
+  static async open({ name, file, names = [] }: ReportSide): Promise<Side> {
     const bytes = Uint8Array.from(atob(file), (character) => character.charCodeAt(0));
     const snapshot = await decodeSnapshot(bytes);
     const { memory, context } = snapshot;
-    const records = await Array.fromAsync(mappings(memory, context));
-    return new Side(name, snapshot, records);
+    const named = new AddressNames(names.map(({ start, end, name }) => ({
+      ...{ start: parseAddress(start), end: parseAddress(end), name },
+    })));
+    const { boundaries } = named;
+    const records = await Array.fromAsync(mappings(memory, context, {}, { boundaries }));
+    return new Side(name, snapshot, records, named);
+  }
+
+  /** What is at an address; empty if nobody said. */
+  nameAt(address: bigint): string {
+    return this.#names.at(address)?.name ?? "";
   }
 
   /** The runs that are mapped. */
@@ -57,6 +76,7 @@ export class Side {
       "section",
       {},
       make("h3", {}, escapeText(this.name)),
+      ...this.nameAt(address) === "" ? [] : [make("p", {}, escapeText(this.nameAt(address)))],
       drawingNode(toSvg(found)),
       ...entries,
     );
