@@ -221,7 +221,12 @@ export {
   tableIndex,
 } from "./src/translate/entry.ts";
 export { fieldDecoder, type FieldDecoderOptions } from "./src/translate/field_decoder.ts";
-export type { DirectMap, KernelLayout, KernelRegion } from "./src/translate/kernel_layout.ts";
+export type {
+  DirectMap,
+  KernelLayout,
+  KernelRegion,
+  NamedRegion,
+} from "./src/translate/kernel_layout.ts";
 export { levelDecoders, type Regime, type RegimeRules, withRoot } from "./src/translate/regime.ts";
 export {
   type DecidingLevels,
@@ -398,7 +403,12 @@ export {
   NoSuchProcessError,
 } from "./src/linux/errors.ts";
 // The rest of it is loaded by `Session.linux()` only when it is used.
-export { AddressNames, type NamedRange, readAddressNames } from "./src/linux/address_names.ts";
+export {
+  AddressNames,
+  type NamedRange,
+  type NamingKernel,
+  readAddressNames,
+} from "./src/linux/address_names.ts";
 export { type MemorySums, sumAreaPages } from "./src/linux/memory_sums.ts";
 export type { AreaPages } from "./src/linux/area_pages.ts";
 export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
