@@ -9,7 +9,8 @@ import {
   encodeSnapshot,
   type Finding,
   MonitorMemory,
-  type NamedRange,
+  nameAddressSpace,
+  type NamedSpace,
   type Snapshot,
   snapshot,
 } from "@pagewalk/pagewalk";
@@ -30,8 +31,6 @@ import {
   FREEZE_OPTION,
   GUEST_OR_SNAPSHOT,
   isSnapshotFile,
-  namerFor,
-  NAMES_OPTION,
   ProgressBar,
   readingOnce,
   readSnapshot,
@@ -43,7 +42,6 @@ import {
 
 /** More than anyone reads; a page must not grow without end. */
 const MAX_FINDINGS = 5000;
-const MAX_NAMES = 20_000;
 
 await runCommand({
   name: "report.ts",
@@ -54,7 +52,6 @@ await runCommand({
     o: value("FILE", "the same", (text) => text),
     before: value("FILE", "an earlier snapshot, to compare with", (text) => text),
     title: value("TEXT", "the page's title", (text) => text),
-    ...NAMES_OPTION,
     ...TABLE_OPTIONS,
     ...FREEZE_OPTION,
     ...CONNECT_OPTIONS,
@@ -68,7 +65,6 @@ await runCommand({
 }, async ({ positionals: [target], options }) => {
   await using guests = new AsyncDisposableStack();
   const findings: Finding[] = [];
-  const names: NamedRange[] = [];
 
   async function collect(found: AsyncIterable<Finding>): Promise<void> {
     for await (const one of found) {
@@ -79,43 +75,38 @@ await runCommand({
     }
   }
 
-  async function take(): Promise<Snapshot> {
+  async function take(): Promise<{ taken: Snapshot; named?: NamedSpace }> {
     if (isSnapshotFile(target!)) {
       const taken = await readSnapshot(target!);
       await collect(audit(taken));
-      return taken;
+      return { taken };
     }
     const guest = guests.use(await connectTo(target!, options));
     return await readingOnce(guest, options, async () => {
       // Looked up once, and read once: the findings are about the tables that the page shows.
-      const tables = await guest.tables(tableChoice(options));
-      const { context } = tables;
-      const { ranges: named = [] } = (await namerFor(guest, tables, options.names))?.names ?? {};
-      names.push(...named.slice(0, MAX_NAMES));
-      if (named.length > MAX_NAMES) {
-        console.error(`note: the page names the first ${MAX_NAMES} of ${named.length} areas`);
-      }
+      const { context } = await guest.tables(tableChoice(options));
       const { endpoint: source, memory } = guest;
       using bar = new ProgressBar();
       const onProgress = bar.counting("tables");
       const taken = await snapshot(memory, context, { source, onProgress });
       const ranges = memory instanceof MonitorMemory ? { ranges: await memory.ranges() } : {};
       await collect(audit(taken, ranges));
-      return taken;
+      return { taken, named: await nameAddressSpace(guest, context) };
     });
   }
 
-  async function side(name: string, taken: Snapshot): Promise<ReportSide> {
-    return { name, file: toBase64(await encodeSnapshot(taken)) };
+  async function side(name: string, taken: Snapshot, named?: NamedSpace): Promise<ReportSide> {
+    const file = toBase64(await encodeSnapshot(taken));
+    const regions = named?.regions.map(({ start, end, name }) => ({
+      start: formatAddress(start),
+      end: formatAddress(end),
+      name,
+    }));
+    return { name, file, ...named && { facts: named.facts, regions: regions! } };
   }
 
-  const now = await take();
-  const sides: ReportSide[] = [{
-    ...await side(options.before === undefined ? "now" : "after", now),
-    names: names.map(({ start, end, name }) => ({
-      ...{ start: formatAddress(start), end: formatAddress(end), name },
-    })),
-  }];
+  const { taken: now, named } = await take();
+  const sides = [await side(options.before === undefined ? "now" : "after", now, named)];
   if (options.before !== undefined) {
     sides.unshift(await side("before", await readSnapshot(options.before)));
   }

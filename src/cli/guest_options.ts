@@ -51,6 +51,8 @@ export type ConnectOptionSpecs = {
   readonly ram: ValueOption<string[]>;
   /** How long one command may take. */
   readonly timeout: ValueOption<number>;
+  /** The ELF file of a kernel that is not Linux. */
+  readonly kernel: ValueOption<string>;
   /** A folder for what was learned about kernels. */
   readonly "kernel-cache": ValueOption<string>;
   /** The path of a recording to write. */
@@ -107,6 +109,11 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
     (text) => text.split(",").filter((path) => path !== ""),
   ),
   timeout: wholeNumber("MS", "timeout of one monitor command in milliseconds (default 30000)", 1),
+  kernel: value(
+    "ELF",
+    "the guest runs this kernel, xv6 or one like it: its processes are found by symbols and DWARF",
+    (path) => path,
+  ),
   "kernel-cache": value(
     "DIR",
     "cache kernel symbols and offsets in DIR (with --allow-read=DIR --allow-write=DIR)",
@@ -213,6 +220,7 @@ export function connectOptions(options: ConnectValues & Partial<DeviceValues>): 
     sharedBit: options["shared-bit"],
     ram: options.ram,
     commandTimeoutMs: options.timeout,
+    kernel: options.kernel,
     kernelCacheDir: options["kernel-cache"],
     record: options.record,
     mode: options.mode,

@@ -1,8 +1,8 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
+import { addressRegions } from "./address_regions.ts";
 import type { LinuxGuest } from "./linux_guest.ts";
 import type { MemoryArea } from "./memory_area.ts";
 import type { LinuxProcess } from "./processes.ts";
-import { viewOf } from "./reader.ts";
 
 /** A range of addresses, and what is there. */
 export interface NamedRange {
@@ -15,9 +15,6 @@ export interface NamedRange {
   /** The memory area, of a process's part. */
   readonly area?: MemoryArea;
 }
-
-/** What is asked of a guest's Linux to name addresses. */
-export type NamingKernel = Pick<LinuxGuest, "context" | "read" | "symbol" | "vmas">;
 
 /** What is where in an address space: ranges in address order that do not overlap. */
 export class AddressNames {
@@ -68,28 +65,17 @@ export class AddressNames {
  * ```
  */
 export async function readAddressNames(
-  linux: NamingKernel,
+  linux: LinuxGuest,
   process: LinuxProcess | null,
   options: ReadOptions = {},
 ): Promise<AddressNames> {
   const areas = process === null ? [] : await linux.vmas(process, options);
   return new AddressNames([
     ...areas.map((area) => ({ ...{ start: area.start, end: area.end, area }, name: nameOf(area) })),
-    ...await kernelRanges(linux, options),
+    ...await addressRegions(linux, null, options),
   ]);
 }
 
 function nameOf({ kind, name }: MemoryArea): string {
   return name === "" ? kind : name;
-}
-
-async function kernelRanges(linux: NamingKernel, options: ReadOptions): Promise<NamedRange[]> {
-  const { regions = [] } = linux.context.rules.kernel;
-  return await Promise.all(regions.map(async ({ name, start, variable, lengthBytes }) => {
-    const symbol = variable === undefined ? null : await linux.symbol(variable);
-    const first = symbol === null
-      ? start
-      : viewOf(await linux.read(symbol.address, 8, options)).getBigUint64(0, true);
-    return { name, start: first, end: first + lengthBytes };
-  }));
 }

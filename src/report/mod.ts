@@ -20,6 +20,8 @@ export { areaLine, type AreaOfLine, memorySumsLine } from "./area_text.ts";
 export { layoutText, type LayoutTextOptions, memberLine } from "./layout_text.ts";
 export type { LineOptions } from "./line_options.ts";
 export { logText } from "./log_text.ts";
+export { elfProcessesHead, elfProcessLine } from "./elf_processes_text.ts";
+export { xv6EntryLine, xv6Tables, xv6WalkText } from "./xv6_text.ts";
 export { processesHead, processLine, type ProcessOfLine, threadLine } from "./processes_text.ts";
 export { symbolLine, symbolName } from "./symbol_text.ts";
 export { auditSummary, findingLine, findingRecord } from "./audit_text.ts";
@@ -27,7 +29,7 @@ export { sarifLog, type SarifOptions } from "./sarif.ts";
 export { differenceLine, differenceRecord } from "./diff_text.ts";
 export { toJson, verdictRecord, walkRecord } from "./json.ts";
 export { htmlReport, toBase64 } from "./html/html_report.ts";
-export type { ReportData, ReportFinding, ReportName, ReportSide } from "./html/page_data.ts";
+export type { ReportData, ReportFinding, ReportRegion, ReportSide } from "./html/page_data.ts";
 export {
   MAPPING_CSV_HEAD,
   mappingCsv,
@@ -37,7 +39,7 @@ export {
 export { mappingLine, mappingsHead, rightsText } from "./mappings_text.ts";
 export { rangeRecord } from "./range_record.ts";
 export { rangeSummary, rangeText, type RangeTextOptions } from "./range_text.ts";
-export { toSvg } from "./svg/to_svg.ts";
+export { type DrawingOptions, toSvg } from "./svg/to_svg.ts";
 export { formatSize } from "./size.ts";
 export { COLOUR, PLAIN, type Style, styleForStdout } from "./style.ts";
 export { TapWriter } from "./tap.ts";

@@ -30,6 +30,13 @@ export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, 
    */
   kernelCacheDir?: string;
   /**
+   * The path of the ELF file of the guest's kernel, for kernels that are not Linux: xv6 and those like it,
+   * which keep their processes in one array. It needs debugging data (`-g`), and `--allow-read` for it.
+   *
+   * @default none; processes are Linux's
+   */
+  kernel?: string;
+  /**
    * The paths of the files behind the guest's RAM (`-object memory-backend-file,mem-path=…,share=on`), in
    * any order: page tables are then read from them, in microseconds. Needs `--allow-read` for them.
    *
@@ -66,6 +73,7 @@ export const CONNECT_SHAPE: OptionShape<ConnectOptions> = {
   physicalAddressBits: wholeNumberFrom(32, 52),
   privateBit: wholeNumberFrom(32, 51),
   sharedBit: wholeNumberFrom(32, 51),
+  kernel: TEXT,
   kernelCacheDir: TEXT,
   record: TEXT,
   ram: LIST,
@@ -103,6 +111,7 @@ export async function connectedParts(
   const { physicalAddressBits, privateBit, sharedBit, mode } = options;
   return {
     source,
+    ...options.kernel !== undefined && { kernel: options.kernel },
     ...options.kernelCacheDir !== undefined && { kernelCacheDir: options.kernelCacheDir },
     ...mode !== undefined && { mode },
     ...options.mmio !== undefined && { mmio: options.mmio },

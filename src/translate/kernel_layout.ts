@@ -8,6 +8,16 @@ export interface KernelRegion {
   readonly writable: boolean;
 }
 
+/** A named part of the kernel's addresses, for people: it may move, and much of it may be empty. */
+export interface KernelArea {
+  /** What the kernel's documentation calls it. */
+  readonly name: string;
+  /** The first address: a number, a symbol's (`_text`), or what a variable holds (`*vmalloc_base`). */
+  readonly start: bigint | string;
+  /** The address after the last, told in the same way. */
+  readonly end: bigint | string;
+}
+
 /** Where a kernel maps all of physical memory, linearly. */
 export interface DirectMap {
   /** The first address. */
@@ -16,18 +26,6 @@ export interface DirectMap {
   readonly end: bigint;
   /** The virtual address of physical address 0, which may lie before the first one. */
   readonly base: bigint;
-}
-
-/** A part of the kernel's addresses, by what it is for. */
-export interface NamedRegion {
-  /** What it is for, in a word or two. */
-  readonly name: string;
-  /** The first address, if no variable of the kernel says otherwise. */
-  readonly start: bigint;
-  /** The variable that holds the first address where KASLR moves it. */
-  readonly variable?: string;
-  /** How long it is at most, in bytes: the next region ends it, too. */
-  readonly lengthBytes: bigint;
 }
 
 /** How Linux divides an architecture's address space. */
@@ -51,8 +49,8 @@ export interface KernelLayout {
   readonly userPage?: { readonly name: string; readonly address: bigint };
   /** Where the kernel keeps what it needs to be entered; both views map it, and so may other places. */
   readonly entryArea?: KernelRegion;
-  /** What the kernel's part is divided into, as far as it is known, in address order. */
-  readonly regions?: readonly NamedRegion[];
+  /** The kernel's parts by their names. */
+  readonly areas?: readonly KernelArea[];
   /** The other parts that the view of user code holds. */
   readonly sharedWithUser: readonly KernelRegion[];
 }

@@ -7,11 +7,13 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import {
+  addressRegions,
   AmbiguousProcessError,
   connect,
   InconsistentListError,
   InvalidArgumentError,
   type LinuxGuest,
+  nameAddressSpace,
   NoSuchProcessError,
   type Session,
   whoMapsIt,
@@ -134,6 +136,27 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
           const { compared } = none(await compareAreas(lab, linux));
           assertGreater(compared, 50);
           console.log(`${compared} memory areas: no difference`);
+        });
+
+        await t.step("the named parts of an address space", async () => {
+          const target = await linux.process(lab.target.pid);
+          const regions = await addressRegions(linux, target);
+          const nameAt = (address: bigint) =>
+            regions.find(({ start, end }) => address >= start && address < end)?.name;
+          for (const { start, end, name } of await linux.vmas(target)) {
+            const named = name === "" ? "anonymous" : name;
+            assertEquals([nameAt(start), nameAt(end - 1n)], [named, named]);
+          }
+          for (const symbol of ["_stext", "init_task"]) {
+            assertEquals(nameAt((await linux.symbol(symbol))!.address), "kernel image");
+          }
+          const line = await lab.shell("grep -m1 '\\[vfio\\]' /proc/kallsyms");
+          assertEquals(nameAt(BigInt(`0x${line.split(" ")[0]}`)), "modules");
+          const named = await nameAddressSpace(guest, linux.contextOf(target));
+          assertEquals(named.facts, [`Linux ${linux.version}`, `pid ${target.pid} target`]);
+          const { address } = lab.fact("dma");
+          const dma = named.regions.find(({ start }) => start === address);
+          assertEquals(dma?.name, "VFIO DMA (IOVA 0x0)");
         });
 
         await t.step("what areas come to, as smaps has it", async () => {

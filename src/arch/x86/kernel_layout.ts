@@ -1,14 +1,12 @@
 import type {
   DirectMap,
+  KernelArea,
   KernelLayout,
   KernelRegion,
-  NamedRegion,
 } from "../../translate/kernel_layout.ts";
 import type { PagingModeName } from "./paging_state.ts";
 
 const GIB = 1n << 30n;
-const TIB = 1n << 40n;
-const PIB = 1n << 50n;
 
 // What kernel page-table isolation leaves in the user's root (arch/x86/mm/pti.c), at the addresses of
 // Documentation/arch/x86/x86_64/mm.rst. The rest of the kernel's range moves with KASLR.
@@ -35,7 +33,20 @@ const FIXMAP: KernelRegion = {
 };
 const SHARED = [KERNEL_IMAGE, ESPFIX, FIXMAP];
 
+/** As Documentation/arch/x86/x86_64/mm.rst names them; KASLR moves those that variables tell. */
+const AREAS: readonly KernelArea[] = [
+  { name: "direct map", start: "*page_offset_base", end: "*vmalloc_base" },
+  { name: "vmalloc", start: "*vmalloc_base", end: "*vmemmap_base" },
+  { name: "struct pages", start: "*vmemmap_base", end: CPU_ENTRY_AREA.start },
+  { name: "CPU entry areas", start: CPU_ENTRY_AREA.start, end: CPU_ENTRY_AREA.end },
+  { name: "espfix stacks", start: ESPFIX.start, end: ESPFIX.end },
+  { name: "kernel image", start: "_text", end: "_end" },
+  { name: "modules", start: KERNEL_IMAGE.end, end: FIXMAP.start },
+  { name: "fixmap", start: FIXMAP.start, end: FIXMAP.end },
+];
+
 const LONG = {
+  areas: AREAS,
   // The kernel's text mapping. KASLR moves the image in the first GiB; modules follow after that.
   image: { start: KERNEL_IMAGE.start, lengthBytes: 2 ** 30 },
   // Linux maps its vsyscall page for user mode, in the kernel's range (arch/x86/entry/vsyscall).
@@ -59,20 +70,6 @@ function ldtRemap(start: bigint, lengthBytes: bigint): KernelRegion {
   return { start, end: start + lengthBytes, writable: true };
 }
 
-function region(name: string, start: bigint, lengthBytes: bigint, variable?: string): NamedRegion {
-  return { name, start, lengthBytes, ...variable !== undefined && { variable } };
-}
-
-/** The top of the address space, which both kinds of kernels have. */
-const TOP: readonly NamedRegion[] = [
-  region("CPU entry area", CPU_ENTRY_AREA.start, TIB / 2n),
-  region("ESPFIX", ESPFIX.start, TIB / 2n),
-  region("EFI", 0xffff_ffef_0000_0000n, 64n * GIB),
-  region("kernel image", KERNEL_IMAGE.start, GIB),
-  region("modules", KERNEL_IMAGE.end, GIB - (16n << 20n)),
-  region("fixmap", FIXMAP.start, 16n << 20n),
-];
-
 /** How Linux divides the address space of each paging mode. */
 export const KERNEL_LAYOUTS: Readonly<Record<PagingModeName, KernelLayout>> = {
   "none": SHORT,
@@ -83,13 +80,6 @@ export const KERNEL_LAYOUTS: Readonly<Record<PagingModeName, KernelLayout>> = {
     start: 0xffff_8000_0000_0000n,
     directMap: directMapOf(1n << 46n),
     frameTable: 0xffff_ea00_0000_0000n,
-    regions: [
-      region("LDT", 0xffff_8800_0000_0000n, TIB / 2n),
-      region("direct map", 0xffff_8880_0000_0000n, 64n * TIB, "page_offset_base"),
-      region("vmalloc", 0xffff_c900_0000_0000n, 32n * TIB, "vmalloc_base"),
-      region("vmemmap", 0xffff_ea00_0000_0000n, TIB, "vmemmap_base"),
-      ...TOP,
-    ],
     sharedWithUser: [...SHARED, ldtRemap(0xffff_8800_0000_0000n, 512n * GIB)],
   },
   "5-level": {
@@ -97,13 +87,6 @@ export const KERNEL_LAYOUTS: Readonly<Record<PagingModeName, KernelLayout>> = {
     start: 0xff00_0000_0000_0000n,
     directMap: directMapOf(1n << 55n),
     frameTable: 0xffd4_0000_0000_0000n,
-    regions: [
-      region("LDT", 0xff10_0000_0000_0000n, PIB / 4n),
-      region("direct map", 0xff11_0000_0000_0000n, 32n * PIB, "page_offset_base"),
-      region("vmalloc", 0xffa0_0000_0000_0000n, 12n * PIB + PIB / 2n, "vmalloc_base"),
-      region("vmemmap", 0xffd4_0000_0000_0000n, PIB / 2n, "vmemmap_base"),
-      ...TOP,
-    ],
     sharedWithUser: [...SHARED, ldtRemap(0xff10_0000_0000_0000n, 256n * 1024n * GIB)],
   },
 };
