@@ -398,6 +398,7 @@ export {
   CapabilityError,
   InconsistentListError,
   KernelFormatError,
+  KernelGoneError,
   type LinuxCapability,
   LinuxNotFoundError,
   NoSuchProcessError,
@@ -465,6 +466,7 @@ export type {
   GuestSnapshotOptions,
   GuestTables,
 } from "./src/session/ranges.ts";
+export type { LogEvent } from "./src/session/follow_log.ts";
 export { AddressNamer } from "./src/session/address_namer.ts";
 export type { AliasAllRecord, AliasesAllOptions } from "./src/session/aliases_all.ts";
 export type { AllProgress, AuditAllOptions, AuditAllRecord } from "./src/session/audit_all.ts";

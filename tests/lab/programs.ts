@@ -8,6 +8,7 @@ const PROGRAMS = {
   ticker: ["ticker.c"],
   crowd: ["crowd.c"],
   states: ["states.c"],
+  kexec: ["kexec.c"],
 } as const;
 
 const SHARED = ["start.S", "text.c"];
