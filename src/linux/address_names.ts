@@ -16,7 +16,18 @@ export interface NamedRange {
   readonly area?: MemoryArea;
 }
 
-/** What is where in an address space: ranges in address order that do not overlap. */
+/**
+ * What is where in an address space: ranges in address order that do not overlap.
+ *
+ * @example Usage
+ * ```ts
+ * import { AddressNames } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const names = new AddressNames([{ start: 0x400000n, end: 0x401000n, name: "/bin/target" }]);
+ * assertEquals([names.at(0x400fffn)?.name, names.at(0x401000n)], ["/bin/target", null]);
+ * ```
+ */
 export class AddressNames {
   /** The ranges, in address order. */
   readonly ranges: readonly NamedRange[];

@@ -5,7 +5,20 @@ import type { MappingRecord } from "../translate/mappings.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { TableSource } from "./table_choice.ts";
 
-/** Says what is where in a process's address space, by its memory areas, and what entries mean there. */
+/**
+ * Says what is where in a process's address space, by its memory areas, and what entries mean there.
+ *
+ * @example Usage
+ * ```ts
+ * import { AddressNamer, connect, LinuxNotFoundError } from "@pagewalk/pagewalk";
+ * import { assertRejects } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const tables = await guest.tables();
+ * const namer = async () => await AddressNamer.of(await guest.linux(), tables);
+ * await assertRejects(namer, LinuxNotFoundError); // it runs no kernel
+ * ```
+ */
 export class AddressNamer {
   /** What is where. */
   readonly names: AddressNames;

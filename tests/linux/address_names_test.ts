@@ -11,7 +11,7 @@ import { mappings } from "../../src/translate/mappings.ts";
 
 const KERNEL = {
   nameAbsent: <T>(found: T) => Promise.resolve(found),
-  hugeZeroFrame: async () => null,
+  hugeZeroFrame: () => Promise.resolve(null),
 };
 
 function areaAt(start: bigint, lengthBytes: bigint): MemoryArea {
