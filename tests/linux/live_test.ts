@@ -280,20 +280,7 @@ async function whose(guest: Session, lab: LabGuest): Promise<void> {
   assertEquals(await whoMapsIt(guest, await guest.walk(address, { pid })), null);
 }
 
-<<<<<<< HEAD
-/** While processes come and go, each list is right or refused. */
-=======
-/** What the dead kernel has left in memory is still there, and tells of nothing. */
-async function reset(guest: Session): Promise<void> {
-  const before = await guest.linux();
-  assertEquals(await before.isCurrent(), true);
-  await guest.monitor.command("system_reset", { allowUnsafe: ["system_reset"] });
-  assertEquals(await before.isCurrent(), false);
-  assertEquals(await guest.linux().catch((error) => error.name), "LinuxNotFoundError");
-}
-
 /** While processes come and go, each list is right or refused: more are, the slower this machine is. */
->>>>>>> linuxbm
 async function storm(lab: LabGuest, linux: LinuxGuest): Promise<void> {
   const lasting = await linux.processes();
   const users = withMemory(lasting);
