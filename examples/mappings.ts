@@ -17,6 +17,7 @@ import {
   mappingLine,
   mappingRecord,
   mappingsHead,
+  privilegesRecord,
   xv6Tables,
 } from "@pagewalk/pagewalk/report";
 import {
@@ -103,7 +104,10 @@ await runCommand({
     }
 
     const write = options.json
-      ? (record: MappingRecord, name: string) => toJson(mappingRecord(record, { name }))
+      ? (record: MappingRecord, name: string) => {
+        const privileges = record.kind === "mapping" && privilegesRecord(record.effective, context);
+        return toJson({ ...mappingRecord(record, { name }), ...privileges });
+      }
       : options.csv
       ? (record: MappingRecord, name: string) => mappingCsv(record, { name })
       : (record: MappingRecord, name: string) => mappingLine(record, context, name);

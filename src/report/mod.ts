@@ -21,13 +21,14 @@ export { layoutText, type LayoutTextOptions, memberLine } from "./layout_text.ts
 export type { LineOptions } from "./line_options.ts";
 export { logText } from "./log_text.ts";
 export { elfProcessesHead, elfProcessLine } from "./elf_processes_text.ts";
-export { xv6EntryLine, xv6Tables, xv6WalkText } from "./xv6_text.ts";
+export { xv6Tables } from "./xv6_tables.ts";
+export { xv6EntryLine, xv6WalkText } from "./xv6_text.ts";
 export { processesHead, processLine, type ProcessOfLine, threadLine } from "./processes_text.ts";
 export { symbolLine, symbolName } from "./symbol_text.ts";
 export { auditSummary, findingLine, findingRecord } from "./audit_text.ts";
 export { sarifLog, type SarifOptions } from "./sarif.ts";
 export { differenceLine, differenceRecord } from "./diff_text.ts";
-export { toJson, verdictRecord, walkRecord } from "./json.ts";
+export { privilegesRecord, toJson, verdictRecord, walkRecord } from "./json.ts";
 export { htmlReport, toBase64 } from "./html/html_report.ts";
 export type { ReportData, ReportFinding, ReportRegion, ReportSide } from "./html/page_data.ts";
 export {

@@ -1,8 +1,7 @@
-import type { AddressSpan } from "../../translate/address_span.ts";
+import type { AddressSpan, Regime, RegimeRules } from "../../translate/regime.ts";
 import type { LevelDecoder, LevelFormat } from "../../translate/entry.ts";
 import { fieldDecoder } from "../../translate/field_decoder.ts";
 import type { LeafRights } from "../../translate/rights.ts";
-import type { Regime, RegimeRules } from "../../translate/regime.ts";
 import { isHighSoftware, isMemoryType } from "./bit_fields.ts";
 import { RISCV_KERNEL_LAYOUTS } from "./kernel_layout.ts";
 import {
@@ -14,7 +13,7 @@ import {
 } from "./modes.ts";
 import { riscvNotPresent } from "./not_present.ts";
 import { ANY_RIGHT, refineEntry, riscvReservedCauses } from "./reserved_encodings.ts";
-import { RISCV_RIGHTS } from "./rights.ts";
+import { RISCV_RIGHTS, RISCV_SECOND_STAGE_RIGHTS } from "./rights.ts";
 import { TRANSLATION_OFF } from "./hart_state.ts";
 
 const VALID = 1n;
@@ -157,7 +156,7 @@ function rulesOf(mode: RiscvMode, isSecond: boolean): RegimeRules {
   return {
     architecture: "riscv",
     rootName: isSecond ? "hgatp" : "satp",
-    rights: RISCV_RIGHTS,
+    rights: isSecond ? RISCV_SECOND_STAGE_RIGHTS : RISCV_RIGHTS,
     noTables: TRANSLATION_OFF,
     frameLimitName: "the width of a physical address",
     kernel: RISCV_KERNEL_LAYOUTS[mode],

@@ -1,6 +1,6 @@
 import { REGISTER_FORMATS } from "../../arch/architectures.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
-import type { GuestSource } from "../guest_source.ts";
+import type { GuestSource } from "../connector.ts";
 import { type Dump, openDump, type OpenDumpOptions } from "./dump.ts";
 
 /**
@@ -31,8 +31,8 @@ export async function openDumpSource(
   };
 }
 
-function noticeOf({ paging }: Dump): string {
-  const [{ dumpNotice }] = REGISTER_FORMATS;
+function noticeOf({ formats, paging }: Dump): string {
+  const { dumpNotice } = formats ?? REGISTER_FORMATS[0];
   if (!paging) return dumpNotice;
   return `${dumpNotice}; it was taken with -p, so memory that no vCPU maps may be missing, page tables too`;
 }

@@ -1,4 +1,6 @@
 import { parseAddress } from "../../core/address.ts";
+import type { ElfKernel } from "../../elf_kernel/elf_kernel.ts";
+import type { LinuxGuest } from "../../linux/linux_guest.ts";
 import { symbolLine } from "../../report/symbol_text.ts";
 import type { Helper } from "../helper.ts";
 import { symbolNames, useLinux } from "../linux.ts";
@@ -27,11 +29,15 @@ export const SYM: Helper = {
 null
 `,
   complete: symbolNames,
-  create: (repl) => (wanted: string | number | bigint) =>
-    useLinux(repl.guest, async ({ linux }) => {
+  create: ({ guest }) => (wanted: string | number | bigint) => {
+    const find = async (kernel: Pick<LinuxGuest, "symbol" | "symbolAt"> | ElfKernel) => {
       const found = typeof wanted === "string" && !/^[0-9]/.test(wanted)
-        ? await linux.symbol(wanted)
-        : await linux.symbolAt(parseAddress(wanted));
+        ? await kernel.symbol(wanted)
+        : await kernel.symbolAt(parseAddress(wanted));
       return found && showAs(found, (symbol, style) => symbolLine(symbol, { ...GROUPED, style }));
-    }),
+    };
+    return guest.current?.kernelPath
+      ? guest.use(async (session) => await find(await session.elfKernel()))
+      : useLinux(guest, ({ linux }) => find(linux));
+  },
 };
