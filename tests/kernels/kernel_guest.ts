@@ -23,8 +23,8 @@ export interface KernelSettings {
 const GUEST = new URL("./guest/", import.meta.url).pathname;
 /** What it has of the lab's programs. */
 const LAB_PROGRAMS = ["states", "container"] as const;
-const BOOT_TIMEOUT_MS = 90_000;
-const ANSWER_TIMEOUT_MS = 60_000;
+const BOOT_TIMEOUT_MS = 300_000;
+const ANSWER_TIMEOUT_MS = 180_000;
 
 /**
  * A guest that needs nothing of its kernel but the image: busybox, a program with memory areas of
