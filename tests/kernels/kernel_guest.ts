@@ -21,8 +21,10 @@ export interface KernelSettings {
 }
 
 const GUEST = new URL("./guest/", import.meta.url).pathname;
-const BOOT_TIMEOUT_MS = 90_000;
-const ANSWER_TIMEOUT_MS = 60_000;
+/** What it has of the lab's programs. */
+const LAB_PROGRAMS = ["states", "container"] as const;
+const BOOT_TIMEOUT_MS = 300_000;
+const ANSWER_TIMEOUT_MS = 180_000;
 
 /**
  * A guest that needs nothing of its kernel but the image: busybox, a program with memory areas of
@@ -97,7 +99,9 @@ async function writeInitramfs(folder: string, { overlay }: FetchedKernel): Promi
   const parts = dirname((await buildLab(LAB_KERNELS["cloud-amd64"])).kernel);
   const headers = `${dirname(parts)}/headers`;
   const include = `${headers}/usr/include`;
-  await buildProgram("states", { architecture: "amd64", headers, folder });
+  for (const name of LAB_PROGRAMS) {
+    await buildProgram(name, { architecture: "amd64", headers, folder });
+  }
   await runTool("gcc", [
     ..."-O1 -Wall -Wextra -Werror -ffreestanding -fno-builtin -fno-stack-protector".split(" "),
     ..."-fno-asynchronous-unwind-tables -fno-pie -no-pie -nostdlib -static -s".split(" "),
@@ -110,7 +114,11 @@ async function writeInitramfs(folder: string, { overlay }: FetchedKernel): Promi
     fileEntry("init", await Deno.readTextFile(`${GUEST}init`)),
     fileEntry("bin/busybox", await Deno.readFile(`${parts}/busybox`)),
     fileEntry("bin/areas", await Deno.readFile(`${folder}/areas`)),
-    fileEntry("bin/states", await Deno.readFile(`${folder}/states`)),
+    ...await Promise.all(
+      LAB_PROGRAMS.map(async (name) =>
+        fileEntry(`bin/${name}`, await Deno.readFile(`${folder}/${name}`))
+      ),
+    ),
     ...overlay === null ? [] : [fileEntry("overlay.ko", await Deno.readFile(overlay))],
   ]);
   await Deno.writeFile(`${folder}/initramfs`, archive);

@@ -9,6 +9,7 @@ const PROGRAMS = {
   crowd: ["crowd.c"],
   states: ["states.c"],
   kexec: ["kexec.c"],
+  container: ["container.c"],
 } as const;
 
 const SHARED = ["start.S", "text.c"];
