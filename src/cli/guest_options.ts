@@ -163,7 +163,11 @@ export const TABLE_OPTIONS: TableOptionSpecs = {
     "MS",
     "poll all vCPUs this long until one runs on tables that map the address",
   ),
-  pid: wholeNumber("N", "read the tables of this process of a Linux guest", 1),
+  pid: wholeNumber(
+    "N",
+    "read the tables of this process (of Linux, or of the kernel of --kernel)",
+    1,
+  ),
   comm: {
     ...value(
       "NAME",
