@@ -1,5 +1,6 @@
 import {
   FUNCTION,
+  given,
   MILLISECONDS,
   type OptionShape,
   SIGNAL,
@@ -119,7 +120,7 @@ export async function* followKernelLog(
   options: FollowLogOptions,
 ): AsyncGenerator<LogRecord, void> {
   const { intervalMs = 100, last, signal } = options;
-  const reads = signal ? { signal } : {};
+  const reads = given({ signal });
   const follower = new Follower(kernel, reads);
   let asked = Date.now();
   for await (const batch of follower.begin(last)) {

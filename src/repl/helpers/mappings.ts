@@ -47,15 +47,14 @@ true
       : filter;
     const { signal, onProgress } = repl;
     return await repl.guest.use(async (session, choice) => {
-      const table = { ...chosen(own, choice), ...own };
-      const found = await session.pageTable(table, range.start, { signal });
-      const { context } = found;
+      // What runs on a vCPU changes: the line above the list and the list are about the same tables.
+      const wanted = { ...chosen(own, choice), ...own };
+      const table = await session.pageTable(wanted, range.start, { signal });
+      const { context } = table;
       const { namerFor } = await import("../../cli/naming.ts");
-      const namer = await namerFor(session, found, names);
-      // What runs on a vCPU changes; a device's tables are of another kind than the root alone says.
-      const same = table.device === undefined ? { root: context.root } : { device: table.device };
+      const namer = await namerFor(session, table, names);
       const records = session.mappings(range, {
-        ...{ signal, ...onProgress && { onProgress }, ...others, ...same },
+        ...{ signal, ...onProgress && { onProgress }, ...others, table },
         ...isWanted && { filter: isWanted },
         ...namer && { boundaries: namer.names.boundaries },
       });
