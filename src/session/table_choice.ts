@@ -27,6 +27,8 @@ export interface TableChoice {
   readonly cmdline?: string;
   /** The tables that translate the DMA of this PCI device, such as `00:03.0`. Addresses are its own (IOVAs). */
   readonly device?: string;
+  /** Tables that `pageTable()` has found before: nothing is looked up again. */
+  readonly table?: PageTable;
 }
 
 /** The checks of {@linkcode TableChoice}. */
@@ -38,7 +40,12 @@ export const CHOICE_SHAPE: OptionShape<TableChoice> = {
   comm: TEXT,
   cmdline: TEXT,
   device: TEXT,
+  table: (value) => isTable(value) ? null : "what pageTable() returns, with its context and source",
 };
+
+function isTable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "context" in value && "source" in value;
+}
 
 /** What is often written for a key of a choice. */
 export const CHOICE_INSTEAD = {

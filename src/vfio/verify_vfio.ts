@@ -1,4 +1,4 @@
-import { BOOLEAN, checkOptions, type OptionShape, SIGNAL } from "../core/options.ts";
+import { BOOLEAN, checkOptions, given, type OptionShape, SIGNAL } from "../core/options.ts";
 import { CapabilityError, KernelFormatError } from "../linux/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LogRecord } from "../linux/printk_ring.ts";
@@ -107,7 +107,7 @@ export async function* verifyVfio(
     source: "sources",
   });
   const { sources = ["log", "pinned"], iommu, process: wanted, signal } = options;
-  const reads = signal ? { signal } : {};
+  const reads = given({ signal });
   const linux = await guest.linux();
   const asked = wanted === undefined ? null : await linux.process(wanted, reads);
   if (asked) linux.contextOf(asked);
