@@ -400,6 +400,14 @@ export type { AreaPages } from "./src/linux/area_pages.ts";
 export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
 export type { KernelSymbol, SymbolAt } from "./src/linux/kallsyms/kallsyms.ts";
 export type { SymbolName } from "./src/linux/kallsyms/names.ts";
+export {
+  type KernelModules,
+  kernelModules,
+  type ModuleSymbolList,
+  type ModuleType,
+} from "./src/linux/modules/kernel_modules.ts";
+export type { LinuxModule, ModulePart, ModuleState } from "./src/linux/modules/linux_module.ts";
+export type { ModuleSymbol } from "./src/linux/modules/module_symbols.ts";
 export type { LinuxGuest, LinuxGuestParts } from "./src/linux/linux_guest.ts";
 export type { LinuxProcess, WantedProcess } from "./src/linux/processes.ts";
 export type { FollowLogOptions, LogOptions } from "./src/linux/log.ts";

@@ -12,7 +12,8 @@ export type LinuxCapability =
   | "processes"
   | "vmas"
   | "dmesg"
-  | "vfio";
+  | "vfio"
+  | "modules";
 
 /** Something that this kernel does not offer, or that was not found in it. */
 export class CapabilityError extends PagewalkError {

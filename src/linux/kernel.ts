@@ -1,13 +1,18 @@
 import { type AddressLike, formatAddress } from "../core/address.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
-import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
+import {
+  MemoryReadError,
+  type PhysicalMemory,
+  type ReadOptions,
+} from "../memory/physical_memory.ts";
 import { AddressSpace, PageFaultError } from "../translate/address_space.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
 import {
   AREA_WISHES,
   DETAIL_WISHES,
   FILE_WISHES,
+  MODULE_WISHES,
   offsetsFromBtf,
   PID_WISHES,
   PROCESS_WISHES,
@@ -58,6 +63,7 @@ const GROUPS = {
   details: DETAIL_WISHES,
   vmas: AREA_WISHES,
   vfio: FILE_WISHES,
+  modules: MODULE_WISHES,
 } as const;
 
 /** Types are followed from one to the next: each has its neighbours' names around it. */
@@ -260,11 +266,12 @@ export class Kernel {
   async #structuralOffsets(group: keyof typeof GROUPS): Promise<StructOffsets> {
     // The list of all processes, and their names, have to do.
     if (group === "pids" || group === "details") return new Map();
-    if (group === "vfio") {
+    if (group === "vfio" || group === "modules") {
+      const what = group === "vfio" ? "what its VFIO drivers keep" : "its list of modules";
       throw new CapabilityError(
         "types",
-        `This kernel (${this.vmcoreinfo.osRelease}) has no type data (CONFIG_DEBUG_INFO_BTF): what ` +
-          "its VFIO drivers keep cannot be read",
+        `This kernel (${this.vmcoreinfo.osRelease}) has no type data (CONFIG_DEBUG_INFO_BTF): ${what} ` +
+          "cannot be read; give its types by a file (btf)",
       );
     }
     const initTask = await this.address("init_task");
@@ -290,6 +297,12 @@ export class Kernel {
     if (this.#isKept) return;
     this.#isKept = true;
     await this.#parts.cache?.keep(this.#knowledge);
+  }
+
+  /** The physical address behind one of the kernel's; null if nothing is mapped there. */
+  async physical(address: bigint, options: ReadOptions = {}): Promise<bigint | null> {
+    return this.live.physicalOf(address) ??
+      await new AddressSpace(this.#parts.memory, this.context).translate(address, options);
   }
 
   /** Reads a 64-bit variable of the kernel; null if it has none of that name. */

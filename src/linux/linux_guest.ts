@@ -1,7 +1,6 @@
 import type { AddressLike } from "../core/address.ts";
 import { checkOptions, LIST, SIGNAL } from "../core/options.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
-import { AddressSpace } from "../translate/address_space.ts";
 import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
@@ -27,11 +26,19 @@ import { ProcessDetails } from "./process_details.ts";
 import { type LinuxProcess, Processes, type WantedProcess } from "./processes.ts";
 import type { VfioLogRecord } from "./vfio_log_record.ts";
 import { WALK_MANY_SHAPE, type WalkManyOptions } from "../translate/walk_many.ts";
-import { type VfioContainer, type VfioMapping, VfioMappings } from "./vfio_mappings.ts";
+import {
+  type VfioContainer,
+  type VfioMapping,
+  VfioMappings,
+  type VfioOwner,
+} from "./vfio_mappings.ts";
 import { findLoggedPages, type LoggedPage } from "./vfio_pages.ts";
 
 /** What a Linux guest lets one know, and what {@linkcode LinuxGuest.attach} needs. */
 export type LinuxGuestParts = KernelParts;
+
+/** The kernel of a guest: for what looks into it without being loaded with each check. */
+export let kernelOf: (linux: LinuxGuest) => Kernel;
 
 /**
  * A Linux guest, known from its memory alone: no debug symbols, no agent, no pause. It takes x86-64
@@ -52,6 +59,9 @@ export type LinuxGuestParts = KernelParts;
  * ```
  */
 export class LinuxGuest {
+  static {
+    kernelOf = (linux) => linux.#kernel;
+  }
   readonly #kernel: Kernel;
   readonly #memory: PhysicalMemory;
   readonly #vfio: VfioMappings;
@@ -120,7 +130,7 @@ export class LinuxGuest {
     return this.#kernel.live.read(address, lengthBytes, options);
   }
 
-  /** Finds a symbol by its name; null if the kernel has none. Modules' symbols are not known. */
+  /** Finds a symbol of the kernel's image by its name; null if it has none. For modules: `kernelModules`. */
   symbol(name: string): Promise<KernelSymbol | null> {
     return this.#kernel.symbol(name);
   }
@@ -130,7 +140,7 @@ export class LinuxGuest {
     return this.#kernel.symbolAt(address);
   }
 
-  /** All symbols in address order, as `/proc/kallsyms` lists them; some megabytes are read once. */
+  /** All symbols of the image in address order, as `/proc/kallsyms` lists them; some megabytes are read once. */
   symbols(): Promise<readonly KernelSymbol[]> {
     return this.#kernel.kallsyms.all();
   }
@@ -304,8 +314,7 @@ export class LinuxGuest {
   /**
    * Lists the memory that a process has mapped for DMA by VFIO, from the DMA list of the kernel's type1
    * driver: what VFIO has pinned, whatever any log says. It takes a container (`/dev/vfio/vfio`) that
-   * the process still holds open. Reading the types that this takes, once, costs about a second
-   * over a monitor; a process without a container costs nothing of it.
+   * the process still holds open.
    *
    * @throws {NoSuchProcessError} if the process has no memory
    * @throws {InconsistentListError} if the mappings change faster than they can be read
@@ -313,11 +322,7 @@ export class LinuxGuest {
    * maps memory by iommufd, or has more than 65536 files open
    */
   async vfioMappings(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioMapping[]> {
-    checkReads(options);
-    const { mm, pid, task } = process;
-    if (mm === null) throw withoutMemory(process);
-    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
-    const mappings = await this.#vfio.of({ pid, task, mm, threads }, options);
+    const mappings = await this.#vfio.of(this.#vfioOwner(process, options), options);
     await this.#kernel.keepKnowledge();
     return mappings;
   }
@@ -327,22 +332,21 @@ export class LinuxGuest {
    * {@linkcode LinuxGuest.vfioMappings}.
    */
   async vfioContainers(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioContainer[]> {
-    checkReads(options);
-    const { mm, pid, task } = process;
-    if (mm === null) throw withoutMemory(process);
-    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
-    const held = await this.#vfio.containersOf({ pid, task, mm, threads }, options);
+    const held = await this.#vfio.containersOf(this.#vfioOwner(process, options), options);
     await this.#kernel.keepKnowledge();
     return await Promise.all(held.map(async ({ mappings, tables }) => {
       if (tables === null) return { mappings, tables };
-      const physical = await Promise.all(tables.map((table) => this.#physicalOf(table)));
+      const physical = await Promise.all(tables.map((table) => this.#kernel.physical(table)));
       return { mappings, tables: physical.filter((table) => table !== null) };
     }));
   }
 
-  async #physicalOf(address: bigint): Promise<bigint | null> {
-    return this.#kernel.live.physicalOf(address) ??
-      await new AddressSpace(this.#memory, this.#kernel.context).translate(address);
+  #vfioOwner(process: LinuxProcess, options: ReadOptions): VfioOwner {
+    checkReads(options);
+    const { mm, pid, task } = process;
+    if (mm === null) throw withoutMemory(process);
+    const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
+    return { pid, task, mm, threads };
   }
 
   /**

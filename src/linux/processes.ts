@@ -175,21 +175,14 @@ export class Processes {
   }
 
   async #physical(pgd: bigint, pid: number, options: ReadOptions): Promise<bigint> {
-    const root = this.#kernel.live.physicalOf(pgd) ?? await this.#translate(pgd, options);
+    const root = await this.#kernel.physical(pgd, options);
+    if (root === null) {
+      throw new KernelFormatError("page table", `${formatAddress(pgd)} is not mapped`, pgd);
+    }
     if (root % 0x1000n !== 0n) {
       throw new KernelFormatError("mm_struct", `process ${pid} has a misaligned page table`, pgd);
     }
     return root;
-  }
-
-  async #translate(address: bigint, options: ReadOptions): Promise<bigint> {
-    const { AddressSpace } = await import("../translate/address_space.ts");
-    const space = new AddressSpace(this.#memory, this.#kernel.context);
-    const physical = await space.translate(address, options);
-    if (physical === null) {
-      throw new KernelFormatError("page table", `${formatAddress(address)} is not mapped`, address);
-    }
-    return physical;
   }
 
   #userRoot(root: bigint): bigint | null {

@@ -194,6 +194,16 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   mappingsHead: () => ({ own: [sdk.mappingsHead(context)] }),
   mappingLine: () => ({ own: listed.map((r) => sdk.mappingLine(r, context)), lines: 1 }),
   rightsText: () => ({ own: [sdk.rightsText({ user: true, writable: true, executable: true })] }),
+  modulesHead: () => ({ own: [sdk.modulesHead()], lines: 1 }),
+  moduleLine: () => ({
+    hostile: [
+      // deno-lint-ignore no-explicit-any -- what only garbage says
+      sdk.moduleLine({ base: 0n, lengthBytes: 1, name: HOSTILE, state: HOSTILE as any }, {
+        style: STYLE,
+      }),
+    ],
+    lines: 1,
+  }),
   processesHead: () => ({ own: [sdk.processesHead()] }),
   processLine: () => ({
     hostile: [true, false].map((isKernelThread) =>
@@ -226,7 +236,11 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     lines: 1,
   }),
   symbolLine: () => ({
-    hostile: [sdk.symbolLine({ address: 0n, type: HOSTILE, name: HOSTILE }, { style: STYLE })],
+    hostile: [
+      sdk.symbolLine({ address: 0n, type: HOSTILE, name: HOSTILE, module: HOSTILE }, {
+        style: STYLE,
+      }),
+    ],
     lines: 1,
   }),
   TapWriter: () => {

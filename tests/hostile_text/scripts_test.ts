@@ -34,6 +34,7 @@ const SCRIPTS: Readonly<Record<string, { args?: readonly string[]; stdin?: strin
   "iommu.ts": {},
   "mappings.ts": { args: ["--range", `${PAGE}+64K`] },
   "maps.ts": { args: ["--comm", HOSTILE_UTF8] },
+  "modules.ts": {},
   "monitor.ts": { args: ["info status"] },
   "oops.ts": { stdin: OOPS },
   "processes.ts": {},

@@ -3,6 +3,7 @@ import {
   compareAreas,
   compareFrames,
   compareLog,
+  compareModules,
   compareProcesses,
   compareSymbols,
   type Comparison,
@@ -11,7 +12,7 @@ import type { FetchedKernel } from "./debian_kernels.ts";
 import { KernelGuest, type KernelSettings } from "./kernel_guest.ts";
 
 /** How many of each must at least have been compared, for a comparison to say something. */
-const LEAST = { processes: 20, areas: 50, frames: 60, symbols: 30, log: 50 } as const;
+const LEAST = { processes: 20, areas: 50, frames: 60, symbols: 30, modules: 100, log: 50 } as const;
 
 /** Where `_text` is without KASLR: `__START_KERNEL` in arch/x86/include/asm/page_types.h. */
 const LINKED_TEXT = 0xffff_ffff_8100_0000n;
@@ -41,6 +42,7 @@ export async function checkKernel(
     areas: await compareAreas(guest, linux),
     frames: await compareFrames(guest, linux, session.memory),
     symbols: await compareSymbols(guest, linux),
+    modules: await compareModules(guest, linux),
     log: await compareLog(guest, linux),
   };
   // What is compared must be of the kernel, and on the machine, that was asked for. With KASLR, one boot

@@ -1,6 +1,7 @@
 /** What pagewalk reads of a Linux guest, held against what the guest says of itself. */
 import {
   AddressSpace,
+  kernelModules,
   type LinuxGuest,
   type LinuxProcess,
   NoSuchProcessError,
@@ -249,4 +250,38 @@ function addDifferences(
   for (const [i, line] of theirs.entries()) {
     if (mine[i] !== line) differences.push(`${mine[i]}, not ${line}`);
   }
+}
+
+/** Compares the modules with /proc/modules, and their symbols with /proc/kallsyms. */
+export async function compareModules(guest: GuestShell, linux: LinuxGuest): Promise<Comparison> {
+  const modules = kernelModules(linux);
+  const hex = (address: bigint) => address.toString(16).padStart(16, "0");
+  const listed = (await modules.list()).map(({ name, lengthBytes, state, base }) =>
+    `${name} ${lengthBytes} ${state} 0x${hex(base)}`
+  );
+  const theirs = (await guest.shell("cat /proc/modules")).trim().split("\n")
+    .map((line) => line.toLowerCase().split(" "))
+    .map(([name, bytes, , , state, base]) => `${name} ${bytes} ${state} ${base}`);
+  const differences = listed.join() === theirs.join() ? [] : [`${listed}, not ${theirs}`];
+
+  const { symbols, unread } = await modules.symbols();
+  differences.push(...unread.map(({ error }) => error.message));
+  const mine = symbols.map(({ address, type, name, module }) =>
+    `${hex(address)} ${type} ${name} [${module}]`
+  );
+  const text = await guest.shell("grep '\\[' /proc/kallsyms");
+  // Programs in the kernel, and what ftrace makes, have a name there too, and are no modules.
+  const lines = text.trim().split("\n").map((line) => line.replace("\t", " ").trim())
+    .filter((line) => !/\[(bpf|__builtin__\w+)\]$/.test(line));
+  const missing = new Set(lines);
+  for (const line of mine) {
+    if (!missing.delete(line)) differences.push(`${line} is not in /proc/kallsyms`);
+  }
+  for (const line of missing) differences.push(`${line} was not found`);
+  // Each by its address: the name may be another one's that begins there.
+  for (const { address } of symbols.filter((_, i) => i % 50 === 0)) {
+    const at = await modules.symbolAt(address + 1n);
+    if (at === null || at.address > address + 1n) differences.push(`${hex(address)} has no symbol`);
+  }
+  return { compared: lines.length, differences };
 }

@@ -11,6 +11,7 @@ import {
   connect,
   InconsistentListError,
   InvalidArgumentError,
+  kernelModules,
   type LinuxGuest,
   NoSuchProcessError,
   type Session,
@@ -22,6 +23,7 @@ import {
   compareAreas,
   compareDetails,
   compareLog,
+  compareModules,
   compareProcesses,
   compareSymbols,
   type Comparison,
@@ -138,6 +140,22 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
           assertGreater(compared, 40);
           assertEquals(await linux.symbol("no_such_symbol"), null);
           console.log(`${compared} symbols: no difference`);
+        });
+
+        await t.step("modules, their symbols and their types", async () => {
+          const { compared } = none(await compareModules(lab, linux));
+          assertGreater(compared, 300);
+          const modules = kernelModules(linux);
+          const dma = await modules.type("struct vfio_dma");
+          assertEquals([dma?.module, dma?.members.map(({ name }) => name).includes("iova")], [
+            "vfio_iommu_type1",
+            true,
+          ]);
+          assertEquals(await modules.type("vfio:vfio_dma"), null);
+          assertEquals((await modules.symbol("vfio:vfio_register_group_dev"))?.module, "vfio");
+          assertEquals(await modules.symbol("vfio-pci:vfio_register_group_dev"), null);
+          assertEquals(await modules.symbol("no_such_symbol"), null);
+          assertEquals(await modules.symbolAt(linux.text), null);
         });
 
         await t.step("the log, also as it grows", async () => {

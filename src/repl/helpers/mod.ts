@@ -14,6 +14,7 @@ import { HEX } from "./hex.ts";
 import { IOVA } from "./iova.ts";
 import { MAPPINGS } from "./mappings.ts";
 import { MAPS } from "./maps.ts";
+import { MODULES } from "./modules.ts";
 import { MONITOR } from "./monitor.ts";
 import { OOPS } from "./oops.ts";
 import { PID } from "./pid.ts";
@@ -62,6 +63,7 @@ export const HELPERS: readonly Helper[] = [
   MAPS,
   FRAME,
   DMESG,
+  MODULES,
   SYM,
   TYPE,
   ADDRESS,

@@ -1,4 +1,6 @@
 import { parseAddress } from "../../core/address.ts";
+import { CapabilityError } from "../../linux/errors.ts";
+import { kernelModules } from "../../linux/modules/kernel_modules.ts";
 import { symbolLine } from "../../report/symbol_text.ts";
 import type { Helper } from "../helper.ts";
 import { symbolNames, useLinux } from "../linux.ts";
@@ -9,12 +11,13 @@ import { showAs } from "../show/renderers.ts";
 export const SYM: Helper = {
   name: "sym",
   usage: "sym(name | address)",
-  purpose: "a symbol of the kernel by name, or that of an address",
+  purpose: "a symbol of the kernel or a module by name, or that of an address",
   takesText: true,
   on: "linux",
   notes: [
-    "Null if the kernel's image has none; modules' symbols are not known. Once Linux was asked for",
-    "anything, kernel addresses are printed with their symbol: regs(), cpus(), a number.",
+    'Null if there is none. sym("vfio:vfio_register_group_dev") is that of one module; a module\'s symbol is written',
+    "with [its name]. Once Linux was asked for anything, kernel addresses are printed with their",
+    "symbol: regs(), cpus(), a number.",
   ],
   example: `
 > sym("init_task")
@@ -29,9 +32,22 @@ null
   complete: symbolNames,
   create: (repl) => (wanted: string | number | bigint) =>
     useLinux(repl.guest, async ({ linux }) => {
-      const found = typeof wanted === "string" && !/^[0-9]/.test(wanted)
-        ? await linux.symbol(wanted)
-        : await linux.symbolAt(parseAddress(wanted));
+      const modules = kernelModules(linux);
+      const name = typeof wanted === "string" && !/^[0-9]/.test(wanted) ? wanted : null;
+      const found = name !== null
+        ? await linux.symbol(name) ?? await orNone(modules.symbol(name))
+        : await linux.symbolAt(parseAddress(wanted)) ??
+          await orNone(modules.symbolAt(parseAddress(wanted)));
       return found && showAs(found, (symbol, style) => symbolLine(symbol, { ...GROUPED, style }));
     }),
 };
+
+/** A kernel without modules, or without type data, has its own symbols all the same. */
+async function orNone<T>(found: Promise<T | null>): Promise<T | null> {
+  try {
+    return await found;
+  } catch (error) {
+    if (error instanceof CapabilityError) return null;
+    throw error;
+  }
+}
