@@ -53,6 +53,8 @@ export type ConnectOptionSpecs = {
   readonly timeout: ValueOption<number>;
   /** A folder for what was learned about kernels. */
   readonly "kernel-cache": ValueOption<string>;
+  /** Files with the kernel's types. */
+  readonly btf: ValueOption<string[]>;
   /** The path of a recording to write. */
   readonly record: ValueOption<string>;
   /** The kind of page tables at a root. */
@@ -104,13 +106,18 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
   ram: value(
     "FILE[,FILE]",
     "read page tables from the mem-path of the guest's memory-backend-file (share=on): fastest",
-    (text) => text.split(",").filter((path) => path !== ""),
+    pathsIn,
   ),
   timeout: wholeNumber("MS", "timeout of one monitor command in milliseconds (default 30000)", 1),
   "kernel-cache": value(
     "DIR",
     "cache kernel symbols and offsets in DIR (with --allow-read=DIR --allow-write=DIR)",
     (path) => path,
+  ),
+  btf: value(
+    "FILE[,FILE]",
+    "types of a kernel built without BTF: raw BTF or a vmlinux (with --allow-read=FILE); then modules'",
+    pathsIn,
   ),
   record: value(
     "FILE",
@@ -172,6 +179,10 @@ export const TABLE_OPTIONS: TableOptionSpecs = {
   ),
 };
 
+function pathsIn(text: string): string[] {
+  return text.split(",").filter((path) => path !== "");
+}
+
 /** The values of {@linkcode CONNECT_OPTIONS}. */
 export type ConnectValues = OptionValues<ConnectOptionSpecs>;
 
@@ -214,6 +225,7 @@ export function connectOptions(options: ConnectValues & Partial<DeviceValues>): 
     ram: options.ram,
     commandTimeoutMs: options.timeout,
     kernelCacheDir: options["kernel-cache"],
+    btf: options.btf,
     record: options.record,
     mode: options.mode,
     layout: options.layout,

@@ -7,7 +7,8 @@ import {
   type ReadOptions,
 } from "../memory/physical_memory.ts";
 import { AddressSpace, PageFaultError } from "../translate/address_space.ts";
-import type { BtfBlob } from "./btf/btf_source.ts";
+import { checkTypeFile } from "./btf/check_type_file.ts";
+import type { TypeFile } from "./btf/type_file.ts";
 import {
   AREA_WISHES,
   DETAIL_WISHES,
@@ -50,7 +51,9 @@ export interface KernelParts {
    *
    * @default what the kernel has in memory
    */
-  readonly types?: readonly BtfBlob[];
+  readonly types?: readonly TypeFile[];
+  /** Is told what a user should know, such as that the types of a file could not be checked. */
+  onNotice?(text: string): void;
 }
 
 /** The release, the build's id and the addresses of symbols, which KASLR moves. */
@@ -120,7 +123,7 @@ export class Kernel {
       reader: new KernelSpace(typesMemory, layout),
       live: this.live,
       address: (name) => this.address(name),
-      given: parts.types ?? [],
+      given: (parts.types ?? []).map(({ types }) => types),
     });
   }
 
@@ -131,6 +134,14 @@ export class Kernel {
    * @throws {KernelFormatError} if it cannot be read
    */
   static async find(parts: KernelParts): Promise<Kernel> {
+    const kernel = await Kernel.#find(parts);
+    const [types] = parts.types ?? [];
+    const notice = types && await checkTypeFile(types, kernel.vmcoreinfo);
+    if (notice) parts.onNotice?.(notice);
+    return kernel;
+  }
+
+  static async #find(parts: KernelParts): Promise<Kernel> {
     const image = await findKernelImage(parts.memory, await contextsNow(parts));
     const shape = shapeOf(image);
     const stableMemory = new CachingMemory(parts.memory);

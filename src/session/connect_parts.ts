@@ -30,6 +30,15 @@ export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, 
    */
   kernelCacheDir?: string;
   /**
+   * Files with the types (BTF) of a Linux guest's kernel that was built without: raw, as `pahole
+   * --btf_encode_detached` writes it, or a vmlinux with a section `.BTF`; then modules'. They are checked
+   * against the kernel's build id where both tell it; where not, `onNotice` is told. Needs `--allow-read`
+   * for them.
+   *
+   * @default none; types are read from the guest's memory
+   */
+  btf?: readonly string[];
+  /**
    * The paths of the files behind the guest's RAM (`-object memory-backend-file,mem-path=…,share=on`), in
    * any order: page tables are then read from them, in microseconds. Needs `--allow-read` for them.
    *
@@ -57,6 +66,7 @@ const INSTEAD = {
   physBits: "physicalAddressBits",
   maxphyaddr: "physicalAddressBits",
   kernelCache: "kernelCacheDir",
+  types: "btf",
   cpu: "an option of the call that reads the tables",
   root: "an option of the call that reads the tables",
 };
@@ -67,6 +77,7 @@ export const CONNECT_SHAPE: OptionShape<ConnectOptions> = {
   privateBit: wholeNumberFrom(32, 51),
   sharedBit: wholeNumberFrom(32, 51),
   kernelCacheDir: TEXT,
+  btf: LIST,
   record: TEXT,
   ram: LIST,
   mode: oneOfWords(
@@ -104,6 +115,8 @@ export async function connectedParts(
   return {
     source,
     ...options.kernelCacheDir !== undefined && { kernelCacheDir: options.kernelCacheDir },
+    ...options.btf !== undefined && { btf: options.btf },
+    ...options.onNotice !== undefined && { onNotice: options.onNotice },
     ...mode !== undefined && { mode },
     ...options.mmio !== undefined && { mmio: options.mmio },
     paging: {

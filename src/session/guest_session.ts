@@ -35,6 +35,10 @@ export type GuestVerdict = Verdict & {
 export interface SessionParts {
   /** A folder to keep what was learned about kernels in. @default nothing is kept */
   readonly kernelCacheDir?: string;
+  /** Files with the types of the guest's kernel; what it has in memory is used without. */
+  readonly btf?: readonly string[];
+  /** Is told what a user should know of the guest's kernel. */
+  onNotice?(text: string): void;
   /** The open connection to the guest; the session closes it. */
   readonly source: GuestSource;
   /** What the registers do not tell of the guest's paging. */
@@ -73,7 +77,7 @@ export class GuestSession implements AsyncDisposable {
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
   constructor(parts: SessionParts) {
-    const { source, kernelCacheDir, mode, paging = {} } = parts;
+    const { source, kernelCacheDir, btf, onNotice, mode, paging = {} } = parts;
     const { memory, cpus } = source;
     this.memory = memory;
     this.#source = source;
@@ -90,6 +94,8 @@ export class GuestSession implements AsyncDisposable {
       memory,
       vcpus: this.#tables.vcpus,
       ...kernelCacheDir !== undefined && { kernelCacheDir },
+      ...btf !== undefined && { btf },
+      ...onNotice !== undefined && { onNotice },
     });
   }
 

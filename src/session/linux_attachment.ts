@@ -1,3 +1,4 @@
+import type { TypeFile } from "../linux/btf/type_file.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import { type VcpuTables, whyNone } from "./vcpu_tables.ts";
@@ -10,6 +11,10 @@ export interface LinuxAttachmentParts {
   readonly vcpus: VcpuTables;
   /** A folder to keep what was learned about kernels in; nothing is kept without one. */
   readonly kernelCacheDir?: string;
+  /** Files with the kernel's types, its own first; what it has in memory is used without. */
+  readonly btf?: readonly string[];
+  /** Is told what a user should know. */
+  onNotice?(text: string): void;
 }
 
 /** Finds the Linux that a guest runs when it is first asked for, and again after a reboot. */
@@ -34,7 +39,7 @@ export class LinuxAttachment {
   }
 
   async #attach(): Promise<LinuxGuest> {
-    const { memory, vcpus, kernelCacheDir } = this.#parts;
+    const { memory, vcpus, kernelCacheDir, btf = [], onNotice } = this.#parts;
     // Loaded only here, so that a check of one address does not pay for it.
     const { LinuxGuest } = await import("../linux/linux_guest.ts");
     const { all, tables } = await vcpus.translating();
@@ -47,9 +52,19 @@ export class LinuxAttachment {
       );
     }
     const contexts = async () => (await vcpus.translating()).tables.map(({ context }) => context);
-    const parts = { memory, contexts };
-    if (kernelCacheDir === undefined) return await LinuxGuest.attach(parts);
+    const parts = { memory, contexts, ...onNotice && { onNotice } };
+    const types = btf.length > 0 ? { types: await typeFiles(btf) } : {};
+    if (kernelCacheDir === undefined) return await LinuxGuest.attach({ ...parts, ...types });
     const { DirectoryKernelCache } = await import("../linux/kernel_cache.ts");
-    return await LinuxGuest.attach({ ...parts, cache: new DirectoryKernelCache(kernelCacheDir) });
+    const cache = new DirectoryKernelCache(kernelCacheDir);
+    return await LinuxGuest.attach({ ...parts, ...types, cache });
   }
+}
+
+/** Reads the kernel's own types, and those of modules, which build on them. */
+async function typeFiles([own, ...modules]: readonly string[]): Promise<TypeFile[]> {
+  const { readTypeFile } = await import("../linux/btf/type_file.ts");
+  const files = [await readTypeFile(own!)];
+  for (const path of modules) files.push(await readTypeFile(path, files[0]!.types));
+  return files;
 }

@@ -267,11 +267,14 @@ export async function compareModules(guest: GuestShell, linux: LinuxGuest): Prom
   const { symbols, unread } = await modules.symbols();
   differences.push(...unread.map(({ error }) => error.message));
   const mine = symbols.map(({ address, type, name, module }) =>
-    `${hex(address)} ${type} ${name} [${module}]`
+    `${hex(address)} ${type.toLowerCase()} ${name} [${module}]`
   );
   const text = await guest.shell("grep '\\[' /proc/kallsyms");
   // Programs in the kernel, and what ftrace makes, have a name there too, and are no modules.
-  const lines = text.trim().split("\n").map((line) => line.replace("\t", " ").trim())
+  // A capital letter there says that the symbol is exported.
+  const lines = text.trim().split("\n").map((line) =>
+    line.trim().replace("\t", " ").replace(/ [A-Z] /, (letter) => letter.toLowerCase())
+  )
     .filter((line) => !/\[(bpf|__builtin__\w+)\]$/.test(line));
   const missing = new Set(lines);
   for (const line of mine) {

@@ -8,6 +8,7 @@ import {
 import { connect, formatAddress, type LinuxGuest, PagewalkError } from "../../mod.ts";
 import { count } from "../bench/_count.ts";
 import { netTo, runExample } from "../examples/_run.ts";
+import { checkTypeFiles } from "./_type_files.ts";
 import { type LabGuest, labTest, startLab } from "../lab/mod.ts";
 
 /** How often mappings are listed while the guest makes and ends others. */
@@ -38,7 +39,7 @@ async function mappedBy(linux: LinuxGuest, pid: number): Promise<Line[]> {
 
 Deno.test(
   await labTest("what VFIO has pinned is what the guest mapped", "pti", async (t) => {
-    await using lab = await startLab("pti");
+    await using lab = await startLab("pti", { ramFile: true });
     const { pid } = lab.target;
     const dma = lab.fact("dma");
     const first = toldByTarget(lab);
@@ -171,6 +172,11 @@ Deno.test(
         await lab.request("dma-close");
         assertEquals(await owners(pid), [`0x200000 self ${pid}`, ...gone]);
       },
+    );
+
+    await t.step(
+      "a kernel whose types are in a file instead",
+      () => checkTypeFiles(lab, linux, { close: () => guest[Symbol.asyncDispose]() }),
     );
   }),
 );

@@ -5,7 +5,7 @@ import { cString, readCString, type Reader, viewOf } from "../reader.ts";
 import { type StructOffsets, StructReader } from "../struct_reader.ts";
 import type { ListedModule } from "./read_modules.ts";
 
-/** A symbol of a module. */
+/** A symbol of a module. Its letter is not a capital where the symbol is exported, as in `/proc/kallsyms`. */
 export interface ModuleSymbol extends KernelSymbol {
   /** The module's name. */
   readonly module: string;
@@ -22,7 +22,7 @@ const MAX_NAME_BYTES = 512;
 const MEMBERS = { symtab: 8, num_symtab: 4, strtab: 8, typetab: 8 } as const;
 
 /**
- * Reads the symbols of a module in the order of its table, as `/proc/kallsyms` lists them.
+ * Reads the symbols of a module in the order of its table.
  *
  * @throws {KernelFormatError} if the tables are garbage
  * @throws {MemoryReadError} if they lie outside memory, or {@linkcode PageFaultError} if nothing is there
