@@ -134,6 +134,12 @@ export const FILE_WISHES: readonly Wish[] = [
   { struct: "module", via: ["file_operations", "owner"], members: ["name"] },
 ];
 
+/** What naming open files takes, besides what areas' files take. */
+export const OPEN_FILE_WISHES: readonly Wish[] = [
+  ...FILE_WISHES,
+  { struct: "inode", via: ["file", "f_inode"], members: ["i_ino"] },
+];
+
 /** What listing the modules and their symbols takes. */
 export const MODULE_WISHES: readonly Wish[] = [
   { struct: "file", members: ["f_op"] },

@@ -14,6 +14,7 @@ import {
   DETAIL_WISHES,
   FILE_WISHES,
   MODULE_WISHES,
+  OPEN_FILE_WISHES,
   offsetsFromBtf,
   PID_WISHES,
   PROCESS_WISHES,
@@ -67,6 +68,14 @@ const GROUPS = {
   vmas: AREA_WISHES,
   vfio: FILE_WISHES,
   modules: MODULE_WISHES,
+  files: OPEN_FILE_WISHES,
+} as const;
+
+/** What cannot be told of a kernel without type data. */
+const UNKNOWN_WITHOUT_TYPES = {
+  vfio: "what its VFIO drivers keep",
+  modules: "its list of modules",
+  files: "what processes have open",
 } as const;
 
 /** Types are followed from one to the next: each has its neighbours' names around it. */
@@ -277,8 +286,8 @@ export class Kernel {
   async #structuralOffsets(group: keyof typeof GROUPS): Promise<StructOffsets> {
     // The list of all processes, and their names, have to do.
     if (group === "pids" || group === "details") return new Map();
-    if (group === "vfio" || group === "modules") {
-      const what = group === "vfio" ? "what its VFIO drivers keep" : "its list of modules";
+    if (group === "vfio" || group === "modules" || group === "files") {
+      const what = UNKNOWN_WITHOUT_TYPES[group];
       throw new CapabilityError(
         "types",
         `This kernel (${this.vmcoreinfo.osRelease}) has no type data (CONFIG_DEBUG_INFO_BTF): ${what} ` +
