@@ -220,7 +220,7 @@ export {
   tableIndex,
 } from "./src/translate/entry.ts";
 export { fieldDecoder, type FieldDecoderOptions } from "./src/translate/field_decoder.ts";
-export type { KernelLayout, KernelRegion } from "./src/translate/kernel_layout.ts";
+export type { DirectMap, KernelLayout, KernelRegion } from "./src/translate/kernel_layout.ts";
 export { levelDecoders, type Regime, type RegimeRules, withRoot } from "./src/translate/regime.ts";
 export {
   type DecidingLevels,

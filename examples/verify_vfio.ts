@@ -33,7 +33,11 @@ await runCommand({
   options: {
     "log-only": flag("only the pages that the guest's log names"),
     "vfio-maps": flag("only what VFIO has pinned, including device memory; ignores the log"),
-    iommu: flag("also check that the IOMMU lets devices reach exactly the pinned frames"),
+    iommu: flag(
+      "pass nothing unless the IOMMU lets devices reach exactly the pinned frames (default: compare " +
+        "them where the IOMMU can be read)",
+    ),
+    "no-iommu": flag("do not look at what devices reach"),
     pid: TABLE_OPTIONS.pid,
     comm: TABLE_OPTIONS.comm,
     json: flag("print one JSON object per page or range, and a summary"),
@@ -48,7 +52,7 @@ await runCommand({
   },
 }, async ({ positionals: [monitor], options }) => {
   const sources = sourcesOf(options["log-only"], options["vfio-maps"]);
-  if (options.iommu) sources.push("iommu");
+  const iommu = iommuOf(options.iommu, options["no-iommu"]);
   const process = processOf(options.pid, options.comm);
   await using guest = await connectTo(monitor!, options);
   const say = (line: string) => options.json || console.log(line);
@@ -57,12 +61,12 @@ await runCommand({
   const tally = new VfioTally();
   const roots = new Set<bigint>();
   await reading(guest, options, async () => {
-    const judged = verifyVfio(guest, { sources, ...process });
+    const judged = verifyVfio(guest, { sources, ...iommu, ...process });
     using lines = new LimitedLines();
     for await (const judgement of counted(judged, "results")) {
       tally.add(judgement);
       if (options.json) console.log(toJson(vfioRecord(judgement)));
-      else tell(judgement, roots, lines);
+      else tell(judgement, { roots, lines, pinned: sources.includes("pinned") });
     }
   });
   const { verdict } = tally;
@@ -71,8 +75,15 @@ await runCommand({
   return exitCodeOf(verdict);
 });
 
+/** Where it is told, what was told already, and whether pinned ranges are told by themselves. */
+interface Telling {
+  readonly lines: LimitedLines;
+  readonly roots: Set<bigint>;
+  readonly pinned: boolean;
+}
+
 /** Whose tables are read, once for each; then what does not pass, and each range. */
-function tell(judgement: VfioJudgement, roots: Set<bigint>, lines: LimitedLines): void {
+function tell(judgement: VfioJudgement, { lines, roots, pinned }: Telling): void {
   const process = "process" in judgement ? judgement.process : null;
   if (process && !roots.has(process.root!)) {
     roots.add(process.root!);
@@ -81,11 +92,21 @@ function tell(judgement: VfioJudgement, roots: Set<bigint>, lines: LimitedLines)
   }
   const isOneOfMany = (judgement.kind === "logged" || judgement.kind === "dma") &&
     judgement.verdict === "pass";
-  const line = isOneOfMany ? null : vfioLine(judgement);
+  // Where both sides agree, what is wrong is the process's page, and its range says so.
+  const isTold = pinned && judgement.kind === "dma" && judgement.verdict === "fail" &&
+    judgement.physicalAddress === judgement.processPhysicalAddress;
+  const line = isOneOfMany || isTold ? null : vfioLine(judgement);
   if (line !== null) lines.line(line);
 }
 
-function sourcesOf(logOnly: boolean, vfioMaps: boolean): VfioSource[] {
+function iommuOf(required: boolean, skipped: boolean): { iommu?: boolean } {
+  if (required && skipped) {
+    throw new InvalidArgumentError("Choose one: --iommu and --no-iommu exclude each other", {});
+  }
+  return required || skipped ? { iommu: required } : {};
+}
+
+function sourcesOf(logOnly: boolean, vfioMaps: boolean): Exclude<VfioSource, "iommu">[] {
   if (logOnly && vfioMaps) {
     throw new InvalidArgumentError("Choose one: --log-only and --vfio-maps exclude each other", {});
   }

@@ -31,6 +31,28 @@ export interface CommandArguments<S extends OptionSpecs> {
   readonly options: OptionValues<S>;
 }
 
+/** How the command that runs was called. */
+export interface Invocation {
+  /** Its arguments. */
+  readonly args: readonly string[];
+  /** What was typed before them, if it is a subcommand: `pagewalk verify`. A script has its file's name. */
+  readonly program?: string;
+  /** Takes what the command is, instead of running it. */
+  readonly describe?: (spec: CommandSpec<OptionSpecs>) => void;
+}
+
+let current: Invocation | null = null;
+
+/** Says how the command that is loaded next is called. */
+export function callAs(invocation: Invocation): void {
+  current = invocation;
+}
+
+/** How the command was called: as a script with the process's arguments, if nothing else was said. */
+export function invocation(): Invocation {
+  return current ?? { args: Deno.args };
+}
+
 /**
  * Runs a script: reads its arguments, runs its body and sets the exit code that the body returns. An
  * error becomes one line on standard error and exit code 3, since the check could not be made; only
@@ -40,21 +62,33 @@ export async function runCommand<S extends OptionSpecs>(
   spec: CommandSpec<S>,
   body: (args: CommandArguments<S>) => Promise<number | void>,
 ): Promise<void> {
-  if (Deno.args.includes("--help") || Deno.args.includes("-h")) {
+  const { args, program = null, describe } = invocation();
+  if (describe) return describe(spec);
+  if (args.includes("--help") || args.includes("-h")) {
     await loadConnectors();
-    console.log(usageText(spec));
+    console.log(usageText(spec, program));
     return;
   }
   // On a terminal it is said what takes long.
   using _ = activity.start();
   try {
-    Deno.exitCode = await body(await readArguments(spec)) ?? EXIT.PASS;
+    Deno.exitCode = await body(await readArguments(spec, args)) ?? EXIT.PASS;
   } catch (error) {
     Deno.exitCode = EXIT.CANNOT_CHECK;
     console.error(errorLine(error));
-    if (error instanceof InvalidArgumentError) console.error(`Try: ${spec.name} --help`);
+    if (error instanceof InvalidArgumentError) {
+      console.error(`Try: ${program ?? spec.name} --help`);
+    } else if (program !== null && LACKS_PERMISSION.test(String(error))) {
+      console.error(INSTALLED_PERMISSIONS);
+    }
   }
 }
+
+/** A message that names the flag of a permission that is not there. */
+const LACKS_PERMISSION = /--allow-[a-z]+/;
+
+const INSTALLED_PERMISSIONS =
+  "An installed pagewalk has the permissions that it was installed with: repeat deno install with this flag";
 
 /** What says how a guest may be named lists them all; without that, only the one that is used is loaded. */
 async function loadConnectors(): Promise<void> {
@@ -63,8 +97,9 @@ async function loadConnectors(): Promise<void> {
 
 async function readArguments<S extends OptionSpecs>(
   spec: CommandSpec<S>,
+  args: readonly string[],
 ): Promise<CommandArguments<S>> {
-  const { positionals, options } = parseCommandLine(Deno.args, { ...spec.options, help: HELP });
+  const { positionals, options } = parseCommandLine(args, { ...spec.options, help: HELP });
   const given = [...positionals];
   spec.positionals.forEach(({ orOption }, place) => {
     const stand = orOption && (options as Record<string, unknown>)[orOption];

@@ -42,6 +42,7 @@ export { judge, type Verdict, type VerdictKind } from "../verify/verdict.ts";
 
 // Arguments, usage, exit codes
 export { addressArgument } from "./address_argument.ts";
+export { another } from "./another.ts";
 export { connectTo } from "./connect_to.ts";
 export {
   FREEZE_OPTION,

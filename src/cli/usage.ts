@@ -4,15 +4,23 @@ import type { Endpoint } from "../monitor/endpoint/mod.ts";
 import type { CommandSpec } from "./command_spec.ts";
 import type { OptionSpecs } from "./options.ts";
 
-/** Writes the usage text of a command: what `--help` prints. */
-export function usageText(spec: CommandSpec<OptionSpecs>): string {
+/**
+ * Writes the usage text of a command: what `--help` prints. A script is called by `deno run` with its
+ * permissions; a subcommand by what is typed for it, and its permissions have a line of their own.
+ */
+export function usageText(
+  spec: CommandSpec<OptionSpecs>,
+  program: string | null = null,
+): string {
   const places = spec.positionals.map(({ name, optional, repeated }) => {
     const place = repeated ? `${name}…` : name;
     return optional ? `[${place}]` : `<${place}>`;
   });
   const run = (line: string) => {
-    const words = ["deno run", connecting(spec, line), spec.permissions ?? "", spec.name];
-    return words.filter((word) => word !== "").join(" ");
+    if (program !== null) return program;
+    return ["deno run", permissionsOf(spec, line), spec.name].filter((word) => word !== "").join(
+      " ",
+    );
   };
   return [
     `${spec.purpose}.`,
@@ -26,8 +34,18 @@ export function usageText(spec: CommandSpec<OptionSpecs>): string {
       ["--help", "print this text"],
     ]),
     columns(exitRows(spec)),
-    `Examples:\n${spec.examples.map((line) => `  ${run(line)} ${line}`).join("\n")}`,
+    `Examples:\n${spec.examples.map((line) => `  ${run(line)} ${line}`.trimEnd()).join("\n")}`,
+    program === null
+      ? ""
+      : `Permissions, given to deno install or deno run: ${
+        permissionsOf(spec, spec.examples[0] ?? "") || "none"
+      }`,
   ].filter((block) => block !== "").join("\n\n");
+}
+
+/** The flags of `deno run` that a command line takes. */
+export function permissionsOf(spec: CommandSpec<OptionSpecs>, line: string): string {
+  return [connecting(spec, line), spec.permissions ?? ""].filter((word) => word !== "").join(" ");
 }
 
 /** The flags that a command line's endpoints take. */

@@ -1,9 +1,8 @@
 import { CapabilityError } from "./errors.ts";
 import type { LinuxGuest } from "./linux_guest.ts";
-import { viewOf } from "./reader.ts";
 
 /** What is asked of a kernel: a `LinuxGuest` answers it. */
-export type FrameKernel = Pick<LinuxGuest, "type" | "enumeration" | "symbol" | "read">;
+export type FrameKernel = Pick<LinuxGuest, "type" | "enumeration" | "frameTable">;
 
 /** How a kernel keeps its frames. */
 export interface FrameLayout {
@@ -26,9 +25,6 @@ export interface FrameLayout {
   readonly typeNames: readonly (readonly [name: string, value: number])[] | null;
 }
 
-// Documentation/arch/x86/x86_64/mm.rst; moved by KASLR, which `vmemmap_base` tells.
-const VMEMMAP = 0xffff_ea00_0000_0000n;
-
 /** Other names of a flag (include/linux/page-flags.h): each bit is told by its first name. */
 const NO_FLAG = /^(__|NR_)/;
 
@@ -44,11 +40,17 @@ export async function readFrameLayout(linux: FrameKernel): Promise<FrameLayout> 
   const folio = await linux.type("folio");
   const flags = await linux.enumeration("pageflags");
   const types = await linux.enumeration("pagetype");
-  const base = await linux.symbol("vmemmap_base");
+  const first = await linux.frameTable();
+  if (first === null) {
+    throw new CapabilityError(
+      "types",
+      "This kernel does not tell where its frame table is (vmemmap)",
+    );
+  }
   const head = at("compound_head");
   const mask = at("compound_info");
   return {
-    first: base ? viewOf(await linux.read(base.address, 8)).getBigUint64(0, true) : VMEMMAP,
+    first,
     pageBytes: page.sizeBytes,
     flags: needed(at("flags"), "flags"),
     mapCount: needed(at("_mapcount"), "_mapcount"),

@@ -1,4 +1,5 @@
 import { type AddressLike, formatAddress } from "../core/address.ts";
+import type { DirectMap } from "../translate/kernel_layout.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
 import {
@@ -14,8 +15,8 @@ import {
   DETAIL_WISHES,
   FILE_WISHES,
   MODULE_WISHES,
-  OPEN_FILE_WISHES,
   offsetsFromBtf,
+  OPEN_FILE_WISHES,
   PID_WISHES,
   PROCESS_WISHES,
 } from "./btf_offsets.ts";
@@ -112,7 +113,7 @@ export class Kernel {
       image: KernelImage;
       kallsyms: Kallsyms;
       vmcoreinfo: Vmcoreinfo;
-      directMap: bigint | null;
+      directMap: DirectMap | null;
       stableMemory: PhysicalMemory;
       knowledge: KernelKnowledge;
     },
@@ -163,7 +164,7 @@ export class Kernel {
       if (!data) continue;
       const told = await readVmcoreinfo(live, image.text + BigInt(data)).catch(isNoKernel);
       if (told?.vmcoreinfo.buildId !== knowledge.buildId) continue;
-      const directMap = await findDirectMap(parts.memory, image, told.pointer);
+      const directMap = await findDirectMap(parts.memory, image, told);
       return new Kernel(parts, { image, kallsyms, ...told, directMap, stableMemory, knowledge });
     }
 
@@ -190,7 +191,7 @@ export class Kernel {
       );
     }
     const told = await readVmcoreinfo(live, symbol.address);
-    const directMap = await findDirectMap(parts.memory, image, told.pointer);
+    const directMap = await findDirectMap(parts.memory, image, told);
     const knowledge: KernelKnowledge = {
       buildId: told.vmcoreinfo.buildId ?? "",
       shape,
@@ -365,21 +366,15 @@ async function readVmcoreinfo(
   return { vmcoreinfo, pointer };
 }
 
-const GIB = 1n << 30n;
-
-/**
- * Where physical address 0 is mapped, from a page that was allocated: its virtual less its physical
- * address. The kernel puts the direct map at a multiple of 1 GiB (arch/x86/mm/kaslr.c).
- */
+/** Where all of physical memory is mapped, from a page that was allocated. */
 async function findDirectMap(
   memory: PhysicalMemory,
-  image: KernelImage,
-  allocated: bigint,
-): Promise<bigint | null> {
-  const physical = await new AddressSpace(memory, image.context).translate(allocated);
-  if (physical === null || allocated >= image.text) return null;
-  const base = allocated - physical;
-  return base % GIB === 0n && base >> 63n ? base : null;
+  { context }: KernelImage,
+  { pointer, vmcoreinfo }: { pointer: bigint; vmcoreinfo: Vmcoreinfo },
+): Promise<DirectMap | null> {
+  const physical = await new AddressSpace(memory, context).translate(pointer);
+  if (physical === null) return null;
+  return context.rules.kernel.directMap?.(pointer, physical, vmcoreinfo.numbers) ?? null;
 }
 
 /** The context with the root that the kernel booted with: it maps all of the kernel for ever. */

@@ -53,10 +53,8 @@ export async function findKernelImage(
   const long = contexts.filter(({ rules, root }) => rules.kernel.image && root !== 0n);
   if (long.length === 0) {
     throw new LinuxNotFoundError(
-      "No vCPU runs in 4-level or 5-level paging: a Linux kernel is found on x86-64 guests only, " +
-        `and after it has started (paging now: ${
-          contexts.map(({ mode }) => mode).join(", ") || "none"
-        })`,
+      "No vCPU uses page tables in which a Linux kernel can be found: it takes a 64-bit kernel that " +
+        `has started (paging now: ${contexts.map(({ mode }) => mode).join(", ") || "none"})`,
     );
   }
   const roots = new Set(long.map(({ root }) => root));

@@ -42,7 +42,8 @@ export let kernelOf: (linux: LinuxGuest) => Kernel;
 
 /**
  * A Linux guest, known from its memory alone: no debug symbols, no agent, no pause. It takes x86-64
- * kernels from 5.10 on with their symbols (`CONFIG_KALLSYMS_ALL`, as distributions build them).
+ * kernels from 5.10 on, and riscv64 kernels from 6.3 on, with their symbols (`CONFIG_KALLSYMS_ALL`, as
+ * distributions build them).
  *
  * @example Usage
  * ```ts
@@ -128,6 +129,16 @@ export class LinuxGuest {
   /** Reads by kernel virtual address. @throws {PageFaultError} if nothing is mapped there */
   read(address: bigint, lengthBytes: number, options?: ReadOptions): Promise<Uint8Array> {
     return this.#kernel.live.read(address, lengthBytes, options);
+  }
+
+  /**
+   * The virtual address of frame 0's `struct page`, by the kernel's own word or by where kernels of its
+   * architecture have it; null if nobody tells.
+   */
+  async frameTable(): Promise<bigint | null> {
+    return await this.#kernel.variable("vmemmap_base") ??
+      this.#kernel.vmcoreinfo.symbols.get("vmemmap") ?? this.context.rules.kernel.frameTable ??
+      null;
   }
 
   /** Finds a symbol of the kernel's image by its name; null if it has none. For modules: `kernelModules`. */

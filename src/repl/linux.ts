@@ -41,8 +41,8 @@ export async function tasksOf(guest: GuestLink, cpus: number): Promise<readonly 
 
 /** The kernel's image lies in 1 GiB: arch/x86/include/asm/page_64_types.h, KERNEL_IMAGE_SIZE. */
 const IMAGE_BYTES = 1n << 30n;
-/** Calls between the image and modules have 32 bits, so that these lie in the topmost 2 GiB, too. */
-const MODULES = 0xffff_ffff_8000_0000n;
+/** Calls between the image and modules have 32 bits, so that they lie as near to each other. */
+const MODULES_WITHIN = 1n << 31n;
 
 /**
  * Names a kernel address: `default_idle+0xb`, `vfio_pci_open+0x1c [vfio_pci]`. Null if it is none, or if
@@ -51,11 +51,13 @@ const MODULES = 0xffff_ffff_8000_0000n;
 export async function symbolText(guest: GuestLink, address: bigint): Promise<string | null> {
   const session = guest.current;
   const linux = session && attached.get(session);
-  if (!linux || address < MODULES) return null;
+  if (!linux || address >> 63n === 0n) return null;
+  const distance = address - linux.text;
+  if (distance >= MODULES_WITHIN || -distance > MODULES_WITHIN) return null;
   try {
     // After a reboot the kernel lies elsewhere.
     if (!await linux.isCurrent()) return null;
-    const isInImage = address >= linux.text && address < linux.text + IMAGE_BYTES;
+    const isInImage = distance >= 0n && distance < IMAGE_BYTES;
     const found = isInImage && await linux.symbolAt(address) ||
       await kernelModules(linux).symbolAt(address);
     return found && symbolName(found);

@@ -8,12 +8,33 @@ export interface KernelRegion {
   readonly writable: boolean;
 }
 
+/** Where a kernel maps all of physical memory, linearly. */
+export interface DirectMap {
+  /** The first address. */
+  readonly start: bigint;
+  /** The address after the last one. */
+  readonly end: bigint;
+  /** The virtual address of physical address 0, which may lie before the first one. */
+  readonly base: bigint;
+}
+
 /** How Linux divides an architecture's address space. */
 export interface KernelLayout {
   /** The first address of the kernel's part. */
   readonly start: bigint;
   /** Where the kernel's image lies: KASLR moves it within. */
   readonly image?: { readonly start: bigint; readonly lengthBytes: number };
+  /**
+   * The direct map by a page that was allocated in it, and by the numbers that the kernel tells crash
+   * tools; null if that page lies elsewhere.
+   */
+  directMap?(
+    virtual: bigint,
+    physical: bigint,
+    numbers: ReadonlyMap<string, bigint>,
+  ): DirectMap | null;
+  /** Where frame 0's `struct page` is, of kernels that do not tell it. */
+  readonly frameTable?: bigint;
   /** A page that user mode may touch although it lies in the kernel's part. */
   readonly userPage?: { readonly name: string; readonly address: bigint };
   /** Where the kernel keeps what it needs to be entered; both views map it, and so may other places. */

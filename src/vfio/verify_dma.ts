@@ -1,8 +1,9 @@
 import { formatAddress } from "../core/address.ts";
+import { PagewalkError } from "../core/errors.ts";
 import { NoIommuError } from "../iommu/errors.ts";
 import type { IommuDevice } from "../iommu/iommu_device.ts";
 import { groupDevices } from "../iommu/reach.ts";
-import { CapabilityError, InconsistentListError } from "../linux/errors.ts";
+import { CapabilityError } from "../linux/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LinuxProcess } from "../linux/processes.ts";
 import type { VfioContainer, VfioMapping } from "../linux/vfio_mappings.ts";
@@ -32,25 +33,35 @@ interface Side {
   readonly process: LinuxProcess;
 }
 
+/** How both sides are compared. */
+export interface VerifyDmaOptions extends ReadOptions {
+  /** Whether nothing passes without it; else a guest whose IOMMU cannot be read is judged as if it had none. */
+  readonly isRequired: boolean;
+}
+
 /**
  * Judges each page that VFIO has pinned from both sides: the frame that the device reaches must be the frame
  * that the process's address leads to, with `_PAGE_USER` cleared in its entry. What the IOMMU maps and VFIO
  * does not list fails too.
+ *
+ * @param processes those that may hold containers
  */
 export async function* verifyDma(
   guest: DmaGuest,
   linux: LinuxGuest,
-  asked: LinuxProcess | null,
-  options: ReadOptions,
+  processes: readonly LinuxProcess[],
+  { isRequired, ...options }: VerifyDmaOptions,
 ): AsyncGenerator<VfioJudgement, void> {
   const judged: VfioJudgement[] = [];
+  let note = "";
   try {
     const found = await guest.iommu?.();
     if (found === undefined) throw new NoIommuError("The guest's IOMMU cannot be asked about");
     const { devices, problems } = await found.devices(options);
-    judged.push(...problems.map(unread));
+    if (isRequired) judged.push(...problems.map(unread));
+    else note = problems.join("; ");
     const others = new HeldByOthers(linux, options);
-    for (const process of asked ? [asked] : await linux.processes(options)) {
+    for (const process of processes) {
       if (process.root === null) continue;
       for (const container of await linux.vfioContainers(process, options)) {
         for await (
@@ -63,15 +74,31 @@ export async function* verifyDma(
       }
     }
   } catch (error) {
-    const isTold = error instanceof NoIommuError || error instanceof CapabilityError ||
-      error instanceof InconsistentListError;
-    if (!isTold) throw error;
-    // It was asked for: without it, nothing passes.
+    if (!(error instanceof PagewalkError) || !TOLD.has(error.name)) throw error;
+    if (!isRequired && judged.length === 0) {
+      return yield { kind: "source", source: "iommu", state: "unavailable", reason: error.message };
+    }
+    // It was asked for, or a part was judged: without the rest, nothing passes.
     judged.push(unread(error.message));
   }
-  yield { kind: "source", source: "iommu", state: "read", reason: "" };
+  yield { kind: "source", source: "iommu", state: "read", reason: note };
   yield* judged;
 }
+
+/** What keeps an IOMMU from being read; a lost connection is another matter. */
+const TOLD = new Set([
+  "NoIommuError",
+  "CapabilityError",
+  "InconsistentListError",
+  "KernelFormatError",
+  "LinuxNotFoundError",
+  "MemoryReadError",
+  "PageFaultError",
+  "ReplyParseError",
+  "UnknownCommandError",
+  "CommandRefusedError",
+  "NotRecordedError",
+]);
 
 function unread(reason: string): VfioUnreadPart {
   return { kind: "unread", source: "iommu", verdict: "inconclusive", reason };
@@ -91,11 +118,13 @@ async function* judgeContainer(
   );
   if (sides.length === 0) {
     if (container.mappings.length === 0) return;
-    return yield unread(
-      container.tables === null
-        ? `${whose}: this kernel does not tell which of the IOMMU's tables its container uses`
-        : `${whose}: no device is translated by the tables of its container`,
-    );
+    if (container.tables === null) {
+      throw new CapabilityError(
+        "vfio",
+        `${whose}: this kernel does not tell which of the IOMMU's tables its container uses`,
+      );
+    }
+    return yield unread(`${whose}: no device is translated by the tables of its container`);
   }
   for (const { devices } of sides) {
     const regime = devices[0].regime!;

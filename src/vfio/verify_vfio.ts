@@ -1,4 +1,4 @@
-import { checkOptions, type OptionShape, SIGNAL } from "../core/options.ts";
+import { BOOLEAN, checkOptions, type OptionShape, SIGNAL } from "../core/options.ts";
 import { CapabilityError, KernelFormatError } from "../linux/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LogRecord } from "../linux/printk_ring.ts";
@@ -30,20 +30,26 @@ export interface VfioGuest {
   linux(): Promise<LinuxGuest>;
   /** MAXPHYADDR of its vCPUs; null if nobody tells it. */
   physicalAddressBits(): Promise<number | null>;
-  /** Its IOMMUs; needed for the source `iommu` alone. */
+  /** Its IOMMUs; without them, what devices reach is not looked at. */
   iommu?(): Promise<DmaDevices>;
 }
 
 /** What is looked at. */
 export interface VerifyVfioOptions extends ReadOptions {
   /**
-   * Where to learn what is to be cleared: the kernel's log, the list of what VFIO has pinned, the
-   * memory of devices that it gave to processes, and what the IOMMU's tables let devices reach: each pinned
-   * page must be the same frame for the device and for the process.
+   * Where to learn what is to be cleared: the kernel's log, the list of what VFIO has pinned, and the
+   * memory of devices that it gave to processes.
    *
    * @default {["log", "pinned"]}
    */
-  sources?: readonly VfioSource[];
+  sources?: readonly Exclude<VfioSource, "iommu">[];
+  /**
+   * Whether each page that VFIO has pinned must also be the same frame for the device, by the IOMMU's tables,
+   * and for the process. With `true` nothing passes without; with `false` it is not looked at.
+   *
+   * @default where VFIO has pinned memory and the guest's IOMMU can be read, if `pinned` is a source
+   */
+  iommu?: boolean;
   /**
    * The one process to look at, by its pid or its name: every record of the log is judged in it.
    *
@@ -58,12 +64,13 @@ const VERIFY_VFIO_SHAPE: OptionShape<VerifyVfioOptions> = {
   sources: (value) =>
     Array.isArray(value) && value.every((one) => SOURCES.includes(one))
       ? null
-      : '"log", "pinned", "device", "iommu", in a list',
+      : '"log", "pinned", "device", in a list',
+  iommu: BOOLEAN,
   process: (value) =>
     Number.isInteger(value) || typeof value === "string" ? null : "a pid or a name",
 };
 
-const SOURCES = ["log", "pinned", "device", "iommu"] as const satisfies readonly VfioSource[];
+const SOURCES = ["log", "pinned", "device"] as const satisfies readonly VfioSource[];
 
 /**
  * Checks that `_PAGE_USER` is cleared on what processes of a Linux guest map for VFIO: each page that
@@ -99,18 +106,26 @@ export async function* verifyVfio(
     comm: "process",
     source: "sources",
   });
-  const { sources = ["log", "pinned"], process: wanted, signal } = options;
+  const { sources = ["log", "pinned"], iommu, process: wanted, signal } = options;
   const reads = signal ? { signal } : {};
   const linux = await guest.linux();
   const asked = wanted === undefined ? null : await linux.process(wanted, reads);
   if (asked) linux.contextOf(asked);
   const learnPhysicalBits = () => guest.physicalAddressBits();
+  let holders: readonly LinuxProcess[] | null = null;
   for (const source of SOURCES) {
     if (!sources.includes(source)) yield state(source, "unasked");
     else if (source === "log") yield* verifyLog(linux, asked, { ...reads, learnPhysicalBits });
-    else if (source === "iommu") yield* verifyDma(guest, linux, asked, reads);
-    else yield* verifyRanges(guest, linux, source, asked, reads);
+    else {
+      const found = yield* verifyRanges(guest, linux, source, asked, reads);
+      if (source === "pinned") holders = found;
+    }
   }
+  const isRequired = iommu === true;
+  const isWanted = isRequired || iommu === undefined && guest.iommu && holders?.length;
+  if (!isWanted) return yield state("iommu", "unasked");
+  const processes = holders ?? (asked ? [asked] : await linux.processes(reads));
+  yield* verifyDma(guest, linux, processes, { ...reads, isRequired });
 }
 
 function state(source: VfioSource, state: VfioSourceState["state"], reason = ""): VfioSourceState {
@@ -196,21 +211,24 @@ async function* judgeRecords(
   }
 }
 
+/** Returns the processes that have any, or of which it is not known; null if it is of none. */
 async function* verifyRanges(
   guest: VfioGuest,
   linux: LinuxGuest,
   source: "pinned" | "device",
   asked: LinuxProcess | null,
   options: ReadOptions,
-): AsyncGenerator<VfioJudgement, void> {
+): AsyncGenerator<VfioJudgement, LinuxProcess[] | null> {
   const find = source === "pinned" ? pinnedRanges : deviceRanges;
   const processes = asked ? [asked] : await linux.processes(options);
   const judgements: VfioJudgement[] = [];
+  const holders: LinuxProcess[] = [];
   try {
     for (const process of processes) {
       if (process.root === null) continue;
       const { ranges, unread } = await find(linux, process, options);
       judgements.push(...unread);
+      if (ranges.length + unread.length > 0) holders.push(process);
       if (ranges.length === 0) continue;
       const judged = await judgeRanges(guest.memory, linux, process, ranges, {
         ...options,
@@ -227,8 +245,10 @@ async function* verifyRanges(
   } catch (error) {
     if (!(error instanceof CapabilityError)) throw error;
     yield state(source, "unavailable", error.message);
-    return yield* judgements;
+    yield* judgements;
+    return null;
   }
   yield state(source, "read");
   yield* judgements;
+  return holders;
 }

@@ -89,6 +89,8 @@ const MAY_IMPORT: Record<string, string[]> = {
     "cli",
     "mod.ts",
   ],
+  // The one command that runs every script.
+  pagewalk: ["core", "cli"],
   types: [],
 };
 

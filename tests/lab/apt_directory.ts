@@ -1,4 +1,4 @@
-import { sourcesFor, sourcesList } from "./apt_sources.ts";
+import { type DebianArchitecture, sourcesFor, sourcesList } from "./apt_sources.ts";
 import { exists, labCacheDir } from "./cache.ts";
 import { LabError, LabUnavailableError } from "./errors.ts";
 import type { Progress } from "./progress.ts";
@@ -12,7 +12,7 @@ export interface PackageVersion {
   /** Its version, such as `1:1.35.0-4`. */
   version: string;
   /** The architecture whose archive it comes from. */
-  architecture: "amd64" | "i386";
+  architecture: DebianArchitecture;
 }
 
 /**
@@ -25,9 +25,9 @@ export class AptDirectory {
   readonly #progress: Progress;
   #updateError: LabError | undefined;
   /** The architecture of the packages in it. */
-  readonly architecture: "amd64" | "i386";
+  readonly architecture: DebianArchitecture;
 
-  private constructor(folder: string, architecture: "amd64" | "i386", progress: Progress) {
+  private constructor(folder: string, architecture: DebianArchitecture, progress: Progress) {
     this.#folder = folder;
     this.architecture = architecture;
     this.#progress = progress;
@@ -35,7 +35,7 @@ export class AptDirectory {
 
   /** Opens the directory for an architecture and fetches the package lists if there are none. */
   static async open(
-    architecture: "amd64" | "i386",
+    architecture: DebianArchitecture,
     progress: Progress,
     options: { refresh?: boolean } = {},
   ): Promise<AptDirectory> {

@@ -12,11 +12,14 @@ export interface AptSource {
 /** Debian's signing keys, from the package debian-archive-keyring. */
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/** The architecture of a package, as Debian names it. */
+export type DebianArchitecture = "amd64" | "i386" | "riscv64";
+
 /**
- * The last Debian suite with 32-bit x86 kernels. 64-bit kernels come from the suite that the
- * machine itself uses.
+ * The suites of other architectures than this machine's: the last one with 32-bit x86 kernels, the first
+ * with RISC-V. 64-bit x86 kernels come from the suite that the machine itself uses.
  */
-const LAST_I386_SUITE = "bookworm";
+const SUITES = { amd64: "bookworm", i386: "bookworm", riscv64: "trixie" } as const;
 
 /** The Debian archives that this machine's apt is set up for. */
 async function hostSources(): Promise<AptSource[]> {
@@ -40,9 +43,9 @@ async function hostSources(): Promise<AptSource[]> {
  *
  * @throws {LabUnavailableError} if this machine knows no Debian archive.
  */
-export async function sourcesFor(architecture: "amd64" | "i386"): Promise<AptSource[]> {
+export async function sourcesFor(architecture: DebianArchitecture): Promise<AptSource[]> {
   const mirror = Deno.env.get("PAGEWALK_LAB_MIRROR");
-  const suite = Deno.env.get("PAGEWALK_LAB_SUITE") ?? LAST_I386_SUITE;
+  const suite = Deno.env.get("PAGEWALK_LAB_SUITE") ?? SUITES[architecture];
   if (mirror) return [{ uri: mirror, suite }];
   const sources = await hostSources();
   if (sources.length === 0) {
@@ -52,10 +55,10 @@ export async function sourcesFor(architecture: "amd64" | "i386"): Promise<AptSou
     );
   }
   if (architecture === "amd64") return sources;
-  const fitting = sources.filter((source) => source.suite.startsWith(LAST_I386_SUITE));
+  const fitting = sources.filter((source) => source.suite.startsWith(SUITES[architecture]));
   if (fitting.length > 0) return fitting;
   const archive = sources.find((source) => /\/debian\/?$/.test(source.uri));
-  return archive === undefined ? [] : [{ uri: archive.uri, suite: LAST_I386_SUITE }];
+  return archive === undefined ? [] : [{ uri: archive.uri, suite: SUITES[architecture] }];
 }
 
 /** The text of a sources.list. */

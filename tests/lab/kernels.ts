@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "../../src/core/errors.ts";
+import type { DebianArchitecture } from "./apt_sources.ts";
 
 /** A kernel that the lab can boot. */
 export interface LabKernel {
@@ -55,6 +56,6 @@ const SWAP_MODULES: readonly GuestModule[] = [{ name: "brd", options: "rd_nr=1 r
  * The stock modules for a guest, in loading order. One that a kernel has built in, or does not have
  * at all, is left out of the guest. 32-bit guests go without VFIO.
  */
-export function guestModules(architecture: LabKernel["architecture"]): readonly GuestModule[] {
+export function guestModules(architecture: DebianArchitecture): readonly GuestModule[] {
   return architecture === "amd64" ? [...VFIO_MODULES, ...SWAP_MODULES] : SWAP_MODULES;
 }

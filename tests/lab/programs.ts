@@ -1,3 +1,4 @@
+import type { DebianArchitecture } from "./apt_sources.ts";
 import { GUEST_FOLDER } from "./guest_sources.ts";
 import { runTool } from "./tools.ts";
 
@@ -31,7 +32,7 @@ const FREESTANDING = [
 /** What {@linkcode buildPrograms} needs to know. */
 export interface BuildProgramsOptions {
   /** The guest's architecture. */
-  architecture: "amd64" | "i386";
+  architecture: DebianArchitecture;
   /** Folder with the unpacked kernel headers for programs. */
   headers: string;
   /** Where the programs go. */

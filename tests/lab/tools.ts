@@ -6,8 +6,11 @@ const TOOL_PACKAGES = {
   "apt-cache": "apt",
   "dpkg-deb": "dpkg",
   gcc: "gcc",
+  "riscv64-linux-gnu-gcc": "gcc-riscv64-linux-gnu",
   make: "make",
   "qemu-system-x86_64": "qemu-system-x86",
+  "qemu-system-riscv64": "qemu-system-misc",
+  xz: "xz-utils",
   setpriv: "util-linux",
   strip: "binutils",
 } as const;

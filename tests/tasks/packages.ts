@@ -20,6 +20,11 @@ export const TOOLS: readonly Tool[] = [
     neededFor: "the lab guest's programs and module, the guest that performs accesses",
   },
   { program: "chromium", package: "chromium", neededFor: "the HTML report in a browser" },
+  {
+    program: "riscv64-linux-gnu-gcc",
+    package: "gcc-riscv64-linux-gnu",
+    neededFor: "the programs of the RISC-V guests that run Linux or a kernel like xv6",
+  },
   { program: "script", package: "bsdutils", neededFor: "the REPL in a pseudo-terminal" },
   { program: "virsh", package: "libvirt-clients", neededFor: "the libvirt connector" },
   { program: "libvirtd", package: "libvirt-daemon-system", neededFor: "the libvirt connector" },

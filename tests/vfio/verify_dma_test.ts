@@ -1,13 +1,18 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import {
+  ConnectionLostError,
+  KernelFormatError,
   type LinuxGuest,
+  NoIommuError,
   pagingContext,
   type PhysicalMemory,
   readIommuDevices,
   verifyVfio,
+  type VerifyVfioOptions,
   type VfioContainer,
   type VfioDmaJudgement,
   type VfioMapping,
+  type VfioSourceState,
   VfioTally,
 } from "../../mod.ts";
 import { IommuTableBuilder, registersFor } from "../../src/testing/mod.ts";
@@ -34,6 +39,14 @@ class DmaWorld {
   };
   tables: readonly bigint[] | null = [this.builder.tablesOf(DEVICE)];
   memory: PhysicalMemory = this.world.memory;
+  /** Whether VFIO has pinned anything. */
+  isMapped = true;
+  /** Why the IOMMU cannot be read. */
+  fails: Error | null = null;
+  /** How often it was asked. */
+  asked = 0;
+  /** What became of it. */
+  state: VfioSourceState | null = null;
 
   constructor() {
     for (let i = 0n; i < PAGES; i++) {
@@ -49,12 +62,16 @@ class DmaWorld {
   }
 
   /** What is told of the pages that do not pass, and the verdict. */
-  async judge(): Promise<[string, string[]]> {
+  async judge(
+    options: VerifyVfioOptions = { sources: [], iommu: true },
+  ): Promise<[string, string[]]> {
     const containers = (): VfioContainer[] => [{ mappings: [this.mapping], tables: this.tables }];
     const linux: Partial<LinuxGuest> = {
       contextOf: () => pagingContext(registersFor(this.living.tables)),
       processes: () => Promise.resolve([this.living.process]),
+      process: () => Promise.resolve(this.living.process),
       vfioContainers: () => Promise.resolve(containers()),
+      vfioMappings: () => Promise.resolve(this.isMapped ? [this.mapping] : []),
     };
     const guest = {
       memory: this.memory,
@@ -62,13 +79,18 @@ class DmaWorld {
       physicalAddressBits: () => Promise.resolve(null),
       iommu: () =>
         Promise.resolve({
-          devices: () => readIommuDevices("vtd", this.world.memory, this.builder.root),
+          devices: () => {
+            this.asked++;
+            if (this.fails) return Promise.reject(this.fails);
+            return readIommuDevices("vtd", this.world.memory, this.builder.root);
+          },
         }),
     };
     const tally = new VfioTally();
     const told: string[] = [];
-    for await (const judgement of verifyVfio(guest, { sources: ["iommu"] })) {
+    for await (const judgement of verifyVfio(guest, options)) {
       tally.add(judgement);
+      if (judgement.kind === "source" && judgement.source === "iommu") this.state = judgement;
       const isTold = judgement.kind !== "source" && judgement.verdict !== "pass";
       if (isTold) told.push(textOf(judgement as VfioDmaJudgement));
     }
@@ -160,10 +182,56 @@ Deno.test("a guest without an IOMMU never passes", async () => {
   const world = new World();
   const guest = {
     memory: world.memory,
-    linux: () => Promise.resolve({} as LinuxGuest),
+    linux: () => Promise.resolve({ processes: () => Promise.resolve([]) } as unknown as LinuxGuest),
     physicalAddressBits: () => Promise.resolve(null),
   };
   const tally = new VfioTally();
-  for await (const judgement of verifyVfio(guest, { sources: ["iommu"] })) tally.add(judgement);
+  for await (const judgement of verifyVfio(guest, { sources: [], iommu: true })) {
+    tally.add(judgement);
+  }
   assertEquals(tally.verdict, "inconclusive");
+});
+
+const PINNED: VerifyVfioOptions = { sources: ["pinned"] };
+
+Deno.test("by default both sides are held together where an IOMMU can be read", async () => {
+  const dma = new DmaWorld();
+  assertEquals(await dma.judge(PINNED), ["pass", []]);
+  assertEquals([dma.state?.state, dma.state?.reason], ["read", ""]);
+  dma.world.map(dma.living, ADDRESS + 0x2000n);
+  dma.world.clear(dma.living, ADDRESS + 0x2000n);
+  assertEquals((await dma.judge(PINNED))[0], "fail");
+  assertEquals((await dma.judge({ ...PINNED, iommu: false }))[0], "pass");
+  assertEquals(dma.state?.state, "unasked");
+});
+
+Deno.test("where no IOMMU can be read, it is said and judged as before; if required, not passed", async () => {
+  const none = new NoIommuError("The guest has none");
+  const damaged = new KernelFormatError("list of IOMMUs", "it does not end", 0n);
+  for (const error of [none, damaged]) {
+    const dma = new DmaWorld();
+    dma.fails = error;
+    assertEquals(await dma.judge(PINNED), ["pass", []]);
+    assertEquals([dma.state?.state, dma.state?.reason], ["unavailable", error.message]);
+    assertEquals((await dma.judge({ ...PINNED, iommu: true }))[0], "inconclusive");
+  }
+  const dma = new DmaWorld();
+  dma.tables = null;
+  assertEquals(await dma.judge(PINNED), ["pass", []]);
+  assertEquals(dma.state?.state, "unavailable");
+  dma.fails = new ConnectionLostError("gone", { endpoint: "stub" });
+  await assertRejects(() => dma.judge(PINNED), ConnectionLostError);
+});
+
+Deno.test("a container whose tables no device has is never passed, asked for or not", async () => {
+  const dma = new DmaWorld();
+  dma.tables = [0x1234_5000n];
+  assertEquals((await dma.judge(PINNED))[0], "inconclusive");
+});
+
+Deno.test("where nothing is pinned, the IOMMU is not asked", async () => {
+  const dma = new DmaWorld();
+  dma.isMapped = false;
+  await dma.judge(PINNED);
+  assertEquals([dma.asked, dma.state?.state], [0, "unasked"]);
 });

@@ -1,4 +1,4 @@
-import type { KernelLayout, KernelRegion } from "../../translate/kernel_layout.ts";
+import type { DirectMap, KernelLayout, KernelRegion } from "../../translate/kernel_layout.ts";
 import type { PagingModeName } from "./paging_state.ts";
 
 const GIB = 1n << 30n;
@@ -39,6 +39,15 @@ const LONG = {
 /** 3 GiB: VMSPLIT_3G, the default of 32-bit Linux. */
 const SHORT: KernelLayout = { start: 0xc000_0000n, sharedWithUser: [] };
 
+/** The kernel puts the direct map at a multiple of 1 GiB (arch/x86/mm/kaslr.c). */
+function directMapOf(lengthBytes: bigint): NonNullable<KernelLayout["directMap"]> {
+  return (virtual, physical): DirectMap | null => {
+    const base = virtual - physical;
+    if (base % GIB !== 0n || virtual >= KERNEL_IMAGE.start || !(base >> 63n)) return null;
+    return { start: base, end: base + lengthBytes, base };
+  };
+}
+
 function ldtRemap(start: bigint, lengthBytes: bigint): KernelRegion {
   return { start, end: start + lengthBytes, writable: true };
 }
@@ -51,11 +60,15 @@ export const KERNEL_LAYOUTS: Readonly<Record<PagingModeName, KernelLayout>> = {
   "4-level": {
     ...LONG,
     start: 0xffff_8000_0000_0000n,
+    directMap: directMapOf(1n << 46n),
+    frameTable: 0xffff_ea00_0000_0000n,
     sharedWithUser: [...SHARED, ldtRemap(0xffff_8800_0000_0000n, 512n * GIB)],
   },
   "5-level": {
     ...LONG,
     start: 0xff00_0000_0000_0000n,
+    directMap: directMapOf(1n << 55n),
+    frameTable: 0xffd4_0000_0000_0000n,
     sharedWithUser: [...SHARED, ldtRemap(0xff10_0000_0000_0000n, 256n * 1024n * GIB)],
   },
 };

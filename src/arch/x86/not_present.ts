@@ -1,4 +1,9 @@
-import type { EntryMarker, NotPresentContent, SwapMark } from "../../translate/entry.ts";
+import {
+  type NotPresentContent,
+  setOf,
+  swapContent,
+  type SwapMark,
+} from "../../translate/entry.ts";
 import type { PagingModeName } from "./paging_state.ts";
 import { PAGING_MODES } from "./modes.ts";
 
@@ -8,16 +13,6 @@ const PROT_NONE = 1n << 8n;
 const FRAME_64 = 0x000f_ffff_ffff_f000n;
 const FRAME_32 = 0xffff_f000n;
 
-/**
- * The lowest type that may be none of swap but special: of 32 types the last are for device memory (4 at
- * most), migration (3), poison and markers (include/linux/swap.h: MAX_SWAPFILES). Nobody has 23 swap
- * devices.
- */
-const FIRST_SPECIAL = 23;
-/** Markers have the last type, since 5.19. No device's or moving page is among the first 8 frames. */
-const MARKER = 31;
-/** PTE_MARKER_UFFD_WP, PTE_MARKER_POISONED, PTE_MARKER_GUARD (include/linux/swapops.h), bit 0 first. */
-const MARKERS: readonly EntryMarker[] = ["uffd-wp", "poisoned", "guard"];
 /** Bits 1, 2 and 3 of a swap entry (arch/x86/include/asm/pgtable_64.h). */
 const MARKS: readonly SwapMark[] = ["soft-dirty", "uffd-wp", "exclusive"];
 /** SWP_PFN_BITS: above a frame's number an entry keeps whether the page was young and dirty (since 6.0). */
@@ -45,19 +40,7 @@ export function decodeNotPresent(raw: bigint, mode: PagingModeName): NotPresentC
   }
   const type = Number(wide ? raw >> 59n : raw >> 1n & 0x1fn);
   const offset = wide ? BigInt.asUintN(64, ~raw << 5n) >> 14n : raw >> 9n;
-  if (type === MARKER && offset > 0n && offset < 1n << BigInt(MARKERS.length)) {
-    return { kind: "marker", markers: setOf(MARKERS, offset) };
-  }
-  if (type >= FIRST_SPECIAL) {
-    const pfn = BigInt.asUintN(PFN_BITS[mode] ?? 64, offset);
-    return { kind: "special", type, frame: pfn << 12n };
-  }
   // Of 32-bit kernels these bits mean other things.
   const marks = mode in PFN_BITS ? setOf(MARKS, raw >> 1n) : [];
-  return { kind: "swap", type, offset, ...marks.length > 0 && { marks } };
-}
-
-/** The names whose bits are set, bit 0 first. */
-function setOf<T>(names: readonly T[], value: bigint): T[] {
-  return names.filter((_, i) => value >> BigInt(i) & 1n);
+  return swapContent(type, offset, marks, PFN_BITS[mode] ?? 64);
 }

@@ -1,0 +1,155 @@
+/** Debian's Linux on a RISC-V machine, by its memory alone over plain HMP: it is what it says of itself. */
+import { assert, assertEquals, assertGreater } from "@std/assert";
+import {
+  connect,
+  type GuestRegisters,
+  type LinuxGuest,
+  type RiscvRegisters,
+  type Session,
+} from "../../mod.ts";
+import { LabUnavailableError } from "../lab/mod.ts";
+import type { LabFact } from "../lab/guest_lines.ts";
+import {
+  compareAreas,
+  compareDetails,
+  compareLog,
+  compareProcesses,
+  compareSymbols,
+  type Comparison,
+} from "../linux/_compare.ts";
+import { buildRiscvLab } from "./lab/build.ts";
+import { type LabMode, RiscvLabGuest } from "./lab/guest.ts";
+
+const PAGE = 0x1000n;
+const PRESENT = 1n << 63n;
+const SWAPPED = 1n << 62n;
+const FRAME = (1n << 55n) - 1n;
+
+/** One mode is enough for every run; the matrix takes all: PAGEWALK_RISCV_MODES=Sv39,Sv48,Sv57. */
+const MODES = (Deno.env.get("PAGEWALK_RISCV_MODES") ?? "Sv39").split(",") as LabMode[];
+
+const missing = await buildRiscvLab().then(() => null, (error) => {
+  if (error instanceof LabUnavailableError && Deno.env.get("CI") !== "true") return error.message;
+  throw error;
+});
+
+for (const mode of MODES) {
+  Deno.test({
+    name: `Linux on riscv64 with ${mode}${missing === null ? "" : ` (skipped: ${missing})`}`,
+    ignore: missing !== null,
+    fn: (t) => run(t, mode),
+  });
+}
+
+/** Passes a comparison on in which nothing differs. */
+function none({ compared, differences }: Comparison): number {
+  assertEquals(differences, []);
+  return compared;
+}
+
+async function run(t: Deno.TestContext, mode: LabMode): Promise<void> {
+  await using lab = await RiscvLabGuest.start(mode);
+  await using session = await connect(lab.monitorPort);
+  const linux = await session.linux();
+  assertEquals([linux.version, linux.context.mode], [lab.release, mode]);
+
+  await t.step("each page of a process is where its pagemap says, with its rights", async () => {
+    const [pid] = await lab.pids("facts");
+    const { facts, pagemap } = await lab.facts();
+    const entries = new Map(pagemap.map(({ address, raw }) => [address, raw]));
+    const expected = mode === "Sv57" ? 12 : 11;
+    assertEquals(facts.length, expected);
+    let compared = 0;
+    for (const fact of facts) compared += await compareFact(session, pid!, fact, entries);
+    console.log(`${mode}: ${compared} facts of ${facts.length} kinds of memory: no difference`);
+  });
+
+  await t.step("a process's root is what a hart has that runs it", async () => {
+    const pids = await lab.pids("spin");
+    assertEquals(pids.length, 2);
+    for (const pid of pids) {
+      await lab.shell(`kill -CONT ${pid}`);
+      assertEquals((await linux.process(pid)).root, await rootOfSpinning(session, pid));
+      await lab.shell(`kill -STOP ${pid}`);
+    }
+  });
+
+  await t.step("processes, areas, symbols and the log", async () => {
+    const compared = {
+      processes: none(await compareProcesses(lab, linux)),
+      details: none(await compareDetails(lab, linux)),
+      areas: none(await compareAreas(lab, linux)),
+      symbols: none(await compareSymbols(lab, linux)),
+      "lines of the log": none(await compareLog(lab, linux)),
+    };
+    for (const [kind, count] of Object.entries(compared)) assertGreater(count, 30, kind);
+    console.log(`${mode}: no difference in`, compared);
+  });
+
+  await t.step("the kernel's memory is read without walks", async () => {
+    await compareDirectMap(linux, session);
+  });
+}
+
+/** Compares each page of a fact with the guest's word; answers how many pages that were. */
+async function compareFact(
+  session: Session,
+  pid: number,
+  fact: LabFact,
+  entries: ReadonlyMap<bigint, bigint>,
+): Promise<number> {
+  const { address: first, lengthBytes, name, pageBytes, protection, state } = fact;
+  const told = Array.from({ length: lengthBytes / 4096 }, (_, i) => first + PAGE * BigInt(i))
+    .filter((address) => entries.has(address));
+  assertGreater(told.length, 0, name);
+  for (const address of told) {
+    const raw = entries.get(address)!;
+    const walk = await session.walk(address, { pid });
+    if (state === "present") {
+      assert(raw & PRESENT, `${name}: the guest has no page there`);
+      assert(walk.outcome === "mapped", `${name}: ${walk.outcome}`);
+      assertEquals([walk.physicalAddress, walk.pageSizeBytes], [(raw & FRAME) << 12n, pageBytes]);
+      const { user, readable, writable, executable } = walk.effective;
+      const rights = `${readable ? "r" : ""}${writable ? "w" : ""}${executable ? "x" : ""}`;
+      assertEquals([user, rights], [true, protection], name);
+      continue;
+    }
+    assert(walk.outcome === "notPresent", `${name}: ${walk.outcome}`);
+    const content = walk.regime.rules.absentContent(walk.entry.raw);
+    if (state === "protnone") {
+      assert(raw & PRESENT, name); // for Linux it is
+      assertEquals(content, { kind: "protNone", frame: (raw & FRAME) << 12n });
+    } else if (state === "swapped") {
+      assert(raw & SWAPPED, name);
+      assert(content.kind === "swap");
+      const [type, offset] = [Number(raw & 0x1fn), (raw & FRAME) >> 5n];
+      assertEquals([content.type, content.offset], [type, offset]);
+      assertEquals(content.marks, ["exclusive"]);
+    } else assertEquals([raw, content.kind], [0n, "empty"], name);
+  }
+  return told.length;
+}
+
+/** The root of a hart while it holds a pid in s11, which only that process's program puts there. */
+async function rootOfSpinning(session: Session, pid: number): Promise<bigint> {
+  const deadline = Date.now() + 120_000;
+  const held = new RegExp(` x27/s11 +${pid.toString(16).padStart(16, "0")}\\b`);
+  for (;;) {
+    const text = await session.monitor!.command("info registers");
+    if (held.test(text)) {
+      const satp = BigInt(`0x${/^ satp +([0-9a-f]+)/m.exec(text)![1]}`);
+      return (satp & (1n << 44n) - 1n) << 12n;
+    }
+    assert(Date.now() < deadline, `no hart runs ${pid}`);
+  }
+}
+
+/** What is read linearly is what a walk of the kernel's tables reads. */
+async function compareDirectMap(linux: LinuxGuest, session: Session): Promise<void> {
+  const { task } = await linux.process(1);
+  const walk = await session.walk(task, { root: linux.context.root });
+  assert(walk.outcome === "mapped");
+  assertEquals(await linux.read(task, 64), await session.memory.read(walk.physicalAddress, 64));
+  const registers = await session.registers<GuestRegisters>(0) as RiscvRegisters;
+  assertEquals(registers.architecture, "riscv");
+}
