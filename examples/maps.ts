@@ -13,8 +13,9 @@ import {
   formatAddress,
   InvalidArgumentError,
   MONITOR,
+  PROCESS_OPTIONS,
+  processChoice,
   runCommand,
-  TABLE_OPTIONS,
   toJson,
 } from "@pagewalk/pagewalk/cli";
 
@@ -23,18 +24,18 @@ await runCommand({
   purpose: "List a process's memory and what its page tables say about it",
   positionals: [MONITOR],
   options: {
-    pid: TABLE_OPTIONS.pid,
-    comm: TABLE_OPTIONS.comm,
-    cmdline: TABLE_OPTIONS.cmdline,
+    ...PROCESS_OPTIONS,
     json: flag("print one JSON array"),
     ...CONNECT_OPTIONS,
   },
   examples: ["1334 --pid 84", "1334 --comm target --json"],
 }, async ({ positionals: [monitor], options }) => {
-  const { pid, comm, cmdline } = options;
-  const wanted = pid ?? comm ?? (cmdline === undefined ? undefined : { cmdline });
+  const wanted = processChoice(options);
   if (wanted === undefined) {
-    throw new InvalidArgumentError("Name a process: --pid, --comm or --cmdline", null);
+    throw new InvalidArgumentError(
+      "Name a process: --pid, --comm, --cmdline, --cgroup or --nspid",
+      null,
+    );
   }
   await using guest = await connectTo(monitor!, options);
   const linux = await guest.linux();

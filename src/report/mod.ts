@@ -20,6 +20,7 @@ export { layoutText, type LayoutTextOptions, memberLine } from "./layout_text.ts
 export type { LineOptions } from "./line_options.ts";
 export { logText } from "./log_text.ts";
 export { moduleLine, type ModuleOfLine, modulesHead } from "./modules_text.ts";
+export { openFileLine, openFilesHead, type ProcessOfFile } from "./open_files_text.ts";
 export { processesHead, processLine, type ProcessOfLine, threadLine } from "./processes_text.ts";
 export { symbolLine, symbolName } from "./symbol_text.ts";
 export { auditSummary, findingLine, findingRecord } from "./audit_text.ts";

@@ -7,7 +7,7 @@ import { type Regime, withRoot } from "../translate/regime.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { WantedProcess } from "../linux/processes.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
-import { checkTableChoice, type PageTable, type TableChoice } from "./table_choice.ts";
+import { checkTableChoice, type PageTable, processOf, type TableChoice } from "./table_choice.ts";
 import { VcpuTables, whyNone } from "./vcpu_tables.ts";
 
 /** What the page tables of a guest are found with. */
@@ -44,9 +44,9 @@ export class TableFinder {
     options: ReadOptions = {},
   ): Promise<PageTable> {
     checkTableChoice(choice, address);
-    const { root, sampleMs, cmdline, device } = choice;
+    const { root, sampleMs, device } = choice;
     if (device !== undefined) return await this.#parts.device(device, options);
-    const process = choice.pid ?? choice.comm ?? (cmdline === undefined ? undefined : { cmdline });
+    const process = processOf(choice);
     if (process !== undefined) return await this.#ofProcess(process, options);
     if (sampleMs !== undefined && address !== undefined) {
       return await this.#sampled(sampleMs, address, options);

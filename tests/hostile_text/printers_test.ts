@@ -194,6 +194,18 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   mappingsHead: () => ({ own: [sdk.mappingsHead(context)] }),
   mappingLine: () => ({ own: listed.map((r) => sdk.mappingLine(r, context)), lines: 1 }),
   rightsText: () => ({ own: [sdk.rightsText({ user: true, writable: true, executable: true })] }),
+  openFilesHead: () => ({ own: [sdk.openFilesHead()], lines: 1 }),
+  openFileLine: () => ({
+    hostile: [
+      sdk.openFileLine({ pid: 1, comm: HOSTILE }, {
+        fd: 1,
+        path: HOSTILE,
+        kind: "file",
+        device: null,
+      }, { style: STYLE }),
+    ],
+    lines: 1,
+  }),
   modulesHead: () => ({ own: [sdk.modulesHead()], lines: 1 }),
   moduleLine: () => ({
     hostile: [

@@ -29,6 +29,7 @@ const SCRIPTS: Readonly<Record<string, { args?: readonly string[]; stdin?: strin
   "demo.ts": null,
   "diff.ts": { args: [file] },
   "dmesg.ts": {},
+  "files.ts": { args: ["--path", HOSTILE_UTF8, "--cgroup", HOSTILE_UTF8] },
   "fleet.ts": { args: ["--file", list] },
   "frame.ts": { args: ["0x5000"] },
   "iommu.ts": {},

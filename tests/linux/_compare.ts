@@ -6,6 +6,7 @@ import {
   type LinuxProcess,
   NoSuchProcessError,
   type PhysicalMemory,
+  readProcessFiles,
   withRoot,
 } from "../../mod.ts";
 import { logText } from "../../src/report/mod.ts";
@@ -287,4 +288,28 @@ export async function compareModules(guest: GuestShell, linux: LinuxGuest): Prom
     if (at === null || at.address > address + 1n) differences.push(`${hex(address)} has no symbol`);
   }
   return { compared: lines.length, differences };
+}
+
+/** Compares what processes have open with the links in /proc/PID/fd. */
+export async function compareFiles(guest: GuestShell, linux: LinuxGuest): Promise<Comparison> {
+  // The shell that is asked opens others to do it.
+  const shell = (await guest.shell("echo $$")).trim();
+  const links = `cd /proc; for p in [0-9]*; do [ $p = ${shell} ] || for f in $p/fd/*; do ` +
+    '[ -h "$f" ] && echo "$f $(readlink $f)"; done; done 2>/dev/null; cd /';
+  const before = await guest.shell(links);
+  const found = await readProcessFiles(linux);
+  const after = new Set((await guest.shell(links)).split("\n"));
+  const mine = new Set(
+    found.filter(({ process: { pid } }) => String(pid) !== shell).flatMap((
+      { process: { pid }, files },
+    ) => files.map(({ fd, path }) => `${pid}/fd/${fd} ${path}`)),
+  );
+  const differences = found.flatMap(({ error }) => error ? [error.message] : []);
+  // What was opened or closed meanwhile may be in the list or not.
+  const lasting = before.split("\n").filter((line) => after.has(line));
+  for (const line of lasting) if (!mine.has(line)) differences.push(`${line} was not found`);
+  for (const line of mine) {
+    if (!before.includes(line) && !after.has(line)) differences.push(`${line} is in no /proc`);
+  }
+  return { compared: lasting.length, differences };
 }

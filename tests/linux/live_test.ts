@@ -21,7 +21,6 @@ import { logText } from "../../src/report/mod.ts";
 import { type LabGuest, type LabPresetName, labTest, startLab } from "../lab/mod.ts";
 import {
   compareAreas,
-  compareDetails,
   compareLog,
   compareModules,
   compareProcesses,
@@ -30,6 +29,7 @@ import {
   withMemory,
   withoutTabs,
 } from "./_compare.ts";
+import { checkContainers } from "./_containers.ts";
 import { checkExamples } from "./_examples.ts";
 
 /** How many times processes are listed while others come and go as fast as they can. */
@@ -110,23 +110,10 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
           await walksByProcess(guest, lab);
         });
 
-        await t.step("arguments, cgroups and the pids in containers", async () => {
-          await lab.shell(
-            "mkdir -p /tmp/cg && mount -t cgroup2 none /tmp/cg && mkdir -p /tmp/cg/a.slice/b.service; " +
-              "unshare -p -f sleep 7777 > /dev/null 2>&1 & sleep 0.5; " +
-              "echo $! > /tmp/cg/a.slice/b.service/cgroup.procs",
-          );
-          const { compared } = none(await compareDetails(lab, linux));
-          assertGreater(compared, 30);
-          const group = async (pid: number) => await linux.cgroup(await linux.process(pid));
-          const inside = (await linux.process({ cmdline: "huge=" })).pid;
-          assertEquals([inside, await group(inside)], [lab.target.pid, "/"]);
-          const lists = await Promise.all(
-            (await linux.processes()).map((each) => linux.namespacePids(each)),
-          );
-          assertEquals(lists.filter((pids) => pids.length > 1).map((pids) => pids.at(-1)), [1]);
-          await lab.shell("kill -9 $(pidof sleep); umount /tmp/cg");
-          console.log(`${compared} arguments, cgroups and pids: no difference`);
+        await t.step("arguments, cgroups, containers and open files", async () => {
+          const { pid } = await linux.process({ cmdline: "huge=" });
+          assertEquals(pid, lab.target.pid);
+          await checkContainers(lab, linux);
         });
 
         await t.step("memory areas", async () => {

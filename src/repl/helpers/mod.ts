@@ -8,6 +8,7 @@ import { CONNECT } from "./connect.ts";
 import { CPUS } from "./cpus.ts";
 import { DIFF } from "./diff.ts";
 import { DMESG } from "./dmesg.ts";
+import { FILES } from "./files.ts";
 import { FRAME } from "./frame.ts";
 import { HELP } from "./help.ts";
 import { HEX } from "./hex.ts";
@@ -61,6 +62,7 @@ export const HELPERS: readonly Helper[] = [
   PS,
   PID,
   MAPS,
+  FILES,
   FRAME,
   DMESG,
   MODULES,
