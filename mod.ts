@@ -216,6 +216,7 @@ export {
   type LevelFormat,
   type NotPresentContent,
   type PageTableEntry,
+  type SpecialState,
   type SwapMark,
   tableIndex,
 } from "./src/translate/entry.ts";
@@ -360,7 +361,8 @@ export {
 
 // Audits
 export { audit, type AuditOptions } from "./src/audit/audit.ts";
-export type { Evidence, Finding, FrameMapping } from "./src/audit/finding.ts";
+export type { AuditManyOptions, AuditOutcome } from "./src/audit/audit_many.ts";
+export type { Evidence, Finding, FrameMapping, ProcessName } from "./src/audit/finding.ts";
 export {
   AUDIT_RULES,
   type AuditRule,
@@ -396,6 +398,7 @@ export {
   NoSuchProcessError,
 } from "./src/linux/errors.ts";
 // The rest of it is loaded by `Session.linux()` only when it is used.
+export { type MemorySums, sumAreaPages } from "./src/linux/memory_sums.ts";
 export type { AreaPages } from "./src/linux/area_pages.ts";
 export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
 export type { KernelSymbol, SymbolAt } from "./src/linux/kallsyms/kallsyms.ts";
@@ -465,6 +468,8 @@ export type {
   GuestSnapshotOptions,
   GuestTables,
 } from "./src/session/ranges.ts";
+export type { AliasAllRecord, AliasesAllOptions } from "./src/session/aliases_all.ts";
+export type { AllProgress, AuditAllOptions, AuditAllRecord } from "./src/session/audit_all.ts";
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";
 export { GuestSession, type GuestVerdict, type SessionParts } from "./src/session/guest_session.ts";
 export { Session } from "./src/session/session.ts";

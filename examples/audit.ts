@@ -1,10 +1,11 @@
 /**
  * Looks for what is wrong in an address space of a running guest, or of a snapshot.
  *
- *     deno run --allow-net=127.0.0.1:1334 audit.ts 1334
+ *     deno run --allow-net=127.0.0.1:1334 audit.ts 1334 --all
  */
 import { audit, type Finding, SEVERITIES, type Severity } from "@pagewalk/pagewalk";
 import {
+  allTallyText,
   auditSummary,
   findingLine,
   findingRecord,
@@ -12,6 +13,8 @@ import {
   styleForStdout,
 } from "@pagewalk/pagewalk/report";
 import {
+  ALL_OPTIONS,
+  allBounds,
   CONNECT_OPTIONS,
   connectTo,
   DEVICE_TABLE_OPTIONS,
@@ -19,6 +22,7 @@ import {
   flag,
   FREEZE_OPTION,
   GUEST_OR_SNAPSHOT,
+  InvalidArgumentError,
   isSnapshotFile,
   LineWriter,
   LISTING_OPTIONS,
@@ -28,6 +32,7 @@ import {
   readingOnce,
   readSnapshot,
   runCommand,
+  type Session,
   TABLE_OPTIONS,
   tableChoice,
   toJson,
@@ -49,6 +54,7 @@ await runCommand({
     ),
     show: oneOf(SEVERITIES, "show findings of this severity or higher (default low)"),
     "max-findings": wholeNumber("N", "list at most N findings of each rule (default 2000)", 1),
+    ...ALL_OPTIONS,
     ...TABLE_OPTIONS,
     ...DEVICE_TABLE_OPTIONS,
     ...FREEZE_OPTION,
@@ -56,7 +62,13 @@ await runCommand({
     sarif: flag("print a SARIF 2.1.0 log, for code-scanning pages"),
     ...CONNECT_OPTIONS,
   },
-  examples: ["1334", "1334 --show medium --fail-on high", "1334 --sarif", "sim: --json"],
+  examples: [
+    "1334",
+    "1334 --show medium --fail-on high",
+    "1334 --sarif",
+    "1334 --all",
+    "sim: --json",
+  ],
   exits: {
     1: "there are findings of the --fail-on severity or higher",
     2: "no such finding, but part was not audited or not listed",
@@ -89,14 +101,30 @@ await runCommand({
     }
   }
 
+  const all = { spaces: 0, withoutMemory: 0, outcomes: new Map<string, number>() };
+  async function* ofAll(guest: Session): AsyncGenerator<Finding> {
+    const { range: _, onProgress: _p, ...others } = bounds;
+    for await (const record of guest.auditAll({ ...others, ...allBounds(options, bar) })) {
+      if (record.kind === "finding") yield record.finding;
+      else if (record.kind === "begin") Object.assign(all, record);
+      else all.outcomes.set(record.outcome, (all.outcomes.get(record.outcome) ?? 0) + 1);
+    }
+    isWhole &&= !all.outcomes.has("partial") && !all.outcomes.has("left out");
+  }
+
   if (isSnapshotFile(target!)) {
+    if (options.all) throw new InvalidArgumentError("A snapshot has one address space", target!);
     await collect(audit(await readSnapshot(target!), bounds));
   } else {
     await using guest = await connectTo(target!, options);
-    const find = () => guest.audit({ ...bounds, ...tableChoice(options) });
+    const find = () =>
+      options.all ? ofAll(guest) : guest.audit({ ...bounds, ...tableChoice(options) });
     await readingOnce(guest, options, () => collect(find()));
   }
   bar.stop();
+  const said = allTallyText(all, "audited");
+  if (options.all && (sarif || json)) console.error(`note: ${said}`);
+  else if (options.all) out.line(said);
   if (sarif) out.line(toJson(sarifLog(collected, { artifact: target! }), 2));
   else if (!json) out.line(auditSummary(counts));
   if (!isWhole) console.error("note: not everything was audited or listed: the result is partial");

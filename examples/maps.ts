@@ -4,7 +4,8 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 maps.ts 1334 --pid 84
  */
-import { areaLine } from "@pagewalk/pagewalk/report";
+import { type AreaPages, sumAreaPages } from "@pagewalk/pagewalk";
+import { areaLine, memorySumsLine } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -46,12 +47,14 @@ await runCommand({
     const name = escapeText(process.comm);
     console.log(`pid ${process.pid} ${name}, root ${root}, ${areas.length} areas`);
   }
-  const rows = [];
-  let next = 0;
+  const all: AreaPages[] = [];
   for await (const pages of linux.areaPages(process, areas)) {
-    const area = areas[next++]!;
-    if (!options.json) console.log(areaLine({ ...area, pages }));
-    else rows.push({ ...area, ...pages, mappedBytes: Object.fromEntries(pages.mappedBytes) });
+    if (!options.json) console.log(areaLine({ ...areas[all.length]!, pages }));
+    all.push(pages);
   }
-  if (options.json) console.log(toJson(rows));
+  if (!options.json) return console.log(memorySumsLine(sumAreaPages(areas, all)));
+  console.log(toJson(all.map((pages, i) => ({
+    ...{ ...areas[i]!, ...pages },
+    mappedBytes: Object.fromEntries(pages.mappedBytes),
+  }))));
 });

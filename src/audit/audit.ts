@@ -1,4 +1,4 @@
-import { entryNameOf, levelOf, type Regime, withRoot } from "../translate/regime.ts";
+import { type Regime, withRoot } from "../translate/regime.ts";
 import {
   ADDRESS,
   checkOptions,
@@ -11,16 +11,13 @@ import type { MemoryRange } from "../memory/memory_map.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import { LIST_SHAPE, type ListOptions, listTables } from "../translate/listing.ts";
-import { describeReservedBits } from "../translate/reserved_bits.ts";
-import { describeRootOutsideRam } from "../translate/address_space.ts";
-import { type Mapping, type MappingRecord, mappings } from "../translate/mappings.ts";
+import { type Mapping, mappings } from "../translate/mappings.ts";
 import type { PageTableSource } from "../snapshot/snapshot.ts";
 import { FindingLimit } from "./_finding_limit.ts";
 import { evidenceOf, type Finding, finding, FindingJoiner } from "./finding.ts";
 import { FrameIndex } from "./frames.ts";
-import type { PageTableEntry } from "../translate/entry.ts";
 import { isSharedWithUser } from "./kernel_ranges.ts";
-import { pagesOutsideRam } from "./outside_ram.ts";
+import { RunRules } from "./_run_rules.ts";
 import { TableFrames } from "./table_frames.ts";
 
 /** Options of {@linkcode audit}. */
@@ -106,7 +103,7 @@ async function* allFindings(
 ): AsyncGenerator<Finding> {
   const { memory, context } = source;
   const { range = {}, pat, maxFrameRuns = 1_000_000 } = options;
-  const list = pick(options);
+  const list = pickListOptions(options);
   const tables = await tablesOf(memory, context, options);
   const frames = new FrameIndex(maxFrameRuns);
   const rules = new RunRules(context, tables, options);
@@ -130,11 +127,12 @@ async function* allFindings(
   if (userView !== undefined) yield* auditUserView(memory, withRoot(context, userView), options);
 }
 
-/** What the user's root maps of the kernel's range. */
-async function* auditUserView(
+/** What the user's root maps of the kernel's range, or of some parts of it. */
+export async function* auditUserView(
   memory: PhysicalMemory,
   context: Regime,
   options: AuditOptions,
+  parts?: readonly AddressRange[],
 ): AsyncGenerator<Finding> {
   const { start, entryArea } = context.rules.kernel;
   if (!entryArea) return;
@@ -146,11 +144,13 @@ async function* auditUserView(
   for await (const run of runsOf(memory, context, entryRange, options)) shared.add(run);
 
   const joiner = new FindingJoiner();
-  for await (const run of runsOf(memory, context, { start }, options)) {
-    // Linux also leaves each CPU's TSS, which is in the entry area, where it is in the map of all
-    // memory: the entry code spills a register there (pti_clone_user_shared).
-    if (isSharedWithUser(run, context.rules.kernel) || shared.holds(run)) continue;
-    yield* joiner.add(finding("kpti-exposes-kernel", run, { evidence: evidenceOf(run) }));
+  for (const part of parts ?? [{ start }]) {
+    for await (const run of runsOf(memory, context, part, options)) {
+      // Linux also leaves each CPU's TSS, which is in the entry area, where it is in the map of all
+      // memory: the entry code spills a register there (pti_clone_user_shared).
+      if (isSharedWithUser(run, context.rules.kernel) || shared.holds(run)) continue;
+      yield* joiner.add(finding("kpti-exposes-kernel", run, { evidence: evidenceOf(run) }));
+    }
   }
   yield* joiner.end();
 }
@@ -162,7 +162,10 @@ async function* runsOf(
   range: AddressRange,
   options: AuditOptions,
 ): AsyncGenerator<Mapping> {
-  const records = mappings(memory, context, range, { ...pick(options), contiguous: true });
+  const records = mappings(memory, context, range, {
+    ...pickListOptions(options),
+    contiguous: true,
+  });
   for await (const record of records) if (record.kind === "mapping") yield record;
 }
 
@@ -189,127 +192,10 @@ async function tablesOf(
   return new TableFrames(frames);
 }
 
-/** The rules that need to see no more than one run of like pages, or one broken entry. */
-class RunRules {
-  readonly #context: Regime;
-  readonly #tables: TableFrames;
-  readonly #ranges: readonly MemoryRange[] | undefined;
-  readonly #kernelStart: bigint;
-  readonly #userBit: string;
-  /** Whether entries that point to tables have a say in what user mode may do. */
-  readonly #tablesDecideUser: boolean;
-
-  constructor(context: Regime, tables: TableFrames, options: AuditOptions) {
-    this.#context = context;
-    this.#tables = tables;
-    this.#ranges = options.ranges;
-    this.#userBit = context.rules.rights.bits.user?.field ?? "the user bit";
-    this.#tablesDecideUser = context.spans.some(({ levels }) =>
-      levels.some(({ format }) => format.table?.some(({ flag }) => flag === "user"))
-    );
-    this.#kernelStart = options.kernelStart ?? context.rules.kernel.start;
-  }
-
-  *judge(record: MappingRecord): Generator<Finding> {
-    switch (record.kind) {
-      case "mapping":
-        yield* this.#judgeRun(record);
-        return;
-      case "reservedBits": {
-        const { entry } = record;
-        const rule = this.#isBeyond(entry) ? "beyond-physical-addresses" : "reserved-bits";
-        const is = describeReservedBits(entry, this.#context);
-        const message = record.entries === 1
-          ? `The ${entry.name} entry ${is}`
-          : `${record.entries} ${entry.name} entries: each ${is}`;
-        yield finding(rule, record, { evidence: { entry }, message });
-        return;
-      }
-      case "unreadable": {
-        const evidence = record.entry ? { entry: record.entry } : {};
-        const isCorrupt = record.failure === "outsideRam" && record.entry !== undefined;
-        if (record.failure === "outsideRam" && record.entry === undefined) {
-          yield finding("not-audited", record, { message: describeRootOutsideRam(record.table) });
-          return;
-        }
-        yield finding(isCorrupt ? "table-outside-ram" : "not-audited", record, { evidence });
-        return;
-      }
-      case "truncated": {
-        const message = `The audit ended here after ${record.tables} tables`;
-        yield finding("not-audited", record, { message });
-      }
-    }
-  }
-
-  *#judgeRun(run: Mapping): Generator<Finding> {
-    const { leaf, effective, decidedBy, physicalAddress } = run;
-    const evidence = evidenceOf(run);
-    const isKernelRange = run.address >= this.#kernelStart;
-    if (effective.writable && effective.executable) {
-      const severity = effective.user ? "medium" : "high";
-      const whose = effective.user ? "User pages" : "Kernel pages";
-      const message = `${whose} may be written and executed`;
-      yield finding("writable-executable", run, { evidence, severity, message });
-    }
-    if (effective.user && isKernelRange) {
-      const { userPage } = this.#context.rules.kernel;
-      const isVsyscall = run.address === userPage?.address && run.pages === 1 &&
-        !effective.writable;
-      yield finding("user-accessible-kernel-range", run, {
-        evidence,
-        ...isVsyscall &&
-          { severity: "low", message: `User mode may touch the ${userPage!.name} page` },
-      });
-    }
-    if (effective.user && effective.writable) {
-      const { address, lengthBytes } = run;
-      for (const table of this.#tables.within(physicalAddress!, lengthBytes)) {
-        const at = address + (table - physicalAddress!);
-        const span = { address: at, lengthBytes: 4096 };
-        yield finding("user-writable-table", span, {
-          evidence: { ...evidence, physicalAddress: table },
-        });
-      }
-    }
-    yield* this.#outsideRam(run);
-    if (leaf.user && !effective.user) {
-      const decider = entryNameOf(this.#context, decidedBy.user);
-      const message = `Entries set ${this.#userBit} below a ${decider} that clears it`;
-      yield finding("user-leaf-below-supervisor", run, { evidence, message });
-    }
-    if (
-      this.#tablesDecideUser && !leaf.user && !isKernelRange && decidedBy.user === decidedBy.present
-    ) {
-      const message =
-        `Entries clear ${this.#userBit} in the user's range, below levels that all set it`;
-      yield finding("supervisor-leaf-in-user-range", run, { evidence, message });
-    }
-  }
-
-  /** Bits of an address are reserved only as they are above those that physical addresses have. */
-  #isBeyond({ level, raw, reservedBits }: PageTableEntry): boolean {
-    const fields = levelOf(this.#context, level)?.fieldsOf(raw) ?? [];
-    return fields.some(({ addressBit, low, width }) =>
-      addressBit !== undefined && (reservedBits >> BigInt(low)) & ((1n << BigInt(width)) - 1n)
-    );
-  }
-
-  *#outsideRam(run: Mapping): Generator<Finding> {
-    if (!this.#ranges || this.#context.rules.deviceCacheTypes.includes(run.cacheType)) return;
-    const start = run.physicalAddress!;
-    const span = { start, end: start + BigInt(run.lengthBytes) };
-    for (const outside of pagesOutsideRam(this.#ranges, span, BigInt(run.pageSizeBytes))) {
-      const address = run.address + (outside.start - start);
-      yield finding("frame-outside-ram", {
-        address,
-        lengthBytes: Number(outside.end - outside.start),
-      }, { evidence: { ...evidenceOf(run), physicalAddress: outside.start } });
-    }
-  }
-}
-
-function pick(options: AuditOptions): Pick<ListOptions, "signal" | "onProgress" | "maxTables"> {
+/** What of the options a listing takes. */
+export function pickListOptions(
+  options: Pick<ListOptions, "signal" | "onProgress" | "maxTables">,
+): Pick<ListOptions, "signal" | "onProgress" | "maxTables"> {
   const { signal, onProgress, maxTables } = options;
   return {
     ...signal && { signal },

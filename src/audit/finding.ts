@@ -26,6 +26,16 @@ export interface FrameMapping {
   readonly effective: Rights;
   /** How it may be cached there. */
   readonly cacheType: string;
+  /** In whose tables, where those of several processes are compared; else, and for the kernel's, none. */
+  readonly process?: ProcessName;
+}
+
+/** Which process. */
+export interface ProcessName {
+  /** The process id. */
+  readonly pid: number;
+  /** The process's name. */
+  readonly comm: string;
 }
 
 /** Something that an audit found. */
@@ -38,6 +48,8 @@ export interface Finding extends ListedSpan {
   readonly message: string;
   /** What it rests on. */
   readonly evidence: Evidence;
+  /** Whose tables show it, where those of all processes are audited; none if it is the kernel's. */
+  readonly process?: ProcessName;
 }
 
 /** What may differ from one finding of a rule to the next. */

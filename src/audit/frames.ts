@@ -1,5 +1,6 @@
 import type { Mapping } from "../translate/mappings.ts";
-import { type Finding, finding, type FrameMapping } from "./finding.ts";
+import { type Finding, finding, type FrameMapping, type ProcessName } from "./finding.ts";
+import { WaysOfOwners } from "./_ways_of_owners.ts";
 
 /** Where pages are numbers: addresses without their low 12 bits fit a double exactly. */
 const PAGE_SHIFT = 12n;
@@ -16,6 +17,12 @@ function isExecutable(code: number): boolean {
   return (code & 4) !== 0;
 }
 
+/** Frames one after the other. */
+interface Span {
+  readonly start: bigint;
+  readonly lengthBytes: number;
+}
+
 /** Who may write code that whom runs. The kernel can write all memory, user mode's code too. */
 const SPLITS = [
   { writer: "the kernel", runner: "the kernel", severity: "high" },
@@ -25,13 +32,18 @@ const SPLITS = [
 
 /**
  * Remembers which frames are mapped how, and finds those that are mapped in ways that do not go
- * together. It takes 32 bytes for each run of frames.
+ * together. It takes 32 bytes for each run of frames. Runs of several address spaces are told by their
+ * owners: one process may write what another only reads, but not under two addresses of its own.
  */
 export class FrameIndex {
   readonly #first: number[] = [];
   readonly #end: number[] = [];
   readonly #linear: number[] = [];
   readonly #code: number[] = [];
+  /** Whose runs begin where; the first are the kernel's, or those of the only one. */
+  readonly #owners: { readonly first: number; readonly process: ProcessName | null }[] = [
+    { first: 0, process: null },
+  ];
   readonly #maxRuns: number;
   /** The cache types met so far. */
   readonly #cacheTypes: string[] = [];
@@ -47,6 +59,22 @@ export class FrameIndex {
     return this.#isWhole;
   }
 
+  /** How many runs it has. */
+  get length(): number {
+    return this.#first.length;
+  }
+
+  /** Begins with the runs of another address space. */
+  beginOwner(process: ProcessName): void {
+    this.#owners.push({ first: this.length, process });
+  }
+
+  /** Forgets the last owner's runs: they turned out to be nobody's. */
+  dropOwner(): void {
+    const { first } = this.#owners.pop()!;
+    for (const list of [this.#first, this.#end, this.#linear, this.#code]) list.length = first;
+  }
+
   /** Takes a run whose frames are one after the other. */
   add(run: Mapping): void {
     if (run.physicalAddress === null) throw new Error("The run's frames must be contiguous");
@@ -59,6 +87,17 @@ export class FrameIndex {
     this.#end.push(first + run.lengthBytes / 4096);
     this.#linear.push(Number(run.address >> PAGE_SHIFT));
     this.#code.push(this.#codeOf(run));
+  }
+
+  /** The runs that user mode may write, and whose they are. */
+  *userWritable(): Generator<{ frames: Span; mapping: FrameMapping }> {
+    for (let run = 0; run < this.length; run++) {
+      if (!isUser(this.#code[run]!) || !isWritable(this.#code[run]!)) continue;
+      const start = BigInt(this.#first[run]!) << PAGE_SHIFT;
+      const lengthBytes = (this.#end[run]! - this.#first[run]!) * 4096;
+      const mapping = this.#mapping(this.#code[run]!, run, this.#first[run]!);
+      yield { frames: { start, lengthBytes }, mapping };
+    }
   }
 
   /** Says whether one of the runs taken so far has all frames of another run. */
@@ -78,6 +117,8 @@ export class FrameIndex {
       at(a) - at(b)
     );
     const active = new Map<number, Set<number>>();
+    // With one owner, what all codes say will do.
+    const ways = this.#owners.length > 1 ? new WaysOfOwners() : null;
     let open: { key: string; found: Finding[]; end: number } | null = null;
     for (let i = 0; i < events.length; i++) {
       const event = events[i]!;
@@ -87,11 +128,15 @@ export class FrameIndex {
       if (event < count) active.get(code)!.add(run);
       else active.get(code)!.delete(run);
       if (active.get(code)!.size === 0) active.delete(code);
+      if (ways && isUser(code)) {
+        if (event < count) ways.add(this.#ownerOf(run), code & 7, run);
+        else ways.remove(this.#ownerOf(run), code & 7, run);
+      }
       const from = at(event);
       const to = i + 1 < events.length ? at(events[i + 1]!) : from;
       if (to === from) continue;
 
-      const key = [...active.keys()].sort().join();
+      const key = `${[...active.keys()].sort().join()} ${ways?.divided ?? ""}`;
       if (open && open.key === key && open.end === from) {
         open.end = to;
         open.found = open.found.map((one) => ({
@@ -102,14 +147,19 @@ export class FrameIndex {
       }
       if (open) yield* open.found;
       open = null;
-      if (active.size > 1) open = { key, found: [...this.#judge(active, from, to)], end: to };
+      if (active.size > 1) open = { key, found: [...this.#judge(active, ways, from, to)], end: to };
     }
     if (open) yield* open.found;
   }
 
-  *#judge(active: Map<number, Set<number>>, from: number, to: number): Generator<Finding> {
+  *#judge(
+    active: Map<number, Set<number>>,
+    ways: WaysOfOwners | null,
+    from: number,
+    to: number,
+  ): Generator<Finding> {
     const codes = [...active.keys()];
-    const mappings = [...active].map(([code, runs]) => this.#mapping(code, runs, from));
+    const mappings = [...active].map(([code, [run]]) => this.#mapping(code, run!, from));
     const physicalAddress = BigInt(from) << PAGE_SHIFT;
     // A frame has no linear address of its own: that of its first mapping stands for it.
     const span = { address: mappings[0]!.address, lengthBytes: (to - from) * 4096 };
@@ -128,7 +178,13 @@ export class FrameIndex {
         `A frame may be written by ${writer} at one address and executed by ${runner} ` +
         "at another";
       yield finding("frame-writable-and-executable", span, { evidence, message, severity });
-    } else if (differ(user) || differ(kernel)) {
+    } else if (ways && ways.divided !== null) {
+      const own = ways.runsOfDivided().map((run) => this.#mapping(this.#code[run]!, run, from));
+      yield finding("frame-rights-differ", { ...span, address: own[0]!.address }, {
+        evidence: { physicalAddress, mappings: own },
+      });
+    } else if (differ(kernel) || (!ways && differ(user))) {
+      // What only the kernel may touch is the kernel's, in whatever tables it is.
       yield finding("frame-rights-differ", span, { evidence });
     }
   }
@@ -141,13 +197,25 @@ export class FrameIndex {
     return rights | (type << 3);
   }
 
-  #mapping(code: number, runs: Set<number>, frame: number): FrameMapping {
-    const [run] = runs;
-    const linear = this.#linear[run!]! + (frame - this.#first[run!]!);
+  /** The number of a run's owner. */
+  #ownerOf(run: number): number {
+    let [low, high] = [0, this.#owners.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#owners[middle]!.first <= run) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  #mapping(code: number, run: number, frame: number): FrameMapping {
+    const linear = this.#linear[run]! + (frame - this.#first[run]!);
+    const { process } = this.#owners[this.#ownerOf(run)]!;
     return {
       address: BigInt(linear) << PAGE_SHIFT,
       effective: { user: isUser(code), writable: isWritable(code), executable: isExecutable(code) },
       cacheType: this.#cacheTypes[code >> 3]!,
+      ...process && { process },
     };
   }
 }

@@ -41,6 +41,7 @@ export { type Tally, tally } from "../verify/tally.ts";
 export { judge, type Verdict, type VerdictKind } from "../verify/verdict.ts";
 
 // Arguments, usage, exit codes
+export { ALL_OPTIONS, allBounds, type AllOptionSpecs, type AllValues } from "./all_option.ts";
 export { addressArgument } from "./address_argument.ts";
 export { another } from "./another.ts";
 export { connectTo } from "./connect_to.ts";

@@ -3,6 +3,8 @@ import { checkOptions, LIST, SIGNAL } from "../core/options.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
 import { withUserView } from "../translate/views.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
+import type { NotPresentContent } from "../translate/entry.ts";
+import { AbsentPages } from "./absent_pages.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
@@ -67,12 +69,14 @@ export class LinuxGuest {
   readonly #memory: PhysicalMemory;
   readonly #vfio: VfioMappings;
   readonly #processes: Processes;
+  readonly #absent: AbsentPages;
 
   private constructor(kernel: Kernel, memory: PhysicalMemory) {
     this.#kernel = kernel;
     this.#vfio = new VfioMappings(kernel);
     this.#processes = new Processes(kernel, memory);
     this.#memory = memory;
+    this.#absent = new AbsentPages(kernel);
   }
 
   /**
@@ -124,6 +128,14 @@ export class LinuxGuest {
   /** The virtual address of `_text`, which KASLR moves. */
   get text(): bigint {
     return this.#kernel.image.text;
+  }
+
+  /**
+   * Names what an entry that is not present means to this kernel: what its special types are depends on
+   * its release, and on what is built in. What cannot be told is left as it is.
+   */
+  nameAbsent(content: NotPresentContent): Promise<NotPresentContent> {
+    return this.#absent.nameAbsent(content);
   }
 
   /** Reads by kernel virtual address. @throws {PageFaultError} if nothing is mapped there */
@@ -278,6 +290,12 @@ export class LinuxGuest {
     return readRunningTasks(this.#kernel, cpus, options);
   }
 
+  /** Whether a process still runs, with the memory that it had: what was read of it then is its own. */
+  stillRuns(process: LinuxProcess, options: ReadOptions = {}): Promise<boolean> {
+    checkReads(options);
+    return this.#processes.stillRuns(process, options);
+  }
+
   /**
    * Lists the threads of a process, the first one included.
    *
@@ -318,7 +336,7 @@ export class LinuxGuest {
     const { root, userRoot } = process;
     const views = root === null || userRoot === null ? null : { kernelRoot: root, userRoot };
     const context = withUserView(this.contextOf(process), views);
-    yield* readAreaPages(this.#memory, context, areas, options);
+    yield* readAreaPages(this.#memory, context, areas, this.#absent, options);
   }
 
   /**

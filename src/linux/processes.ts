@@ -128,6 +128,20 @@ export class Processes {
     }
   }
 
+  /** Whether one still is on the list, with the same memory; see `LinuxGuest.stillRuns`. */
+  async stillRuns(process: LinuxProcess, options: ReadOptions): Promise<boolean> {
+    const tasks = new TaskReader(await this.#source(), options);
+    try {
+      const task = await tasks.read(process.task);
+      if (task.u32("tgid") !== process.pid || !tasks.isListed(task)) return false;
+      const record = await tasks.record(task);
+      return record?.mm === process.mm && record.startNs === process.startNs;
+    } catch (error) {
+      if (isChange(error)) return false;
+      throw error;
+    }
+  }
+
   /** All threads of one, the first one included; see `LinuxGuest.threads`. */
   async threads({ task, pid }: LinuxProcess, options: ReadOptions): Promise<LinuxThread[]> {
     const tasks = new TaskReader(await this.#source(), options);

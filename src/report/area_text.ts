@@ -1,6 +1,7 @@
 import { escapeText } from "../core/escape.ts";
 import type { AreaPages } from "../linux/area_pages.ts";
 import type { MemoryArea } from "../linux/memory_area.ts";
+import type { MemorySums } from "../linux/memory_sums.ts";
 import { formatSize } from "./size.ts";
 import { PLAIN, type Style } from "./style.ts";
 
@@ -23,6 +24,9 @@ const REMARKS: readonly {
   { key: "guardBytes", word: "guard" },
   { key: "uffdWriteProtectedBytes", word: "userfaultfd's marks" },
   { key: "poisonedBytes", word: "poisoned" },
+  { key: "migrationBytes", word: "being moved" },
+  { key: "hwpoisonBytes", word: "poisoned frames (hwpoison)" },
+  { key: "deviceBytes", word: "in a device's memory" },
   { key: "specialBytes", word: "moved, poisoned or a device's" },
   { key: "readOnlyBytes", word: "write-protected" },
   { key: "supervisorBytes", word: "_PAGE_USER CLEARED", bad: true },
@@ -64,4 +68,31 @@ export function areaLine(area: AreaOfLine, style: Style = PLAIN): string {
   return `${range} ${escapeText(permissions)} ${escapeText(name).padEnd(24)} ${
     [...mapped, ...remarks].join(", ")
   }`;
+}
+
+/**
+ * Writes what all areas of a process come to, by the names of `smaps`.
+ *
+ * @example Usage
+ * ```ts
+ * import { memorySumsLine } from "@pagewalk/pagewalk/report";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const none = { anonHugeBytes: 0, fileHugeBytes: 0, hugetlbBytes: 0 };
+ * assertEquals(
+ *   memorySumsLine({ sizeBytes: 8192, rssBytes: 4096, swapBytes: 0, ...none }),
+ *   "Size 8 KiB, Rss 4 KiB, Swap 0 bytes",
+ * );
+ * ```
+ */
+export function memorySumsLine(sums: MemorySums): string {
+  const { sizeBytes, rssBytes, swapBytes, anonHugeBytes, fileHugeBytes, hugetlbBytes } = sums;
+  const huge = [
+    ["AnonHugePages", anonHugeBytes],
+    ["ShmemPmdMapped and FilePmdMapped", fileHugeBytes],
+    ["Hugetlb", hugetlbBytes],
+  ] as const;
+  const parts = [["Size", sizeBytes], ["Rss", rssBytes], ["Swap", swapBytes]] as const;
+  return [...parts, ...huge.filter(([, bytes]) => bytes > 0)]
+    .map(([name, bytes]) => `${name} ${formatSize(bytes)}`).join(", ");
 }

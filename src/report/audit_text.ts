@@ -3,6 +3,7 @@ import { escapeMessage } from "../core/escape.ts";
 import type { Finding } from "../audit/finding.ts";
 import { SEVERITIES, type Severity } from "../audit/rules.ts";
 import { rightsText } from "./mappings_text.ts";
+import { processText } from "./all_text.ts";
 import { formatSize } from "./size.ts";
 import type { Style } from "./style.ts";
 
@@ -23,7 +24,8 @@ export function findingLine(found: Finding, style: Style): string {
   const paint = severity === "high" ? style.bad : severity === "medium" ? style.value : style.faint;
   const size = lengthBytes === 0 ? "" : ` (${formatSize(lengthBytes)})`;
   const details = evidenceText(found);
-  return `${paint(severity.padEnd(6))} ${rule}: ${formatAddress(address, 8)}${size}: ${
+  const whose = found.process ? `${processText(found.process)} ` : "";
+  return `${paint(severity.padEnd(6))} ${rule}: ${whose}${formatAddress(address, 8)}${size}: ${
     escapeMessage(message)
   }` +
     (details === "" ? "" : `; ${details}`);
@@ -33,7 +35,8 @@ function evidenceText({ evidence }: Finding): string {
   const { mappings, physicalAddress, effective, cacheType, entry } = evidence;
   if (mappings) {
     const ways = mappings.map((way) =>
-      `${rightsText(way.effective)} ${way.cacheType} at ${formatAddress(way.address)}`
+      `${rightsText(way.effective)} ${way.cacheType} at ${formatAddress(way.address)}` +
+      (way.process ? ` of ${processText(way.process)}` : "")
     );
     return `frame ${formatAddress(physicalAddress!)}: ${ways.join(", ")}`;
   }
@@ -74,10 +77,11 @@ export function auditSummary(counts: Readonly<Record<Severity, number>>): string
  * ```
  */
 export function findingRecord(found: Finding): Record<string, unknown> {
-  const { rule, severity, address, lengthBytes, message, evidence } = found;
+  const { rule, severity, address, lengthBytes, message, evidence, process } = found;
   const { entry, ...others } = evidence;
   return {
     ...{ rule, severity, address, lengthBytes, message },
+    ...process && { process },
     evidence: {
       ...others,
       ...entry && { level: entry.level, entryAddress: entry.address, entry: entry.raw },

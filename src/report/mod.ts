@@ -15,7 +15,8 @@
  * @module
  */
 export { type AccessNow, oopsLines, type OopsTextParts } from "./oops_text.ts";
-export { areaLine, type AreaOfLine } from "./area_text.ts";
+export { aliasLine, type AllTally, allTallyText, processText } from "./all_text.ts";
+export { areaLine, type AreaOfLine, memorySumsLine } from "./area_text.ts";
 export { layoutText, type LayoutTextOptions, memberLine } from "./layout_text.ts";
 export type { LineOptions } from "./line_options.ts";
 export { logText } from "./log_text.ts";

@@ -3,6 +3,7 @@ import { escapeMessage } from "../core/escape.ts";
 import { checkOptions, TEXT } from "../core/options.ts";
 import type { Finding } from "../audit/finding.ts";
 import { AUDIT_RULES, type AuditRuleName, type Severity } from "../audit/rules.ts";
+import { processText } from "./all_text.ts";
 import { findingRecord } from "./audit_text.ts";
 
 /** What a SARIF log says besides the findings. */
@@ -79,18 +80,24 @@ function result(
   artifact: string,
 ): Record<string, unknown> {
   const where = formatAddress(found.address);
+  const { process } = found;
+  const whose = process ? ` of ${processText(process)}` : "";
   return {
     ruleId: found.rule,
     ruleIndex: names.indexOf(found.rule),
     level: LEVELS[found.severity].level,
-    message: { text: plainMessage(`${found.message}: ${where}, ${found.lengthBytes} bytes`) },
+    message: {
+      text: plainMessage(`${found.message}: ${where}${whose}, ${found.lengthBytes} bytes`),
+    },
     locations: [{
       // GitHub shows only results with a file and a line; addresses are not lines, so it is the first.
       physicalLocation: { artifactLocation: { uri: uriOf(artifact) }, region: { startLine: 1 } },
       logicalLocations: [{ fullyQualifiedName: where, kind: "address" }],
     }],
     // The same finding of the next run is the same alert.
-    partialFingerprints: { "pagewalkFinding/v1": `${found.rule}:${where}` },
+    partialFingerprints: {
+      "pagewalkFinding/v1": `${found.rule}:${where}${process ? `:${process.comm}` : ""}`,
+    },
     properties: findingRecord(found),
   };
 }

@@ -21,6 +21,8 @@ import type {
   GuestSnapshotOptions,
   GuestTables,
 } from "./ranges.ts";
+import type { AliasAllRecord, AliasesAllOptions } from "./aliases_all.ts";
+import type { AuditAllOptions, AuditAllRecord } from "./audit_all.ts";
 import type { PageTable, TableChoice } from "./table_choice.ts";
 import type { WatchEvent, WatchOptions } from "./watch.ts";
 import type { GuestSource } from "../connectors/guest_source.ts";
@@ -219,6 +221,33 @@ export class Session extends GuestSession {
   async *audit(options: GuestAuditOptions = {}): AsyncGenerator<Finding> {
     const { guestAudit } = await import("./ranges.ts");
     yield* guestAudit(this, options);
+  }
+
+  /**
+   * Audits all processes of a Linux guest: the kernel's tables once, then what each process has besides;
+   * in the end what all of them map together. What came of each process is said.
+   *
+   * @throws {LinuxNotFoundError} if the guest runs no Linux
+   * @throws {InconsistentListError} if the list of processes changes faster than it can be read
+   */
+  async *auditAll(options: AuditAllOptions = {}): AsyncGenerator<AuditAllRecord> {
+    const { auditAllProcesses } = await import("./audit_all.ts");
+    yield* auditAllProcesses(this, options);
+  }
+
+  /**
+   * Finds which processes of a Linux guest map a guest-physical address, and where the kernel does.
+   *
+   * @throws {InvalidArgumentError} if the address is none
+   * @throws {LinuxNotFoundError} if the guest runs no Linux
+   * @throws {InconsistentListError} if the list of processes changes faster than it can be read
+   */
+  async *aliasesInAll(
+    physicalAddress: AddressLike,
+    options: AliasesAllOptions = {},
+  ): AsyncGenerator<AliasAllRecord> {
+    const { aliasesOfAll } = await import("./aliases_all.ts");
+    yield* aliasesOfAll(this, physicalAddress, options);
   }
 
   /** Finds the tables that a choice means, and whether KPTI gives them a partner. */

@@ -101,7 +101,12 @@ export type NotPresentContent =
   /** Nothing: never touched, or unmapped. */
   | { readonly kind: "empty" }
   /** `PROT_NONE`, or in an area that allows access a page marked for NUMA balancing: it keeps its frame. */
-  | { readonly kind: "protNone"; readonly frame: bigint }
+  | {
+    readonly kind: "protNone";
+    readonly frame: bigint;
+    /** Which of these, where the area is known. */
+    readonly isHint?: boolean;
+  }
   /** Swapped out: which swap device, and which page of it. */
   | {
     readonly kind: "swap";
@@ -114,9 +119,26 @@ export type NotPresentContent =
   | { readonly kind: "marker"; readonly markers: readonly EntryMarker[] }
   /**
    * A page that is being moved to another frame, one that the memory controller reported as poisoned, or
-   * one in a device's own memory. Which of these a type means depends on how the kernel was built.
+   * one in a device's own memory. Which of these a type means depends on how the kernel was built: `states`
+   * are those that it may mean, where the kernel is known.
    */
-  | { readonly kind: "special"; readonly type: number; readonly frame: bigint };
+  | {
+    readonly kind: "special";
+    readonly type: number;
+    readonly frame: bigint;
+    readonly states?: readonly SpecialState[];
+  };
+
+/**
+ * What a special entry says of its page: reported as poisoned by the memory controller, being moved, in a
+ * device's own memory, lent to a device, or lost when it was read back from swap.
+ */
+export type SpecialState =
+  | "hwpoison"
+  | "migration"
+  | "device-private"
+  | "device-exclusive"
+  | "swapin-error";
 
 /** Marks of a page that its swap entry keeps: exclusive to one process, userfaultfd's, soft dirty. */
 export type SwapMark = "exclusive" | "uffd-wp" | "soft-dirty";
@@ -146,8 +168,11 @@ export function tableIndex(address: bigint, format: LevelFormat): number {
  * devices.
  */
 const FIRST_SPECIAL = 23;
-/** Markers have the last type, since 5.19. No device's or moving page is among the first 8 frames. */
-const MARKER = 31;
+/**
+ * Markers have the last type since 6.2, and the one before from 5.19 to 6.1 (SWP_SWAPIN_ERROR has the
+ * last). No device's or moving page is among the first 8 frames.
+ */
+const MARKER_TYPES: readonly number[] = [30, 31];
 /** PTE_MARKER_UFFD_WP, PTE_MARKER_POISONED, PTE_MARKER_GUARD (include/linux/swapops.h), bit 0 first. */
 const MARKERS: readonly EntryMarker[] = ["uffd-wp", "poisoned", "guard"];
 
@@ -165,7 +190,7 @@ export function swapContent(
   marks: readonly SwapMark[],
   frameBits: number,
 ): NotPresentContent {
-  if (type === MARKER && offset > 0n && offset < 1n << BigInt(MARKERS.length)) {
+  if (MARKER_TYPES.includes(type) && offset > 0n && offset < 1n << BigInt(MARKERS.length)) {
     return { kind: "marker", markers: setOf(MARKERS, offset) };
   }
   if (type >= FIRST_SPECIAL) {

@@ -68,6 +68,8 @@ export interface RegimeRules {
   mayFault?(leaf: LeafRights): string | undefined;
   /** What a kernel keeps in an entry that is not present. */
   absentContent(raw: bigint): NotPresentContent;
+  /** Whether a page's entry says that Linux keeps nothing of its frame: a device's, the page of zeros. */
+  readonly isSpecial?: (raw: bigint) => boolean;
   /** How kernels keep a view of their own for user code, where they do. */
   readonly views?: ViewsRule;
 }

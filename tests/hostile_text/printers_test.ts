@@ -111,6 +111,16 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     hostile: hostileFindings.map((finding) => sdk.findingLine(finding, STYLE)),
     lines: 1,
   }),
+  processText: () => ({ hostile: [sdk.processText({ pid: 7, comm: HOSTILE })], lines: 1 }),
+  allTallyText: () => ({
+    own: [sdk.allTallyText({
+      ...{ spaces: 3, withoutMemory: 4, outcomes: new Map([["audited", 1], ["left out", 2]]) },
+    }, "audited")],
+  }),
+  aliasLine: () => ({
+    own: [sdk.aliasLine({ kind: "truncated", address: 0n, lengthBytes: 4096, tables: 1 })],
+    lines: 1,
+  }),
   auditSummary: () => ({ own: [sdk.auditSummary({ high: 1, medium: 2, low: 3 })] }),
   findingRecord: () => exact(hostileFindings.map(sdk.findingRecord)),
   csvLine: () => ({ hostile: [csvLine([HOSTILE, -1]), csvLine([`=1+${HOSTILE}`])], lines: 1 }),

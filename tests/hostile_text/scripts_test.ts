@@ -23,6 +23,7 @@ const list = `${folder}/list`;
 
 /** How each script is run on an endpoint; a new one needs a row. */
 const SCRIPTS: Readonly<Record<string, { args?: readonly string[]; stdin?: string } | null>> = {
+  "aliases.ts": { args: ["0x5000"] },
   "audit.ts": {},
   "crosscheck.ts": { args: ["sim:", PAGE] },
   // Takes neither arguments nor a peer: it starts its own, and runs qemu_verify_pte.ts on it.

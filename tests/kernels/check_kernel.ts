@@ -3,16 +3,25 @@ import {
   compareAreas,
   compareFrames,
   compareLog,
-  compareModules,
   compareProcesses,
+  compareSums,
   compareSymbols,
   type Comparison,
 } from "../linux/_compare.ts";
+import { compareModules } from "../linux/_compare_more.ts";
 import type { FetchedKernel } from "./debian_kernels.ts";
 import { KernelGuest, type KernelSettings } from "./kernel_guest.ts";
 
 /** How many of each must at least have been compared, for a comparison to say something. */
-const LEAST = { processes: 20, areas: 50, frames: 60, symbols: 30, modules: 100, log: 50 } as const;
+const LEAST = {
+  processes: 20,
+  areas: 50,
+  frames: 60,
+  sums: 40,
+  symbols: 30,
+  modules: 100,
+  log: 50,
+} as const;
 
 /** Where `_text` is without KASLR: `__START_KERNEL` in arch/x86/include/asm/page_types.h. */
 const LINKED_TEXT = 0xffff_ffff_8100_0000n;
@@ -41,6 +50,7 @@ export async function checkKernel(
     processes: await compareProcesses(guest, linux),
     areas: await compareAreas(guest, linux),
     frames: await compareFrames(guest, linux, session.memory),
+    sums: await compareSums(guest, linux),
     symbols: await compareSymbols(guest, linux),
     modules: await compareModules(guest, linux),
     log: await compareLog(guest, linux),

@@ -1,12 +1,11 @@
 /** What pagewalk reads of a Linux guest, held against what the guest says of itself. */
 import {
   AddressSpace,
-  kernelModules,
   type LinuxGuest,
   type LinuxProcess,
   NoSuchProcessError,
   type PhysicalMemory,
-  readProcessFiles,
+  sumAreaPages,
   withRoot,
 } from "../../mod.ts";
 import { logText } from "../../src/report/mod.ts";
@@ -253,63 +252,51 @@ function addDifferences(
   }
 }
 
-/** Compares the modules with /proc/modules, and their symbols with /proc/kallsyms. */
-export async function compareModules(guest: GuestShell, linux: LinuxGuest): Promise<Comparison> {
-  const modules = kernelModules(linux);
-  const hex = (address: bigint) => address.toString(16).padStart(16, "0");
-  const listed = (await modules.list()).map(({ name, lengthBytes, state, base }) =>
-    `${name} ${lengthBytes} ${state} 0x${hex(base)}`
-  );
-  const theirs = (await guest.shell("cat /proc/modules")).trim().split("\n")
-    .map((line) => line.toLowerCase().split(" "))
-    .map(([name, bytes, , , state, base]) => `${name} ${bytes} ${state} ${base}`);
-  const differences = listed.join() === theirs.join() ? [] : [`${listed}, not ${theirs}`];
+/** What of smaps the page tables alone tell, in kB, of one area. */
+const SUMMED = ["Rss", "Swap", "AnonHugePages", "PmdMapped", "Hugetlb"] as const;
 
-  const { symbols, unread } = await modules.symbols();
-  differences.push(...unread.map(({ error }) => error.message));
-  const mine = symbols.map(({ address, type, name, module }) =>
-    `${hex(address)} ${type.toLowerCase()} ${name} [${module}]`
-  );
-  const text = await guest.shell("grep '\\[' /proc/kallsyms");
-  // Programs in the kernel, and what ftrace makes, have a name there too, and are no modules.
-  // A capital letter there says that the symbol is exported.
-  const lines = text.trim().split("\n").map((line) =>
-    line.trim().replace("\t", " ").replace(/ [A-Z] /, (letter) => letter.toLowerCase())
-  )
-    .filter((line) => !/\[(bpf|__builtin__\w+)\]$/.test(line));
-  const missing = new Set(lines);
-  for (const line of mine) {
-    if (!missing.delete(line)) differences.push(`${line} is not in /proc/kallsyms`);
+/** Compares what the page tables say of each area of every process with /proc/PID/smaps. */
+export async function compareSums(guest: GuestShell, linux: LinuxGuest): Promise<Comparison> {
+  const comparison: Comparison = { compared: 0, differences: [] };
+  const asking = Number(await guest.shell("echo $$"));
+  for (const process of withMemory(await linux.processes())) {
+    const { pid, comm } = process;
+    if (pid === asking) continue;
+    const areas = (await linux.vmas(process)).filter(({ start }) => start >> 63n === 0n);
+    const pages = await Array.fromAsync(linux.areaPages(process, areas));
+    const theirs = smapsOf(await guest.shell(`cat /proc/${pid}/smaps`));
+    const mine = areas.map((area, i) => {
+      const sums = sumAreaPages([area], [pages[i]!]);
+      const kilobytes = [
+        ...[sums.rssBytes, sums.swapBytes, sums.anonHugeBytes],
+        ...[sums.fileHugeBytes, sums.hugetlbBytes],
+      ].map((bytes) => bytes / 1024);
+      return `${pid} ${comm} ${areaHex(area.start)} ${SUMMED.join(",")}: ${kilobytes}`;
+    });
+    comparison.compared += theirs.length;
+    addDifferences(
+      comparison,
+      mine,
+      theirs.map(([start, kilobytes]) =>
+        `${pid} ${comm} ${start} ${SUMMED.join(",")}: ${kilobytes}`
+      ),
+    );
   }
-  for (const line of missing) differences.push(`${line} was not found`);
-  // Each by its address: the name may be another one's that begins there.
-  for (const { address } of symbols.filter((_, i) => i % 50 === 0)) {
-    const at = await modules.symbolAt(address + 1n);
-    if (at === null || at.address > address + 1n) differences.push(`${hex(address)} has no symbol`);
-  }
-  return { compared: lines.length, differences };
+  return comparison;
 }
 
-/** Compares what processes have open with the links in /proc/PID/fd. */
-export async function compareFiles(guest: GuestShell, linux: LinuxGuest): Promise<Comparison> {
-  // The shell that is asked opens others to do it.
-  const shell = (await guest.shell("echo $$")).trim();
-  const links = `cd /proc; for p in [0-9]*; do [ $p = ${shell} ] || for f in $p/fd/*; do ` +
-    '[ -h "$f" ] && echo "$f $(readlink $f)"; done; done 2>/dev/null; cd /';
-  const before = await guest.shell(links);
-  const found = await readProcessFiles(linux);
-  const after = new Set((await guest.shell(links)).split("\n"));
-  const mine = new Set(
-    found.filter(({ process: { pid } }) => String(pid) !== shell).flatMap((
-      { process: { pid }, files },
-    ) => files.map(({ fd, path }) => `${pid}/fd/${fd} ${path}`)),
-  );
-  const differences = found.flatMap(({ error }) => error ? [error.message] : []);
-  // What was opened or closed meanwhile may be in the list or not.
-  const lasting = before.split("\n").filter((line) => after.has(line));
-  for (const line of lasting) if (!mine.has(line)) differences.push(`${line} was not found`);
-  for (const line of mine) {
-    if (!before.includes(line) && !after.has(line)) differences.push(`${line} is in no /proc`);
+/** The areas of a smaps file: where each begins, and its figures. */
+function smapsOf(text: string): [start: string, kilobytes: number[]][] {
+  const areas: [string, number[]][] = [];
+  for (const line of text.split("\n")) {
+    const [, start] = /^([0-9a-f]+)-[0-9a-f]+ /.exec(line) ?? [];
+    if (start !== undefined && !line.includes("[vsyscall]")) areas.push([start, [0, 0, 0, 0, 0]]);
+    const [, name, value] = /^(\w+): +(\d+) kB$/.exec(line) ?? [];
+    const at = SUMMED.findIndex((word) =>
+      name === word || name?.endsWith(`_${word}`) ||
+      (word === "PmdMapped" && name?.endsWith(word))
+    );
+    if (at >= 0) areas.at(-1)![1][at]! += Number(value);
   }
-  return { compared: lasting.length, differences };
+  return areas;
 }

@@ -5,7 +5,8 @@ import {
   NoSuchProcessError,
   readProcessFiles,
 } from "../../mod.ts";
-import { compareDetails, compareFiles, type GuestShell } from "./_compare.ts";
+import { compareDetails, type GuestShell } from "./_compare.ts";
+import { compareFiles } from "./_compare_more.ts";
 
 /** A container of the simple kind: pids and mounts of its own, and a root that is not the guest's. */
 const CONTAINER = "mkdir -p /tmp/c; unshare -m -p -f sh -c '" +

@@ -60,6 +60,23 @@ export async function checkExamples(lab: LabGuest): Promise<void> {
     assertStringIncludes(hint, "exclude each other");
   }
 
+  const [found, audited] = await run("audit.ts", "--all");
+  assertEquals(found, 0);
+  assertMatch(
+    audited,
+    /\nthe kernel and (\d+) of \1 processes with memory audited; \d+ tasks have /,
+  );
+  const physical = formatAddress(
+    BigInt.asUintN(55, (await lab.pagemap(0))[0]!.raw) << 12n,
+  );
+  const [some, aliases] = await run("aliases.ts", physical, "--all");
+  assertEquals(some, 0);
+  assertMatch(
+    aliases,
+    new RegExp(`^0x00007f1234567000 +4 KiB page +-rw- +pid ${pid} target$`, "m"),
+  );
+  assertEquals((await run("aliases.ts", physical, "--all", "--pid", "1"))[0], 3);
+
   const [, listed] = await run("processes.ts", "--user", "--json");
   const target = JSON.parse(listed).find((process: { pid: number }) => process.pid === pid);
   assertEquals([target.comm, target.root, target.userRoot], [
@@ -79,8 +96,8 @@ export async function checkExamples(lab: LabGuest): Promise<void> {
   assertStringIncludes((await run("symbols.ts", inside))[1], `${inside} = init_task+0x10`);
   const [, modules] = await run("modules.ts");
   assertMatch(modules, /^0xffffffff[0-9a-f]{8} +\d+ vfio_iommu_type1$/m);
-  const [found, driver] = await run("symbols.ts", "vfio_iommu_type1_ioctl");
-  assertEquals([found, driver.endsWith(" t vfio_iommu_type1_ioctl [vfio_iommu_type1]\n")], [
+  const [known, driver] = await run("symbols.ts", "vfio_iommu_type1_ioctl");
+  assertEquals([known, driver.endsWith(" t vfio_iommu_type1_ioctl [vfio_iommu_type1]\n")], [
     0,
     true,
   ]);

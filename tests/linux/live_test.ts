@@ -22,14 +22,16 @@ import { type LabGuest, type LabPresetName, labTest, startLab } from "../lab/mod
 import {
   compareAreas,
   compareLog,
-  compareModules,
   compareProcesses,
+  compareSums,
   compareSymbols,
   type Comparison,
   withMemory,
   withoutTabs,
 } from "./_compare.ts";
+import { compareModules } from "./_compare_more.ts";
 import { checkContainers } from "./_containers.ts";
+import { aliasesInAll, auditsAll } from "./_all_processes.ts";
 import { checkExamples } from "./_examples.ts";
 
 /** How many times processes are listed while others come and go as fast as they can. */
@@ -122,6 +124,12 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
           console.log(`${compared} memory areas: no difference`);
         });
 
+        await t.step("what areas come to, as smaps has it", async () => {
+          const { compared } = none(await compareSums(lab, linux));
+          assertGreater(compared, 50);
+          console.log(`${compared} areas of smaps: no difference`);
+        });
+
         await t.step("symbols", async () => {
           const { compared } = none(await compareSymbols(lab, linux));
           assertGreater(compared, 40);
@@ -193,6 +201,9 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
         });
 
         await t.step("whose tables a vCPU has, and who maps the address", () => whose(guest, lab));
+
+        await t.step("all processes are audited at once", () => auditsAll(guest, lab, linux));
+        await t.step("who maps a frame", () => aliasesInAll(guest, lab));
 
         if (preset === "pti") await t.step("a storm of processes", () => storm(lab, linux));
         else await t.step("a kernel that was reset is not the guest's", () => reset(guest));

@@ -45,6 +45,15 @@ Deno.test(
       assertMatch(listed, /^… \d+ more of \d+: _\.slice\(40\) shows the next$/m);
       assertMatch(await prompt.enter("_.slice(40)"), /^linear addresses .*\n0xffff/);
       assertMatch(await prompt.enter("aliases(translate(0x7f1234567000))"), /^0x7f12_3456_7000 /);
+      const all = await prompt.enter("aliases(translate(0x7f1234567000), { all: true })");
+      assertMatch(
+        all,
+        /^0xffff_.* the kernel\n0x7f12_3456_7000 +4 KiB page +-rw- +pid \d+ target\n/,
+      );
+      assertMatch(all, /\nthe kernel and (\d+) of \1 processes with memory searched; /);
+      const audited = await prompt.enter("audit({ all: true })");
+      assertMatch(audited, /supervisor-leaf-in-user-range: pid \d+ target 0x7f1234567000 /);
+      assertMatch(await prompt.enter("audit({ all: true, pid: 1 })"), /Unknown key "pid"/);
       await prompt.enter("root(null)");
       assertEquals(shownPrompt(), "pagewalk:cpu0> ");
     });

@@ -17,6 +17,8 @@ const LEAST_BITS = 36;
 
 const PRESENT = 1n;
 const PAGE_SIZE = 1n << 7n;
+/** _PAGE_SPECIAL (arch/x86/include/asm/pgtable_types.h). */
+const SPECIAL = 1n << 9n;
 /** A (bit 5) and D (bit 6): the processor sets them as it walks (Intel SDM vol. 3, 4.8). */
 const ACCESSED_AND_DIRTY = 0x60n;
 
@@ -107,6 +109,7 @@ function rulesOf(mode: PagingModeName, hasKeys: boolean): RegimeRules {
     cacheIndexOf: ({ patIndex = 0 }) => patIndex,
     rootAddress: (value) => value & ROOT_MASK[mode],
     absentContent: (raw) => decodeNotPresent(raw, mode),
+    isSpecial: (raw) => (raw & SPECIAL) !== 0n,
     ...mode.endsWith("-level") && { views: KPTI_VIEWS },
   };
 }

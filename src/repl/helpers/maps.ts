@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { LinuxProcess } from "../../linux/processes.ts";
-import { areaLine } from "../../report/area_text.ts";
+import { sumAreaPages } from "../../linux/memory_sums.ts";
+import { areaLine, memorySumsLine } from "../../report/area_text.ts";
 import type { Helper } from "../helper.ts";
 import { type LinuxInUse, processNames, useLinux } from "../linux.ts";
 import { asRows } from "../show/rows.ts";
@@ -14,7 +15,8 @@ export const MAPS: Helper = {
   on: "linux",
   notes: [
     "Without an argument: those of the process whose tables are walked. An array of areas, each with",
-    "start, end, permissions and name as in /proc/PID/maps, and pages, summed up from the tables.",
+    "start, end, permissions and name as in /proc/PID/maps, and pages, summed up from the tables. The",
+    "last line sums all areas shown, by the names of smaps.",
   ],
   example: `
 > maps("target")
@@ -37,7 +39,10 @@ rw-p
       const areas = await linux.vmas(process, { signal });
       const pages = await Array.fromAsync(linux.areaPages(process, areas, { signal }));
       const rows = areas.map((area, i) => ({ ...area, pages: pages[i]! }));
-      return asRows(rows, { line: areaLine });
+      return asRows<(typeof rows)[number]>(rows, {
+        line: areaLine,
+        foot: (shown) => memorySumsLine(sumAreaPages(shown, shown.map(({ pages }) => pages))),
+      });
     }),
 };
 
