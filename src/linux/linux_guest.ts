@@ -341,13 +341,14 @@ export class LinuxGuest {
 
   /**
    * Lists the memory that a process has mapped for DMA by VFIO, from the DMA list of the kernel's type1
-   * driver: what VFIO has pinned, whatever any log says. It takes a container (`/dev/vfio/vfio`) that
-   * the process still holds open.
+   * driver, or from iommufd's areas: what VFIO has pinned, whatever any log says. It takes a container or a
+   * context that the process still holds open. No kernel of Debian's has iommufd: its reader was tried on
+   * built memory only.
    *
    * @throws {NoSuchProcessError} if the process has no memory
    * @throws {InconsistentListError} if the mappings change faster than they can be read
    * @throws {CapabilityError} if the kernel or its VFIO modules have no type data (BTF), or the process
-   * maps memory by iommufd, or has more than 65536 files open
+   * has more than 65536 files open
    */
   async vfioMappings(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioMapping[]> {
     const mappings = await this.#vfio.of(this.#vfioOwner(process, options), options);

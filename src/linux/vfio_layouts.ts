@@ -1,3 +1,4 @@
+import { Btf } from "./btf/btf.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
 import { CapabilityError } from "./errors.ts";
 import type { KernelTypes } from "./kernel_types.ts";
@@ -79,6 +80,38 @@ export class VfioLayouts {
   ): Promise<StructOffsets> {
     const blobs = await this.#typesOf(module);
     return await memberOffsets(blobs, owner, name, members) ?? unknownStruct(name);
+  }
+
+  /**
+   * The values of an enumeration by their names.
+   *
+   * @throws {CapabilityError} if the types have none of that name
+   */
+  async enumeration(module: bigint, name: string): Promise<ReadonlyMap<string, number>> {
+    return await this.findEnumeration(module, name) ?? unknownStruct(name);
+  }
+
+  /** The same; null if there is none of that name. */
+  async findEnumeration(
+    module: bigint,
+    name: string,
+  ): Promise<ReadonlyMap<string, number> | null> {
+    for (const blob of await this.#typesOf(module)) {
+      for (const id of await blob.idsOf(name)) {
+        const values = await new Btf(blob).enumeration(id);
+        if (values) return values;
+      }
+    }
+    return null;
+  }
+
+  /** The address of the module of that name; 0 where it is built in, or has no types. */
+  async moduleNamed(name: string, nameOf: (module: bigint) => Promise<string>): Promise<bigint> {
+    const list = await this.#kernel.address("btf_modules");
+    if (list === null) return 0n;
+    this.#btfs ??= await readModuleBtfs({ reader: this.#kernel.live, list });
+    for (const module of this.#btfs.keys()) if (await nameOf(module) === name) return module;
+    return 0n;
   }
 
   /** Finds a layout once. */

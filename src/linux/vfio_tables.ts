@@ -23,9 +23,9 @@ export async function readDomainTables(
   const { live } = kernel;
   const lists = await layouts.of(module, "vfio_iommu", ["domain_list"]);
   const domains = await layouts.of(module, "vfio_domain", ["next", "domain"]);
-  const dmar = await layouts.find(0n, "dmar_domain", ["domain", "pgd"]);
-  const at = (offsets: ReadonlyMap<string, number> | null, member: string) => {
-    const offset = offsets?.get(member);
+  const tableOf = await tableReader(kernel, layouts, options);
+  const at = (offsets: ReadonlyMap<string, number>, member: string) => {
+    const offset = offsets.get(member);
     return offset === undefined ? null : BigInt(offset);
   };
   const [list, next, domain] = [
@@ -33,17 +33,30 @@ export async function readDomainTables(
     at(domains, "vfio_domain.next"),
     at(domains, "vfio_domain.domain"),
   ];
-  const [inner, pgd] = [at(dmar, "dmar_domain.domain"), at(dmar, "dmar_domain.pgd")];
-  if (list === null || next === null || domain === null || inner === null || pgd === null) {
-    return null;
-  }
+  if (list === null || next === null || domain === null || tableOf === null) return null;
   const head = iommu + list;
   const tables: bigint[] = [];
   for (let link = await readU64(live, head, options); link !== head;) {
     if (tables.length === MAX_DOMAINS) throw new Changed("the list of its domains has no end");
     const own = await readU64(live, BigInt.asUintN(64, link - next + domain), options);
-    tables.push(await readU64(live, BigInt.asUintN(64, own - inner + pgd), options));
+    tables.push(await tableOf(own));
     link = await readU64(live, link, options);
   }
   return tables;
+}
+
+/**
+ * How to come from a `struct iommu_domain` to its table; null if this kernel's domains are laid out in
+ * another way.
+ */
+export async function tableReader(
+  { live }: VfioKernel,
+  layouts: VfioLayouts,
+  options: ReadOptions = {},
+): Promise<((domain: bigint) => Promise<bigint>) | null> {
+  const dmar = await layouts.find(0n, "dmar_domain", ["domain", "pgd"]);
+  const [inner, pgd] = [dmar?.get("dmar_domain.domain"), dmar?.get("dmar_domain.pgd")];
+  if (inner === undefined || pgd === undefined) return null;
+  const distance = BigInt(pgd - inner);
+  return (domain) => readU64(live, BigInt.asUintN(64, domain + distance), options);
 }
