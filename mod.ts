@@ -221,7 +221,12 @@ export {
   tableIndex,
 } from "./src/translate/entry.ts";
 export { fieldDecoder, type FieldDecoderOptions } from "./src/translate/field_decoder.ts";
-export type { DirectMap, KernelLayout, KernelRegion } from "./src/translate/kernel_layout.ts";
+export type {
+  DirectMap,
+  KernelArea,
+  KernelLayout,
+  KernelRegion,
+} from "./src/translate/kernel_layout.ts";
 export { levelDecoders, type Regime, type RegimeRules, withRoot } from "./src/translate/regime.ts";
 export {
   type DecidingLevels,
@@ -397,7 +402,12 @@ export {
   LinuxNotFoundError,
   NoSuchProcessError,
 } from "./src/linux/errors.ts";
+export { ElfFormatError, WrongKernelError } from "./src/elf/errors.ts";
+// Loaded by `Session.elfKernel()` only when it is used.
+export type { ElfKernel, ElfKernelParts, ElfProcess } from "./src/elf_kernel/elf_kernel.ts";
+export type { ElfSymbol } from "./src/elf/elf_file.ts";
 // The rest of it is loaded by `Session.linux()` only when it is used.
+export { type AddressRegion, addressRegions } from "./src/linux/address_regions.ts";
 export { type MemorySums, sumAreaPages } from "./src/linux/memory_sums.ts";
 export type { AreaPages } from "./src/linux/area_pages.ts";
 export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
@@ -473,6 +483,7 @@ export type { AllProgress, AuditAllOptions, AuditAllRecord } from "./src/session
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";
 export { GuestSession, type GuestVerdict, type SessionParts } from "./src/session/guest_session.ts";
 export { Session } from "./src/session/session.ts";
+export { nameAddressSpace, type NamedSpace } from "./src/session/named_space.ts";
 export { whoMapsIt } from "./src/session/whose_tables.ts";
 export {
   describeSource,

@@ -3,13 +3,20 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 mappings.ts 1334 --filter w+x
  */
-import { type ListedPage, MAPPING_FILTERS, mappings } from "@pagewalk/pagewalk";
+import {
+  type ListedPage,
+  MAPPING_FILTERS,
+  mappings,
+  type Regime,
+  type Session,
+} from "@pagewalk/pagewalk";
 import {
   MAPPING_CSV_HEAD,
   mappingCsv,
   mappingLine,
   mappingRecord,
   mappingsHead,
+  xv6Tables,
 } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
@@ -23,6 +30,7 @@ import {
   listingBounds,
   mappingFilters,
   MONITOR,
+  oneOf,
   parseRangeText,
   parseSize,
   ProgressBar,
@@ -54,6 +62,7 @@ await runCommand({
     ...TABLE_OPTIONS,
     ...DEVICE_TABLE_OPTIONS,
     ...FREEZE_OPTION,
+    style: oneOf(["xv6"], "print every valid entry of every table as xv6's course does"),
     json: flag("print one JSON object per line"),
     csv: flag("print comma-separated values"),
     ...CONNECT_OPTIONS,
@@ -64,6 +73,7 @@ await runCommand({
     "1334 --range 0x7f1234567000+1M --pages --json",
     "1334 --device 00:03.0",
     "sim: --physical 0x0-0xfffff --csv",
+    "unix:mon.sock --kernel kernel/kernel --pid 2 --style xv6",
   ],
   exits: { 2: "a part of the tables could not be listed" },
 }, async ({ positionals: [monitor], options }) => {
@@ -74,6 +84,7 @@ await runCommand({
   async function list(): Promise<number> {
     // Looked up once: a running vCPU is on other tables the next moment.
     const { context } = await guest.tables(tableChoice(options), options.range?.start);
+    if (options.style === "xv6") return await listAsXv6(guest, context, options["max-tables"]);
     const { filter, physical, "page-size": pageSize } = options;
 
     function isWanted(page: ListedPage): boolean {
@@ -113,3 +124,10 @@ await runCommand({
     return isWhole ? EXIT.PASS : EXIT.INCONCLUSIVE;
   }
 });
+
+async function listAsXv6(guest: Session, context: Regime, maxTables?: number): Promise<number> {
+  using out = new LineWriter();
+  const bounds = maxTables === undefined ? {} : { maxTables };
+  for await (const line of xv6Tables(guest.memory, context, bounds)) out.line(line);
+  return EXIT.PASS;
+}

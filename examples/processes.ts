@@ -1,10 +1,17 @@
 /**
- * Lists the processes of a Linux guest, with the page table of each, from its memory alone.
+ * Lists the processes of a guest with the page table of each, from its memory alone: Linux's, or by
+ * --kernel those of xv6 and kernels like it.
  *
  *     deno run --allow-net=127.0.0.1:1334 processes.ts 1334
  */
-import { type LinuxGuest, type LinuxProcess } from "@pagewalk/pagewalk";
-import { processesHead, processLine, threadLine } from "@pagewalk/pagewalk/report";
+import type { LinuxGuest, LinuxProcess, Session } from "@pagewalk/pagewalk";
+import {
+  elfProcessesHead,
+  elfProcessLine,
+  processesHead,
+  processLine,
+  threadLine,
+} from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -17,7 +24,7 @@ import {
 
 await runCommand({
   name: "processes.ts",
-  purpose: "List the processes of a Linux guest with their page tables",
+  purpose: "List the processes of a guest with their page tables",
   positionals: [MONITOR],
   options: {
     user: flag("leave out the kernel's threads"),
@@ -28,9 +35,10 @@ await runCommand({
     json: flag("print one JSON array"),
     ...CONNECT_OPTIONS,
   },
-  examples: ["1334", "1334 --user --json"],
+  examples: ["1334", "1334 --user --json", "unix:mon.sock --kernel kernel/kernel"],
 }, async ({ positionals: [monitor], options }) => {
   await using guest = await connectTo(monitor!, options);
+  if (options.kernel !== undefined) return await listByElf(guest, options.json);
   const linux = await guest.linux();
   const processes = (await linux.processes())
     .filter(({ isKernelThread }) => !(options.user && isKernelThread))
@@ -61,6 +69,16 @@ await runCommand({
     }
   }
 });
+
+/** Lists the processes of xv6, or of a kernel like it. */
+async function listByElf(guest: Session, asJson: boolean): Promise<void> {
+  const kernel = await guest.elfKernel();
+  const processes = await kernel.processes();
+  if (asJson) return console.log(toJson(processes));
+  console.log(escapeText(`${kernel.processTable}[] of ${guest.endpoint}`));
+  console.log(elfProcessesHead());
+  for (const process of processes) console.log(elfProcessLine(process));
+}
 
 /** What was asked for of a process besides its page tables. */
 async function detailsOf(

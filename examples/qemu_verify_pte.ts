@@ -17,6 +17,7 @@ import {
   FREEZE_OPTION,
   MONITOR,
   notMappedAdvice,
+  oneOf,
   reading,
   runCommand,
   TABLE_OPTIONS,
@@ -25,6 +26,7 @@ import {
   verdictRecord,
   verificationText,
   whoMapsIt,
+  xv6WalkText,
 } from "@pagewalk/pagewalk/cli/check";
 
 await runCommand({
@@ -35,6 +37,7 @@ await runCommand({
     ...EXPECT_OPTIONS,
     ...TABLE_OPTIONS,
     ...FREEZE_OPTION,
+    style: oneOf(["xv6"], "print the entries on the way as xv6's course does"),
     json: flag("print one JSON object"),
     ...CONNECT_OPTIONS,
   },
@@ -59,6 +62,7 @@ await runCommand({
   if (options.json) {
     console.log(toJson(verdictRecord(verdict, source)));
   } else {
+    if (options.style === "xv6") console.log(xv6WalkText(verdict.walk));
     console.log(verificationText(verdict, { source }));
     if (verdict.walk.outcome === "notPresent") console.log(`[!] ${notMappedAdvice(verdict.walk)}`);
     const holders = await whoMapsIt(guest, verdict.walk);

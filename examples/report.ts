@@ -9,6 +9,8 @@ import {
   encodeSnapshot,
   type Finding,
   MonitorMemory,
+  nameAddressSpace,
+  type NamedSpace,
   type Snapshot,
   snapshot,
 } from "@pagewalk/pagewalk";
@@ -73,11 +75,11 @@ await runCommand({
     }
   }
 
-  async function take(): Promise<Snapshot> {
+  async function take(): Promise<{ taken: Snapshot; named?: NamedSpace }> {
     if (isSnapshotFile(target!)) {
       const taken = await readSnapshot(target!);
       await collect(audit(taken));
-      return taken;
+      return { taken };
     }
     const guest = guests.use(await connectTo(target!, options));
     return await readingOnce(guest, options, async () => {
@@ -89,16 +91,22 @@ await runCommand({
       const taken = await snapshot(memory, context, { source, onProgress });
       const ranges = memory instanceof MonitorMemory ? { ranges: await memory.ranges() } : {};
       await collect(audit(taken, ranges));
-      return taken;
+      return { taken, named: await nameAddressSpace(guest, context) };
     });
   }
 
-  async function side(name: string, taken: Snapshot): Promise<ReportSide> {
-    return { name, file: toBase64(await encodeSnapshot(taken)) };
+  async function side(name: string, taken: Snapshot, named?: NamedSpace): Promise<ReportSide> {
+    const file = toBase64(await encodeSnapshot(taken));
+    const regions = named?.regions.map(({ start, end, name }) => ({
+      start: formatAddress(start),
+      end: formatAddress(end),
+      name,
+    }));
+    return { name, file, ...named && { facts: named.facts, regions: regions! } };
   }
 
-  const now = await take();
-  const sides = [await side(options.before === undefined ? "now" : "after", now)];
+  const { taken: now, named } = await take();
+  const sides = [await side(options.before === undefined ? "now" : "after", now, named)];
   if (options.before !== undefined) {
     sides.unshift(await side("before", await readSnapshot(options.before)));
   }

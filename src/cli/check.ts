@@ -8,6 +8,7 @@
 export { escapeText } from "../core/escape.ts";
 export { toJson, verdictRecord } from "../report/json.ts";
 export { notMappedAdvice, verificationText } from "../report/verification_text.ts";
+export { xv6WalkText } from "../report/xv6_text.ts";
 export { describeSource } from "../session/table_choice.ts";
 export { whoMapsIt } from "../session/whose_tables.ts";
 export { addressArgument } from "./address_argument.ts";
@@ -16,4 +17,4 @@ export { exitCodeOf, runCommand } from "./command.ts";
 export { EXPECT_OPTIONS, expectationOf } from "./expect_options.ts";
 export { FREEZE_OPTION, reading } from "./freeze_option.ts";
 export { ADDRESS, CONNECT_OPTIONS, MONITOR, TABLE_OPTIONS, tableChoice } from "./guest_options.ts";
-export { flag } from "./options.ts";
+export { flag, oneOf } from "./options.ts";

@@ -52,6 +52,8 @@ export type ConnectOptionSpecs = {
   readonly ram: ValueOption<string[]>;
   /** How long one command may take. */
   readonly timeout: ValueOption<number>;
+  /** The ELF file of a kernel that is not Linux. */
+  readonly kernel: ValueOption<string>;
   /** A folder for what was learned about kernels. */
   readonly "kernel-cache": ValueOption<string>;
   /** Files with the kernel's types. */
@@ -110,6 +112,11 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
     pathsIn,
   ),
   timeout: wholeNumber("MS", "timeout of one monitor command in milliseconds (default 30000)", 1),
+  kernel: value(
+    "ELF",
+    "the guest runs this kernel, xv6 or one like it: its processes are found by symbols and DWARF",
+    (path) => path,
+  ),
   "kernel-cache": value(
     "DIR",
     "cache kernel symbols and offsets in DIR (with --allow-read=DIR --allow-write=DIR)",
@@ -262,6 +269,7 @@ export function connectOptions(options: ConnectValues & Partial<DeviceValues>): 
     sharedBit: options["shared-bit"],
     ram: options.ram,
     commandTimeoutMs: options.timeout,
+    kernel: options.kernel,
     kernelCacheDir: options["kernel-cache"],
     btf: options.btf,
     record: options.record,

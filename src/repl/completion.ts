@@ -1,5 +1,5 @@
 import { type Token, tokenizer, tokTypes } from "acorn";
-import { types } from "node:util";
+import * as util from "node:util";
 import { escapeForString, hasUnsafe } from "../core/escape.ts";
 import type { Scope } from "./evaluate/scope.ts";
 import type { HelperContext } from "./helper.ts";
@@ -224,7 +224,7 @@ function prototypes(holder: unknown): object[] {
   const chain: object[] = [];
   if (holder === null || holder === undefined) return chain;
   for (let object = Object(holder); object !== null; object = Object.getPrototypeOf(object)) {
-    if (types.isProxy(object)) break;
+    if (util.types.isProxy(object)) break;
     chain.push(object);
   }
   return chain;

@@ -39,6 +39,13 @@ export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, 
    */
   btf?: readonly string[];
   /**
+   * The path of the ELF file of the guest's kernel, for kernels that are not Linux: xv6 and those like it,
+   * which keep their processes in one array. It needs debugging data (`-g`), and `--allow-read` for it.
+   *
+   * @default none; processes are Linux's
+   */
+  kernel?: string;
+  /**
    * The paths of the files behind the guest's RAM (`-object memory-backend-file,mem-path=…,share=on`), in
    * any order: page tables are then read from them, in microseconds. Needs `--allow-read` for them.
    *
@@ -76,6 +83,7 @@ export const CONNECT_SHAPE: OptionShape<ConnectOptions> = {
   physicalAddressBits: wholeNumberFrom(32, 52),
   privateBit: wholeNumberFrom(32, 51),
   sharedBit: wholeNumberFrom(32, 51),
+  kernel: TEXT,
   kernelCacheDir: TEXT,
   btf: LIST,
   record: TEXT,
@@ -114,6 +122,7 @@ export async function connectedParts(
   const { physicalAddressBits, privateBit, sharedBit, mode } = options;
   return {
     source,
+    ...options.kernel !== undefined && { kernel: options.kernel },
     ...options.kernelCacheDir !== undefined && { kernelCacheDir: options.kernelCacheDir },
     ...options.btf !== undefined && { btf: options.btf },
     ...options.onNotice !== undefined && { onNotice: options.onNotice },

@@ -5,6 +5,7 @@ import type { GuestRegisters } from "../arch/registers.ts";
 import type { PagingContext, PagingContextOptions } from "../arch/x86/paging_context.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { CpuRegisters } from "../arch/x86/registers.ts";
+import type { ElfKernel } from "../elf_kernel/elf_kernel.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { Monitor } from "../monitor/monitor.ts";
@@ -20,10 +21,10 @@ import {
   splitWalkOptions,
   walkGuest,
 } from "./guest_walk.ts";
-import { LinuxAttachment } from "./linux_attachment.ts";
+import { LinuxAttachment, openElfKernel, processesOf } from "./linux_attachment.ts";
 import type { PhysicalBits } from "./physical_bits.ts";
 import type { PageTable, TableChoice } from "./table_choice.ts";
-import { TableFinder } from "./table_finder.ts";
+import { type ProcessSource, TableFinder } from "./table_finder.ts";
 
 /** A verdict that knows whose tables it judged. */
 export type GuestVerdict = Verdict & {
@@ -33,6 +34,8 @@ export type GuestVerdict = Verdict & {
 
 /** What a {@linkcode Session} is made of. */
 export interface SessionParts {
+  /** The path of the ELF file of the guest's kernel. @default the guest runs Linux */
+  readonly kernel?: string;
   /** A folder to keep what was learned about kernels in. @default nothing is kept */
   readonly kernelCacheDir?: string;
   /** Files with the types of the guest's kernel; what it has in memory is used without. */
@@ -71,23 +74,26 @@ export class GuestSession implements AsyncDisposable {
   readonly #source: GuestSource;
   readonly #tables: TableFinder;
   readonly #linux: LinuxAttachment;
+  readonly #kernelPath: string | undefined;
+  #elfKernel: Promise<ElfKernel> | null = null;
   readonly #named: number | undefined;
   #freezer: Freezer | null = null;
   #bits: Promise<PhysicalBits> | null = null;
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
   constructor(parts: SessionParts) {
-    const { source, kernelCacheDir, btf, onNotice, mode, paging = {} } = parts;
+    const { source, kernel, kernelCacheDir, btf, onNotice, mode, paging = {} } = parts;
     const { memory, cpus } = source;
     this.memory = memory;
     this.#source = source;
+    this.#kernelPath = kernel;
     this.#named = paging.physicalAddressBits;
     this.#tables = new TableFinder({
       cpus,
       memory,
       paging,
       ...mode !== undefined && { mode },
-      linux: () => this.linux(),
+      processes: () => this.#processes(),
       device: (device, options) => this.deviceTable(device, options),
     });
     this.#linux = new LinuxAttachment({
@@ -148,6 +154,40 @@ export class GuestSession implements AsyncDisposable {
    */
   linux(): Promise<LinuxGuest> {
     return this.#linux.linux();
+  }
+
+  /** The path of the ELF file of the guest's kernel; null if none was named: then its Linux is asked. */
+  get kernelPath(): string | null {
+    return this.#kernelPath ?? null;
+  }
+
+  /**
+   * The guest's kernel by its ELF file, the `kernel` of the connection's options: xv6 and kernels like it.
+   *
+   * @throws {InvalidArgumentError} if no file was named
+   * @throws {ElfFormatError} if it is no kernel with an array of processes
+   * @throws {WrongKernelError} if the guest runs another kernel
+   */
+  elfKernel(): Promise<ElfKernel> {
+    const path = this.#kernelPath;
+    if (path === undefined) {
+      return Promise.reject(
+        new InvalidArgumentError("No kernel's ELF file is named: give its path as `kernel`", path),
+      );
+    }
+    const opened = this.#elfKernel ??= openElfKernel(path, {
+      memory: this.memory,
+      context: () => this.#tables.anyContext({}),
+    });
+    // What failed once may not the next time: the guest boots.
+    opened.catch(() => this.#elfKernel = null);
+    return opened;
+  }
+
+  async #processes(): Promise<ProcessSource> {
+    return this.#kernelPath === undefined
+      ? processesOf(await this.linux())
+      : await this.elfKernel();
   }
 
   /**

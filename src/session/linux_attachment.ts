@@ -1,6 +1,8 @@
+import type { ElfKernel, ElfKernelParts } from "../elf_kernel/elf_kernel.ts";
 import type { TypeFile } from "../linux/btf/type_file.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import type { ProcessSource } from "./table_finder.ts";
 import { type VcpuTables, whyNone } from "./vcpu_tables.ts";
 
 /** What finding a guest's Linux needs of a session. */
@@ -15,6 +17,26 @@ export interface LinuxAttachmentParts {
   readonly btf?: readonly string[];
   /** Is told what a user should know. */
   onNotice?(text: string): void;
+}
+
+/** What a kernel's file may have: xv6's has a quarter of a megabyte. */
+const MAX_KERNEL_BYTES = 256 * 1024 * 1024;
+
+/** Opens the ELF file of a guest's kernel, which is loaded only where one is named. */
+export async function openElfKernel(path: string, parts: ElfKernelParts): Promise<ElfKernel> {
+  const { ElfKernel } = await import("../elf_kernel/elf_kernel.ts");
+  const { readRegularFile } = await import("../core/regular_file.ts");
+  return await ElfKernel.open(await readRegularFile(path, MAX_KERNEL_BYTES), parts);
+}
+
+/** A Linux as what knows a guest's processes. */
+export function processesOf(linux: LinuxGuest): ProcessSource {
+  return {
+    async tableOf(wanted, options) {
+      const process = await linux.process(wanted, options);
+      return { pid: process.pid, comm: process.comm, context: linux.contextOf(process) };
+    },
+  };
 }
 
 /** Finds the Linux that a guest runs when it is first asked for, and again after a reboot. */

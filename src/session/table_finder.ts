@@ -4,11 +4,19 @@ import { NoTablesError } from "../translate/no_tables.ts";
 import type { CpuSource } from "../arch/cpu_source.ts";
 import type { PagingContextOptions } from "../arch/x86/paging_context.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
-import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { WantedProcess } from "../linux/processes.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { checkTableChoice, type PageTable, processOf, type TableChoice } from "./table_choice.ts";
 import { VcpuTables, whyNone } from "./vcpu_tables.ts";
+
+/** What knows a guest's processes: its Linux, or the ELF file of its kernel. */
+export interface ProcessSource {
+  /** Finds a process's page table. */
+  tableOf(
+    wanted: WantedProcess,
+    options: ReadOptions,
+  ): Promise<{ readonly pid: number; readonly comm: string; readonly context: Regime }>;
+}
 
 /** What the page tables of a guest are found with. */
 export interface TableFinderParts {
@@ -20,8 +28,8 @@ export interface TableFinderParts {
   readonly paging: Omit<PagingContextOptions, "root">;
   /** The kind of page tables at a root that is named; then no registers are asked for. */
   readonly mode?: string;
-  /** The Linux that the guest runs. */
-  linux(): Promise<LinuxGuest>;
+  /** What knows the guest's processes. */
+  processes(): Promise<ProcessSource>;
   /** Finds the tables that translate a device's DMA. */
   device(device: string, options: ReadOptions): Promise<PageTable>;
 }
@@ -52,7 +60,7 @@ export class TableFinder {
       return await this.#sampled(sampleMs, address, options);
     }
     if (root !== undefined) {
-      const context = await this.#anyContext(options);
+      const context = await this.anyContext(options);
       formatsByName(context.rules.architecture).checkRoot(root, context);
       return { context: withRoot(context, root), source: { kind: "root" } };
     }
@@ -61,10 +69,9 @@ export class TableFinder {
   }
 
   async #ofProcess(wanted: WantedProcess, { signal }: ReadOptions): Promise<PageTable> {
-    const linux = await this.#parts.linux();
-    const process = await linux.process(wanted, signal ? { signal } : {});
-    const { pid, comm } = process;
-    return { context: linux.contextOf(process), source: { kind: "process", pid, comm } };
+    const source = await this.#parts.processes();
+    const { pid, comm, context } = await source.tableOf(wanted, signal ? { signal } : {});
+    return { context, source: { kind: "process", pid, comm } };
   }
 
   async #sampled(forMs: number, address: AddressLike, options: ReadOptions): Promise<PageTable> {
@@ -82,7 +89,7 @@ export class TableFinder {
   }
 
   /** The context that a named root is put into: how the guest pages, whatever its CR3s are. */
-  async #anyContext({ signal }: ReadOptions): Promise<Regime> {
+  async anyContext({ signal }: ReadOptions): Promise<Regime> {
     const { mode, paging } = this.#parts;
     if (mode !== undefined) {
       const formats = REGISTER_FORMATS.find(({ modes }) => modes.includes(mode));

@@ -23,7 +23,7 @@ export interface StartQemuOptions {
   /**
    * Milliseconds until it must have started.
    *
-   * @default {20_000}
+   * @default {60_000}
    */
   timeoutMs?: number;
 }
@@ -115,7 +115,7 @@ export async function startQemu(
   args: readonly string[],
   options: StartQemuOptions = {},
 ): Promise<QemuProcess> {
-  const { binary = qemuPath(), timeoutMs = 20_000 } = options;
+  const { binary = qemuPath(), timeoutMs = 60_000 } = options;
   const process = new QemuProcess(spawn(binary, args), binary, args);
   const started = new AbortController();
   const timer = setTimeout(() => started.abort(), timeoutMs);

@@ -8,6 +8,16 @@ export interface KernelRegion {
   readonly writable: boolean;
 }
 
+/** A named part of the kernel's addresses, for people: it may move, and much of it may be empty. */
+export interface KernelArea {
+  /** What the kernel's documentation calls it. */
+  readonly name: string;
+  /** The first address: a number, a symbol's (`_text`), or what a variable holds (`*vmalloc_base`). */
+  readonly start: bigint | string;
+  /** The address after the last, told in the same way. */
+  readonly end: bigint | string;
+}
+
 /** Where a kernel maps all of physical memory, linearly. */
 export interface DirectMap {
   /** The first address. */
@@ -39,6 +49,8 @@ export interface KernelLayout {
   readonly userPage?: { readonly name: string; readonly address: bigint };
   /** Where the kernel keeps what it needs to be entered; both views map it, and so may other places. */
   readonly entryArea?: KernelRegion;
+  /** The kernel's parts by their names. */
+  readonly areas?: readonly KernelArea[];
   /** The other parts that the view of user code holds. */
   readonly sharedWithUser: readonly KernelRegion[];
 }

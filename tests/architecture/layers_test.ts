@@ -38,8 +38,22 @@ const MAY_IMPORT: Record<string, string[]> = {
   // Which tables translate which device's DMA: no processor is known there.
   iommu: ["core", "memory", "translate"],
   linux: ["core", "memory", "translate"],
+  // Kernels that are known by their ELF file; they fail as Linux does where a process is not there.
+  elf: ["core"],
+  elf_kernel: ["core", "elf", "linux", "memory", "translate"],
   vfio: ["core", "arch/x86", "iommu", "memory", "translate", "verify", "linux"],
-  report: ["core", "memory", "translate", "snapshot", "verify", "audit", "iommu", "linux", "vfio"],
+  report: [
+    "core",
+    "memory",
+    "translate",
+    "snapshot",
+    "verify",
+    "audit",
+    "iommu",
+    "linux",
+    "elf_kernel",
+    "vfio",
+  ],
   session: [
     "core",
     "arch",
@@ -54,6 +68,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     "audit",
     "iommu",
     "linux",
+    "elf_kernel",
   ],
   testing: ["core", "arch", "arch/x86", "memory", "monitor"],
   // The scripts hand on what checking one page takes.

@@ -65,7 +65,7 @@ export async function startBehind(connector: SocketConnector): Promise<GuestBehi
     address,
     watch,
     async requireRunning(after) {
-      for (let tries = 0; tries < 100; tries++) {
+      for (let tries = 0; tries < 15_000; tries++) {
         if ((await readStatus(watch)).running) return;
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
@@ -77,7 +77,7 @@ export async function startBehind(connector: SocketConnector): Promise<GuestBehi
 
 /** A guest says that it is ready an instruction or two before it halts; until then RIP moves. */
 async function untilHalted(watch: Monitor): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
+  for (let tries = 0; tries < 30_000; tries++) {
     if ((await readAllRegisters(watch)).every(({ halted }) => halted)) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }

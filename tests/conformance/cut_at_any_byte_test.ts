@@ -10,15 +10,18 @@ import { FaultProxy } from "./_fault_proxy.ts";
 import { openAt, SOCKET_CONNECTORS, startBehind } from "./_socket_connectors.ts";
 
 /** So long that no cut may ever be noticed by them. */
-const TIMEOUTS = { bannerTimeoutMs: 20_000, commandTimeoutMs: 20_000 };
+const TIMEOUTS = { bannerTimeoutMs: 60_000, commandTimeoutMs: 60_000 };
+
+/** How many bytes lie between two cuts of a long session; 1 is all of them, and takes half an hour. */
+const EVERY_BYTES = Number(Deno.env.get("PAGEWALK_CUT_EVERY_BYTES") ?? 307);
 
 /**
  * Every byte of the shortest session. Registers and memory make one of 12 to 23 KB, in which a prime
- * number of bytes lies between two cuts, as all of them would take minutes; each connector begins elsewhere.
+ * number of bytes lies between two cuts; each connector begins elsewhere.
  */
 const SESSIONS: [name: string, ask: Ask, everyBytes: number][] = [
   ["a command", askStatus, 1],
-  ["registers and memory", askRegistersAndMemory, 103],
+  ["registers and memory", askRegistersAndMemory, EVERY_BYTES],
 ];
 
 for (const [i, connector] of SOCKET_CONNECTORS.entries()) {
@@ -33,7 +36,7 @@ for (const [i, connector] of SOCKET_CONNECTORS.entries()) {
       assert(expected !== null);
       const total = proxy.said.reduce((sum, { length }) => sum + length, 0);
       const seen = new Map<string, number>();
-      const first = everyBytes === 1 ? 0 : i * 13;
+      const first = everyBytes === 1 ? 0 : i * 43 % everyBytes;
       for (let afterBytes = first; afterBytes <= total; afterBytes += everyBytes) {
         const at = `${connector.name}, ${name}, cut after ${afterBytes} of ${total} bytes`;
         proxy.strike({ kind: "cut", afterBytes });

@@ -32,11 +32,17 @@ const GUESTS: [name: string, mode: BareGuestMode, options?: BareGuestOptions][] 
   ["4-level with PCID", "4-level", { pcid: true }],
 ];
 
+// One for all guests: it starts longer than they do.
+let libvirt: AsyncDisposable | null = null;
+Deno.test.beforeAll(async () => {
+  if (LIBVIRT && QEMU) libvirt = await startLibvirt();
+});
+Deno.test.afterAll(async () => await libvirt?.[Symbol.asyncDispose]());
+
 for (const [name, mode, options] of GUESTS) {
   liveTest(
     `every connector to the bare ${name} guest gives the same, and what QEMU says`,
     async (t) => {
-      await using libvirt = LIBVIRT ? await startLibvirt() : null;
       await using running = await startBareGuest(mode, { ...options, ...OPEN_CONNECTORS });
       const { guest } = running;
       await using cleanup = new AsyncDisposableStack();

@@ -25,7 +25,7 @@ import {
 
 /** Short, as each silence costs one; long enough that an undisturbed answer comes in time. */
 const SHORT = { bannerTimeoutMs: 250, commandTimeoutMs: 250 };
-const PATIENT = { ...SHORT, bannerTimeoutMs: 20_000 };
+const PATIENT = { ...SHORT, bannerTimeoutMs: 60_000 };
 
 /** The first lie in the greeting or the first replies; the others, in what follows. */
 const PLACES = [

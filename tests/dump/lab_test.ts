@@ -11,7 +11,7 @@ for (const preset of ["4-level", "pae"] as const) {
       () =>
         inFolder(async (folder) => {
           await using guest = await startLab(preset, {
-            qemuArguments: ["-machine", "max-ram-below-4g=512M"],
+            qemuArguments: ["-m", "512M", "-machine", "max-ram-below-4g=256M"],
           });
           const facts = guest.facts.map(({ address }) => address);
           const path = `${folder}/core`;

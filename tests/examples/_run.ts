@@ -12,7 +12,12 @@ export interface Outcome {
 export async function runExample(
   name: string,
   args: readonly string[],
-  options: { permissions?: readonly string[]; stdin?: string } = {},
+  options: {
+    permissions?: readonly string[];
+    stdin?: string;
+    /** Called when its first output has come. */
+    onOutput?: () => void;
+  } = {},
 ): Promise<Outcome> {
   const script = new URL(`../../examples/${name}`, import.meta.url).pathname;
   const child = new Deno.Command(Deno.execPath(), {
@@ -27,9 +32,21 @@ export async function runExample(
     await writer.write(new TextEncoder().encode(options.stdin));
     await writer.close();
   }
-  const { code, stdout, stderr } = await child.output();
+  const [stdout, stderr] = await Promise.all([
+    textOf(child.stdout, options.onOutput),
+    textOf(child.stderr),
+  ]);
+  return { code: (await child.status).code, stdout, stderr };
+}
+
+async function textOf(stream: ReadableStream<Uint8Array>, onFirst?: () => void): Promise<string> {
   const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  let text = "";
+  for await (const chunk of stream) {
+    if (text === "") onFirst?.();
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text;
 }
 
 /** The least permission for a monitor on a port of this machine. */

@@ -37,6 +37,7 @@ const found = await Array.fromAsync(guest.audit());
 const hostileFindings: Finding[] = found.map((finding) => ({ ...finding, message: HOSTILE }));
 const listed: MappingRecord[] = await Array.fromAsync(guest.mappings());
 const { context } = await guest.pageTable();
+const xv6Listed = await Array.fromAsync(sdk.xv6Tables(guest.memory, context, { maxTables: 5 }));
 const differences = await Array.fromAsync(
   sdk.diff(await guest.snapshot({ range: { start: PAGE, lengthBytes: 4096 } }), {
     memory: guest.memory,
@@ -233,6 +234,16 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     ),
     lines: 1,
   }),
+  elfProcessesHead: () => ({ own: [sdk.elfProcessesHead()] }),
+  elfProcessLine: () => ({
+    hostile: [sdk.elfProcessLine({
+      ...{ pid: 1, comm: HOSTILE, state: HOSTILE, sizeBytes: 1n, root: 0n, address: 0n },
+    })],
+    lines: 1,
+  }),
+  xv6EntryLine: () => ({ own: walk.steps.map((step) => sdk.xv6EntryLine(step, 0)), lines: 1 }),
+  xv6WalkText: () => ({ own: [sdk.xv6WalkText(walk)] }),
+  xv6Tables: () => ({ own: xv6Listed, lines: 1 }),
   threadLine: () => ({ hostile: [sdk.threadLine({ ...process, tid: 1 })], lines: 1 }),
   rangeRecord: () => exact(sdk.rangeRecord(hostileRange, source)),
   rangeText: () => ({ hostile: [sdk.rangeText(hostileRange, { source })] }),

@@ -2,7 +2,9 @@ import { configuration } from "../lab/apt_directory.ts";
 import { sourcesFor, sourcesList } from "../lab/apt_sources.ts";
 import { exists, labCacheDir, makeFolder, withLock } from "../lab/cache.ts";
 import { LabError, LabUnavailableError } from "../lab/errors.ts";
+import type { Progress } from "../lab/progress.ts";
 import { requireTools, runTool } from "../lab/tools.ts";
+import { watchDownload } from "../lab/watch_download.ts";
 
 /** A kernel of Debian's, and the suite that carries it. */
 export interface DebianKernel {
@@ -36,9 +38,6 @@ export interface FetchedKernel {
   overlay: string | null;
 }
 
-/** Told of each step that takes time. */
-type Progress = (line: string) => void;
-
 /**
  * Returns a kernel's image, fetched once: 10 to 30 MB, and 80 to 110 MB for a generic one. Only the
  * image is kept of its package.
@@ -54,7 +53,7 @@ export async function fetchKernel(
     if (await exists(folder)) return;
     await requireTools(["apt-get", "apt-cache", "dpkg-deb"]);
     progress(`fetching ${kernel.imagePackage} of Debian ${kernel.suite}`);
-    await makeFolder(folder, (temporary) => fetchInto(kernel, temporary));
+    await makeFolder(folder, (temporary) => fetchInto(kernel, temporary, progress));
   });
   for await (const { name } of Deno.readDir(`${folder}/boot`)) {
     if (name.startsWith("vmlinuz-")) {
@@ -69,9 +68,13 @@ export async function fetchKernel(
   throw new LabUnavailableError(`${kernel.imagePackage} of ${kernel.suite} holds no vmlinuz`);
 }
 
-async function fetchInto(kernel: DebianKernel, folder: string): Promise<void> {
+async function fetchInto(
+  kernel: DebianKernel,
+  folder: string,
+  progress: Progress,
+): Promise<void> {
   const apt = `${folder}/apt`;
-  const image = await download(kernel, apt).catch((error) => {
+  const image = await download(kernel, apt, progress).catch((error) => {
     if (!(error instanceof LabError)) throw error;
     throw new LabUnavailableError(
       `${kernel.imagePackage} of Debian ${kernel.suite} cannot be had (${error.message})`,
@@ -84,20 +87,24 @@ async function fetchInto(kernel: DebianKernel, folder: string): Promise<void> {
   await Deno.mkdir(`${folder}/boot`);
   await runTool("sh", [
     "-c",
-    'dpkg-deb --fsys-tarfile apt/*.deb | tar -xO --wildcards "$1" > "boot/vmlinuz-$2"',
+    'dpkg-deb --fsys-tarfile apt/download/*.deb | tar -xO --wildcards "$1" > "boot/vmlinuz-$2"',
     ...["sh", pattern, release],
   ], { purpose: `unpacking ${image}`, cwd: folder });
   // Since 7.x the modules are in a package of their own.
   await runTool("sh", [
     "-c",
-    'dpkg-deb --fsys-tarfile apt/*.deb | tar -x --wildcards "*/overlay.ko*" 2> /dev/null || exit 0; ' +
+    'dpkg-deb --fsys-tarfile apt/download/*.deb | tar -x --wildcards "*/overlay.ko*" 2> /dev/null || exit 0; ' +
     'find . -name "overlay.ko*" -exec mv {} boot/ ";"; [ ! -e boot/overlay.ko.xz ] || xz -d boot/overlay.ko.xz',
   ], { purpose: `unpacking the overlay module of ${image}`, cwd: folder });
   await Deno.remove(apt, { recursive: true });
 }
 
 /** Downloads the package that holds a kernel's image and answers its name. */
-async function download({ imagePackage, suite }: DebianKernel, apt: string): Promise<string> {
+async function download(
+  { imagePackage, suite }: DebianKernel,
+  apt: string,
+  progress: Progress,
+): Promise<string> {
   for (const part of ["state/lists/partial", "cache/archives/partial", "preferences.d"]) {
     await Deno.mkdir(`${apt}/${part}`, { recursive: true });
   }
@@ -108,19 +115,25 @@ async function download({ imagePackage, suite }: DebianKernel, apt: string): Pro
   await Deno.writeTextFile(`${apt}/status`, "");
   await Deno.writeTextFile(`${apt}/sources.list`, sourcesList([{ ...archive, suite }], "amd64"));
   await Deno.writeTextFile(`${apt}/apt.conf`, configuration(apt, "amd64"));
-  const run = (tool: string, args: string[], purpose: string) =>
-    runTool(tool, ["-c", `${apt}/apt.conf`, "-q", ...args], { purpose, cwd: apt });
+  const run = (tool: string, args: string[], purpose: string, cwd = apt) =>
+    runTool(tool, ["-c", `${apt}/apt.conf`, "-q", ...args], { purpose, cwd });
   await run(
     "apt-get",
     ["update", "-o", "APT::Update::Error-Mode=any"],
     `fetching the package lists of ${suite}`,
   );
-  const dependency = async (name: string, pattern: RegExp) =>
+  const field = async (name: string, pattern: RegExp) =>
     pattern.exec(await run("apt-cache", ["show", name], `looking up ${name}`))?.[1];
-  const concrete = await dependency(imagePackage, /^Depends:.*?\b(linux-image-\d[^\s,]*)/m);
+  const concrete = await field(imagePackage, /^Depends:.*?\b(linux-image-\d[^\s,]*)/m);
   if (concrete === undefined) throw new LabError(`${imagePackage} depends on no image`);
   // Since 7.x the image is in a package of its own.
-  const image = await dependency(concrete, /^Depends:.*?\b(linux-binary-\d[^\s,]*)/m) ?? concrete;
-  await run("apt-get", ["download", image], `downloading ${image}`);
+  const image = await field(concrete, /^Depends:.*?\b(linux-binary-\d[^\s,]*)/m) ?? concrete;
+  const folder = `${apt}/download`;
+  await Deno.mkdir(folder);
+  {
+    const size = Number(await field(image, /^Size: (\d+)$/m));
+    await using _ = watchDownload(image, folder, size, progress);
+    await run("apt-get", ["download", image], `downloading ${image}`, folder);
+  }
   return image;
 }

@@ -33,15 +33,16 @@ export function qemuArguments(
   options: QemuArgumentsOptions,
 ): string[] {
   const { folder, gdbPort, monitorPort, ramFile, extra = [] } = options;
+  // Named as QEMU names it without a file: a saved guest is resumed with and without one.
   const ram = ramFile === undefined ? [] : [
     "-object",
-    `memory-backend-file,id=ram,size=${machine.memoryMib}M,mem-path=${ramFile},share=on`,
+    `memory-backend-file,id=pc.ram,size=${machine.memoryMib}M,mem-path=${ramFile},share=on`,
   ];
   return [
     "-name",
     "pagewalk-lab",
     "-M",
-    ramFile === undefined ? "q35" : "q35,memory-backend=ram",
+    ramFile === undefined ? "q35" : "q35,memory-backend=pc.ram",
     ...ram,
     "-accel",
     "tcg",

@@ -1,3 +1,4 @@
+import { qemuPath } from "../../src/testing/qemu_process.ts";
 import { buildLab, type LabBuild } from "./build.ts";
 import { exists } from "./cache.ts";
 import { LabError } from "./errors.ts";
@@ -6,6 +7,7 @@ import { LAB_PRESETS, type LabPreset, type LabPresetName, machineFor } from "./p
 import { type Progress, silent } from "./progress.ts";
 import { qemuArguments, SERIAL_PORTS, serialSocket } from "./qemu_arguments.ts";
 import { type LabQemu, QemuProcess } from "./qemu_process.ts";
+import { type LabSnapshot, LabSnapshots, resumeArguments, untilResumed } from "./snapshot.ts";
 import { SerialLine } from "./serial_line.ts";
 import { requireTools } from "./tools.ts";
 
@@ -21,7 +23,7 @@ export interface StartLabOptions {
   qemuArguments?: readonly string[];
   /** What runs QEMU with its arguments. @default this process */
   run?: (args: readonly string[]) => LabQemu | Promise<LabQemu>;
-  /** How long the guest may take until its target is ready. @default 120_000 */
+  /** How long the guest may take until its target is ready. @default 600_000 */
   bootTimeoutMs?: number;
   /** Ask the archive for newer packages. @default false */
   refresh?: boolean;
@@ -52,12 +54,33 @@ export async function startLab(
   await requireTools(["qemu-system-x86_64", "setpriv"]);
   const build = await buildLab(chosen.kernel, { progress, refresh });
   options.signal?.throwIfAborted();
-  progress(`starting Linux ${build.release}`);
-  // Another process may take a free port before QEMU does: then others are tried.
+  const snapshots = typeof preset === "string" ? LabSnapshots.open() : null;
+  // What runs QEMU itself, or changes the machine, gets a guest of its own.
+  if (snapshots === null || options.run || options.qemuArguments?.some(changesMachine)) {
+    return await start(chosen, build, options);
+  }
+  const kind = [preset as string, qemuPath(), build.initramfs];
+  const ready = await snapshots.get(kind, () => start(chosen, build, options));
+  return ready instanceof LabGuest ? ready : await start(chosen, build, options, ready);
+}
+
+/** Whether an argument is none of those that a saved guest may be resumed with. */
+function changesMachine(argument: string): boolean {
+  return argument.startsWith("-") && !["-monitor", "-qmp", "-action"].includes(argument);
+}
+
+/** Starts QEMU. Another process may take a free port before QEMU does: then others are tried. */
+async function start(
+  preset: LabPreset,
+  build: LabBuild,
+  options: StartLabOptions,
+  snapshot: LabSnapshot | null = null,
+): Promise<LabGuest> {
+  options.progress?.(`starting Linux ${build.release}`);
   const attempts = options.monitorPort === undefined && options.gdbPort === undefined ? 3 : 1;
   for (let attempt = 1;; attempt++) {
     try {
-      return await boot(chosen, build, options);
+      return await boot(preset, build, options, snapshot);
     } catch (error) {
       if (attempt === attempts || !/Address already in use/.test(String(error))) throw error;
     }
@@ -68,8 +91,9 @@ async function boot(
   preset: LabPreset,
   build: LabBuild,
   options: StartLabOptions,
+  snapshot: LabSnapshot | null,
 ): Promise<LabGuest> {
-  const { monitorPort = freePort(), gdbPort = freePort(), bootTimeoutMs = 120_000 } = options;
+  const { monitorPort = freePort(), gdbPort = freePort(), bootTimeoutMs = 600_000 } = options;
   const folder = await Deno.makeTempDir({ prefix: "pagewalk-lab-" });
   const ramFile = options.ramFile ? `${folder}/ram` : undefined;
   const ports: SerialLine[] = [];
@@ -78,7 +102,10 @@ async function boot(
     gdbPort,
     folder,
     ramFile,
-    extra: options.qemuArguments?.map((argument) => argument.replaceAll("{folder}", folder)),
+    extra: [
+      ...options.qemuArguments?.map((argument) => argument.replaceAll("{folder}", folder)) ?? [],
+      ...snapshot ? resumeArguments(snapshot) : [],
+    ],
   });
   const { run = QemuProcess.start } = options;
   let qemu: LabQemu;
@@ -94,7 +121,17 @@ async function boot(
   options.signal?.addEventListener("abort", stop);
   try {
     for (const name of SERIAL_PORTS) {
-      ports.push(await connect(qemu, serialSocket(folder, name), bootTimeoutMs));
+      const port = await connect(qemu, serialSocket(folder, name), bootTimeoutMs);
+      port.lines.push(...snapshot?.said[name] ?? []);
+      ports.push(port);
+    }
+    if (snapshot) {
+      await untilResumed(monitorPort, bootTimeoutMs).catch(async (error) => {
+        qemu.kill();
+        await qemu.ended;
+        await qemu.assertRunning(); // Throws, with what QEMU said.
+        throw error;
+      });
     }
     const [console, target, shell] = ports as [SerialLine, SerialLine, SerialLine];
     await target.until((line) => line === "READY", {

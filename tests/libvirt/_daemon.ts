@@ -21,6 +21,13 @@ const REAPER = `
   while (wait != $daemon) {}
 `;
 
+/** Not every container lets even root have namespaces. */
+const canHaveMounts = LIBVIRT && Deno.uid() === 0 &&
+  (await new Deno.Command("unshare", {
+    args: ["--mount", "mount", "-t", "tmpfs", "none", "/mnt"],
+    stderr: "null",
+  }).output()).success;
+
 /** Held by whoever uses libvirt: a machine has one, and whoever started it stops it. */
 const LOCK = "/tmp/pagewalk-test-libvirt.lock";
 
@@ -32,22 +39,46 @@ export async function startLibvirt(): Promise<AsyncDisposable> {
   const file = await Deno.open(LOCK, { create: true, write: true });
   await file.lock(true);
   const started: Deno.ChildProcess[] = [];
-  for (const { path, socket } of DAEMONS) {
+  const folder = await Deno.makeTempDir({ prefix: "pagewalk-libvirt-" });
+  for (const [i, { path, socket }] of DAEMONS.entries()) {
     // The system's own listen already, by systemd's sockets.
-    if (!await listens(socket)) started.push(await startDaemon(path, socket));
+    if (await listens(socket)) continue;
+    await Deno.mkdir(`${folder}/${i}`);
+    started.push(await startDaemon(path, socket, `${folder}/${i}`));
   }
   return {
     async [Symbol.asyncDispose]() {
       for (const child of started) child.kill("SIGTERM");
       await Promise.all(started.map((child) => child.status));
+      await Deno.remove(folder, { recursive: true });
       file.close();
     },
   };
 }
 
-async function startDaemon(path: string, socket: string): Promise<Deno.ChildProcess> {
+/** The daemon in a mount namespace of its own, if that can be had, with a /dev of its own in a folder. */
+const WITHOUT_KVM = `
+  daemon=$1 folder=$2
+  if [ -e /dev/kvm ]; then
+    . "$3"
+    # Domains cannot have mounts of their own on top of these.
+    echo 'namespaces = []' > $folder/qemu.conf
+    mount --bind $folder/qemu.conf /etc/libvirt/qemu.conf
+  fi
+  exec "$daemon"
+`;
+
+async function startDaemon(
+  path: string,
+  socket: string,
+  folder: string,
+): Promise<Deno.ChildProcess> {
+  const script = new URL("without_kvm.sh", import.meta.url).pathname;
+  const daemon = canHaveMounts
+    ? ["unshare", "--mount", "sh", "-ec", WITHOUT_KVM, "sh", path, folder, script]
+    : [path];
   const child = new Deno.Command("perl", {
-    args: ["-e", REAPER, path],
+    args: ["-e", REAPER, ...daemon],
     stdin: "null",
     stdout: "null",
     stderr: "null",

@@ -25,11 +25,11 @@ export const STATUS = '{"return":"VM status: running\\r\\n","id":"libvirt-8"}';
  */
 export class StandInVirsh implements AsyncDisposable {
   readonly #folder: string;
-  readonly #path: string;
+  readonly #searched: string;
 
-  private constructor(folder: string, path: string) {
+  private constructor(folder: string, searched: string) {
     this.#folder = folder;
-    this.#path = path;
+    this.#searched = searched;
   }
 
   static async install(): Promise<StandInVirsh> {
@@ -39,9 +39,14 @@ export class StandInVirsh implements AsyncDisposable {
     return new StandInVirsh(folder, path);
   }
 
+  /** The path of a file in its folder. */
+  path(name: string): string {
+    return `${this.#folder}/${name}`;
+  }
+
   /** From its next start on: what it answers, and what it does then. */
   async script(answers: readonly VirshSays[], then = "exit 0"): Promise<void> {
-    const file = (name: string) => `${this.#folder}/${name}`;
+    const file = (name: string) => this.path(name);
     const lines = ["#!/bin/sh"];
     for (const [i, { stdout, stderr }] of answers.entries()) {
       await Deno.writeTextFile(file(`stdout${i}`), stdout);
@@ -55,7 +60,7 @@ export class StandInVirsh implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    Deno.env.set("PATH", this.#path);
+    Deno.env.set("PATH", this.#searched);
     await Deno.remove(this.#folder, { recursive: true });
   }
 }

@@ -216,7 +216,7 @@ Deno.test("a long line costs time in proportion to its length", () => {
   const start = cpuTimeMs();
   for (const line of lines) readVfioLog(line);
   // 40 MiB. Reading them took quadratic time once: 18 s for 0.8 MB.
-  assertLess(cpuTimeMs() - start, 5000);
+  assertLess(cpuTimeMs() - start, 30_000);
 });
 
 Deno.test("a text whose lines have no prefix is known as one that any user can have written", () => {

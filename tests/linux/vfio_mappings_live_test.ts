@@ -12,7 +12,7 @@ import { checkTypeFiles } from "./_type_files.ts";
 import { type LabGuest, labTest, startLab } from "../lab/mod.ts";
 
 /** How often mappings are listed while the guest makes and ends others. */
-const CHURN_LISTINGS = Number(Deno.env.get("PAGEWALK_VFIO_LISTINGS") ?? 20);
+const CHURN_LISTINGS = Number(Deno.env.get("PAGEWALK_VFIO_LISTINGS") ?? 5);
 
 /** A mapping as this test writes it: `IOVA ADDRESS LENGTH`. */
 type Line = string;

@@ -40,12 +40,13 @@ export class LiveQemu implements AsyncDisposable {
       ...["-device", `loader,file=${folder}/block,addr=0x200000,force-raw=on`],
       ...["-monitor", `tcp:${tcp},server,nowait`],
       ...["-monitor", `telnet:${telnet},server,nowait`],
+      ...["-qmp", `tcp:${qmp},server,nowait`],
       ...["-monitor", `unix:${unix},server,nowait`],
-      ...["-qmp", `tcp:${qmp},server,nowait`, "-gdb", `tcp:${gdb}`],
+      ...["-gdb", `tcp:${gdb}`],
     ]);
     const endpoints = { tcp, telnet: `telnet:${telnet}`, unix: `unix:${unix}`, qmp, gdb };
     // Monitors open in the order of the options, so with the socket's file the others are there.
-    for (let i = 0; i < 500 && !await exists(unix); i++) {
+    for (let i = 0; i < 30_000 && !await exists(unix); i++) {
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
     return new LiveQemu(process, folder, endpoints as LiveEndpoints, block);

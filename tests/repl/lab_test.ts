@@ -75,6 +75,8 @@ Deno.test(
     });
 
     await t.step("addresses are taken as other tools print them", async () => {
+      // A vCPU that runs user code has tables without the kernel's data.
+      await prompt.enter(`pid(${pid})`);
       const { address } = (await (await session.linux()).symbol("init_task"))!;
       const bare = address.toString(16);
       const shown = `${groupHex(address)} init_task\n`;

@@ -4,7 +4,7 @@ import { EntryReader } from "../../src/repl/entry.ts";
 import { Programs } from "./_programs.ts";
 
 const never = new AbortController().signal;
-const COUNT = 100;
+const COUNT = Number(Deno.env.get("PAGEWALK_PROGRAMS") ?? 40);
 
 /** What a program prints, and how it ends. */
 type Outcome = readonly string[];

@@ -56,10 +56,10 @@ export class Browser implements AsyncDisposable {
       stderr: "null",
     }).spawn();
     // Chromium writes the port that it was given into its profile.
-    const deadline = Date.now() + 30_000;
+    const deadline = Date.now() + 300_000;
     let port: string | undefined;
     while (!port) {
-      if (Date.now() > deadline) throw new Error("Chromium did not start within 30 s");
+      if (Date.now() > deadline) throw new Error("Chromium did not start within five minutes");
       await new Promise((resolve) => setTimeout(resolve, 50));
       try {
         port = (await Deno.readTextFile(`${profile}/DevToolsActivePort`)).split("\n")[0];
@@ -112,7 +112,7 @@ export class Browser implements AsyncDisposable {
 
   /** Waits until an expression is true in the page. */
   async until(expression: string): Promise<void> {
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 300_000;
     while (!await this.evaluate<boolean>(`Boolean(${expression})`)) {
       if (Date.now() > deadline) throw new Error(`Never true: ${expression}; ${this.problems}`);
       await new Promise((resolve) => setTimeout(resolve, 20));

@@ -24,7 +24,7 @@ const ADUE_AND_PBMTE = 3n << 61n;
 
 /** The registers of a hart, once it spins in its loop. */
 async function hartAt(monitor: Monitor, cpu: number, loopAddress: bigint) {
-  for (let tries = 0; tries < 200; tries++) {
+  for (let tries = 0; tries < 30_000; tries++) {
     const all = parseRiscvRegisters(await monitor.command("info registers -a"));
     assert(Array.isArray(all), Deno.inspect(all));
     const hart = all[cpu]!;

@@ -20,7 +20,7 @@ if (missing.length > 0) {
   if (CI) fail("With CI=true nothing may be skipped for a missing package.");
 }
 if (choice.said !== null) console.log(`Running:\n${choice.said}`);
-await prepareLab(choice.units);
+await prepareLab(choice.units, (file) => Deno.readTextFileSync(file));
 const results = await runAll(choice.units);
 Deno.exit(summarize(results) ? 0 : 1);
 
@@ -105,7 +105,7 @@ function jobs(): number {
 }
 
 /** One line for tests that pass, with those that were skipped; all that was said by others. */
-function report({ unit, passed, failed, skippedNames, output, tookMs }: UnitResult): void {
+function report({ unit, passed, failed, skippedNames, left, output, tookMs }: UnitResult): void {
   const took = `${(tookMs / 1000).toFixed(1)} s`;
   if (failed > 0 || choice.said !== null) {
     console.log(`\n── ${unit.name}`);
@@ -114,6 +114,7 @@ function report({ unit, passed, failed, skippedNames, output, tookMs }: UnitResu
   const count = failed > 0 ? `${passed} passed, ${failed} FAILED` : `${passed} passed`;
   console.log(`${failed > 0 ? "FAILED" : "ok"}  ${unit.name}: ${count} (${took})`);
   for (const name of skippedNames) console.log(`    skipped: ${name}`);
+  for (const one of left) console.log(`    left behind: ${one}`);
 }
 
 /** The processor time of all processes so far, where it is known: it does not depend on what else runs. */

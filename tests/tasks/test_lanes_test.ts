@@ -11,6 +11,7 @@ const resultOf = (unit: TestUnit): UnitResult => ({
   skipped: 0,
   failedNames: [],
   skippedNames: [],
+  left: [],
   output: "",
   tookMs: 0,
 });

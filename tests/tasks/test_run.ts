@@ -25,6 +25,7 @@ export class TestRun implements AsyncDisposable {
   static async start(): Promise<TestRun> {
     const mark = `PAGEWALK_TEST_RUN_${crypto.randomUUID().slice(0, 8)}`;
     const run = new TestRun(mark, await Deno.makeTempDir({ prefix: "pagewalk-tests-" }));
+    await Deno.mkdir(`${run.#folder}/lab`);
     for (const [signal, code] of Object.entries(SIGNAL_CODES) as [Deno.Signal, number][]) {
       const listener = () => run.#stoppedBy(signal, code);
       Deno.addSignalListener(signal, listener);
@@ -34,8 +35,8 @@ export class TestRun implements AsyncDisposable {
   }
 
   /**
-   * The environment for the run's process number `index`: what marks it, and a folder of its own for
-   * temporary files. Never settles once a signal has come: then nothing more is started.
+   * The environment for the run's process number `index`: what marks it, a folder of its own for temporary
+   * files, and the one where lab guests are kept that were booted before. Never settles once a signal has come: then nothing more is started.
    */
   async environment(index: number): Promise<Record<string, string>> {
     const folder = this.#folderOf(index);
@@ -46,6 +47,7 @@ export class TestRun implements AsyncDisposable {
       [`${this.#mark}_${index}`]: "1",
       TMPDIR: folder,
       TMUX_TMPDIR: folder,
+      PAGEWALK_LAB_SNAPSHOTS: `${this.#folder}/lab`,
     };
   }
 
@@ -64,8 +66,8 @@ export class TestRun implements AsyncDisposable {
     const files = [...Deno.readDirSync(folder)].map(({ name }) => name);
     await Deno.remove(folder, { recursive: true });
     return [
-      ...left.map(({ name, pid }) => `(a process was left running: ${name}, pid ${pid})`),
-      ...files.map((name) => `(a temporary file was left: ${name})`),
+      ...left.map(({ name, pid }) => `a process, ${name}, pid ${pid}`),
+      ...files.map((name) => `a temporary file, ${name}`),
     ];
   }
 

@@ -25,7 +25,7 @@ const TEST = ["test", "--no-prompt", "--allow-all", "--trace-leaks"];
 
 /** Files of these names boot guests, run daemons or draw on a terminal. */
 const LIVE =
-  /[/_]live_test\.ts$|\/(?:lab|e2e|conformance|libvirt|dump|examples|report_html)\/|\/repl\/(?:lab|screen|terminal)/;
+  /[/_](?:live|lab|newest_kernel)_test\.ts$|\/(?:lab|e2e|conformance|libvirt|dump|examples|report_html)\/|\/repl\/(?:lab|screen|terminal)/;
 
 /**
  * Deals test files out to processes: each live file has its own, so that guests boot beside other work;

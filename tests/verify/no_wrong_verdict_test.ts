@@ -17,8 +17,9 @@ import { buildMachine, type Machine, machinePlan, type Question, question } from
 import { rangeVerdicts, truthOf } from "./_truth.ts";
 
 /** Each machine is asked so many questions. */
-const QUESTIONS = 200;
-const CASES = Number(Deno.env.get("PAGEWALK_VERDICT_CASES") ?? 100_000);
+const QUESTIONS = 100;
+/** How many cases are tried: a million take half an hour. */
+const CASES = Number(Deno.env.get("PAGEWALK_VERDICT_CASES") ?? 20_000);
 
 type Answer = VerdictKind | "error";
 

@@ -1,4 +1,9 @@
-import type { DirectMap, KernelLayout, KernelRegion } from "../../translate/kernel_layout.ts";
+import type {
+  DirectMap,
+  KernelArea,
+  KernelLayout,
+  KernelRegion,
+} from "../../translate/kernel_layout.ts";
 import type { PagingModeName } from "./paging_state.ts";
 
 const GIB = 1n << 30n;
@@ -28,7 +33,20 @@ const FIXMAP: KernelRegion = {
 };
 const SHARED = [KERNEL_IMAGE, ESPFIX, FIXMAP];
 
+/** As Documentation/arch/x86/x86_64/mm.rst names them; KASLR moves those that variables tell. */
+const AREAS: readonly KernelArea[] = [
+  { name: "direct map", start: "*page_offset_base", end: "*vmalloc_base" },
+  { name: "vmalloc", start: "*vmalloc_base", end: "*vmemmap_base" },
+  { name: "struct pages", start: "*vmemmap_base", end: CPU_ENTRY_AREA.start },
+  { name: "CPU entry areas", start: CPU_ENTRY_AREA.start, end: CPU_ENTRY_AREA.end },
+  { name: "espfix stacks", start: ESPFIX.start, end: ESPFIX.end },
+  { name: "kernel image", start: "_text", end: "_end" },
+  { name: "modules", start: KERNEL_IMAGE.end, end: FIXMAP.start },
+  { name: "fixmap", start: FIXMAP.start, end: FIXMAP.end },
+];
+
 const LONG = {
+  areas: AREAS,
   // The kernel's text mapping. KASLR moves the image in the first GiB; modules follow after that.
   image: { start: KERNEL_IMAGE.start, lengthBytes: 2 ** 30 },
   // Linux maps its vsyscall page for user mode, in the kernel's range (arch/x86/entry/vsyscall).

@@ -26,16 +26,21 @@ export const PID: Helper = {
   create: (repl) => async (wanted?: number | bigint | string) => {
     const { guest, signal } = repl;
     if (wanted !== undefined) {
-      const process = await useLinux(guest, async ({ linux }) => {
-        const found = await linux.process(
-          typeof wanted === "bigint" ? Number(wanted) : wanted,
-          { signal },
-        );
-        // Nothing is chosen that has no tables.
-        linux.contextOf(found);
-        return found;
-      });
-      guest.choose({ pid: process.pid });
+      const known = typeof wanted === "bigint" ? Number(wanted) : wanted;
+      // Nothing is chosen that has no tables.
+      const find = async (): Promise<number> => {
+        if (guest.current?.kernelPath) {
+          return await guest.use(async (session) =>
+            (await (await session.elfKernel()).tableOf(known, { signal })).pid
+          );
+        }
+        return await useLinux(guest, async ({ linux }) => {
+          const found = await linux.process(known, { signal });
+          linux.contextOf(found);
+          return found.pid;
+        });
+      };
+      guest.choose({ pid: await find() });
     }
     const table = await guest.use((session, choice) =>
       session.pageTable(choice, undefined, { signal })

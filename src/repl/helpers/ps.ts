@@ -4,6 +4,7 @@ import type { Helper } from "../helper.ts";
 import { useLinux } from "../linux.ts";
 import { GROUPED } from "../show/group_hex.ts";
 import { asRows } from "../show/rows.ts";
+import { elfProcessesHead, elfProcessLine } from "../../report/elf_processes_text.ts";
 
 /** Which processes are listed. */
 interface PsOptions {
@@ -21,7 +22,8 @@ export const PS: Helper = {
   on: "linux",
   notes: [
     "Those with memory of their own; ps({ kernel: true }) has the kernel's threads too. user root: the",
-    "table that user code runs on, where KPTI gives it another one. Returns an array.",
+    "table that user code runs on, where KPTI gives it another one. Returns an array. After",
+    "connect(…, { kernel }) those of xv6, or of a kernel like it.",
   ],
   example: `
 > ps()
@@ -37,8 +39,17 @@ kthreadd
   create: (repl) => (options: PsOptions = {}) => {
     checkOptions(options, "the options of ps", PS_SHAPE);
     const { kernel = false } = options;
-    return useLinux(repl.guest, async ({ linux }) => {
-      const all = await linux.processes({ signal: repl.signal });
+    const { guest, signal } = repl;
+    if (guest.current?.kernelPath) {
+      return guest.use(async (session) =>
+        asRows(await (await session.elfKernel()).processes({ signal }), {
+          head: () => elfProcessesHead(GROUPED),
+          line: (process) => elfProcessLine(process, GROUPED),
+        })
+      );
+    }
+    return useLinux(guest, async ({ linux }) => {
+      const all = await linux.processes({ signal });
       const listed = all.filter(({ root }) => kernel || root !== null);
       return asRows(listed.sort((a, b) => a.pid - b.pid), {
         head: () => processesHead(GROUPED),

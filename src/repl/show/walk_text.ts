@@ -5,6 +5,7 @@ import { describeNotPresent } from "../../translate/describe_not_present.ts";
 import type { Right } from "../../translate/rights.ts";
 import { entryNameOf, spanAt } from "../../translate/regime.ts";
 import type { MappedWalk, Walk } from "../../translate/walk.ts";
+import { RIGHT_WORDS } from "../../report/right_words.ts";
 import { formatSize } from "../../report/size.ts";
 import type { Style } from "../../report/style.ts";
 import type { GuestWalk } from "../../session/guest_walk.ts";
@@ -21,12 +22,6 @@ const RIGHT_LETTERS: Record<Right, string> = {
 };
 const PROCESS_HINT =
   'Page tables are private to each process: help("root") says how to choose another one';
-const RIGHT_WORDS: Record<Right, string> = {
-  user: "user",
-  readable: "read",
-  writable: "write",
-  executable: "execute",
-};
 
 /**
  * Writes a walk as a table, one line a level, with the level that decides each right, and then what it

@@ -1,4 +1,4 @@
-import { EventEmitter } from "node:events";
+import * as events from "node:events";
 
 import { size } from "./size.ts";
 import { writeOut } from "./write.ts";
@@ -7,7 +7,7 @@ import { writeOut } from "./write.ts";
  * Standard output as `node:readline` wants it. `process.stdout` would do, but loading it takes longer
  * than all else that a prompt needs.
  */
-export class TerminalOutput extends EventEmitter {
+export class TerminalOutput extends events.EventEmitter {
   /** How wide the terminal is now. */
   get columns(): number {
     return size().columns;
@@ -26,7 +26,7 @@ export class TerminalOutput extends EventEmitter {
 }
 
 /** A source of key presses for `node:readline`, fed by hand. */
-export class KeySource extends EventEmitter {
+export class KeySource extends events.EventEmitter {
   /** There is nothing to pause. */
   pause(): this {
     return this;

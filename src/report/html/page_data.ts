@@ -1,9 +1,23 @@
+/** A part of an address space that has a name. */
+export interface ReportRegion {
+  /** The first linear address, as `0x…`. */
+  readonly start: string;
+  /** The address after the last, as `0x…`. */
+  readonly end: string;
+  /** What it is called, such as `heap` or a file's path. */
+  readonly name: string;
+}
+
 /** One state of an address space in a report. */
 export interface ReportSide {
   /** What it is called in the page. */
   readonly name: string;
   /** The snapshot's file, in base64. */
   readonly file: string;
+  /** What else is known of it, a line each: the process, the kernel. @default nothing */
+  readonly facts?: readonly string[];
+  /** Its named parts, in address order. @default none */
+  readonly regions?: readonly ReportRegion[];
 }
 
 /** What is wrong at an address, as the page shows it. */

@@ -1,36 +1,44 @@
 import { formatAddress } from "../../core/address.ts";
 import type { BitReading, EntryBits } from "../../translate/entry_bits.ts";
-import { drawing, element, middleText, type SvgElement, text } from "./element.ts";
+import { brokenLine, drawing, element, middleText, type SvgElement, text } from "./element.ts";
 
 const CELL = 22;
-const ROW_BITS = 32;
 const ROW_HEIGHT = 74;
 const TOP = 34;
 const LINE = 17;
 
 /** Draws an entry: every bit in its place, the fields named, and what they say below. */
-export function drawBits(entry: EntryBits): string {
+export function drawBits(entry: EntryBits, widthPx = Infinity): string {
   const width = entry.widthBits;
-  const rows = width / ROW_BITS;
+  const rowBits = widthPx < widthOf(32) ? 16 : 32;
+  const drawingWidth = widthOf(rowBits);
+  const rows = width / rowBits;
   const title = `${entry.entryName} ${formatAddress(entry.raw, width / 4)} (${entry.mode})`;
-  const legend = entry.fields.filter((field) => field.value !== 0n || field.low === 0);
+  const legend = entry.fields.filter((field) => field.value !== 0n || field.low === 0)
+    .flatMap((field) => brokenLine(legendLine(field), drawingWidth, " ".repeat(7)));
   const legendTop = TOP + rows * ROW_HEIGHT + 10;
   const content: SvgElement[] = [text(8, 20, title)];
   for (let row = 0; row < rows; row++) {
     // The highest bits come first, as in the manuals.
-    const highest = width - 1 - row * ROW_BITS;
-    content.push(...drawRow(entry, highest, TOP + row * ROW_HEIGHT));
+    const highest = width - 1 - row * rowBits;
+    content.push(...drawRow(entry, { highest, rowBits }, TOP + row * ROW_HEIGHT));
   }
-  legend.forEach((field, i) =>
-    content.push(text(8, legendTop + i * LINE, legendLine(field), "dim"))
-  );
-  const size = { width: ROW_BITS * CELL + 16, height: legendTop + legend.length * LINE + 4 };
+  legend.forEach((line, i) => content.push(text(8, legendTop + i * LINE, line, "dim")));
+  const size = { width: drawingWidth, height: legendTop + legend.length * LINE + 4 };
   return drawing(size, title, content);
 }
 
-function drawRow(entry: EntryBits, highest: number, top: number): SvgElement[] {
+function widthOf(rowBits: number): number {
+  return rowBits * CELL + 16;
+}
+
+function drawRow(
+  entry: EntryBits,
+  { highest, rowBits }: { highest: number; rowBits: number },
+  top: number,
+): SvgElement[] {
   const xOf = (bit: number) => 8 + (highest - bit) * CELL;
-  const lowest = highest - ROW_BITS + 1;
+  const lowest = highest - rowBits + 1;
   const content: SvgElement[] = [];
   for (let bit = highest; bit >= lowest; bit--) {
     const isSet = (entry.raw >> BigInt(bit)) & 1n;

@@ -68,7 +68,7 @@ export interface StartBareGuestOptions extends BareGuestOptions {
    * Milliseconds until the guest must be up. If the CPU lacks the mode, it never is: on QEMU 7.2 a
    * bit that CR4 does not have makes the vCPU spin instead of fault.
    *
-   * @default {20_000}
+   * @default {60_000}
    */
   timeoutMs?: number;
 }

@@ -95,6 +95,7 @@ export class ListView {
         role: "option",
         "data-index": String(i),
         "aria-selected": String(i === this.#selected),
+        title: row.text, // Narrow pages cut it.
         style: `top:${top}px`,
         ...row.kind && { class: row.kind },
       }, row.text));

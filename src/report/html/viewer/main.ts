@@ -14,17 +14,8 @@ import type { ReportData } from "../page_data.ts";
 import { make } from "./dom.ts";
 import { type ListRow, ListView } from "./list_view.ts";
 import { MapView } from "./map_view.ts";
+import { regionAt } from "./regions.ts";
 import { Side } from "./side.ts";
-
-const LEGEND = [
-  ["u-rx", "user code"],
-  ["u-rw", "user data"],
-  ["u-r", "user, read-only"],
-  ["k-rx", "kernel code"],
-  ["k-rw", "kernel data"],
-  ["k-r", "kernel, read-only"],
-  ["wx", "writable and executable"],
-] as const;
 
 const data: ReportData = JSON.parse(document.getElementById("data")!.textContent!);
 const sides = await Promise.all(data.sides.map((side) => Side.open(side)));
@@ -40,13 +31,17 @@ const search = make("input", {
 });
 const message = make("p", { role: "status", id: "message" });
 const ways = make("div", { class: "sides", id: "ways" });
-const map = new MapView(lookUp);
+const map = new MapView({
+  runs: shown.runs(),
+  regions: shown.regions,
+  regime: context,
+  pick: lookUp,
+});
 const list = new ListView("Mappings", (row) => lookUp(row.address));
 list.node.id = "mappings";
 
 buildPage();
 showMappings("");
-map.show(shown.runs());
 const asked = decodeURIComponent(location.hash.slice(1));
 if (asked) lookUpText(asked);
 document.documentElement.dataset.ready = "true";
@@ -62,26 +57,13 @@ function buildPage(): void {
     event.preventDefault();
     lookUpText(search.value);
   });
-  const legend = LEGEND.map(([name, text]) =>
-    make("span", {}, make("i", { style: `background:var(--${name})` }), text)
-  );
   body.append(
     make("h1", {}, escapeText(data.title)),
-    ...sides.map((side) =>
-      make(
-        "p",
-        {},
-        `${escapeText(side.name)}: ${
-          escapeText(side.snapshot.source)
-        }, ${side.snapshot.takenAt.toISOString()}, root ` +
-          `0x${side.snapshot.context.root.toString(16)}, ${context.mode}`,
-      )
-    ),
+    ...sides.map((side) => make("p", {}, describeSide(side))),
     form,
     message,
     make("h2", {}, "Map"),
     map.node,
-    make("div", { class: "legend" }, ...legend),
     ways,
     make("h2", {}, "Mappings"),
     make("p", {}, filter),
@@ -92,9 +74,15 @@ function buildPage(): void {
   if (sides.length > 1) void appendDifferences();
 }
 
+function describeSide({ name, snapshot, facts }: Side): string {
+  const { source, takenAt, context: { root, mode } } = snapshot;
+  const parts = [source, takenAt.toISOString(), `root 0x${root.toString(16)}`, mode, ...facts];
+  return `${escapeText(name)}: ${parts.map(escapeText).join(", ")}`;
+}
+
 function appendFindings(): void {
   body.append(make("h2", {}, `Findings (${data.findings.length})`));
-  const findings = new ListView("Findings", (row) => lookUp(row.address));
+  const findings = new ListView("Findings", showFound);
   findings.node.id = "findings";
   body.append(findings.node);
   findings.show(data.findings.map(({ text, address, severity }) => ({
@@ -107,7 +95,7 @@ function appendFindings(): void {
 async function appendDifferences(): Promise<void> {
   const [before, after] = sides as [Side, Side];
   const title = make("h2", {}, "Differences");
-  const differences = new ListView("Differences", (row) => lookUp(row.address));
+  const differences = new ListView("Differences", showFound);
   differences.node.id = "differences";
   body.append(title, differences.node);
   const rows: ListRow[] = [];
@@ -128,17 +116,32 @@ function showMappings(filter: string): void {
     filter === "" || (record.kind === "mapping" && isWanted(record as never))
   );
   list.show(records.map((record: MappingRecord) => ({
-    text: mappingLine(record, context),
+    text: [mappingLine(record, context), regionAt(shown.regions, record.address)?.name ?? ""]
+      .join("  ").trimEnd(),
     address: record.address,
   })));
+}
+
+/** The list that was clicked is below: the walk comes into view. */
+async function showFound({ address }: ListRow): Promise<void> {
+  await lookUp(address);
+  ways.scrollIntoView({ block: "nearest" });
 }
 
 function lookUpText(text: string): void {
   try {
     lookUp(parseAddress(text));
   } catch (error) {
+    // What stands there is about another address.
+    ways.replaceChildren();
     message.textContent = error instanceof Error ? error.message : String(error);
   }
+}
+
+/** Two sides stand beside each other where there is room. */
+function widthOfDrawings(): number {
+  const sections = ways.clientWidth >= 1132 && sides.length > 1 ? 2 : 1;
+  return ways.clientWidth / sections - 32;
 }
 
 async function lookUp(address: bigint): Promise<void> {
@@ -146,7 +149,7 @@ async function lookUp(address: bigint): Promise<void> {
   search.value = text;
   history.replaceState(null, "", `#${text}`);
   map.mark(address);
-  const shownWays = await Promise.all(sides.map((side) => side.wayTo(address)));
+  const shownWays = await Promise.all(sides.map((side) => side.wayTo(address, widthOfDrawings())));
   if (search.value !== text) return; // Another one was asked for meanwhile.
   ways.replaceChildren(...shownWays);
   message.textContent = `The way to ${text}`;

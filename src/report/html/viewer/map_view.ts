@@ -1,179 +1,114 @@
 /// <reference lib="dom" />
+import { intervalsOf } from "../../../translate/address_span.ts";
 import type { Mapping } from "../../../translate/mappings.ts";
-import { colour, make } from "./dom.ts";
+import type { Regime } from "../../../translate/regime.ts";
+import { formatSize } from "../../size.ts";
+import { make } from "./dom.ts";
+import { colourOf, LEGEND } from "./map_colours.ts";
+import { Places } from "./places.ts";
+import type { NamedRegion } from "./regions.ts";
+import { Sight } from "./sight.ts";
+import { StripView } from "./strip_view.ts";
 
-/** One piece of the map: a run, or what lies between two. Places are in units of the map. */
-interface Piece {
-  readonly from: number;
-  readonly to: number;
-  readonly run: Mapping | null;
+/** What a map shows. */
+export interface MapOptions {
+  /** The runs of the whole address space, in address order. */
+  readonly runs: readonly Mapping[];
+  /** Its named parts. */
+  readonly regions: readonly NamedRegion[];
+  /** The kind of tables. */
+  readonly regime: Regime;
+  /** Called with the address that is chosen. */
+  readonly pick: (address: bigint) => void;
 }
 
-const GAP_UNITS = 1;
-
-/** A run's width: an address space is so sparse that only the logarithm of sizes can be shown. */
-function unitsOf(run: Mapping): number {
-  return 2 + Math.log2(run.lengthBytes / 4096 + 1);
-}
-
-/** The name of the colour that a run's rights have. */
-export function rightsColour({ effective: { user, writable, executable } }: Mapping): string {
-  if (writable && executable) return "wx";
-  return `${user ? "u" : "k"}-r${executable ? "x" : writable ? "w" : ""}`;
-}
-
-/** The map of an address space by rights: zoomed by wheel or +/-, moved by dragging or arrow keys. */
+/** The map of an address space by rights: the user's half and the kernel's each on a strip of its own. */
 export class MapView {
   /** The map's element. */
-  readonly node: HTMLCanvasElement;
-  readonly #pick: (address: bigint) => void;
-  #pieces: Piece[] = [];
-  #total = 1;
-  #from = 0;
-  #span = 1;
-  #marked: bigint | null = null;
+  readonly node: HTMLElement;
+  readonly #strips: readonly { first: bigint; last: bigint; view: StripView }[];
 
-  /** Makes an empty map; `pick` is called with the address that is clicked. */
-  constructor(pick: (address: bigint) => void) {
-    this.#pick = pick;
-    this.node = make("canvas", {
-      tabindex: "0",
-      role: "application",
-      "aria-label": "Map of the address space by rights. Plus and minus zoom, arrow keys move, " +
-        "Enter picks the middle.",
+  /** Makes a map. */
+  constructor(options: MapOptions) {
+    this.#strips = halvesOf(options.regime).map(({ title, first, last }) => {
+      const isIn = (address: bigint) => address >= first && address <= last;
+      const places = new Places(options.runs.filter(({ address }) => isIn(address)));
+      const regions = options.regions.filter(({ start, end }) =>
+        isIn(start) && places.placeOf(start) < places.placeOf(end)
+      );
+      const { regime, pick } = options;
+      const sight = new Sight(places.total);
+      return { first, last, view: new StripView({ title, places, sight, regions, regime, pick }) };
     });
-    this.node.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      this.zoom(event.deltaY < 0 ? 0.8 : 1.25, event.offsetX / this.node.clientWidth);
-    }, { passive: false });
-    this.node.addEventListener("pointermove", (event) => {
-      if (event.buttons === 1) this.move(-event.movementX / this.node.clientWidth);
-      this.node.title = this.#titleAt(event.offsetX / this.node.clientWidth);
-    });
-    this.node.addEventListener("click", (event) => {
-      this.#pickAt(event.offsetX / this.node.clientWidth);
-    });
-    this.node.addEventListener("keydown", (event) => this.#onKey(event));
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
-    new ResizeObserver(() => this.draw()).observe(this.node);
-  }
-
-  /** How much of the map is in sight, 0 to 1. */
-  get visiblePart(): number {
-    return this.#span / this.#total;
-  }
-
-  /** Shows other runs, all of them. */
-  show(runs: readonly Mapping[]): void {
-    this.#pieces = [];
-    let at = 0;
-    let end: bigint | null = null;
-    for (const run of runs) {
-      if (end !== null && run.address > end) {
-        this.#pieces.push({ from: at, to: at += GAP_UNITS, run: null });
-      }
-      this.#pieces.push({ from: at, to: at += unitsOf(run), run });
-      end = run.address + BigInt(run.lengthBytes);
-    }
-    this.#total = Math.max(at, 1);
-    this.#from = 0;
-    this.#span = this.#total;
-    this.draw();
+    this.node = make(
+      "div",
+      { class: "map" },
+      legend(options),
+      ...this.#chooser(options.regions),
+      ...this.#strips.map(({ view }) => view.node),
+    );
   }
 
   /** Marks the run that holds an address. */
   mark(address: bigint): void {
-    this.#marked = address;
-    this.draw();
+    for (const { view } of this.#strips) view.mark(address);
   }
 
-  /** Makes what is in sight so many times wider, around a place between 0 and 1. */
-  zoom(factor: number, around = 0.5): void {
-    const span = Math.min(this.#total, Math.max(4, this.#span * factor));
-    this.#from += (this.#span - span) * around;
-    this.#span = span;
-    this.move(0);
+  /** Opens regions without a mouse. */
+  #chooser(regions: readonly NamedRegion[]): HTMLElement[] {
+    if (regions.length === 0) return [];
+    const select = make("select", { id: "region", "aria-label": "Open a region" });
+    select.append(make("option", { value: "" }, "Open a region…"));
+    regions.forEach(({ start, name }, i) =>
+      select.append(make("option", { value: String(i) }, `0x${start.toString(16)} ${name}`))
+    );
+    select.addEventListener("change", () => {
+      const region = regions[Number(select.value)];
+      if (select.value === "" || region === undefined) return;
+      const strip = this.#strips.find(({ first, last }) =>
+        region.start >= first && region.start <= last
+      );
+      strip?.view.open(region);
+      select.value = "";
+    });
+    return [select];
   }
+}
 
-  /** Moves by a part of what is in sight. */
-  move(part: number): void {
-    const from = this.#from + part * this.#span;
-    this.#from = Math.max(0, Math.min(this.#total - this.#span, from));
-    this.draw();
-  }
+/** The intervals of addresses that the tables translate, with what people call them. */
+function halvesOf(regime: Regime): { title: string; first: bigint; last: bigint }[] {
+  const intervals = regime.spans.flatMap((span) => intervalsOf(span));
+  if (intervals.length === 1) return [{ title: "Addresses", ...intervals[0]! }];
+  // A device's addresses are nobody's.
+  const [low, high] = regime.rules.rights.names.includes("user")
+    ? ["User half", "Kernel half"]
+    : ["Lower half", "Upper half"];
+  return intervals
+    .sort((a, b) => a.first < b.first ? -1 : 1)
+    .map((interval) => ({ title: interval.first === 0n ? low : high, ...interval }));
+}
 
-  /** Draws what is in sight. */
-  draw(): void {
-    const scale = globalThis.devicePixelRatio || 1;
-    const width = Math.round(this.node.clientWidth * scale);
-    const height = Math.round(this.node.clientHeight * scale);
-    this.node.width = width;
-    this.node.height = height;
-    const context = this.node.getContext("2d");
-    if (!context) return;
-    const perUnit = width / this.#span;
-    for (let i = this.#indexAt(0); i < this.#pieces.length; i++) {
-      const { from, to, run } = this.#pieces[i]!;
-      const x = (from - this.#from) * perUnit;
-      if (x > width) break;
-      context.fillStyle = colour(run ? rightsColour(run) : "hole");
-      context.fillRect(x, 0, Math.max((to - from) * perUnit - (perUnit > 3 ? 1 : 0), 0.5), height);
-      if (run && this.#holdsMark(run)) {
-        context.strokeStyle = colour("ink");
-        context.lineWidth = 3 * scale;
-        context.strokeRect(x, 1, Math.max((to - from) * perUnit, 3), height - 2);
-      }
-    }
+/** What each colour means, and how much there is of it. */
+function legend({ runs, regime }: MapOptions): HTMLElement {
+  const bytes = new Map<string, number>();
+  for (const run of runs) {
+    const name = colourOf(run, regime);
+    bytes.set(name, (bytes.get(name) ?? 0) + run.lengthBytes);
   }
+  const entries = LEGEND.filter(([name]) => bytes.has(name)).map(([name, meaning]) =>
+    make(
+      "span",
+      {},
+      make("i", { style: `background:var(--${name})` }),
+      `${meaning}: ${roughSize(bytes.get(name)!)}`,
+    )
+  );
+  return make("div", { class: "legend" }, ...entries);
+}
 
-  #holdsMark({ address, lengthBytes }: Mapping): boolean {
-    const at = this.#marked;
-    return at !== null && at >= address && at < address + BigInt(lengthBytes);
-  }
-
-  #indexAt(part: number): number {
-    const place = this.#from + part * this.#span;
-    let low = 0;
-    let high = this.#pieces.length - 1;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#pieces[middle]!.to <= place) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  #titleAt(part: number): string {
-    const run = this.#pieces[this.#indexAt(part)]?.run;
-    return run ? `0x${run.address.toString(16)}, ${run.lengthBytes / 1024} KiB` : "";
-  }
-
-  #pickAt(part: number): void {
-    const index = this.#indexAt(part);
-    // Between two runs, the next one is meant: gaps never come last.
-    const piece = this.#pieces[this.#pieces[index]?.run ? index : index + 1];
-    if (!piece?.run) return;
-    const place = this.#from + part * this.#span;
-    const inside = Math.max(0, (place - piece.from) / (piece.to - piece.from));
-    const page = Math.floor(inside * piece.run.lengthBytes / 4096);
-    this.#pick(piece.run.address + BigInt(page) * 4096n);
-  }
-
-  #onKey(event: KeyboardEvent): void {
-    const actions: Record<string, () => void> = {
-      "+": () => this.zoom(0.7),
-      "=": () => this.zoom(0.7),
-      "-": () => this.zoom(1.4),
-      "0": () => this.zoom(Infinity),
-      "ArrowLeft": () => this.move(-0.1),
-      "ArrowRight": () => this.move(0.1),
-      "Home": () => this.move(-Infinity),
-      "End": () => this.move(Infinity),
-      "Enter": () => this.#pickAt(0.5),
-    };
-    const action = actions[event.key];
-    if (!action) return;
-    event.preventDefault();
-    action();
-  }
+/** A size to get an idea of: three or four digits of it. */
+function roughSize(bytes: number): string {
+  if (bytes < 2 ** 20) return formatSize(bytes);
+  const [unit, name] = bytes < 2 ** 30 ? [2 ** 20, "MiB"] : [2 ** 30, "GiB"];
+  return `${Number((bytes / unit).toFixed(1))} ${name}`;
 }

@@ -8,6 +8,7 @@ import type { Snapshot } from "../../../snapshot/snapshot.ts";
 import { toSvg } from "../../svg/to_svg.ts";
 import type { ReportSide } from "../page_data.ts";
 import { drawingNode, make } from "./dom.ts";
+import { type NamedRegion, readRegions, regionAt } from "./regions.ts";
 
 /** One state of the address space, as the page uses it. */
 export class Side {
@@ -17,20 +18,30 @@ export class Side {
   readonly snapshot: Snapshot;
   /** Everything that they hold, in address order. */
   readonly records: readonly MappingRecord[];
+  /** What else is known of it, a line each. */
+  readonly facts: readonly string[];
+  /** Its named parts. */
+  readonly regions: readonly NamedRegion[];
 
-  private constructor(name: string, snapshot: Snapshot, records: readonly MappingRecord[]) {
+  private constructor(
+    { name, facts = [], regions }: ReportSide,
+    snapshot: Snapshot,
+    records: readonly MappingRecord[],
+  ) {
     this.name = name;
     this.snapshot = snapshot;
     this.records = records;
+    this.facts = facts;
+    this.regions = readRegions(regions);
   }
 
   /** Unpacks a side of the report's data. */
-  static async open({ name, file }: ReportSide): Promise<Side> {
-    const bytes = Uint8Array.from(atob(file), (character) => character.charCodeAt(0));
+  static async open(side: ReportSide): Promise<Side> {
+    const bytes = Uint8Array.from(atob(side.file), (character) => character.charCodeAt(0));
     const snapshot = await decodeSnapshot(bytes);
     const { memory, context } = snapshot;
     const records = await Array.fromAsync(mappings(memory, context));
-    return new Side(name, snapshot, records);
+    return new Side(side, snapshot, records);
   }
 
   /** The runs that are mapped. */
@@ -38,8 +49,8 @@ export class Side {
     return this.records.filter((record) => record.kind === "mapping");
   }
 
-  /** The tables on the way to an address, each entry drawn bit by bit. */
-  async wayTo(address: bigint): Promise<HTMLElement> {
+  /** The tables on the way to an address, each entry drawn bit by bit, in drawings so many pixels wide. */
+  async wayTo(address: bigint, widthPx: number): Promise<HTMLElement> {
     const { memory, context } = this.snapshot;
     const found = await walk(memory, context, address, { recheck: false });
     const entries = found.steps.map((entry) => {
@@ -50,14 +61,15 @@ export class Side {
         "details",
         isLast ? { open: "" } : {},
         make("summary", {}, summary),
-        drawingNode(toSvg(named)),
+        drawingNode(toSvg(named, { widthPx })),
       );
     });
+    const region = regionAt(this.regions, address);
     return make(
       "section",
       {},
-      make("h3", {}, escapeText(this.name)),
-      drawingNode(toSvg(found)),
+      make("h3", {}, [escapeText(this.name), region?.name].filter(Boolean).join(": ")),
+      drawingNode(toSvg(found, { widthPx })),
       ...entries,
     );
   }
