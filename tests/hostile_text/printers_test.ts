@@ -108,6 +108,13 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     ],
     lines: 1,
   }),
+  memorySumsLine: () => {
+    const sums = { sizeBytes: 8192, rssBytes: 4096, swapBytes: 0, anonHugeBytes: 0 };
+    return {
+      own: [sdk.memorySumsLine({ ...sums, fileHugeBytes: 2 ** 21, hugetlbBytes: 2 ** 30 })],
+      lines: 1,
+    };
+  },
   findingLine: () => ({
     hostile: hostileFindings.map((finding) => sdk.findingLine(finding, STYLE)),
     lines: 1,
