@@ -366,6 +366,9 @@ export {
 
 // Audits
 export { audit, type AuditOptions } from "./src/audit/audit.ts";
+export { auditDmaReach, type DmaReach, type DmaRun, type GuardedMemory } from "./src/audit/dma.ts";
+export { DMA_RULES, type DmaRuleName } from "./src/audit/dma_rules.ts";
+export type { DmaAuditOptions } from "./src/session/dma_audit_source.ts";
 export type { AuditManyOptions, AuditOutcome } from "./src/audit/audit_many.ts";
 export type { Evidence, Finding, FrameMapping, ProcessName } from "./src/audit/finding.ts";
 export {

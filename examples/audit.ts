@@ -54,6 +54,10 @@ await runCommand({
     ),
     show: oneOf(SEVERITIES, "show findings of this severity or higher (default low)"),
     "max-findings": wholeNumber("N", "list at most N findings of each rule (default 2000)", 1),
+    dma: flag(
+      "audit what all devices behind the IOMMU reach: kernel memory, page tables, memory of processes " +
+        "that are gone",
+    ),
     ...ALL_OPTIONS,
     ...TABLE_OPTIONS,
     ...DEVICE_TABLE_OPTIONS,
@@ -66,6 +70,7 @@ await runCommand({
     "1334",
     "1334 --show medium --fail-on high",
     "1334 --sarif",
+    "1334 --dma",
     "1334 --all",
     "sim: --json",
   ],
@@ -101,6 +106,18 @@ await runCommand({
     }
   }
 
+  const choice = tableChoice(options);
+  const isNarrowed = options.all || bounds.range || Object.keys(choice).length > 0;
+  if (options.dma && (isSnapshotFile(target!) || isNarrowed)) {
+    const message =
+      "--dma audits what all devices of a guest reach: it takes a guest, and neither " +
+      "--range, --all nor a choice of tables";
+    throw new InvalidArgumentError(message, target);
+  }
+  function auditDma(guest: Session): AsyncIterable<Finding> {
+    const { range: _, ...rest } = bounds;
+    return guest.auditDma(rest);
+  }
   const all = { spaces: 0, withoutMemory: 0, outcomes: new Map<string, number>() };
   async function* ofAll(guest: Session): AsyncGenerator<Finding> {
     const { range: _, onProgress: _p, ...others } = bounds;
@@ -118,7 +135,11 @@ await runCommand({
   } else {
     await using guest = await connectTo(target!, options);
     const find = () =>
-      options.all ? ofAll(guest) : guest.audit({ ...bounds, ...tableChoice(options) });
+      options.dma
+        ? auditDma(guest)
+        : options.all
+        ? ofAll(guest)
+        : guest.audit({ ...bounds, ...choice });
     await readingOnce(guest, options, () => collect(find()));
   }
   bar.stop();

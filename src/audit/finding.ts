@@ -14,6 +14,8 @@ export interface Evidence {
   readonly effective?: Rights;
   /** How the pages may be cached. */
   readonly cacheType?: string;
+  /** For a device's memory: the devices that reach it, such as `00:03.0`. */
+  readonly devices?: readonly string[];
   /** For a frame: one address for each way in which it is mapped. */
   readonly mappings?: readonly FrameMapping[];
 }

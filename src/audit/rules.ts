@@ -1,5 +1,7 @@
-/** How much a finding matters. */
-export type Severity = "high" | "medium" | "low";
+import { DMA_RULES, type DmaRuleName } from "./dma_rules.ts";
+import type { AuditRule, Severity } from "./rule.ts";
+
+export type { AuditRule, Severity } from "./rule.ts";
 
 /** The severities, the most severe first. */
 export const SEVERITIES: readonly Severity[] = ["high", "medium", "low"];
@@ -19,17 +21,8 @@ export type AuditRuleName =
   | "user-leaf-below-supervisor"
   | "supervisor-leaf-in-user-range"
   | "kpti-exposes-kernel"
+  | DmaRuleName
   | "not-audited";
-
-/** What a rule looks for. */
-export interface AuditRule {
-  /** What is wrong, in a few words. */
-  readonly summary: string;
-  /** Why it matters, and when it is harmless. */
-  readonly help: string;
-  /** The severity of most of its findings. */
-  readonly severity: Severity;
-}
 
 /** The rules by name. */
 export const AUDIT_RULES: Readonly<Record<AuditRuleName, AuditRule>> = {
@@ -116,6 +109,7 @@ export const AUDIT_RULES: Readonly<Record<AuditRuleName, AuditRule>> = {
       "the user's root; everything else can be read by Meltdown.",
     severity: "high",
   },
+  ...DMA_RULES,
   "not-audited": {
     summary: "A part of the address space was not audited",
     help: "Its tables could not be read, or there are too many of them.",

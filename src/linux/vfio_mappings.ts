@@ -12,7 +12,7 @@ import {
 import { iommufdLayouts } from "./iommufd/layouts.ts";
 import { type IommufdArea, readIommufdAreas, readIommufdDomains } from "./iommufd/read_areas.ts";
 import { type FileOwner, VfioFiles } from "./vfio_files.ts";
-import { readDomainTables, tableReader } from "./vfio_tables.ts";
+import { domainTableOffsets, domainTables, readDomainTables } from "./vfio_tables.ts";
 import { type VfioKernel, VfioLayouts } from "./vfio_layouts.ts";
 
 /**
@@ -170,10 +170,13 @@ export class VfioMappings {
       const areas = await readIommufdAreas(live, layouts, context, options);
       return areas.filter(({ pinnedPages }) => pinnedPages > 0).map(rangeOfArea);
     });
-    const tableOf = withTables ? await tableReader(this.#kernel, this.#layouts, options) : null;
-    if (tableOf === null) return { ranges, tables: null };
-    const domains = await readIommufdDomains(live, layouts, context, options);
-    return { ranges, tables: await Promise.all(domains.map((domain) => tableOf(domain))) };
+    const offsets = withTables ? await domainTableOffsets(this.#kernel, this.#layouts) : [];
+    if (offsets.length === 0) return { ranges, tables: null };
+    const tables: bigint[] = [];
+    for (const domain of await readIommufdDomains(live, layouts, context, options)) {
+      tables.push(...await domainTables(this.#kernel, domain, offsets, options));
+    }
+    return { ranges, tables: tables.length > 0 ? tables : null };
   }
 
   /** The type 1 driver's part of a `struct vfio_container`; null if it maps nothing. */

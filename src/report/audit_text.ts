@@ -32,7 +32,7 @@ export function findingLine(found: Finding, style: Style): string {
 }
 
 function evidenceText({ evidence }: Finding): string {
-  const { mappings, physicalAddress, effective, cacheType, entry } = evidence;
+  const { mappings, physicalAddress, effective, cacheType, entry, devices } = evidence;
   if (mappings) {
     const ways = mappings.map((way) =>
       `${rightsText(way.effective)} ${way.cacheType} at ${formatAddress(way.address)}` +
@@ -41,6 +41,7 @@ function evidenceText({ evidence }: Finding): string {
     return `frame ${formatAddress(physicalAddress!)}: ${ways.join(", ")}`;
   }
   return [
+    ...devices ? [devices.join(", ")] : [],
     ...effective ? [`${rightsText(effective)} ${cacheType ?? ""}`.trimEnd()] : [],
     ...physicalAddress !== undefined ? [`physical ${formatAddress(physicalAddress)}`] : [],
     ...entry

@@ -117,8 +117,12 @@ export class GuestIommu {
     for (const unit of units) {
       const found = await this.#behind(unit, options);
       problems.push(...found.problems);
+      // AMD-Vi's table has an entry for every number, valid or not, whether there is such a device or not.
+      const isThere = ({ requesterId, domain, state }: IommuDevice) =>
+        machines.size === 0 || machines.has(requesterId) || domain !== null ||
+        state !== "passThrough";
       devices.push(
-        ...found.devices.map((device) => ({
+        ...found.devices.filter(isThere).map((device) => ({
           ...{ ...device, unit, name: machines.get(device.requesterId) ?? "" },
         })),
       );
@@ -225,7 +229,9 @@ function withoutEntry(
       requesterId,
       state: "blocked",
       domain: null,
-      reason: "its IOMMU has no entry for it",
+      reason: unit.kind === "amdvi"
+        ? "its entry lets nothing through"
+        : "its IOMMU has no entry for it",
       unit,
       name,
     }),

@@ -27,6 +27,7 @@ import type { PageTable, TableChoice } from "./table_choice.ts";
 import type { WatchEvent, WatchOptions } from "./watch.ts";
 import type { GuestSource } from "../connectors/guest_source.ts";
 import type { Walk, WalkOptions } from "../translate/walk.ts";
+import type { DmaAuditOptions } from "./dma_audit_source.ts";
 import type { GuestIommu } from "./guest_iommu.ts";
 import { GuestSession, readOptionsOf, requireTables, type SessionParts } from "./guest_session.ts";
 
@@ -96,9 +97,12 @@ export class Session extends GuestSession {
     address: AddressLike,
     options: TableChoice & WatchOptions = {},
   ): AsyncGenerator<WatchEvent<GuestWalk>, void> {
-    const { splitWatchOptions, watchWalks } = await import("./watch.ts");
+    const { splitWatchOptions, unlessAborted, watchWalks } = await import("./watch.ts");
     const [choice, watchOptions] = splitWatchOptions(options);
-    const table = await this.pageTable(choice, address, readOptionsOf(options));
+    const { signal } = watchOptions;
+    const find = () => this.pageTable(choice, address, readOptionsOf(options));
+    const table = await unlessAborted(find, signal);
+    if (table === null) return;
     requireTables(table.context);
     yield* watchWalks(() => this.walkTable(table, address), watchOptions);
   }
@@ -221,6 +225,18 @@ export class Session extends GuestSession {
   async *audit(options: GuestAuditOptions = {}): AsyncGenerator<Finding> {
     const { guestAudit } = await import("./ranges.ts");
     yield* guestAudit(this, options);
+  }
+
+  /**
+   * Looks for what devices reach and should not: kernel text, code and page tables that they can write, memory
+   * of processes that are gone, DMA that is passed through, frames of two domains.
+   *
+   * @throws {NoIommuError} if the guest has no IOMMU
+   * @throws {MonitorError} if the guest cannot be asked
+   */
+  async *auditDma(options: DmaAuditOptions = {}): AsyncGenerator<Finding> {
+    const { auditGuestDma } = await import("./dma_audit.ts");
+    yield* auditGuestDma(this, options);
   }
 
   /**

@@ -58,6 +58,19 @@ export function splitWatchOptions(
   return splitTableChoice(options);
 }
 
+/** Does something; null if it was given up because the watch is to end, which it does quietly. */
+export async function unlessAborted<T>(
+  find: () => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T | null> {
+  try {
+    return await find();
+  } catch (error) {
+    if (signal?.aborted && error === signal.reason) return null;
+    throw error;
+  }
+}
+
 /**
  * Repeats a walk, and yields the first and each that differs from the one before. The guest is not
  * paused, so a walk that saw tables in change is repeated at once and never yielded.

@@ -9,6 +9,7 @@ import {
   type GuestSource,
   InvalidArgumentError,
   type Monitor,
+  type PhysicalMemory,
   Session,
 } from "../../mod.ts";
 import { IommuTableBuilder, ramRange, SparseMemory } from "../../src/testing/mod.ts";
@@ -165,6 +166,22 @@ Deno.test("a watch sees what a device is given", async () => {
     builder.map(DEVICE, 0x3000n, 0x9000n, 4096);
   }
   assertEquals(outcomes, ["notPresent", "mapped"]);
+});
+
+Deno.test("a watch that is ended before its tables are found ends quietly", async () => {
+  const { source } = iommuGuest();
+  const end = new AbortController();
+  const read = source.memory.read.bind(source.memory);
+  const memory: PhysicalMemory = {
+    read(address, lengthBytes, options) {
+      end.abort();
+      options?.signal?.throwIfAborted();
+      return read(address, lengthBytes, options);
+    },
+  };
+  await using guest = new Session({ source: { ...source, memory } });
+  const watch = guest.watch(0x1000n, { device: DEVICE, signal: end.signal });
+  assertEquals(await Array.fromAsync(watch), []);
 });
 
 Deno.test("a session for single pages says that it reads no device's tables", async () => {

@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import {
+  AddressSpace,
   connect,
   type ConnectOptions,
   deviceMappings,
+  type Finding,
   formatAddress,
   groupDevices,
   type GuestDevices,
@@ -50,7 +52,7 @@ async function compare(
 
 Deno.test(
   await labTest("what devices reach is what the kernel says", "4-level", async (t) => {
-    await using lab = await startLab("4-level");
+    await using lab = await startLab("4-level", { ramFile: true });
     await t.step("every page of every domain, by the register and by Linux's records", async () => {
       const [byRegister, pages] = await asked(lab, {}, async (guest) => {
         const found = await (await guest.iommu()).devices();
@@ -111,6 +113,11 @@ Deno.test(
       "verify_vfio.ts holds both sides together without being asked",
       () => checkBothSides(lab),
     );
+
+    // The last one: a child that is forked leaves the target's entries write-protected.
+    await t.step("the audit finds what devices can write, and nothing without cause", async () => {
+      await checkAudit(lab);
+    });
   }),
 );
 
@@ -159,6 +166,14 @@ for (const [feature, mode] of [["scalable", "scalable"], ["iommu-pt", "legacy"]]
         devices.filter(({ device }) => device !== "00:03.0").map(({ state }) => state),
       );
       assertEquals([...states], [feature === "iommu-pt" ? "passThrough" : "translated"]);
+      const rules = (await Array.fromAsync(guest.auditDma())).filter(({ severity }) =>
+        severity !== "low"
+      ).map(({ rule, evidence }) => `${rule} ${evidence.devices}`);
+      const passing = groupDevices(devices.filter(({ state }) => state === "passThrough"));
+      assertEquals(
+        rules,
+        passing.map((group) => `dma-pass-through ${group.devices.map(({ device }) => device)}`),
+      );
       const range = { start: 0n, lengthBytes: 20 << 20 };
       let pages = 0;
       for (const { devices: [{ device, state }] } of groupDevices(devices)) {
@@ -169,6 +184,40 @@ for (const [feature, mode] of [["scalable", "scalable"], ["iommu-pt", "legacy"]]
     }),
   );
 }
+
+Deno.test(
+  await labTest("what devices reach is what the kernel says, AMD-Vi", "amd", async () => {
+    await using lab = await startLab("amd", { bootTimeoutMs: 300_000 });
+    const range = { start: 0n, lengthBytes: 20 << 20 };
+    const pages = await asked(lab, {}, async (guest) => {
+      const { units: [unit], devices, problems } = await (await guest.iommu()).devices();
+      assertEquals([unit!.kind, unit!.source, problems], ["amdvi", "register", []]);
+      let pages = 0;
+      for (const { devices: [{ device, state }] } of groupDevices(devices)) {
+        if (state === "translated") pages += await compare(lab, guest, device, range);
+      }
+      console.log(`AMD-Vi: ${devices.length} devices, ${pages} pages: no difference`);
+      return pages;
+    });
+    assert(pages >= 256);
+    const byLinux = await asked(lab, { mmio: false }, async (guest) => {
+      return await pagesOf(guest, "00:03.0");
+    });
+    assertEquals(byLinux.size, 256);
+    // A huge page is one entry of next level 7, or several.
+    const huge = lab.fact("huge");
+    await lab.request(`dma-map 0x${huge.address.toString(16)} 0x40000000 ${huge.lengthBytes}`);
+    const large = { start: 0x4000_0000n, lengthBytes: huge.lengthBytes };
+    const [line] = await lab.iovas(0x18, large.start, large.lengthBytes);
+    await asked(lab, {}, async (guest) => {
+      const walk = await guest.iova("00:03.0", 0x4012_3456n);
+      assert(walk.outcome === "mapped");
+      assertEquals(walk.physicalAddress, line!.physicalAddress + 0x12_3456n);
+    });
+    await lab.request(`dma-unmap 0x40000000 ${huge.lengthBytes}`);
+    await checkBothSides(lab);
+  }),
+);
 
 /** Connects for as long as something is asked: the monitor serves one client at a time. */
 async function asked<T>(
@@ -247,9 +296,72 @@ async function checkDeviceChoice(lab: LabGuest): Promise<void> {
   await lab.request(`dma-unmap 0x40000000 ${huge.lengthBytes}`);
   assertEquals(differs, 1, changes);
   assertMatch(changes, /^\+ 0x0*40000000 .*\n1 appeared, 0 vanished, 0 changed$/m);
-  const [, watched] = await run("watch_pte.ts", monitor, "0x7000", "--for", "50");
+  const [, watched] = await run("watch_pte.ts", monitor, "0x7000", "--for", "3000");
   assertStringIncludes(watched, "mapped: SL-PT entry ");
   assertEquals((await run("audit.ts", monitor))[1].split("\n").at(-2), "0 high, 0 medium, 0 low");
+}
+
+/**
+ * As it is, nothing but what Linux maps for floppy drives; then memory of a process that is gone; then an entry
+ * of the device's tables that the host turns to the kernel's text, and to a page table of the process.
+ */
+async function checkAudit(lab: LabGuest): Promise<void> {
+  async function audited(): Promise<Finding[]> {
+    return await asked(lab, {}, (guest) => Array.fromAsync(guest.auditDma()));
+  }
+  const before = await audited();
+  assertEquals(before.filter(({ severity }) => severity !== "low"), []);
+  for (const { rule, evidence, message } of before) {
+    const isShared = rule === "dma-shared-frame" && evidence.devices!.length > 1;
+    assert(isShared || message.includes("for floppy drives"), message);
+  }
+  const at = formatAddress(lab.fact("zero").address);
+  const [line] = await lab.request(`dma-child ${at} 0x40000000 4096 exit`);
+  const [, child] = line!.match(/^CHILD pid=(\d+)$/)!;
+  const entry = await asked(lab, {}, async (guest) => {
+    const walk = await guest.iova("00:03.0", 0x7000n);
+    const linux = await guest.linux();
+    return {
+      address: walk.steps.at(-1)!.address,
+      raw: walk.steps.at(-1)!.raw,
+      text: (await new AddressSpace(guest.memory, linux.context).translate(linux.text))!,
+    };
+  });
+  const table = (await lab.dump(0)).at(-1)!.entryAddress & ~0xfffn;
+  using ram = await Deno.open(lab.ramFile!, { write: true });
+  async function write(raw: bigint): Promise<void> {
+    const bytes = new Uint8Array(new BigUint64Array([raw]).buffer);
+    await ram.seek(entry.address, Deno.SeekMode.Start);
+    assertEquals(await ram.write(bytes), 8);
+  }
+  async function found(): Promise<string[]> {
+    const high = (await audited()).filter(({ severity }) => severity !== "low");
+    return high.map(({ rule, address, lengthBytes }) =>
+      `${rule} ${formatAddress(address)} ${lengthBytes}`
+    );
+  }
+  const gone = "dma-owner-gone 0x40000000 4096";
+  try {
+    await write(entry.text | 3n);
+    assertEquals(await found(), ["dma-writes-kernel-text 0x7000 4096", gone]);
+    await write(table | 3n);
+    assertEquals(await found(), ["dma-writes-page-table 0x7000 4096", gone]);
+    const { code, stdout } = await runExample(
+      "audit.ts",
+      [`${lab.monitorPort}`, "--dma", "--show", "medium"],
+      { permissions: netTo(lab.monitorPort) },
+    );
+    assertEquals(code, 1);
+    const whose = `the page tables of pid ${lab.target.pid} target (PT)`;
+    assertStringIncludes(stdout, `00:03.0 can write ${whose}`);
+    assertStringIncludes(stdout, `00:03.0 reaches memory of pid ${child}, which is gone`);
+    await write(table | 1n); // it may only read
+    assertEquals(await found(), [gone]);
+  } finally {
+    await write(entry.raw);
+  }
+  await lab.request("dma-unmap 0x40000000 4096");
+  assertEquals(await found(), []);
 }
 
 /** All cleared: both sides agree. A page that is replaced under the live mapping is told. */

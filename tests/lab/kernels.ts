@@ -13,6 +13,8 @@ export interface LabKernel {
 export const LAB_KERNELS = {
   /** 64-bit: four or five levels, with the VFIO modules. */
   "cloud-amd64": { imagePackage: "linux-image-cloud-amd64", architecture: "amd64" },
+  /** The same with drivers for more machines, AMD's IOMMU among them. */
+  amd64: { imagePackage: "linux-image-amd64", architecture: "amd64" },
   /** 32-bit with physical-address extension: three levels, 64-bit entries. */
   "686-pae": { imagePackage: "linux-image-686-pae", architecture: "i386" },
   /** 32-bit: two levels, 32-bit entries. */

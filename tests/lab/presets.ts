@@ -15,6 +15,8 @@ interface MachineChange {
   cpuProperties?: string;
   /** Words on the kernel's command line. */
   append?: string;
+  /** Another IOMMU than Intel's. */
+  iommu?: string;
   /** Properties of the IOMMU. */
   iommuProperties?: string;
 }
@@ -41,6 +43,8 @@ const FEATURES = {
   decoy: { append: "lab.bystander=decoy" },
   /** VT-d's scalable mode: in QEMU 7.2 with second-level tables. */
   scalable: { iommuProperties: ",x-scalable-mode=on", append: "intel_iommu=on,sm_on" },
+  /** AMD's IOMMU, with interrupt remapping, without which VFIO refuses. Takes the generic kernel. */
+  "amd-iommu": { iommu: "amd-iommu", iommuProperties: ",intremap=on", append: "amd_iommu=on" },
   /** Only devices that VFIO has are translated. */
   "iommu-pt": { append: "iommu=pt" },
 } as const satisfies Record<string, MachineChange>;
@@ -70,6 +74,8 @@ export const LAB_PRESETS = {
     kernel: LAB_KERNELS["cloud-amd64"],
     features: ["pti", "la57", "high-memory", "huge", "decoy"],
   },
+  /** AMD's IOMMU and Debian's generic kernel, which has a driver for it. */
+  amd: { kernel: LAB_KERNELS.amd64, features: ["amd-iommu"] },
   /** 32-bit with physical-address extension. */
   pae: { kernel: LAB_KERNELS["686-pae"], features: [] },
   /** 32-bit with two levels. */
@@ -126,6 +132,8 @@ export function machineFor(preset: LabPreset): LabMachine {
       ...changes.map((change) => change.append ?? ""),
     ].filter((words) => words !== "").join(" "),
     vfioDevice: is64Bit ? VFIO_DEVICE.linux : undefined,
-    iommu: `intel-iommu${changes.map((change) => change.iommuProperties ?? "").join("")}`,
+    iommu: `${changes.find((change) => change.iommu)?.iommu ?? "intel-iommu"}${
+      changes.map((change) => change.iommuProperties ?? "").join("")
+    }`,
   };
 }

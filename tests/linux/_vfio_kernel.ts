@@ -304,6 +304,11 @@ export class FakeKernel implements VfioKernel {
     return address && this.#view.getBigUint64(Number(address - BASE), true);
   }
 
+  /** Gives the kernel one symbol more. */
+  addSymbol(name: string): void {
+    this.#symbols.set(name, this.allocate(8));
+  }
+
   /** Writes a 64-bit number. */
   write(address: bigint, value: bigint): void {
     this.#view.setBigUint64(Number(address - BASE), value, true);

@@ -81,6 +81,7 @@ Deno.test("iommufd: the IOMMU's tables behind a context are those of its domains
   const kernel = new FakeKernel({ holds: "iommufd", ranges: ranges(1) });
   const table = BASE + 0xb_0000n;
   const { domain, pgd } = CORE.dmar_domain;
+  kernel.addSymbol("dmar_drhd_units");
   kernel.write(DOMAIN + BigInt(pgd - domain), table);
   const [container] = await new VfioMappings(kernel).containersOf(kernel.owner);
   assertEquals([container!.mappings.length, container!.tables], [1, [table]]);

@@ -46,7 +46,8 @@ export class TestRun implements AsyncDisposable {
       [this.#mark]: "1",
       [`${this.#mark}_${index}`]: "1",
       TMPDIR: folder,
-      TMUX_TMPDIR: folder,
+      // The folder that tmux makes there stays.
+      TMUX_TMPDIR: this.#folder,
       PAGEWALK_LAB_SNAPSHOTS: `${this.#folder}/lab`,
     };
   }

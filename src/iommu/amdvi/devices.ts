@@ -15,6 +15,8 @@ const TRANSLATION_VALID = 2n;
 const READ = 1n << 61n;
 const WRITE = 1n << 62n;
 const WORDS_EACH = 4;
+/** So many entries that are not valid are told one by one. */
+const MAX_OPEN = 64;
 /** Words in 32 KiB: what one command of a monitor reads. */
 const WORDS_AT_ONCE = 4096;
 const BYTES_UNIT = 4096;
@@ -33,7 +35,7 @@ export async function amdviDevices(
   const list = new DeviceList();
   const table = base & ADDRESS;
   const words = (Number(base & 0x1ffn) + 1) * BYTES_UNIT / 8;
-  let open = 0;
+  const open: number[] = [];
   for (let from = 0; from < words; from += WORDS_AT_ONCE) {
     const count = Math.min(WORDS_AT_ONCE, words - from);
     const part = await readWords(memory, table + BigInt(from * 8), count, options);
@@ -44,7 +46,7 @@ export async function amdviDevices(
     for (let i = 0; i < count; i += WORDS_EACH) {
       const entry = part.subarray(i, i + WORDS_EACH);
       if (!(entry[0]! & VALID)) {
-        open++;
+        open.push((from + i) / WORDS_EACH);
         continue;
       }
       const what = deviceEntry(entry);
@@ -52,9 +54,20 @@ export async function amdviDevices(
       if (!list.add((from + i) / WORDS_EACH, what)) return list.result;
     }
   }
-  if (open > 0) {
+  // AMD I/O Virtualization Technology (IOMMU) Specification, 2.2.2: V=0 lets all DMA through.
+  for (const requesterId of open.slice(0, MAX_OPEN)) {
+    list.add(requesterId, {
+      state: "passThrough",
+      domain: null,
+      reason: "its entry is not valid (V=0)",
+    });
+  }
+  if (open.length > MAX_OPEN) {
     list.problem(
-      `${open} entries of the device table are not valid (V=0): DMA of such devices is not translated`,
+      `${
+        open.length - MAX_OPEN
+      } more entries of the device table are not valid (V=0): DMA of such ` +
+        "devices is not translated",
     );
   }
   return list.result;

@@ -8,6 +8,7 @@ import { chosen } from "./walk.ts";
 /** Which tables to audit, or all. */
 interface AuditHelperOptions extends GuestAuditOptions {
   readonly all?: boolean;
+  readonly dma?: boolean;
 }
 
 type Found = Extract<AuditAllRecord, { kind: "finding" }>;
@@ -20,7 +21,8 @@ export const AUDIT: Helper = {
   purpose: "look for suspicious entries in the tables",
   notes: [
     "Returns an array of findings, each with rule, severity, address and evidence. options: range,",
-    "maxTables, and whose tables, as with walk. all: true audits all processes of a Linux guest.",
+    "maxTables, and whose tables, as with walk. all: true audits all processes of a Linux guest,",
+    "dma: true what all devices behind an IOMMU reach.",
   ],
   example: `
 > audit({ range: { start: 0x7f6000000000, lengthBytes: 1 << 30 } })
@@ -29,7 +31,7 @@ high   table-outside-ram: 0x7f6000000000 (1 GiB): An entry points to a table out
 > audit().find(({ severity }) => severity === "high").rule
 table-outside-ram
 `,
-  create: (repl) => async ({ all, ...options }: AuditHelperOptions = {}) => {
+  create: (repl) => async ({ all, dma, ...options }: AuditHelperOptions = {}) => {
     const { auditSummary, findingLine } = await import("../../report/audit_text.ts");
     const { signal, onProgress } = repl;
     if (all) {
@@ -45,12 +47,10 @@ table-outside-ram
       });
     }
     return await repl.guest.use(async (session, choice) => {
-      const found = session.audit({
-        signal,
-        ...onProgress && { onProgress },
-        ...chosen(options, choice),
-        ...options,
-      });
+      const list = { signal, ...onProgress && { onProgress } };
+      const found = dma
+        ? session.auditDma({ ...list, ...options })
+        : session.audit({ ...list, ...chosen(options, choice), ...options });
       return asRows(await Array.fromAsync(found), {
         line: findingLine,
         foot: (findings) => auditSummary(countsOf(findings)),

@@ -1,0 +1,18 @@
+import { PagewalkError } from "../core/errors.ts";
+
+/** Errors that say that something of a guest is not known, and not that it cannot be asked. */
+const UNKNOWN = new Set([
+  "CapabilityError",
+  "InconsistentListError",
+  "KernelFormatError",
+  "LinuxNotFoundError",
+  "MemoryReadError",
+  "NoSuchProcessError",
+  "NotRecordedError",
+  "PageFaultError",
+]);
+
+/** Whether an error is one of these. */
+export function isUnknown(error: unknown): error is PagewalkError {
+  return error instanceof PagewalkError && UNKNOWN.has(error.name);
+}
