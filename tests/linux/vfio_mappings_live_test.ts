@@ -7,6 +7,7 @@ import {
 } from "@std/assert";
 import { connect, formatAddress, type LinuxGuest, PagewalkError } from "../../mod.ts";
 import { count } from "../bench/_count.ts";
+import { checked } from "../bench/vfio_bench.ts";
 import { netTo, runExample } from "../examples/_run.ts";
 import { checkTypeFiles } from "./_type_files.ts";
 import { type LabGuest, labTest, startLab } from "../lab/mod.ts";
@@ -178,6 +179,16 @@ Deno.test(
       "a kernel whose types are in a file instead",
       () => checkTypeFiles(lab, linux, { close: () => guest[Symbol.asyncDispose]() }),
     );
+
+    await t.step("a log whose process is gone takes a few commands a page", async () => {
+      await lab.shell(`kill -9 ${pid}`);
+      await using anew = await connect(lab.monitorPort);
+      const { length } = await (await anew.linux()).processes();
+      const { commands, results } = await checked(anew, "log");
+      console.log(`${results} pages, ${length} processes: ${commands} commands`);
+      assertGreater(results, 200);
+      assert(commands <= length + 2 * results, `${commands} commands`);
+    });
   }),
 );
 
