@@ -8,6 +8,7 @@ import {
   audit,
   encodeSnapshot,
   type Finding,
+  groupDevices,
   MonitorMemory,
   nameAddressSpace,
   type NamedSpace,
@@ -24,17 +25,22 @@ import {
 import {
   CONNECT_OPTIONS,
   connectTo,
+  DEVICE_TABLE_OPTIONS,
+  escapeMessage,
   escapeText,
   EXIT,
+  flag,
   formatAddress,
   formatSize,
   FREEZE_OPTION,
   GUEST_OR_SNAPSHOT,
+  InvalidArgumentError,
   isSnapshotFile,
   ProgressBar,
   readingOnce,
   readSnapshot,
   runCommand,
+  type Session,
   TABLE_OPTIONS,
   tableChoice,
   value,
@@ -52,7 +58,9 @@ await runCommand({
     o: value("FILE", "the same", (text) => text),
     before: value("FILE", "an earlier snapshot, to compare with", (text) => text),
     title: value("TEXT", "the page's title", (text) => text),
+    devices: flag("add what the devices behind the IOMMU reach, and link what maps the same frame"),
     ...TABLE_OPTIONS,
+    ...DEVICE_TABLE_OPTIONS,
     ...FREEZE_OPTION,
     ...CONNECT_OPTIONS,
   },
@@ -60,6 +68,7 @@ await runCommand({
   examples: [
     "1334 -o report.html",
     "1334 --root 0x246f000 --before before.pwsnap",
+    "1334 --comm target --devices",
     "sim:",
   ],
 }, async ({ positionals: [target], options }) => {
@@ -75,8 +84,24 @@ await runCommand({
     }
   }
 
+  const devices: ReportSide[] = [];
+  /** One address space for all devices of a domain. */
+  async function takeDevices(guest: Session): Promise<void> {
+    const found = await (await guest.iommu()).devices();
+    for (const problem of found.problems) console.error(`note: ${escapeMessage(problem)}`);
+    for (const { devices: [first, ...others] } of groupDevices(found.devices)) {
+      if (first.regime === undefined) continue;
+      const name = [first, ...others].map(({ device }) => device).join(", ");
+      const source = `domain ${first.domain} of ${guest.endpoint}`;
+      devices.push(await side(name, await snapshot(guest.memory, first.regime, { source })));
+    }
+  }
+
   async function take(): Promise<{ taken: Snapshot; named?: NamedSpace }> {
     if (isSnapshotFile(target!)) {
+      if (options.devices) {
+        throw new InvalidArgumentError("--devices asks a guest: a snapshot has none", target);
+      }
       const taken = await readSnapshot(target!);
       await collect(audit(taken));
       return { taken };
@@ -91,6 +116,9 @@ await runCommand({
       const taken = await snapshot(memory, context, { source, onProgress });
       const ranges = memory instanceof MonitorMemory ? { ranges: await memory.ranges() } : {};
       await collect(audit(taken, ranges));
+      if (options.devices) await takeDevices(guest);
+      // The names of the processor's address space are not those of a device's.
+      if (options.device !== undefined) return { taken };
       return { taken, named: await nameAddressSpace(guest, context) };
     });
   }
@@ -113,6 +141,7 @@ await runCommand({
   const html = htmlReport({
     title: options.title ?? `Address space ${formatAddress(now.context.root)} of ${now.source}`,
     sides,
+    ...devices.length > 0 && { devices },
     findings: findings.map((found) => ({
       rule: found.rule,
       severity: found.severity,

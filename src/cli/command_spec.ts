@@ -12,6 +12,8 @@ export interface Positional {
   readonly repeated?: boolean;
   /** Is it where a guest is? Then the permissions in the usage text are those that it takes. */
   readonly isEndpoint?: boolean;
+  /** The words that it may be, if it is one of a few. */
+  readonly words?: readonly string[];
   /** The option that, when given, stands in its place. */
   readonly orOption?: string;
 }

@@ -166,4 +166,6 @@ export const COMMANDS: readonly (ScriptCommand | OwnCommand)[] = [
     script: "demo.ts",
     load: () => import("../../examples/demo.ts"),
   },
+  { name: "completions", group: "tools", own: () => import("./completions/mod.ts") },
+  { name: "man", group: "tools", own: () => import("./man.ts") },
 ];

@@ -15,6 +15,8 @@ export interface DescribedCommand {
 
 /** Asks every command what it is, in the order of the table. None can be run afterwards. */
 export async function describeCommands(): Promise<DescribedCommand[]> {
+  // What says how a guest may be named lists them all.
+  await import("../connectors/table.ts");
   const described: DescribedCommand[] = [];
   for (const command of COMMANDS) {
     const { name, group } = command;

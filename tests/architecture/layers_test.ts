@@ -105,7 +105,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     "mod.ts",
   ],
   // The one command that runs every script.
-  pagewalk: ["core", "cli"],
+  pagewalk: ["core", "connectors", "cli"],
   types: [],
 };
 

@@ -14,18 +14,26 @@ export interface CleanFolder extends AsyncDisposable {
  * Makes a clean folder.
  *
  * @param npmrc what its home says of npm registries
- * @param cached whether npm packages that are on this machine may be taken from there
+ * @param packages which npm packages of this machine's cache it has: all, or these
  */
-export async function cleanFolder(npmrc = "", cached = true): Promise<CleanFolder> {
+export async function cleanFolder(
+  npmrc = "",
+  packages: "all" | readonly string[] = "all",
+): Promise<CleanFolder> {
   const root = await Deno.makeTempDir({ prefix: "pagewalk-clean-" });
   const [path, home, cache] = [`${root}/work`, `${root}/home`, `${root}/cache`];
   for (const folder of [path, home, cache]) await Deno.mkdir(folder, { recursive: true });
   await Deno.writeTextFile(`${home}/.npmrc`, npmrc);
-  if (cached) {
-    // A second name of each file, as Deno takes a link for what it leads to.
-    const args = ["-al", `${await denoDir()}/npm`, cache];
-    const { success, stderr } = await new Deno.Command("cp", { args }).output();
-    if (!success) throw new Error(new TextDecoder().decode(stderr));
+  const npm = `${await denoDir()}/npm`;
+  for await (const { name: registry } of Deno.readDir(npm)) {
+    for await (const { name } of Deno.readDir(`${npm}/${registry}`)) {
+      if (packages !== "all" && !packages.includes(name)) continue;
+      await Deno.mkdir(`${cache}/npm/${registry}`, { recursive: true });
+      // A second name of each file, as Deno takes a link for what it leads to.
+      const args = ["-al", `${npm}/${registry}/${name}`, `${cache}/npm/${registry}`];
+      const { success, stderr } = await new Deno.Command("cp", { args }).output();
+      if (!success) throw new Error(new TextDecoder().decode(stderr));
+    }
   }
   return {
     path,

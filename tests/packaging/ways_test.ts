@@ -88,7 +88,7 @@ Deno.test("packaging: the bundled command is the scripts", async () => {
 });
 
 Deno.test("packaging: deno install -g from the archive", async () => {
-  await using clean = await cleanFolder("", false);
+  await using clean = await cleanFolder("", []);
   await clean.run("tar", ["xzf", ARCHIVE]);
   const file = "package/lib/pagewalk.js";
   const { code, stderr } = await clean.run("deno", ["install", "-g", NET, "-n", "pagewalk", file]);

@@ -3,8 +3,10 @@ import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } f
 import { pagingContext } from "../../src/arch/x86/paging_context.ts";
 import { htmlReport, toBase64 } from "../../src/report/html/html_report.ts";
 import type { ReportData, ReportSide } from "../../src/report/html/page_data.ts";
+import { readIommuDevices } from "../../src/iommu/read_devices.ts";
 import { encodeSnapshot } from "../../src/snapshot/file.ts";
 import { snapshot } from "../../src/snapshot/snapshot.ts";
+import { IommuTableBuilder } from "../../src/testing/iommu_table_builder.ts";
 import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";
 import { ramRange, SparseMemory } from "../../src/testing/sparse_memory.ts";
 import { viewerBundle } from "../tasks/build_viewer.ts";
@@ -56,6 +58,49 @@ Deno.test("the report's bundle is made from the sources as they are", async () =
   const path = new URL("../../src/report/html/_viewer_bundle.ts", import.meta.url);
   const isCurrent = await Deno.readTextFile(path) === await viewerBundle();
   assert(isCurrent, "run: deno run -A tests/tasks/build_viewer.ts");
+});
+
+/** A device whose tables lead to some of the frames of `small()`. */
+async function deviceSide(): Promise<ReportSide> {
+  const memory = new SparseMemory({ ranges: [ramRange(0n, 0x1000_0000n)] });
+  const builder = new IommuTableBuilder("vtd-legacy", memory, { tablesAt: 0x10_0000n });
+  builder.map("00:03.0", 0x7000n, 0x20_0000n, 4096);
+  builder.map("00:03.0", 0x9000n, 0x900_0000n, 4096);
+  const { devices: [device] } = await readIommuDevices("vtd", memory, builder.root);
+  const taken = await snapshot(memory, device!.regime!, { source: "<b>domain</b> 1" });
+  return { name: "00:03.0", file: toBase64(await encodeSnapshot(taken)) };
+}
+
+browserTest("report: a device's address space, and links between what maps one frame", async () => {
+  const sides = [await side("now", small())];
+  const data = { title: "dma", sides, devices: [await deviceSide()], findings: [] };
+  await withPage(data, async (browser) => {
+    const text = (id: string) =>
+      browser.evaluate<string>(`document.getElementById('${id}').textContent`);
+    assertStringIncludes(await text("devices"), "<b>domain</b> 1, VT-d second level, 4 levels");
+    assertStringIncludes(await text("devices"), "IOVAs ");
+    const lookUp = async (address: string) => {
+      await browser.evaluate(`document.getElementById('address').value = '${address}'`);
+      await browser.evaluate("document.querySelector('form').requestSubmit()");
+      await browser.until(
+        `document.getElementById('message').textContent === 'The way to ${address}'`,
+      );
+    };
+    await lookUp("0x7f1234568000");
+    assertEquals(await text("reached"), "No device reaches this frame.");
+    await lookUp("0x7f1234567000");
+    assertEquals(await text("reached"), "00:03.0 reaches this frame at IOVA 0x7000 (-rw-)");
+    await browser.evaluate("document.querySelector('#reached button').click()");
+    await browser.until("document.querySelectorAll('#device-way details').length === 4");
+    const way = await text("device-way");
+    assertStringIncludes(way, "SL-PTE[7]");
+    assertStringIncludes(way, "this frame is mapped at 0x7f1234567000 (urw-)");
+    await lookUp("0x7f1234568000");
+    await browser.evaluate("document.querySelector('#device-way .links button').click()");
+    await browser.until(
+      "document.getElementById('message').textContent === 'The way to 0x7f1234567000'",
+    );
+  });
 });
 
 browserTest("report: an address typed in the search box shows the way and the bits", async () => {

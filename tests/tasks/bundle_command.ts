@@ -106,7 +106,7 @@ function staticClosure(
 
 async function copySources(tree: string): Promise<void> {
   const files = [...sourceFiles("src"), ...sourceFiles("examples"), "mod.ts", "repl.ts"];
-  for (const path of [...files, "deno.json", "deno.lock"]) {
+  for (const path of [...files, "deno.json"]) {
     await Deno.mkdir(`${tree}/${path}`.replace(/\/[^/]+$/, ""), { recursive: true });
     await Deno.copyFile(new URL(path, ROOT), `${tree}/${path}`);
   }

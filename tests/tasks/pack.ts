@@ -1,7 +1,7 @@
 /**
  * Makes the npm package: `deno pack` of the sources without tests, with the command bundled.
  *
- *     deno task pack            # pagewalk-pagewalk-0.1.0.tgz
+ *     deno task pack            # pagewalk-pagewalk-0.2.0.tgz
  *     deno task pack --no-types out.tgz
  */
 import config from "../../deno.json" with { type: "json" };

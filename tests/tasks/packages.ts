@@ -28,6 +28,9 @@ export const TOOLS: readonly Tool[] = [
   { program: "script", package: "bsdutils", neededFor: "the REPL in a pseudo-terminal" },
   { program: "virsh", package: "libvirt-clients", neededFor: "the libvirt connector" },
   { program: "libvirtd", package: "libvirt-daemon-system", neededFor: "the libvirt connector" },
+  { program: "zsh", package: "zsh", neededFor: "the completion for zsh" },
+  { program: "fish", package: "fish", neededFor: "the completion for fish" },
+  { program: "groff", package: "groff-base", neededFor: "the manual page" },
   { program: "make", package: "make", neededFor: "the lab guest's module" },
 ];
 

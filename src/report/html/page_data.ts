@@ -38,6 +38,8 @@ export interface ReportData {
   readonly title: string;
   /** One state, or two to compare. */
   readonly sides: readonly ReportSide[];
+  /** What devices reach, as address spaces of their own. @default none */
+  readonly devices?: readonly ReportSide[];
   /** What an audit found. */
   readonly findings: readonly ReportFinding[];
 }

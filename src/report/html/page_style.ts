@@ -31,5 +31,6 @@ overflow:hidden;text-overflow:ellipsis}
 .sides>section{overflow-x:auto;border:1px solid var(--edge);border-radius:4px;padding:8px}
 svg{max-width:100%;height:auto;display:block}
 details{margin:4px 0}summary{cursor:pointer;font-family:ui-monospace,monospace;font-size:13px}
+.links button{margin:0 8px 4px 0;color:var(--accent)}
 .high{color:var(--wx)}.low{color:var(--dim)}
 `;

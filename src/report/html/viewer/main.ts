@@ -11,6 +11,7 @@ import { diff, type EntryDifference } from "../../../snapshot/diff.ts";
 import { differenceLine } from "../../diff_text.ts";
 import { mappingLine, mappingsHead } from "../../mappings_text.ts";
 import type { ReportData } from "../page_data.ts";
+import { DeviceSpaces } from "./device_spaces.ts";
 import { make } from "./dom.ts";
 import { type ListRow, ListView } from "./list_view.ts";
 import { MapView } from "./map_view.ts";
@@ -39,6 +40,13 @@ const map = new MapView({
 });
 const list = new ListView("Mappings", (row) => lookUp(row.address));
 list.node.id = "mappings";
+const reached = make("p", { class: "links", id: "reached" });
+const devices = await DeviceSpaces.open({
+  devices: data.devices ?? [],
+  shown,
+  width: widthOfDrawings,
+  lookUp: (address) => void showFound({ text: "", address }),
+});
 
 buildPage();
 showMappings("");
@@ -65,10 +73,12 @@ function buildPage(): void {
     make("h2", {}, "Map"),
     map.node,
     ways,
+    reached,
     make("h2", {}, "Mappings"),
     make("p", {}, filter),
     make("pre", {}, mappingsHead(context)),
     list.node,
+    devices.node,
   );
   appendFindings();
   if (sides.length > 1) void appendDifferences();
@@ -134,6 +144,7 @@ function lookUpText(text: string): void {
   } catch (error) {
     // What stands there is about another address.
     ways.replaceChildren();
+    reached.replaceChildren();
     message.textContent = error instanceof Error ? error.message : String(error);
   }
 }
@@ -150,7 +161,9 @@ async function lookUp(address: bigint): Promise<void> {
   history.replaceState(null, "", `#${text}`);
   map.mark(address);
   const shownWays = await Promise.all(sides.map((side) => side.wayTo(address, widthOfDrawings())));
+  const links = await devices.linksFrom(address);
   if (search.value !== text) return; // Another one was asked for meanwhile.
+  reached.replaceChildren(...links);
   ways.replaceChildren(...shownWays);
   message.textContent = `The way to ${text}`;
 }
