@@ -63,14 +63,16 @@ export { describeReservedBits } from "./src/translate/reserved_bits.ts";
 export { bufferMemory, type MemorySegment } from "./src/memory/buffer_memory.ts";
 export { FileMemory, type FileMemoryOptions } from "./src/memory/file_memory.ts";
 export { CachingMemory, type CachingMemoryOptions } from "./src/memory/caching_memory.ts";
-export { firstUnbacked, isBacked, type MemoryRange } from "./src/memory/memory_map.ts";
-export { MonitorMemory, type MonitorMemoryOptions } from "./src/memory/monitor_memory.ts";
 export {
+  firstUnbacked,
+  isBacked,
+  type MemoryRange,
   MemoryReadError,
   type MemoryReadFailure,
   type PhysicalMemory,
   type ReadOptions,
 } from "./src/memory/physical_memory.ts";
+export { MonitorMemory, type MonitorMemoryOptions } from "./src/memory/monitor_memory.ts";
 export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.ts";
 
 // Devices: what their DMA reaches
@@ -90,8 +92,11 @@ export type { DmaState, IommuDevice, IommuDevices } from "./src/iommu/iommu_devi
 export { type DeviceGroup, deviceMappings, groupDevices } from "./src/iommu/reach.ts";
 export { type IommuKind, readIommuDevices } from "./src/iommu/read_devices.ts";
 export type { LinuxIommuUnit } from "./src/linux/iommu_units.ts";
-export { type IommuRoot, readIommuRoots } from "./src/monitor/commands/read_iommu_root.ts";
-export type { IommuRegion } from "./src/monitor/parse/iommu_units.ts";
+export {
+  type IommuRegion,
+  type IommuRoot,
+  readIommuRoots,
+} from "./src/monitor/commands/read_iommu_root.ts";
 export {
   type GuestDevice,
   type GuestDevices,
@@ -101,14 +106,23 @@ export {
 } from "./src/session/guest_iommu.ts";
 
 // Connectors
-export type { Connector, OpenOptions } from "./src/connectors/connector.ts";
+export {
+  type Connector,
+  type GuestSource,
+  monitorSource,
+  type MonitorSourceOptions,
+  NoMonitorError,
+  type OpenOptions,
+} from "./src/connectors/connector.ts";
 export type { DumpEndpoint } from "./src/connectors/dump/mod.ts";
 export {
+  connectors,
   formatEndpoint,
   parseEndpoint,
   permissionFor,
   permissionsFor,
-} from "./src/connectors/endpoints.ts";
+  registerConnector,
+} from "./src/connectors/registry.ts";
 export type { GdbEndpoint } from "./src/connectors/gdbstub/endpoint.ts";
 export type {
   DomainEndpoint,
@@ -116,7 +130,6 @@ export type {
   LibvirtInstance,
   LibvirtSshEndpoint,
 } from "./src/connectors/libvirt/endpoint.ts";
-export { connectors, registerConnector } from "./src/connectors/registry.ts";
 export type { ReplayEndpoint } from "./src/connectors/replay/mod.ts";
 export type { SimEndpoint } from "./src/connectors/sim/mod.ts";
 
@@ -136,13 +149,18 @@ export {
   READ_ONLY_COMMANDS,
   REFUSED_COMMANDS,
 } from "./src/monitor/allow_list.ts";
-export { connectMonitor } from "./src/monitor/connect_monitor.ts";
-export { examineMemory } from "./src/monitor/commands/examine_memory.ts";
+export {
+  connectHmp,
+  type ConnectHmpOptions,
+  connectMonitor,
+} from "./src/monitor/connect_monitor.ts";
+export { examineMemory, type MemoryDump } from "./src/monitor/commands/examine_memory.ts";
 export { readPhysicalBits } from "./src/monitor/commands/physical_bits.ts";
-export { readMemoryMap, readStatus, readTlb } from "./src/monitor/commands/read_state.ts";
+export { type GuestStatus, readMemoryMap, readStatus } from "./src/monitor/commands/read_state.ts";
+export { readTlb, type TlbRow } from "./src/monitor/commands/read_tlb.ts";
+export { readCurrentCpu } from "./src/monitor/commands/cpus.ts";
 export {
   readAllRegisters,
-  readCurrentCpu,
   readRegisters,
   type ReadRegistersOptions,
 } from "./src/monitor/commands/registers.ts";
@@ -156,7 +174,7 @@ export {
   type TcpEndpoint,
   type TelnetEndpoint,
   type UnixEndpoint,
-} from "./src/monitor/endpoint/mod.ts";
+} from "./src/monitor/endpoint.ts";
 export {
   CommandRefusedError,
   ConnectError,
@@ -174,7 +192,6 @@ export {
   UnknownCommandError,
   WrongPeerError,
 } from "./src/monitor/errors.ts";
-export { connectHmp, type ConnectHmpOptions } from "./src/monitor/connect_hmp.ts";
 export { HmpClient, type HmpClientOptions } from "./src/monitor/hmp_client.ts";
 export type { CommandLimits } from "./src/monitor/_command_queue.ts";
 export { connectQmp, type ConnectQmpOptions } from "./src/monitor/connect_qmp.ts";
@@ -191,9 +208,6 @@ export {
   type RecordingHeader,
 } from "./src/monitor/recording/recording.ts";
 export { ReplayMonitor } from "./src/monitor/recording/replay_monitor.ts";
-export type { MemoryDump } from "./src/monitor/parse/memory_dump.ts";
-export type { GuestStatus } from "./src/monitor/parse/status.ts";
-export type { TlbRow } from "./src/monitor/parse/tlb.ts";
 export type { Transport } from "./src/monitor/transport.ts";
 
 // The gdbstub
@@ -206,7 +220,13 @@ export {
 // Regimes: what a translation knows of its tables
 export type { Architecture } from "./src/arch/architecture.ts";
 export { ARCHITECTURES } from "./src/arch/architectures.ts";
-export type { AddressSpan } from "./src/translate/address_span.ts";
+export {
+  type AddressSpan,
+  levelDecoders,
+  type Regime,
+  type RegimeRules,
+  withRoot,
+} from "./src/translate/regime.ts";
 export {
   type BitField,
   type EntryFlags,
@@ -227,7 +247,6 @@ export type {
   KernelLayout,
   KernelRegion,
 } from "./src/translate/kernel_layout.ts";
-export { levelDecoders, type Regime, type RegimeRules, withRoot } from "./src/translate/regime.ts";
 export {
   type DecidingLevels,
   everyLevelGrants,
@@ -430,7 +449,9 @@ export {
 } from "./src/linux/modules/kernel_modules.ts";
 export type { LinuxModule, ModulePart, ModuleState } from "./src/linux/modules/linux_module.ts";
 export type { ModuleSymbol } from "./src/linux/modules/module_symbols.ts";
-export type { LinuxGuest, LinuxGuestParts } from "./src/linux/linux_guest.ts";
+export type { LinuxGuest } from "./src/linux/linux_guest.ts";
+export type { LinuxGuestParts, LinuxProcesses } from "./src/linux/linux_processes.ts";
+export type { LinuxKnowledge } from "./src/session/linux_attachment.ts";
 export type { LinuxProcess, ProcessTraits, WantedProcess } from "./src/linux/processes.ts";
 export type { FollowLogOptions, LogOptions } from "./src/linux/log.ts";
 export type { AreaKind, MemoryArea } from "./src/linux/memory_area.ts";
@@ -466,12 +487,6 @@ export {
 } from "./src/session/crosscheck.ts";
 export { checkFleet, type FleetOptions, type FleetResult } from "./src/session/fleet.ts";
 export { GuestLeftPausedError } from "./src/session/freeze.ts";
-export {
-  type GuestSource,
-  monitorSource,
-  type MonitorSourceOptions,
-  NoMonitorError,
-} from "./src/connectors/guest_source.ts";
 export type {
   GuestAliasesOptions,
   GuestAuditOptions,

@@ -9,7 +9,7 @@ import { activity } from "./src/cli/activity.ts";
 import { runCommand } from "./src/cli/command.ts";
 import { CONNECT_OPTIONS, connectOptions } from "./src/cli/guest_options.ts";
 import { value } from "./src/cli/options.ts";
-import { monitorPortFor } from "./src/monitor/endpoint/mod.ts";
+import { monitorPortFor } from "./src/monitor/endpoint.ts";
 // Not the SDK, which is loaded when the prompt stands there already.
 import { startRepl } from "./src/repl/start_repl.ts";
 

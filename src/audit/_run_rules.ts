@@ -1,4 +1,4 @@
-import type { MemoryRange } from "../memory/memory_map.ts";
+import type { MemoryRange } from "../memory/physical_memory.ts";
 import { describeRootOutsideRam } from "../translate/address_space.ts";
 import type { PageTableEntry } from "../translate/entry.ts";
 import type { Mapping, MappingRecord } from "../translate/mappings.ts";

@@ -7,8 +7,7 @@ import {
   type OptionShape,
   wholeNumberFrom,
 } from "../core/options.ts";
-import type { MemoryRange } from "../memory/memory_map.ts";
-import type { PhysicalMemory } from "../memory/physical_memory.ts";
+import type { MemoryRange, PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import { LIST_SHAPE, type ListOptions, listTables } from "../translate/listing.ts";
 import { type Mapping, mappings } from "../translate/mappings.ts";

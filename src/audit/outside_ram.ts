@@ -1,4 +1,4 @@
-import type { MemoryRange } from "../memory/memory_map.ts";
+import type { MemoryRange } from "../memory/physical_memory.ts";
 
 /** A run of guest-physical addresses. */
 export interface PhysicalSpan {

@@ -11,10 +11,8 @@ export { notMappedAdvice, verificationText } from "../report/verification_text.t
 export { xv6WalkText } from "../report/xv6_text.ts";
 export { describeSource } from "../session/table_choice.ts";
 export { whoMapsIt } from "../session/whose_tables.ts";
-export { addressArgument } from "./address_argument.ts";
+export { addressArgument, flag, oneOf } from "./options.ts";
 export { connectTo } from "./connect_for_check.ts";
 export { exitCodeOf, runCommand } from "./command.ts";
-export { EXPECT_OPTIONS, expectationOf } from "./expect_options.ts";
-export { FREEZE_OPTION, reading } from "./freeze_option.ts";
+export { EXPECT_OPTIONS, expectationOf, FREEZE_OPTION, reading } from "./check_options.ts";
 export { ADDRESS, CONNECT_OPTIONS, MONITOR, TABLE_OPTIONS, tableChoice } from "./guest_options.ts";
-export { flag, oneOf } from "./options.ts";

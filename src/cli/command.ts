@@ -4,7 +4,6 @@ import type { VerdictKind } from "../verify/verdict.ts";
 import { activity } from "./activity.ts";
 import type { CommandSpec } from "./command_spec.ts";
 import { flag, type OptionSpecs, type OptionValues, parseCommandLine } from "./options.ts";
-import { usageText } from "./usage.ts";
 
 /** What a script that checks something exits with. */
 export const EXIT = {
@@ -66,6 +65,7 @@ export async function runCommand<S extends OptionSpecs>(
   if (describe) return describe(spec);
   if (args.includes("--help") || args.includes("-h")) {
     await loadConnectors();
+    const { usageText } = await import("./usage.ts");
     console.log(usageText(spec, program));
     return;
   }

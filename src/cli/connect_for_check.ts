@@ -6,6 +6,6 @@ import { connectBy, type ConnectValues } from "./guest_options.ts";
  * know of the connection, such as that it pauses the guest, is said on standard error.
  */
 export function connectTo(monitor: string, options: ConnectValues): Promise<GuestSession> {
-  const load = async () => (await import("../session/connect_for_check.ts")).connectForCheck;
+  const load = async () => (await import("../session/connect_parts.ts")).connectForCheck;
   return connectBy(load, monitor, options);
 }

@@ -2,16 +2,15 @@ import { escapeMessage, escapeText } from "../core/escape.ts";
 import type { RiscvMode } from "../arch/riscv/modes.ts";
 import type { PagingModeName } from "../arch/x86/paging_context.ts";
 import { parseRamLayout, type RamLayout } from "../connectors/dump/ram_layout.ts";
-import { monitorPortFor } from "../monitor/endpoint/mod.ts";
+import { monitorPortFor } from "../monitor/endpoint.ts";
 import { connectors } from "../connectors/registry.ts";
 import type { ConnectOptions } from "../session/connect_parts.ts";
 import type { GuestSession } from "../session/guest_session.ts";
 import { checkTableChoice, processOf, type TableChoice } from "../session/table_choice.ts";
 import type { WantedProcess } from "../linux/processes.ts";
 import { activity } from "./activity.ts";
-import { addressArgument } from "./address_argument.ts";
-import type { Positional } from "./command_spec.ts";
 import {
+  addressArgument,
   flag,
   type FlagOption,
   oneOf,
@@ -20,6 +19,7 @@ import {
   type ValueOption,
   wholeNumber,
 } from "./options.ts";
+import type { Positional } from "./command_spec.ts";
 
 /** The argument that every script takes first. */
 export const MONITOR: Positional = {

@@ -17,9 +17,9 @@ export { describeReservedBits } from "../translate/reserved_bits.ts";
 export { levelDecoders, withRoot } from "../translate/regime.ts";
 export { type PageTableEntry, tableIndex } from "../translate/entry.ts";
 export { readRegisters } from "../monitor/commands/registers.ts";
-export { parseEndpoint, permissionFor } from "../connectors/endpoints.ts";
+export { parseEndpoint, permissionFor } from "../connectors/registry.ts";
 import "../connectors/table.ts";
-export type { Endpoint } from "../monitor/endpoint/mod.ts";
+export type { Endpoint } from "../monitor/endpoint.ts";
 export { ConnectError, MonitorError } from "../monitor/errors.ts";
 export { PAGING_MODES } from "../arch/x86/modes.ts";
 export { type MappedWalk, type Walk, walk } from "../translate/walk.ts";
@@ -42,20 +42,8 @@ export { judge, type Verdict, type VerdictKind } from "../verify/verdict.ts";
 
 // Arguments, usage, exit codes
 export { ALL_OPTIONS, allBounds, type AllOptionSpecs, type AllValues } from "./all_option.ts";
-export { addressArgument } from "./address_argument.ts";
-export { another } from "./another.ts";
-export { connectTo } from "./connect_to.ts";
 export {
-  FREEZE_OPTION,
-  type FreezeOptionSpecs,
-  type FreezeValues,
-  reading,
-  readingOnce,
-} from "./freeze_option.ts";
-export type { CommandSpec, Positional } from "./command_spec.ts";
-export { counted } from "./activity.ts";
-export { type CommandArguments, EXIT, exitCodeOf, runCommand } from "./command.ts";
-export {
+  addressArgument,
   flag,
   type FlagOption,
   oneOf,
@@ -66,7 +54,21 @@ export {
   type ValueOption,
   wholeNumber,
 } from "./options.ts";
-export { EXPECT_OPTIONS, expectationOf, type ExpectOptionSpecs } from "./expect_options.ts";
+export { another } from "./another.ts";
+export { connectTo } from "./connect_to.ts";
+export {
+  EXPECT_OPTIONS,
+  expectationOf,
+  type ExpectOptionSpecs,
+  FREEZE_OPTION,
+  type FreezeOptionSpecs,
+  type FreezeValues,
+  reading,
+  readingOnce,
+} from "./check_options.ts";
+export type { CommandSpec, Positional } from "./command_spec.ts";
+export { counted } from "./activity.ts";
+export { type CommandArguments, EXIT, exitCodeOf, runCommand } from "./command.ts";
 export {
   ADDRESS,
   CONNECT_OPTIONS,

@@ -1,6 +1,6 @@
 import { type AddressNotation, addressNotation, parseAddress } from "../core/address.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
-import { addressArgument } from "./address_argument.ts";
+import { addressArgument } from "./options.ts";
 import { parseSize } from "./parse_size.ts";
 
 /**

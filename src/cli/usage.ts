@@ -1,6 +1,6 @@
-import { parseEndpoint, permissionFor } from "../connectors/endpoints.ts";
+import { parseEndpoint, permissionFor } from "../connectors/registry.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
-import type { Endpoint } from "../monitor/endpoint/mod.ts";
+import type { Endpoint } from "../monitor/endpoint.ts";
 import type { CommandSpec } from "./command_spec.ts";
 import type { OptionSpecs } from "./options.ts";
 

@@ -1,16 +1,18 @@
+import { withUserView } from "../translate/regime.ts";
 import type { AddressLike } from "../core/address.ts";
-import { checkOptions, LIST, SIGNAL } from "../core/options.ts";
-import { type Regime, withRoot } from "../translate/regime.ts";
-import { withUserView } from "../translate/views.ts";
+import { checkOptions, LIST } from "../core/options.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { NotPresentContent } from "../translate/entry.ts";
 import { AbsentPages } from "./absent_pages.ts";
 import { type AreaPages, readAreaPages } from "./area_pages.ts";
-import { Btf, type StructLayout } from "./btf/btf.ts";
-import type { BtfBlob } from "./btf/btf_source.ts";
-import { CapabilityError, NoSuchProcessError } from "./errors.ts";
 import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
-import { Kernel, type KernelParts } from "./kernel.ts";
+import { Kernel } from "./kernel.ts";
+import {
+  checkReads,
+  type LinuxGuestParts,
+  LinuxProcesses,
+  withoutMemory,
+} from "./linux_processes.ts";
 import {
   FOLLOW_LOG_SHAPE,
   followKernelLog,
@@ -22,10 +24,8 @@ import {
 import type { MemoryArea } from "./memory_area.ts";
 import { readMemoryAreas } from "./memory_areas.ts";
 import type { LogRecord } from "./printk_ring.ts";
-import { readRunningTasks, type RunningTask } from "./running_tasks.ts";
-import type { LinuxThread } from "./task_record.ts";
 import { ProcessDetails } from "./process_details.ts";
-import { type LinuxProcess, Processes, type WantedProcess } from "./processes.ts";
+import type { LinuxProcess } from "./processes.ts";
 import type { VfioLogRecord } from "./vfio_log_record.ts";
 import { WALK_MANY_SHAPE, type WalkManyOptions } from "../translate/walk_many.ts";
 import {
@@ -35,9 +35,6 @@ import {
   type VfioOwner,
 } from "./vfio_mappings.ts";
 import { findLoggedPages, type LoggedPage } from "./vfio_pages.ts";
-
-/** What a Linux guest lets one know, and what {@linkcode LinuxGuest.attach} needs. */
-export type LinuxGuestParts = KernelParts;
 
 /** The kernel of a guest: for what looks into it without being loaded with each check. */
 export let kernelOf: (linux: LinuxGuest) => Kernel;
@@ -61,20 +58,19 @@ export let kernelOf: (linux: LinuxGuest) => Kernel;
  * await assertRejects(() => rootOf("sim:", 84), LinuxNotFoundError); // it runs no kernel
  * ```
  */
-export class LinuxGuest {
+export class LinuxGuest extends LinuxProcesses {
   static {
     kernelOf = (linux) => linux.#kernel;
   }
   readonly #kernel: Kernel;
   readonly #memory: PhysicalMemory;
   readonly #vfio: VfioMappings;
-  readonly #processes: Processes;
   readonly #absent: AbsentPages;
 
   private constructor(kernel: Kernel, memory: PhysicalMemory) {
+    super(kernel, memory);
     this.#kernel = kernel;
     this.#vfio = new VfioMappings(kernel);
-    this.#processes = new Processes(kernel, memory);
     this.#memory = memory;
     this.#absent = new AbsentPages(kernel);
   }
@@ -86,43 +82,8 @@ export class LinuxGuest {
    * @throws {KernelFormatError} if its kernel cannot be read
    * @throws {CapabilityError} if its kernel was built without what is needed
    */
-  static async attach(parts: LinuxGuestParts): Promise<LinuxGuest> {
+  static override async attach(parts: LinuxGuestParts): Promise<LinuxGuest> {
     return new LinuxGuest(await Kernel.find(parts), parts.memory);
-  }
-
-  /** Whether the kernel that was found still runs: a vCPU maps it, and it is not another one. */
-  isCurrent(): Promise<boolean> {
-    return this.#kernel.isCurrent();
-  }
-
-  /** The kernel's release, as `uname -r` says it. */
-  get version(): string {
-    return this.#kernel.vmcoreinfo.osRelease;
-  }
-
-  /** The id of the kernel's build in hexadecimal; null before 5.9. */
-  get buildId(): string | null {
-    return this.#kernel.vmcoreinfo.buildId;
-  }
-
-  /**
-   * MAXPHYADDR as the kernel found it at boot (`boot_cpu_data.x86_phys_bits`); null if it does not say. A
-   * kernel that encrypts memory takes the bits of the keys off.
-   *
-   * @throws {CapabilityError} if the kernel has no type data (BTF)
-   */
-  async physicalAddressBits(): Promise<number | null> {
-    const address = await this.#kernel.address("boot_cpu_data");
-    const layout = await this.type("cpuinfo_x86");
-    const member = layout?.members.find(({ name }) => name === "x86_phys_bits");
-    if (address === null || member === undefined) return null;
-    const [bits] = await this.#kernel.live.read(address + BigInt(member.offset), 1);
-    return bits! >= 32 && bits! <= 52 ? bits! : null;
-  }
-
-  /** The paging context with the kernel's own root. */
-  get context(): Regime {
-    return this.#kernel.context;
   }
 
   /** The virtual address of `_text`, which KASLR moves. */
@@ -169,81 +130,6 @@ export class LinuxGuest {
   }
 
   /**
-   * The layout of a struct or union of the kernel; null if it has none of that name.
-   *
-   * @throws {CapabilityError} if the kernel has no type data (BTF)
-   */
-  async type(name: string): Promise<StructLayout | null> {
-    const blob = await this.#types();
-    const btf = new Btf(blob);
-    for (const id of await blob.idsOf(name.replace(/^(struct|union)\s+/, ""))) {
-      const layout = await btf.layout(id);
-      if (layout) return layout;
-    }
-    return null;
-  }
-
-  /**
-   * The names of the kernel's types; some megabytes are read once.
-   *
-   * @throws {CapabilityError} if the kernel has no type data (BTF)
-   */
-  async typeNames(): Promise<readonly string[]> {
-    return [...await (await this.#types()).names()];
-  }
-
-  async #types(): Promise<BtfBlob> {
-    const blob = await this.#kernel.types.all();
-    if (blob) return blob;
-    throw new CapabilityError(
-      "types",
-      `This kernel (${this.version}) has no type data: it was built without CONFIG_DEBUG_INFO_BTF`,
-    );
-  }
-
-  /**
-   * The values of an enumeration of the kernel by their names; null if it has none of that name.
-   *
-   * @throws {CapabilityError} if the kernel has no type data (BTF)
-   */
-  async enumeration(name: string): Promise<ReadonlyMap<string, number> | null> {
-    const blob = await this.#types();
-    const btf = new Btf(blob);
-    for (const id of await blob.idsOf(name)) {
-      const values = await btf.enumeration(id);
-      if (values) return values;
-    }
-    return null;
-  }
-
-  /**
-   * Lists all processes and the kernel's threads, in the order of the kernel's list, while the guest
-   * goes on. What existed all the time is in the list.
-   *
-   * @throws {InconsistentListError} if the list changes faster than it can be read
-   * @throws {CapabilityError} if the kernel does not tell how its tasks are laid out
-   */
-  async processes(options: ReadOptions = {}): Promise<LinuxProcess[]> {
-    checkReads(options);
-    const processes = await this.#processes.list(options);
-    await this.#kernel.keepKnowledge();
-    return processes;
-  }
-
-  /**
-   * Finds one process: by its pid, its name or other traits. A number is a pid, a text a name.
-   *
-   * @throws {NoSuchProcessError} if there is none
-   * @throws {AmbiguousProcessError} if it fits several
-   */
-  async process(wanted: WantedProcess, options: ReadOptions = {}): Promise<LinuxProcess> {
-    checkReads(options);
-    const found = await this.#processes.find(wanted, options);
-    await this.#kernel.keepKnowledge();
-    return found;
-  }
-
-  /**
    * The arguments that a process was started with, as `/proc/PID/cmdline` has them: at most 4096 bytes.
    * The process may have changed them. Null if it has no memory, or they cannot be read, as when they are
    * swapped out.
@@ -277,34 +163,6 @@ export class LinuxGuest {
   async #details(options: ReadOptions): Promise<ProcessDetails> {
     checkReads(options);
     return new ProcessDetails(this.#kernel.live, await this.#kernel.offsets("details"), options);
-  }
-
-  /**
-   * What the first processors of the guest run now, in their order. Empty if the kernel's symbols do not
-   * tell.
-   *
-   * @throws {CapabilityError} if the kernel does not tell how its tasks are laid out
-   */
-  runningTasks(cpus: number, options: ReadOptions = {}): Promise<RunningTask[]> {
-    checkReads(options);
-    return readRunningTasks(this.#kernel, cpus, options);
-  }
-
-  /** Whether a process still runs, with the memory that it had: what was read of it then is its own. */
-  stillRuns(process: LinuxProcess, options: ReadOptions = {}): Promise<boolean> {
-    checkReads(options);
-    return this.#processes.stillRuns(process, options);
-  }
-
-  /**
-   * Lists the threads of a process, the first one included.
-   *
-   * @throws {NoSuchProcessError} if the process has ended
-   * @throws {InconsistentListError} if they change faster than they can be read
-   */
-  async threads(process: LinuxProcess, options: ReadOptions = {}): Promise<LinuxThread[]> {
-    checkReads(options);
-    return await this.#processes.threads(process, options);
   }
 
   /**
@@ -418,19 +276,4 @@ export class LinuxGuest {
     checkOptions(options, "the options of a log", FOLLOW_LOG_SHAPE);
     yield* followKernelLog(this.#kernel, options);
   }
-
-  /** The paging context of a process. @throws {NoSuchProcessError} if it has no memory */
-  contextOf(process: LinuxProcess): Regime {
-    if (process.root === null) throw withoutMemory(process);
-    return withRoot(this.#kernel.context, process.root);
-  }
-}
-
-function checkReads(options: ReadOptions): void {
-  checkOptions(options, "the options of a reading", { signal: SIGNAL });
-}
-
-function withoutMemory({ pid, comm, isKernelThread }: LinuxProcess): NoSuchProcessError {
-  const why = isKernelThread ? "it is a thread of the kernel" : "it has exited";
-  return new NoSuchProcessError(pid, `Process ${pid} (${comm}) has no memory of its own: ${why}`);
 }

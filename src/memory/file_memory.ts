@@ -1,8 +1,13 @@
 import { formatAddress } from "../core/address.ts";
 import { formatError } from "../core/errors.ts";
 import { checkOptions, TEXT } from "../core/options.ts";
-import { firstUnbacked, type MemoryRange } from "./memory_map.ts";
-import { MemoryReadError, type PhysicalMemory, type ReadOptions } from "./physical_memory.ts";
+import {
+  firstUnbacked,
+  type MemoryRange,
+  MemoryReadError,
+  type PhysicalMemory,
+  type ReadOptions,
+} from "./physical_memory.ts";
 
 /** What a file is to those who read an error about it. */
 export interface FileMemoryOptions {

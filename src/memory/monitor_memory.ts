@@ -2,8 +2,13 @@ import { checkOptions, LIST } from "../core/options.ts";
 import { examineMemory } from "../monitor/commands/examine_memory.ts";
 import { readMemoryMap } from "../monitor/commands/read_state.ts";
 import type { Monitor } from "../monitor/monitor.ts";
-import { firstUnbacked, type MemoryRange } from "./memory_map.ts";
-import { MemoryReadError, type PhysicalMemory, type ReadOptions } from "./physical_memory.ts";
+import {
+  firstUnbacked,
+  type MemoryRange,
+  MemoryReadError,
+  type PhysicalMemory,
+  type ReadOptions,
+} from "./physical_memory.ts";
 
 /** How a guest's memory is read through its monitor. */
 export interface MonitorMemoryOptions {

@@ -5,9 +5,13 @@ import { howToRead } from "../core/file_permission.ts";
 import { readByBoth } from "./_agreement.ts";
 import { FileMemory, readFully } from "./file_memory.ts";
 import { ConnectionLostError } from "../monitor/errors.ts";
-import { isBacked, type MemoryRange } from "./memory_map.ts";
+import {
+  isBacked,
+  type MemoryRange,
+  type PhysicalMemory,
+  type ReadOptions,
+} from "./physical_memory.ts";
 import type { MonitorMemory } from "./monitor_memory.ts";
-import type { PhysicalMemory, ReadOptions } from "./physical_memory.ts";
 
 /** Why a file cannot serve as a guest's RAM. */
 export type RamFileFailure = "permission" | "noSuchFile" | "unreadable" | "notTheGuests";

@@ -1,4 +1,12 @@
 import type { CommandOptions } from "./monitor.ts";
+import {
+  type MonitorError,
+  type MonitorErrorOptions,
+  NoSuchCpuError,
+  QmpError,
+  UnknownCommandError,
+} from "./errors.ts";
+import type { QmpMessage } from "./qmp_codec.ts";
 
 /** What a job needs to know of the client that runs it. */
 export interface CommandJobOptions extends CommandOptions {
@@ -65,4 +73,71 @@ export class CommandJob {
     this.#onSettled();
     return true;
   }
+}
+
+/** Who answers. */
+export interface AnswerOrigin {
+  /** What the client is connected to, as a user would type it. */
+  endpoint: string;
+  /** QEMU's version, or empty if it announced none. */
+  qemuVersion: string;
+}
+
+/** QMP's refusal of a command. */
+export type QmpRefusal = Extract<QmpMessage, { kind: "error" }>;
+
+/** Returns the monitor's text with the line ends of this side, and without the last. */
+export function plainLines(text: string): string {
+  const lines = text.replaceAll("\r\n", "\n");
+  return lines.endsWith("\n") ? lines.slice(0, -1) : lines;
+}
+
+/** Gives a caller the monitor's reply, or the error that its text stands for. */
+export function settleByReply(job: CommandJob, reply: string, origin: AnswerOrigin): void {
+  const { endpoint, qemuVersion } = origin;
+  const error = errorFromReply(reply, { endpoint, qemuVersion, command: job.line });
+  if (error === null) job.resolve(reply);
+  else job.reject(error);
+}
+
+/** Gives a caller the error that a refusal stands for. QMP tells of an unknown vCPU by the argument's name. */
+export function settleByRefusal(job: CommandJob, refusal: QmpRefusal, origin: AnswerOrigin): void {
+  const { endpoint } = origin;
+  const { line: command, cpu } = job;
+  if (cpu === undefined || !/'cpu-index'/.test(refusal.description)) {
+    return job.reject(qmpError(command, refusal, endpoint));
+  }
+  const message = `The guest at ${endpoint} has no vCPU ${cpu}: "info cpus" lists those it has`;
+  job.reject(new NoSuchCpuError(cpu, message, { endpoint, command }));
+}
+
+/** The error of a command that QEMU refuses. */
+export function qmpError(command: string, refusal: QmpRefusal, endpoint: string): QmpError {
+  const { qmpClass, description } = refusal;
+  const message = `QEMU at ${endpoint} refused "${command}": ${description} (${qmpClass})`;
+  return new QmpError(qmpClass, description, message, { endpoint, command });
+}
+
+/** Whose reply it is. */
+export interface ReplyOrigin extends MonitorErrorOptions {
+  /** The command that was sent. */
+  command: string;
+  /** QEMU's version, or empty if it announced none. */
+  qemuVersion: string;
+}
+
+/**
+ * Returns the error that a reply's text stands for, or null. QEMU answers an unknown command with
+ * ordinary text, over HMP and QMP alike: `unknown command: 'foo'` (5.2 to 11.1). Below `info` it quotes
+ * the line, with the blank that may stand before it.
+ */
+export function errorFromReply(reply: string, origin: ReplyOrigin): MonitorError | null {
+  const name = /^unknown command: ' *([^'\n]*)'$/.exec(reply.trimEnd())?.[1];
+  if (name === undefined) return null;
+  const qemu = origin.qemuVersion === "" ? "This QEMU" : `QEMU ${origin.qemuVersion}`;
+  return new UnknownCommandError(
+    origin.qemuVersion,
+    `${qemu} at ${origin.endpoint} has no monitor command "${name}": "help" lists those it has`,
+    origin,
+  );
 }

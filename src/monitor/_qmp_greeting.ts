@@ -1,5 +1,5 @@
-import { type GreetingBounds, GreetingDeadline } from "./_greeting_deadline.ts";
-import { qmpError } from "./_settle.ts";
+import { type GreetingBounds, GreetingDeadline } from "./_greeting.ts";
+import { qmpError } from "./_command_job.ts";
 import {
   ConnectionLostError,
   MonitorError,

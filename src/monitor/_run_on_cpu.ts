@@ -1,5 +1,5 @@
 import { NoSuchCpuError } from "./errors.ts";
-import { parseCpus } from "./parse/cpus.ts";
+import { parseCpus } from "./commands/cpus.ts";
 
 /** Runs one line on a monitor; `allowUnsafe` names what it may run besides the read-only commands. */
 export type Exchange = (line: string, allowUnsafe?: readonly string[]) => Promise<string>;

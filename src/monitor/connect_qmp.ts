@@ -5,7 +5,7 @@ import {
   type QmpEndpoint,
   type TcpEndpoint,
   type UnixEndpoint,
-} from "./endpoint/mod.ts";
+} from "./endpoint.ts";
 import { QMP_CLIENT_SHAPE, QmpClient, type QmpClientOptions } from "./qmp_client.ts";
 import { connectSocket } from "./socket_transport.ts";
 

@@ -1,10 +1,7 @@
 import { BOOLEAN, checkOptions, MILLISECONDS, type OptionShape, SIGNAL } from "../core/options.ts";
-import type { CommandJob } from "./_command_job.ts";
+import { type CommandJob, settleByReply } from "./_command_job.ts";
 import { type CommandLimits, CommandQueue, LIMITS_SHAPE } from "./_command_queue.ts";
-import { readGreeting } from "./_hmp_greeting.ts";
-import { HmpWire } from "./_hmp_wire.ts";
-import { runOnCpu } from "./_run_on_cpu.ts";
-import { settleByReply } from "./_settle.ts";
+import { HmpWire, readGreeting } from "./_hmp_wire.ts";
 import { NoSuchCpuError } from "./errors.ts";
 import { encodeCommand, FramingError, ReplyFramer } from "./hmp_codec.ts";
 import type { CommandOptions, Monitor } from "./monitor.ts";
@@ -168,6 +165,8 @@ export class HmpClient implements Monitor {
       return framer.text();
     };
     try {
+      // Loaded only here: most commands are about no vCPU.
+      const { runOnCpu } = await import("./_run_on_cpu.ts");
       settleByReply(job, await runOnCpu(exchange, job.line, cpu, this.endpoint), this);
     } catch (cause) {
       if (cause instanceof NoSuchCpuError) job.reject(cause);

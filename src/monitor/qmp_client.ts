@@ -1,11 +1,10 @@
 import { checkOptions, MILLISECONDS, type OptionShape, SIGNAL } from "../core/options.ts";
-import type { CommandJob } from "./_command_job.ts";
+import { type CommandJob, plainLines, settleByRefusal, settleByReply } from "./_command_job.ts";
 import { type CommandLimits, CommandQueue, LIMITS_SHAPE } from "./_command_queue.ts";
 import { CommandSender } from "./_command_sender.ts";
 import { EventLog } from "./_event_log.ts";
 import { NumberedJobs } from "./_numbered_jobs.ts";
 import { negotiateQmp } from "./_qmp_greeting.ts";
-import { plainLines, settleByRefusal, settleByReply } from "./_settle.ts";
 import { FramingError } from "./hmp_codec.ts";
 import type { CommandOptions, Monitor } from "./monitor.ts";
 import { encodeQmp, parseQmp, type QmpEvent, QmpFramer, type QmpLine } from "./qmp_codec.ts";

@@ -1,5 +1,5 @@
 import { permissionFlags } from "../core/permission_flags.ts";
-import { formatSocket, type SocketEndpoint, socketPermissions } from "./endpoint/mod.ts";
+import { formatSocket, type SocketEndpoint, socketPermissions } from "./endpoint.ts";
 import { ConnectError, type ConnectFailure } from "./errors.ts";
 import type { Transport } from "./transport.ts";
 

@@ -1,15 +1,14 @@
 import type { Helper, HelperContext } from "./helper.ts";
 import { addressFrom } from "./address_argument.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
-import { SDK as pagewalk } from "./sdk.ts";
 import { showAs } from "./show/renderers.ts";
 
 /**
- * Makes what a prompt has besides JavaScript's own: the whole SDK, the helpers (which go before SDK
- * functions of the same name), `session`, `pagewalk`, and what the embedder adds.
+ * Makes what a prompt has besides JavaScript's own: the helpers, `session`, and what the embedder adds.
+ * {@linkcode addSdk} adds the whole SDK once a line names something of it.
  */
 export function makeGlobals(context: HelperContext, added: object = {}): Record<string, unknown> {
-  const globals: Record<string, unknown> = { ...pagewalk, pagewalk };
+  const globals: Record<string, unknown> = {};
   for (const helper of context.helpers) globals[helper.name] = makeHelper(helper, context);
   Object.defineProperty(globals, "session", {
     enumerable: true,
@@ -21,6 +20,17 @@ export function makeGlobals(context: HelperContext, added: object = {}): Record<
     globals,
     Object.getOwnPropertyDescriptors(added),
   ) as typeof globals;
+}
+
+/**
+ * Adds the whole SDK, and `pagewalk` that has it, where a name is free: helpers go before SDK functions
+ * of the same name.
+ */
+export async function addSdk(globals: Record<string, unknown>): Promise<void> {
+  const { SDK } = await import("./sdk.ts");
+  for (const [name, value] of Object.entries({ ...SDK, pagewalk: SDK })) {
+    if (!(name in globals)) globals[name] = value;
+  }
 }
 
 /** Makes one helper's function, which bears the helper's name and, typed alone, says how it is called. */

@@ -167,7 +167,11 @@ class InteractiveSession {
   }
 
   #load(): Promise<Engine> {
-    return this.#engine ??= this.#options.load();
+    return this.#engine ??= this.#options.load().then((engine) => {
+      // The user still types: the SDK's names are there once a line needs them.
+      void engine.repl.loadSdk();
+      return engine;
+    });
   }
 
   /** What nobody awaits must not end the prompt: a promise of the user's, a timer that throws. */

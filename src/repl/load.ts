@@ -3,7 +3,6 @@ import { type CommandContext, COMMANDS } from "./commands.ts";
 import type { ParsedInput } from "./evaluate/parse.ts";
 import type { Repl } from "./repl.ts";
 import { savedScript } from "./save.ts";
-import { REPORT_NAMES, SDK } from "./sdk.ts";
 
 export { EntryReader } from "./entry.ts";
 
@@ -19,6 +18,7 @@ export function commandContext(
     leave,
     runText: (text) => runText(repl, text, signal()),
     async savedScript() {
+      const { REPORT_NAMES, SDK } = await import("./sdk.ts");
       const { endpoint } = await repl.guest.session();
       const helpers = repl.context.helpers.map(({ name }) => name);
       return savedScript(repl.evaluator.done, {

@@ -3,7 +3,7 @@ import { nearest } from "../core/options.ts";
 import { complete } from "./completion.ts";
 import { Evaluator } from "./evaluate/evaluator.ts";
 import type { IncompleteInput, ParsedInput } from "./evaluate/parse.ts";
-import { makeGlobals } from "./globals.ts";
+import { addSdk, makeGlobals } from "./globals.ts";
 import { isAsyncIterable, itemsUntilAborted } from "./evaluate/until_aborted.ts";
 import type { InterruptWatch } from "./evaluate/runtime/turns.ts";
 import type { GuestLink } from "./guest_link.ts";
@@ -46,6 +46,8 @@ export class Repl {
   readonly context: HelperContext;
   readonly #parts: ReplParts;
   readonly #show: ShowOptions;
+  readonly #globals: Record<string, unknown>;
+  #sdk: Promise<void> | null = null;
   #signal: AbortSignal = AbortSignal.abort();
 
   /** Makes a prompt's inside. */
@@ -68,7 +70,8 @@ export class Repl {
       onProgress: ({ tables, fraction }) =>
         parts.onProgress?.(`${tables} tables read, ${Math.floor(fraction * 100)} %`),
     };
-    this.evaluator = new Evaluator(makeGlobals(this.context, parts.globals), parts.watch);
+    this.#globals = makeGlobals(this.context, parts.globals);
+    this.evaluator = new Evaluator(this.#globals, parts.watch);
   }
 
   /**
@@ -99,11 +102,20 @@ export class Repl {
     }
   }
 
-  /** Names that no variable has may be registers, addresses or symbols of the guest. */
+  /** Adds the SDK's names, which take longer to load than all the rest of a prompt. */
+  loadSdk(): Promise<void> {
+    return this.#sdk ??= addSdk(this.#globals);
+  }
+
+  /** Names that no variable has are the SDK's, or registers, addresses or symbols of the guest. */
   async #lendNames(parsed: ParsedInput): Promise<void> {
-    const { names, called } = unknownNames(parsed.program, (name) => this.evaluator.knows(name));
-    if (names.size === 0) return;
-    this.evaluator.scope.lend(await guestNames(this.context, names, called));
+    const isKnown = (name: string) => this.evaluator.knows(name);
+    const { names, called, asked } = unknownNames(parsed.program, isKnown);
+    if (names.size + asked.size === 0) return;
+    await this.loadSdk();
+    const others = [...names].filter((name) => !isKnown(name));
+    if (others.length === 0) return;
+    this.evaluator.scope.lend(await guestNames(this.context, others, called));
   }
 
   /** Prints a result; a kernel address with its symbol, once the guest's Linux is known. */
@@ -132,8 +144,9 @@ export class Repl {
   }
 
   /** Completes what stands before the cursor. */
-  complete(text: string, commands: readonly string[]): Promise<Completion> {
-    return complete(text, { scope: this.evaluator.scope, context: this.context, commands });
+  async complete(text: string, commands: readonly string[]): Promise<Completion> {
+    await this.loadSdk();
+    return await complete(text, { scope: this.evaluator.scope, context: this.context, commands });
   }
 }
 

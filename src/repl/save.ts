@@ -1,7 +1,7 @@
 import { escapeForString, escapeMessage } from "../core/escape.ts";
 import type { RunLine } from "./evaluate/evaluator.ts";
 import { toScript } from "./evaluate/script.ts";
-import { parseEndpoint, permissionFor } from "../connectors/endpoints.ts";
+import { parseEndpoint, permissionFor } from "../connectors/registry.ts";
 
 /** What a saved script needs to know besides the lines. */
 export interface SaveOptions {

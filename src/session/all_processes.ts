@@ -6,8 +6,7 @@ import type { LinuxProcess } from "../linux/processes.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import { ownKernelParts, userPart } from "../translate/own_parts.ts";
-import { type Regime, withRoot } from "../translate/regime.ts";
-import { withUserView } from "../translate/views.ts";
+import { type Regime, withRoot, withUserView } from "../translate/regime.ts";
 
 /** What all processes are found with: a session. */
 export interface AllProcessesSource {

@@ -1,4 +1,4 @@
-import type { Endpoint } from "../monitor/endpoint/mod.ts";
+import type { Endpoint } from "../monitor/endpoint.ts";
 import { connectedParts, type ConnectOptions } from "./connect_parts.ts";
 import { Session } from "./session.ts";
 

@@ -1,10 +1,7 @@
 import type { RiscvMode } from "../arch/riscv/modes.ts";
 import type { PagingContextOptions, PagingModeName } from "../arch/x86/paging_context.ts";
-import type { OpenOptions } from "../connectors/connector.ts";
-import { parseEndpoint } from "../connectors/endpoints.ts";
-import type { GuestSource } from "../connectors/guest_source.ts";
-import "../connectors/human_monitor.ts";
-import { connectorBy, connectorOf } from "../connectors/registry.ts";
+import type { GuestSource, OpenOptions } from "../connectors/connector.ts";
+import { connectorBy, connectorOf, parseEndpoint } from "../connectors/registry.ts";
 import {
   BOOLEAN,
   checkOptions,
@@ -17,8 +14,9 @@ import {
   TEXT,
   wholeNumberFrom,
 } from "../core/options.ts";
-import type { Endpoint } from "../monitor/endpoint/mod.ts";
-import type { SessionParts } from "./guest_session.ts";
+import type { Endpoint } from "../monitor/endpoint.ts";
+import { GuestSession, type SessionParts } from "./guest_session.ts";
+import "../connectors/human_monitor.ts";
 
 /** How to connect to a guest, and what its registers do not tell of its paging. */
 export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, "root"> {
@@ -152,4 +150,17 @@ async function openSource(endpoint: Endpoint, options: ConnectOptions): Promise<
   // Loaded only where it is used.
   const { withRamFiles } = await import("./ram_files.ts");
   return await withRamFiles(source, options);
+}
+
+/**
+ * Connects as `connect()` does, for checks of single addresses: what looks at ranges and whole address
+ * spaces is not loaded.
+ *
+ * @throws whatever `connect()` throws
+ */
+export async function connectForCheck<E extends Endpoint>(
+  endpoint: E | string | number,
+  options: ConnectOptions = {},
+): Promise<GuestSession> {
+  return new GuestSession(await connectedParts(endpoint, options));
 }

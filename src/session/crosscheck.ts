@@ -6,7 +6,7 @@ import { addressDigits, type Regime, withRoot } from "../translate/regime.ts";
 import { translateByQemu } from "../monitor/commands/translate_by_qemu.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
 import { type Walk, walk } from "../translate/walk.ts";
-import { NoMonitorError } from "../connectors/guest_source.ts";
+import { NoMonitorError } from "../connectors/connector.ts";
 import type { Session } from "./session.ts";
 import { CHOICE_INSTEAD, CHOICE_SHAPE, type TableChoice } from "./table_choice.ts";
 

@@ -1,7 +1,6 @@
 import { formatError, PagewalkError } from "../core/errors.ts";
 import { atProcessEnd } from "../core/process_end.ts";
-import { readStatus } from "../monitor/commands/read_state.ts";
-import type { GuestStatus } from "../monitor/parse/status.ts";
+import { type GuestStatus, readStatus } from "../monitor/commands/read_state.ts";
 import { MonitorError } from "../monitor/errors.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 

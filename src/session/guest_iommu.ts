@@ -10,7 +10,7 @@ import { readIommuRoots } from "../monitor/commands/read_iommu_root.ts";
 import { UnknownCommandError } from "../monitor/errors.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 import { NotRecordedError } from "../monitor/recording/errors.ts";
-import { parsePciDevices } from "../monitor/parse/pci_devices.ts";
+import { parsePciDevices } from "../monitor/commands/pci_devices.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { PageTable } from "./table_choice.ts";
 

@@ -6,7 +6,7 @@ import type { PagingContext, PagingContextOptions } from "../arch/x86/paging_con
 import type { Regime } from "../translate/regime.ts";
 import type { CpuRegisters } from "../arch/x86/registers.ts";
 import type { ElfKernel } from "../elf_kernel/elf_kernel.ts";
-import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { LinuxProcesses } from "../linux/linux_processes.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 import { AddressSpace } from "../translate/address_space.ts";
@@ -14,14 +14,14 @@ import type { WalkOptions } from "../translate/walk.ts";
 import { completeExpectation, type Expectation } from "../verify/expectation.ts";
 import { judge, type Verdict } from "../verify/verdict.ts";
 import type { Freezer } from "./freeze.ts";
-import { type GuestSource, NoMonitorError } from "../connectors/guest_source.ts";
+import { type GuestSource, NoMonitorError } from "../connectors/connector.ts";
 import {
   type GuestWalk,
   type GuestWalkOptions,
   splitWalkOptions,
   walkGuest,
 } from "./guest_walk.ts";
-import { LinuxAttachment, openElfKernel, processesOf } from "./linux_attachment.ts";
+import type { LinuxAttachment, LinuxKnowledge } from "./linux_attachment.ts";
 import type { PhysicalBits } from "./physical_bits.ts";
 import type { PageTable, TableChoice } from "./table_choice.ts";
 import { type ProcessSource, TableFinder } from "./table_finder.ts";
@@ -73,12 +73,15 @@ export class GuestSession implements AsyncDisposable {
   readonly memory: PhysicalMemory;
   readonly #source: GuestSource;
   readonly #tables: TableFinder;
-  readonly #linux: LinuxAttachment;
   readonly #kernelPath: string | undefined;
   #elfKernel: Promise<ElfKernel> | null = null;
   readonly #named: number | undefined;
   #freezer: Freezer | null = null;
   #bits: Promise<PhysicalBits> | null = null;
+  readonly #kernelCacheDir: string | undefined;
+  readonly #btf: readonly string[] | undefined;
+  readonly #onNotice: ((text: string) => void) | undefined;
+  #linux: Promise<LinuxAttachment> | null = null;
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
   constructor(parts: SessionParts) {
@@ -96,13 +99,9 @@ export class GuestSession implements AsyncDisposable {
       processes: () => this.#processes(),
       device: (device, options) => this.deviceTable(device, options),
     });
-    this.#linux = new LinuxAttachment({
-      memory,
-      vcpus: this.#tables.vcpus,
-      ...kernelCacheDir !== undefined && { kernelCacheDir },
-      ...btf !== undefined && { btf },
-      ...onNotice !== undefined && { onNotice },
-    });
+    this.#kernelCacheDir = kernelCacheDir;
+    this.#btf = btf;
+    this.#onNotice = onNotice;
   }
 
   /** What the session is connected to, as a user would type it. */
@@ -145,15 +144,33 @@ export class GuestSession implements AsyncDisposable {
   }
 
   /**
-   * The Linux that the guest runs: its processes, their memory, its symbols and its log, read from
-   * guest memory. Found once, and again after the guest has rebooted.
+   * The Linux that the guest runs: its processes and their tables, read from guest memory. Found once,
+   * and again after the guest has rebooted. That of a {@linkcode Session} knows more.
    *
    * @throws {LinuxNotFoundError} if the guest runs no Linux, or not yet
    * @throws {KernelFormatError} if its kernel cannot be read
    * @throws {CapabilityError} if its kernel was built without what is needed
    */
-  linux(): Promise<LinuxGuest> {
-    return this.#linux.linux();
+  async linux(): Promise<LinuxProcesses> {
+    this.#linux ??= this.#linuxAttachment();
+    return await (await this.#linux).linux();
+  }
+
+  /** What a Linux guest is known by; loaded only where one is asked for. */
+  protected async linuxKnowledge(): Promise<LinuxKnowledge> {
+    return (await import("../linux/linux_processes.ts")).LinuxProcesses;
+  }
+
+  async #linuxAttachment(): Promise<LinuxAttachment> {
+    const { LinuxAttachment } = await import("./linux_attachment.ts");
+    return new LinuxAttachment({
+      memory: this.memory,
+      vcpus: this.#tables.vcpus,
+      knowledge: await this.linuxKnowledge(),
+      ...this.#kernelCacheDir !== undefined && { kernelCacheDir: this.#kernelCacheDir },
+      ...this.#btf !== undefined && { btf: this.#btf },
+      ...this.#onNotice !== undefined && { onNotice: this.#onNotice },
+    });
   }
 
   /** The path of the ELF file of the guest's kernel; null if none was named: then its Linux is asked. */
@@ -175,19 +192,22 @@ export class GuestSession implements AsyncDisposable {
         new InvalidArgumentError("No kernel's ELF file is named: give its path as `kernel`", path),
       );
     }
-    const opened = this.#elfKernel ??= openElfKernel(path, {
-      memory: this.memory,
-      context: () => this.#tables.anyContext({}),
-    });
+    const opened = this.#elfKernel ??= this.#openElfKernel(path);
     // What failed once may not the next time: the guest boots.
     opened.catch(() => this.#elfKernel = null);
     return opened;
   }
 
+  async #openElfKernel(path: string): Promise<ElfKernel> {
+    const { openElfKernel } = await import("./linux_attachment.ts");
+    const context = () => this.#tables.anyContext({});
+    return await openElfKernel(path, { memory: this.memory, context });
+  }
+
   async #processes(): Promise<ProcessSource> {
-    return this.#kernelPath === undefined
-      ? processesOf(await this.linux())
-      : await this.elfKernel();
+    if (this.#kernelPath !== undefined) return await this.elfKernel();
+    const { processesOf } = await import("./linux_attachment.ts");
+    return processesOf(await this.linux());
   }
 
   /**

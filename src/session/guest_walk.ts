@@ -1,8 +1,8 @@
+import { withUserView } from "../translate/regime.ts";
 import type { AddressLike } from "../core/address.ts";
 import { withPhysicalBits } from "../arch/x86/paging_context.ts";
 import { checkOptions } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
-import { withUserView } from "../translate/views.ts";
 import type { TableViews } from "../translate/views_rule.ts";
 import { type Walk, walk, WALK_SHAPE, type WalkOptions } from "../translate/walk.ts";
 import {

@@ -1,9 +1,17 @@
 import type { ElfKernel, ElfKernelParts } from "../elf_kernel/elf_kernel.ts";
 import type { TypeFile } from "../linux/btf/type_file.ts";
-import type { LinuxGuest } from "../linux/linux_guest.ts";
-import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { ProcessSource } from "./table_finder.ts";
+import { LinuxNotFoundError } from "../linux/errors.ts";
+import { DirectoryKernelCache } from "../linux/kernel_cache.ts";
+import type { LinuxGuestParts, LinuxProcesses } from "../linux/linux_processes.ts";
+import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import { type VcpuTables, whyNone } from "./vcpu_tables.ts";
+
+/** What is known of a Linux guest: no more is loaded than a session needs. */
+export interface LinuxKnowledge {
+  /** Finds the guest's kernel. */
+  attach(parts: LinuxGuestParts): Promise<LinuxProcesses>;
+}
 
 /** What finding a guest's Linux needs of a session. */
 export interface LinuxAttachmentParts {
@@ -13,6 +21,8 @@ export interface LinuxAttachmentParts {
   readonly vcpus: VcpuTables;
   /** A folder to keep what was learned about kernels in; nothing is kept without one. */
   readonly kernelCacheDir?: string;
+  /** What is known of it. */
+  readonly knowledge: LinuxKnowledge;
   /** Files with the kernel's types, its own first; what it has in memory is used without. */
   readonly btf?: readonly string[];
   /** Is told what a user should know. */
@@ -30,7 +40,7 @@ export async function openElfKernel(path: string, parts: ElfKernelParts): Promis
 }
 
 /** A Linux as what knows a guest's processes. */
-export function processesOf(linux: LinuxGuest): ProcessSource {
+export function processesOf(linux: LinuxProcesses): ProcessSource {
   return {
     async tableOf(wanted, options) {
       const process = await linux.process(wanted, options);
@@ -42,14 +52,14 @@ export function processesOf(linux: LinuxGuest): ProcessSource {
 /** Finds the Linux that a guest runs when it is first asked for, and again after a reboot. */
 export class LinuxAttachment {
   readonly #parts: LinuxAttachmentParts;
-  #linux: Promise<LinuxGuest> | null = null;
+  #linux: Promise<LinuxProcesses> | null = null;
 
   constructor(parts: LinuxAttachmentParts) {
     this.#parts = parts;
   }
 
   /** Returns the guest's Linux; see `Session.linux`. */
-  async linux(): Promise<LinuxGuest> {
+  async linux(): Promise<LinuxProcesses> {
     const before = this.#linux;
     if (before) {
       const known = await before.catch(() => null);
@@ -60,13 +70,10 @@ export class LinuxAttachment {
     return await (this.#linux = this.#attach());
   }
 
-  async #attach(): Promise<LinuxGuest> {
-    const { memory, vcpus, kernelCacheDir, btf = [], onNotice } = this.#parts;
-    // Loaded only here, so that a check of one address does not pay for it.
-    const { LinuxGuest } = await import("../linux/linux_guest.ts");
+  async #attach(): Promise<LinuxProcesses> {
+    const { memory, vcpus, kernelCacheDir, knowledge, btf = [], onNotice } = this.#parts;
     const { all, tables } = await vcpus.translating();
     if (tables.length === 0) {
-      const { LinuxNotFoundError } = await import("../linux/errors.ts");
       throw new LinuxNotFoundError(
         `No vCPU runs on the guest's page tables, which is needed to find a Linux kernel: ${
           whyNone(all)
@@ -74,12 +81,10 @@ export class LinuxAttachment {
       );
     }
     const contexts = async () => (await vcpus.translating()).tables.map(({ context }) => context);
-    const parts = { memory, contexts, ...onNotice && { onNotice } };
     const types = btf.length > 0 ? { types: await typeFiles(btf) } : {};
-    if (kernelCacheDir === undefined) return await LinuxGuest.attach({ ...parts, ...types });
-    const { DirectoryKernelCache } = await import("../linux/kernel_cache.ts");
-    const cache = new DirectoryKernelCache(kernelCacheDir);
-    return await LinuxGuest.attach({ ...parts, ...types, cache });
+    const parts = { memory, contexts, ...types, ...onNotice && { onNotice } };
+    if (kernelCacheDir === undefined) return await knowledge.attach(parts);
+    return await knowledge.attach({ ...parts, cache: new DirectoryKernelCache(kernelCacheDir) });
   }
 }
 

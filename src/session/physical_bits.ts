@@ -1,5 +1,5 @@
 import { PagewalkError } from "../core/errors.ts";
-import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { LinuxProcesses } from "../linux/linux_processes.ts";
 import { readPhysicalBits } from "../monitor/commands/physical_bits.ts";
 import { ConnectionLostError } from "../monitor/errors.ts";
 import type { Monitor } from "../monitor/monitor.ts";
@@ -11,7 +11,7 @@ export interface PhysicalBitsParts {
   /** The monitor, if there is one. */
   readonly monitor: Monitor | undefined;
   /** The Linux that the guest runs. */
-  linux(): Promise<LinuxGuest>;
+  linux(): Promise<LinuxProcesses>;
 }
 
 /** Learns the vCPUs' MAXPHYADDR, once from each source. */

@@ -2,7 +2,7 @@ import { REGISTER_FORMATS } from "../arch/architectures.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import { openRamFiles } from "../memory/ram_file_memory.ts";
-import { type GuestSource, NoMonitorError } from "../connectors/guest_source.ts";
+import { type GuestSource, NoMonitorError } from "../connectors/connector.ts";
 
 /**
  * Reads a connection's memory from the files behind the guest's RAM, if there are any. If that fails, it

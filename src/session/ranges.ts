@@ -19,7 +19,8 @@ import {
   MAPPINGS_SHAPE,
   type MappingsOptions,
 } from "../translate/mappings.ts";
-import { findViews, withUserView } from "../translate/views.ts";
+import { findViews } from "../translate/views.ts";
+import { withUserView } from "../translate/regime.ts";
 import type { TableViews } from "../translate/views_rule.ts";
 import { completeExpectation, type Expectation, USER_CLEARED } from "../verify/expectation.ts";
 import { VERIFY_RANGE_SHAPE, verifyRange, type VerifyRangeOptions } from "../verify/range.ts";

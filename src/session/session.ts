@@ -21,11 +21,13 @@ import type {
   GuestSnapshotOptions,
   GuestTables,
 } from "./ranges.ts";
+import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { LinuxKnowledge } from "./linux_attachment.ts";
 import type { AliasAllRecord, AliasesAllOptions } from "./aliases_all.ts";
 import type { AuditAllOptions, AuditAllRecord } from "./audit_all.ts";
 import type { PageTable, TableChoice } from "./table_choice.ts";
 import type { WatchEvent, WatchOptions } from "./watch.ts";
-import type { GuestSource } from "../connectors/guest_source.ts";
+import type { GuestSource } from "../connectors/connector.ts";
 import type { Walk, WalkOptions } from "../translate/walk.ts";
 import type { DmaAuditOptions } from "./dma_audit_source.ts";
 import type { GuestIommu } from "./guest_iommu.ts";
@@ -54,6 +56,23 @@ export class Session extends GuestSession {
     super(parts);
     this.#source = parts.source;
     this.#mmio = parts.mmio ?? true;
+  }
+
+  /**
+   * The Linux that the guest runs: its processes, their memory, its symbols and its log, read from
+   * guest memory. Found once, and again after the guest has rebooted.
+   *
+   * @throws {LinuxNotFoundError} if the guest runs no Linux, or not yet
+   * @throws {KernelFormatError} if its kernel cannot be read
+   * @throws {CapabilityError} if its kernel was built without what is needed
+   */
+  override linux(): Promise<LinuxGuest> {
+    return super.linux() as Promise<LinuxGuest>;
+  }
+
+  /** All that is known of a Linux guest. */
+  protected override async linuxKnowledge(): Promise<LinuxKnowledge> {
+    return (await import("../linux/linux_guest.ts")).LinuxGuest;
   }
 
   /**

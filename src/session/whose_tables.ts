@@ -2,7 +2,7 @@ import { escapeText } from "../core/escape.ts";
 import { PagewalkError } from "../core/errors.ts";
 import { PageFaultError } from "../translate/address_space.ts";
 import { MemoryReadError } from "../memory/physical_memory.ts";
-import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { LinuxProcesses } from "../linux/linux_processes.ts";
 import { walk } from "../translate/walk.ts";
 import type { GuestWalk } from "./guest_walk.ts";
 import type { GuestSession } from "./guest_session.ts";
@@ -64,7 +64,7 @@ const UNKNOWN = new Set([
   "InconsistentListError",
 ]);
 
-async function runningText(linux: LinuxGuest, cpu: number): Promise<string> {
+async function runningText(linux: LinuxProcesses, cpu: number): Promise<string> {
   const task = (await linux.runningTasks(cpu + 1)).at(cpu);
   return task ? `vCPU ${cpu} runs ${named(task)}; ` : "";
 }

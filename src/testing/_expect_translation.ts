@@ -1,4 +1,4 @@
-import { isBacked } from "../memory/memory_map.ts";
+import { isBacked } from "../memory/physical_memory.ts";
 import {
   ACCESSED,
   bits,
@@ -80,9 +80,10 @@ function* leavesBelow(
     const entry = entryOf(view, table, level, va);
     if (entry === null) continue;
     const kind = classify(view, level, entry.raw);
+    if (kind.is !== "leaf" && kind.is !== "table") continue;
     const path = [...above, entry];
     if (kind.is === "leaf") yield describeLeaf(view, va, kind.size, path);
-    if (kind.is === "table") yield* leavesBelow(view, kind.table, depth + 1, va, path);
+    else yield* leavesBelow(view, kind.table, depth + 1, va, path);
   }
 }
 
@@ -199,7 +200,8 @@ function rightsOf(mode: PageTableMode, { level, raw }: ExpectedEntry): Required<
   };
 }
 
-function isCanonical(mode: PageTableMode, va: bigint): boolean {
+/** Whether an address can be translated at all: SDM 3.3.7.1. */
+export function isCanonical(mode: PageTableMode, va: bigint): boolean {
   return va === signExtend(mode, va);
 }
 

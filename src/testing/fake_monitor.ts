@@ -1,4 +1,4 @@
-import { formatSocket } from "../monitor/endpoint/mod.ts";
+import { formatSocket } from "../monitor/endpoint.ts";
 import { type ByteStream, serveClient } from "./fake_monitor_connection.ts";
 import type { MonitorControl } from "./fake_monitor_control.ts";
 import type { FakeMonitorOptions } from "./fake_monitor_options.ts";

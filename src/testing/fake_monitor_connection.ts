@@ -42,7 +42,10 @@ const PROMPT = encodeLines("(qemu) ");
 const HMP_REPLY: WireReply = {
   encode: encodeLines,
   end: PROMPT,
-  endless: { start: new Uint8Array(), piece: encodeLines(`${"0".repeat(62)}\n`.repeat(1024)) },
+  endless: {
+    start: new Uint8Array(),
+    piece: () => encodeLines(`${"0".repeat(62)}\n`.repeat(1024)),
+  },
 };
 
 class HmpConnection {

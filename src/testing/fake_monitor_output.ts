@@ -18,7 +18,7 @@ export interface WireReply {
   /** What follows the text: a prompt, a line end. */
   end: Uint8Array;
   /** What an endless reply repeats, after what it begins with. */
-  endless: { start: Uint8Array; piece: Uint8Array };
+  endless: { start: Uint8Array; piece: () => Uint8Array };
 }
 
 /** The connection is to end, for a reason that is not an error. */
@@ -137,9 +137,10 @@ export class FakeOutput {
     await this.say(wire.end);
   }
 
-  async #sayEndlessly({ start, piece }: WireReply["endless"], lengthBytes: number): Promise<never> {
+  async #sayEndlessly(endless: WireReply["endless"], lengthBytes: number): Promise<never> {
     await this.flush();
-    await this.#send(start);
+    await this.#send(endless.start);
+    const piece = endless.piece();
     for (let sent = 0; sent < lengthBytes; sent += piece.length) {
       await this.#send(piece.subarray(0, lengthBytes - sent));
     }

@@ -164,5 +164,5 @@ function textReply(id: Record<string, unknown>): WireReply {
 
 const ENDLESS: WireReply["endless"] = {
   start: encodeLines('{"return": "'),
-  piece: encodeLines("0".repeat(64 * 1024)),
+  piece: () => encodeLines("0".repeat(64 * 1024)),
 };

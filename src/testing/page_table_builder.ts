@@ -5,6 +5,7 @@ import {
   entryAddressIn,
   expectLeaves,
   expectTranslation,
+  isCanonical,
   type TableView,
 } from "./_expect_translation.ts";
 import {
@@ -243,7 +244,7 @@ export class PageTableBuilder {
         misaligned,
       );
     }
-    if (this.expect(va).outcome === "nonCanonical") {
+    if (!isCanonical(this.mode, va)) {
       throw new InvalidArgumentError(
         `${formatAddress(va)} is not an address of ${this.mode} paging`,
         va,

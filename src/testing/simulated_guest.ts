@@ -1,12 +1,13 @@
 import type { CpuRegisters } from "../arch/x86/registers.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
-import type { MemoryRange } from "../memory/memory_map.ts";
+import type { MemoryRange } from "../memory/physical_memory.ts";
 import type { FakeMonitorOptions } from "./fake_monitor_options.ts";
 import { type InProcessTransport, inProcessTransport } from "./fake_monitor_in_process.ts";
 import type { MonitorSource } from "./fake_monitor_source.ts";
 import { QEMU_FLAVOURS, type QemuRelease } from "./hmp_text/flavours.ts";
 import { pcMemoryRows } from "./hmp_text/pc_memory_rows.ts";
 import { HmpSession } from "./hmp_text/session.ts";
+import { decodeFrame } from "./_page_table_formats.ts";
 import type { PageTableMode } from "./page_table_builder.ts";
 import { type DeviceRead, memoryRanges, SimulatedBus } from "./simulated_guest_bus.ts";
 import { cpuStateOf } from "./simulated_guest_cpu.ts";
@@ -197,10 +198,12 @@ export class SimulatedGuest implements MonitorSource {
     const { start, lengthBytes } = this.addresses.dmaBuffer;
     const encoder = new TextEncoder();
     for (let offset = 0; offset < lengthBytes; offset += 0x1000) {
-      const expected = tables.expect(start + BigInt(offset));
-      if (expected.outcome !== "mapped") throw new Error("The DMA buffer is not mapped");
-      const label = encoder.encode(`DMA page ${offset / 0x1000}\n`);
-      this.memory.writeBytes(expected.physicalAddress, label);
+      const frame = decodeFrame(
+        "4K",
+        tables.entry(start + BigInt(offset), 1),
+        tables.maxPhysAddrBits,
+      );
+      this.memory.writeBytes(frame, encoder.encode(`DMA page ${offset / 0x1000}\n`));
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { QemuFlavour } from "./hmp_text/flavours.ts";
 import type { MemoryRow } from "./hmp_text/machine.ts";
-import type { MemoryRange } from "../memory/memory_map.ts";
+import type { MemoryRange } from "../memory/physical_memory.ts";
 import type { SparseMemory } from "./sparse_memory.ts";
 
 /** A read that reached a device: on a real machine it may have changed the device. */

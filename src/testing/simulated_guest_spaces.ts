@@ -1,3 +1,4 @@
+import { FORMATS, PAGE_BYTES } from "./_page_table_formats.ts";
 import type { PageTableMode } from "./page_table_builder.ts";
 import { PageTableBuilder } from "./page_table_builder.ts";
 import {
@@ -66,7 +67,8 @@ export function buildSpaces(options: SpacesOptions): SimulatedProcess[] {
     dma: new FramePool(mode === "32-bit" ? LOW_FRAMES + 0x20_0000n : DMA_FRAMES, 256, random),
   };
   const kernel = new PageTableBuilder(mode, memory, { tablesAt: TABLES.idle });
-  mapRuns(kernel, kernelRuns(mode, addresses), frames);
+  const ofKernel = kernelRuns(mode, addresses);
+  mapRuns(kernel, ofKernel, frames);
 
   const process = (name: SimulatedProcessName, runs: readonly PageRun[]): SimulatedProcess => {
     const tablesAt = TABLES[name] + (options.isolated ? 0x1000n : 0n);
@@ -74,7 +76,7 @@ export function buildSpaces(options: SpacesOptions): SimulatedProcess[] {
     mapRuns(tables, runs, frames);
     const pid = PIDS[name];
     if (!options.isolated) {
-      shareKernel(tables, kernel);
+      shareKernel(tables, kernel, ofKernel);
       return { name, pid, root: tables.root, userRoot: null, tables };
     }
     mapRuns(tables, entryAreaRuns(true), frames);
@@ -98,7 +100,7 @@ function mapRuns(
   pools: Readonly<Record<"shuffled" | "dma", FramePool>>,
 ): void {
   for (const { at, pages, size, rights, frames } of runs) {
-    const step = BigInt({ "4K": 1 << 12, "2M": 1 << 21, "4M": 1 << 22, "1G": 1 << 30 }[size]);
+    const step = PAGE_BYTES[size];
     for (let page = 0n; page < pages; page++) {
       const frame = typeof frames === "bigint" ? frames + page * step : pools[frames].take();
       tables.map(at + page * step, frame, size, rights);
@@ -137,10 +139,18 @@ function swapEntry(mode: PageTableMode, area: bigint, offset: bigint): bigint {
 }
 
 /** Lets a process see the kernel: the entries of its top table that name the kernel's tables. */
-function shareKernel(tables: PageTableBuilder, kernel: PageTableBuilder): void {
-  const level = { "32-bit": 2, "pae": 3, "4-level": 4, "5-level": 5 }[tables.mode];
-  for (const { va } of kernel.leaves()) {
-    tables.change(va, level, () => kernel.entry(va, level));
+function shareKernel(
+  tables: PageTableBuilder,
+  kernel: PageTableBuilder,
+  ofKernel: readonly PageRun[],
+): void {
+  const { level, shift } = FORMATS[tables.mode].levels[0]!;
+  for (const { at, pages, size } of ofKernel) {
+    const last = at + BigInt(pages) * PAGE_BYTES[size] - 1n;
+    for (let top = at >> shift; top <= last >> shift; top++) {
+      const va = top << shift;
+      tables.change(va, level, () => kernel.entry(va, level));
+    }
   }
 }
 

@@ -1,7 +1,8 @@
 import { formatAddress } from "../core/address.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
-import { firstUnbacked, type MemoryRange } from "../memory/memory_map.ts";
 import {
+  firstUnbacked,
+  type MemoryRange,
   MemoryReadError,
   type PhysicalMemory,
   type ReadOptions,
@@ -110,6 +111,11 @@ export class SparseMemory implements PhysicalMemory {
 
   /** Writes a little-endian 64-bit word. */
   writeU64(address: bigint, value: bigint): void {
+    const page = this.#pages.get(address & ~PAGE_OFFSET);
+    const inPage = Number(address & PAGE_OFFSET);
+    if (page && inPage <= PAGE_BYTES - 8) {
+      return new DataView(page.buffer).setBigUint64(inPage, value, true);
+    }
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, value, true);
     this.writeBytes(address, bytes);

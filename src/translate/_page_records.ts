@@ -1,5 +1,5 @@
 import type { Visit } from "./_visit.ts";
-import { extend } from "./address_span.ts";
+import { extend } from "./regime.ts";
 import type { EntryFlags, PageTableEntry } from "./entry.ts";
 import type { ListedPage } from "./listing_records.ts";
 import type { RightsRule, RightsSoFar } from "./rights.ts";

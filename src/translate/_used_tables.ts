@@ -1,8 +1,8 @@
 import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
 import { entryAt, spanOf, type Visit } from "./_visit.ts";
-import type { AddressSpan } from "./address_span.ts";
+import type { AddressSpan } from "./regime.ts";
 import type { Listed, ListedChanged } from "./listing_records.ts";
-import { REREADINGS, shuffled } from "./reread.ts";
+import { REREADINGS, shuffled } from "./entry.ts";
 import { type TableEntries, TableReader } from "./table_reader.ts";
 
 /** So many tables are read again together: the memory used does not grow with the listing. */

@@ -1,4 +1,4 @@
-import { type AddressInterval, type AddressSpan, extend } from "./address_span.ts";
+import { type AddressInterval, type AddressSpan, extend } from "./regime.ts";
 import { type LevelDecoder, type PageTableEntry, tableIndex } from "./entry.ts";
 import type { RightsSoFar } from "./rights.ts";
 import type { TableEntries } from "./table_reader.ts";

@@ -18,10 +18,9 @@ import { type Below, TablesBelow } from "./_tables_below.ts";
 import { UsedTables } from "./_used_tables.ts";
 import { depthBelow, entryAt, type ListedSpace, partOf, spanOf, type Visit } from "./_visit.ts";
 import { type AddressRange, parseRange } from "./address_range.ts";
-import { extend, intervalIn } from "./address_span.ts";
+import { extend, intervalIn, type Regime, whyNoTables } from "./regime.ts";
 import type { PageTableEntry } from "./entry.ts";
 import type { Listed } from "./listing_records.ts";
-import { type Regime, whyNoTables } from "./regime.ts";
 import type { RightsSoFar } from "./rights.ts";
 import { type TableEntries, TableReader } from "./table_reader.ts";
 

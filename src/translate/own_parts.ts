@@ -1,9 +1,8 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
 import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "./address_range.ts";
-import { extend } from "./address_span.ts";
+import { extend, type Regime } from "./regime.ts";
 import { tableIndex } from "./entry.ts";
-import type { Regime } from "./regime.ts";
 import { TableReader } from "./table_reader.ts";
 
 /**

@@ -25,3 +25,16 @@ export function describeReservedBits(
 ): string {
   return `is present but sets ${rules.reservedCauses(entry).join(" and ")}`;
 }
+
+/** Whether a frame lies so high that nobody told whether the processor has such addresses. */
+export function mayBeBeyond({ assuredFrameBits }: Regime, frame: bigint): boolean {
+  return assuredFrameBits !== undefined && frame >> BigInt(assuredFrameBits) !== 0n;
+}
+
+/** Why there is no verdict on a page that lies too high. */
+export function describeMayBeBeyond({ rules: { frameLimitName } }: Regime, frame: bigint): string {
+  return `the page's address 0x${
+    frame.toString(16)
+  } may be beyond ${frameLimitName}, so that every ` +
+    `access faults, and ${frameLimitName} is not known: give it (phys-bits)`;
+}

@@ -3,8 +3,7 @@ import {
   type PhysicalMemory,
   type ReadOptions,
 } from "../memory/physical_memory.ts";
-import type { AddressSpan } from "./address_span.ts";
-import type { Regime } from "./regime.ts";
+import type { AddressSpan, Regime } from "./regime.ts";
 import type { SecondStage, SecondStageMemory, SecondStageRecord } from "./second_stage_rule.ts";
 import { type Walk, walk } from "./walk.ts";
 

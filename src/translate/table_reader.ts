@@ -1,5 +1,5 @@
 import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
-import type { AddressSpan } from "./address_span.ts";
+import type { AddressSpan } from "./regime.ts";
 
 /** What of a span reading its tables takes. */
 export type EntryLayout = Pick<AddressSpan, "entryBytes" | "presentBits" | "hardwareBits">;

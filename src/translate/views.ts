@@ -40,9 +40,3 @@ export async function findViews(
   }
   return null;
 }
-
-/** The regime with the view that user code runs on, if there is one and the root is the kernel's. */
-export function withUserView<R extends Regime>(regime: R, views: TableViews | null): R {
-  if (views?.kernelRoot !== regime.root) return regime;
-  return { ...regime, userView: views.userRoot };
-}

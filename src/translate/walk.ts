@@ -1,5 +1,5 @@
 import { type AddressLike, parseAddress } from "../core/address.ts";
-import { mayBeBeyond } from "./frame_bits.ts";
+import { mayBeBeyond } from "./reserved_bits.ts";
 import type { NoTables } from "./no_tables.ts";
 import { BOOLEAN, checkOptions, type OptionShape, SIGNAL } from "../core/options.ts";
 import {
@@ -7,11 +7,9 @@ import {
   type MemoryReadFailure,
   type PhysicalMemory,
 } from "../memory/physical_memory.ts";
-import type { AddressSpan } from "./address_span.ts";
-import { type PageTableEntry, tableIndex } from "./entry.ts";
-import { type Regime, spanAt, whyNoTables } from "./regime.ts";
+import { type AddressSpan, type Regime, spanAt, whyNoTables } from "./regime.ts";
+import { type PageTableEntry, REREADINGS, saysTheSame, shuffled, tableIndex } from "./entry.ts";
 import { type DecidingLevels, type LeafRights, type Rights, settledRights } from "./rights.ts";
-import { REREADINGS, saysTheSame, shuffled } from "./reread.ts";
 import type { SecondStageMemory, SecondStageRecord } from "./second_stage_rule.ts";
 
 /** What every walk tells, however it ended. */

@@ -5,9 +5,8 @@ import {
   type PhysicalMemory,
   type ReadOptions,
 } from "../memory/physical_memory.ts";
-import type { AddressSpan } from "./address_span.ts";
-import { levelOf, type Regime, spanAt } from "./regime.ts";
-import { REREADINGS, saysTheSame, shuffled } from "./reread.ts";
+import { type AddressSpan, levelOf, type Regime, spanAt } from "./regime.ts";
+import { REREADINGS, saysTheSame, shuffled } from "./entry.ts";
 import { type MappedWalk, type Walk, walk } from "./walk.ts";
 
 /** Options of {@linkcode walkMany}. */

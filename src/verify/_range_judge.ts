@@ -1,12 +1,14 @@
 import { describeRootOutsideRam } from "../translate/address_space.ts";
 import type { AddressRange } from "../translate/address_range.ts";
-import { intervalsOf } from "../translate/address_span.ts";
+import { intervalsOf, type Regime } from "../translate/regime.ts";
 import type { NotPresentContent, PageTableEntry } from "../translate/entry.ts";
-import { describeMayBeBeyond, mayBeBeyond } from "../translate/frame_bits.ts";
+import {
+  describeMayBeBeyond,
+  describeReservedBits,
+  mayBeBeyond,
+} from "../translate/reserved_bits.ts";
 import type { Listed, ListedPage } from "../translate/listing_records.ts";
 import { describeNoTables, type NoTables } from "../translate/no_tables.ts";
-import type { Regime } from "../translate/regime.ts";
-import { describeReservedBits } from "../translate/reserved_bits.ts";
 import type { LeafRights } from "../translate/rights.ts";
 import { wholePages } from "./_whole_pages.ts";
 import { completeExpectation, type Expectation, requireRights } from "./expectation.ts";

@@ -1,5 +1,5 @@
 import { describeFault } from "../translate/address_space.ts";
-import { describeMayBeBeyond } from "../translate/frame_bits.ts";
+import { describeMayBeBeyond } from "../translate/reserved_bits.ts";
 import { entryNameOf } from "../translate/regime.ts";
 import type { Right } from "../translate/rights.ts";
 import type { MappedWalk, Walk } from "../translate/walk.ts";

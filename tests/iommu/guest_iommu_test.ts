@@ -7,7 +7,7 @@ import {
   type Monitor,
   NoIommuError,
 } from "../../mod.ts";
-import { parseIommuUnits } from "../../src/monitor/parse/iommu_units.ts";
+import { parseIommuUnits } from "../../src/monitor/commands/read_iommu_root.ts";
 import { IommuTableBuilder, ramRange, SparseMemory } from "../../src/testing/mod.ts";
 
 const REGISTERS = "  00000000fed90000-00000000fed9022f (prio 0, i/o): intel_iommu";

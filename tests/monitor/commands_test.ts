@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
 import { examineMemory } from "../../src/monitor/commands/examine_memory.ts";
-import { readMemoryMap, readStatus, readTlb } from "../../src/monitor/commands/read_state.ts";
+import { readMemoryMap, readStatus } from "../../src/monitor/commands/read_state.ts";
+import { readTlb } from "../../src/monitor/commands/read_tlb.ts";
 import { readAllRegisters, readRegisters } from "../../src/monitor/commands/registers.ts";
 import { translateByQemu } from "../../src/monitor/commands/translate_by_qemu.ts";
 import { NoSuchCpuError, ReplyParseError } from "../../src/monitor/errors.ts";

@@ -7,7 +7,7 @@ import {
   ReplyTooLargeError,
   UnknownCommandError,
 } from "../../src/monitor/errors.ts";
-import { connectHmp, type ConnectHmpOptions } from "../../src/monitor/connect_hmp.ts";
+import { connectHmp, type ConnectHmpOptions } from "../../src/monitor/connect_monitor.ts";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
 import { HmpClient } from "../../src/monitor/hmp_client.ts";
 import { inProcessTransport } from "../../src/testing/fake_monitor_in_process.ts";

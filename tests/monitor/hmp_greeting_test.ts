@@ -6,7 +6,7 @@ import {
   NoBannerError,
   WrongPeerError,
 } from "../../src/monitor/errors.ts";
-import { connectHmp, type ConnectHmpOptions } from "../../src/monitor/connect_hmp.ts";
+import { connectHmp, type ConnectHmpOptions } from "../../src/monitor/connect_monitor.ts";
 import { bytesOf } from "./_fixtures.ts";
 import { BANNER, PROMPT, ScriptServer } from "./_script_server.ts";
 

@@ -2,7 +2,8 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { MonitorMemory } from "../../src/memory/monitor_memory.ts";
 import { MemoryReadError } from "../../src/memory/physical_memory.ts";
 import { examineMemory } from "../../src/monitor/commands/examine_memory.ts";
-import { readMemoryMap, readStatus, readTlb } from "../../src/monitor/commands/read_state.ts";
+import { readMemoryMap, readStatus } from "../../src/monitor/commands/read_state.ts";
+import { readTlb } from "../../src/monitor/commands/read_tlb.ts";
 import { readAllRegisters, readRegisters } from "../../src/monitor/commands/registers.ts";
 import { translateByQemu } from "../../src/monitor/commands/translate_by_qemu.ts";
 import {
@@ -13,7 +14,7 @@ import {
   UnknownCommandError,
   WrongPeerError,
 } from "../../src/monitor/errors.ts";
-import { connectHmp } from "../../src/monitor/connect_hmp.ts";
+import { connectHmp } from "../../src/monitor/connect_monitor.ts";
 import { liveTest, QEMU } from "../live.ts";
 import { LiveQemu } from "./_qemu.ts";
 

@@ -1,7 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { ReplyParseError } from "../../src/monitor/errors.ts";
-import { type MemoryDumpRequest, parseMemoryDump } from "../../src/monitor/parse/memory_dump.ts";
+import {
+  type MemoryDumpRequest,
+  parseMemoryDump,
+} from "../../src/monitor/commands/examine_memory.ts";
 import { replyText, VERSIONS } from "./_fixtures.ts";
 
 for (const version of VERSIONS) {

@@ -1,7 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import type { MemoryRange } from "../../src/memory/memory_map.ts";
+import { type MemoryRange, MemoryReadError } from "../../src/memory/physical_memory.ts";
 import { MonitorMemory } from "../../src/memory/monitor_memory.ts";
-import { MemoryReadError } from "../../src/memory/physical_memory.ts";
 import { replyText } from "./_fixtures.ts";
 import { TextMonitor } from "./_text_monitor.ts";
 

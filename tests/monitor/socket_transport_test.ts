@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { parseSocket } from "../../src/monitor/endpoint/mod.ts";
+import { parseSocket } from "../../src/monitor/endpoint.ts";
 import { ConnectError, type ConnectFailure } from "../../src/monitor/errors.ts";
 import { connectSocket, type ConnectSocketOptions } from "../../src/monitor/socket_transport.ts";
 
@@ -116,7 +116,7 @@ async function messageUnder(flags: string[], endpoint: string): Promise<string> 
   const base = new URL("../../src/monitor/", import.meta.url);
   const code = `
     import { connectSocket } from "${base}socket_transport.ts";
-    import { parseSocket } from "${base}endpoint/mod.ts";
+    import { parseSocket } from "${base}endpoint.ts";
     try { (await connectSocket(parseSocket(${
     JSON.stringify(endpoint)
   }, ""))).close(); console.log("connected"); }

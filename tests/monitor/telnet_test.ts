@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
-import { startsTelnet, TelnetFilter } from "../../src/monitor/telnet.ts";
+import { startsTelnet, TelnetFilter } from "../../src/monitor/_hmp_wire.ts";
 
 /** What QEMU greets with on a telnet port (5.2 to 11.1). */
 const GREETING = [0xff, 0xfb, 0x01, 0xff, 0xfb, 0x03, 0xff, 0xfb, 0x00, 0xff, 0xfd, 0x00];

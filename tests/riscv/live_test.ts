@@ -7,7 +7,7 @@ import { parseRiscvRegisters } from "../../src/arch/riscv/parse_registers.ts";
 import { riscvRegimeOf, riscvStagesOf } from "../../src/arch/riscv/hart_regime.ts";
 import { connectMonitor } from "../../src/monitor/connect_monitor.ts";
 import type { Monitor } from "../../src/monitor/monitor.ts";
-import { parseSocket } from "../../src/monitor/endpoint/sockets.ts";
+import { parseSocket } from "../../src/monitor/endpoint.ts";
 import { MonitorMemory } from "../../src/memory/monitor_memory.ts";
 import type { PhysicalMemory } from "../../src/memory/physical_memory.ts";
 import { type RiscvBareHart, startRiscvBareGuest } from "../../src/testing/riscv_bare_guest.ts";

@@ -1,8 +1,7 @@
-import type { AddressSpan } from "../../translate/address_span.ts";
+import type { AddressSpan, Regime, RegimeRules } from "../../translate/regime.ts";
 import type { LevelDecoder, LevelFormat } from "../../translate/entry.ts";
 import { fieldDecoder } from "../../translate/field_decoder.ts";
 import type { LeafRights } from "../../translate/rights.ts";
-import type { Regime, RegimeRules } from "../../translate/regime.ts";
 import { isHighSoftware, isMemoryType } from "./bit_fields.ts";
 import { RISCV_KERNEL_LAYOUTS } from "./kernel_layout.ts";
 import {

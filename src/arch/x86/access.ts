@@ -1,7 +1,6 @@
 import { InvalidArgumentError } from "../../core/errors.ts";
-import { describeMayBeBeyond } from "../../translate/frame_bits.ts";
+import { describeMayBeBeyond, describeReservedBits } from "../../translate/reserved_bits.ts";
 import { describeNoTables } from "../../translate/no_tables.ts";
-import { describeReservedBits } from "../../translate/reserved_bits.ts";
 import { BOOLEAN, checkOptions, type OptionShape, wholeNumberFrom } from "../../core/options.ts";
 import type { PagingContext } from "./paging_context.ts";
 import type { MappedWalk, Walk } from "../../translate/walk.ts";

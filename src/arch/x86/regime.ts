@@ -1,7 +1,6 @@
-import type { AddressSpan } from "../../translate/address_span.ts";
+import type { AddressSpan, Regime, RegimeRules } from "../../translate/regime.ts";
 import type { LevelDecoder } from "../../translate/entry.ts";
 import { fieldDecoder } from "../../translate/field_decoder.ts";
-import type { Regime, RegimeRules } from "../../translate/regime.ts";
 import { PAGING_OFF } from "./cpu_state.ts";
 import { DEVICE_CACHE_TYPES, PAT_OF_LINUX } from "./cache_type.ts";
 import { KERNEL_LAYOUTS } from "./kernel_layout.ts";

@@ -1,8 +1,7 @@
 import { BOOLEAN, checkOptions, wholeNumberFrom } from "../../core/options.ts";
-import type { AddressSpan } from "../../translate/address_span.ts";
+import type { AddressSpan, Regime, RegimeRules } from "../../translate/regime.ts";
 import type { BitField, LevelDecoder, LevelFormat, PageTableEntry } from "../../translate/entry.ts";
 import { fieldDecoder } from "../../translate/field_decoder.ts";
-import type { Regime, RegimeRules } from "../../translate/regime.ts";
 import { everyLevelGrants, type Rights } from "../../translate/rights.ts";
 import { EPT_MEMORY_TYPES } from "./cache_type.ts";
 import { PAGING_OFF } from "./cpu_state.ts";

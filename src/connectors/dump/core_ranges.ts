@@ -1,4 +1,4 @@
-import type { MemoryRange } from "../../memory/memory_map.ts";
+import type { MemoryRange } from "../../memory/physical_memory.ts";
 import type { ElfSegment } from "./elf_core.ts";
 import { DumpFormatError } from "./errors.ts";
 

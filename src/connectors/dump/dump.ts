@@ -1,7 +1,7 @@
 import type { CpuSource } from "../../arch/cpu_source.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import { FileMemory } from "../../memory/file_memory.ts";
-import type { MemoryRange } from "../../memory/memory_map.ts";
+import type { MemoryRange } from "../../memory/physical_memory.ts";
 import { openEndpointFile } from "../../monitor/endpoint_file.ts";
 import { NoSuchCpuError } from "../../monitor/errors.ts";
 import { coreRanges } from "./core_ranges.ts";

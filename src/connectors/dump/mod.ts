@@ -1,4 +1,4 @@
-import { parsePath } from "../../monitor/endpoint/path.ts";
+import { parsePath } from "../../monitor/endpoint.ts";
 import type { Connector } from "../connector.ts";
 
 /** A dump of a guest's memory, instead of a guest. */

@@ -1,6 +1,6 @@
 import { REGISTER_FORMATS } from "../../arch/architectures.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
-import type { GuestSource } from "../guest_source.ts";
+import type { GuestSource } from "../connector.ts";
 import { type Dump, openDump, type OpenDumpOptions } from "./dump.ts";
 
 /**

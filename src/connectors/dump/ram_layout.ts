@@ -1,6 +1,6 @@
 import { parseAddress } from "../../core/address.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
-import type { MemoryRange } from "../../memory/memory_map.ts";
+import type { MemoryRange } from "../../memory/physical_memory.ts";
 
 /** How a raw image lies in guest-physical memory: by a rule with a name, or range by range. */
 export type RamLayout = RamLayoutName | readonly MemoryRange[];

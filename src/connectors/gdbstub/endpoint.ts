@@ -3,7 +3,7 @@ import {
   parseInnerSocket,
   type TcpEndpoint,
   type UnixEndpoint,
-} from "../../monitor/endpoint/mod.ts";
+} from "../../monitor/endpoint.ts";
 
 /** A gdbstub (`-gdb …`, `-s`). Connecting to it pauses the guest. */
 export interface GdbEndpoint {

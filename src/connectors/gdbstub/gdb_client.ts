@@ -4,12 +4,11 @@ import type { CpuSource } from "../../arch/cpu_source.ts";
 import { formatError, InvalidArgumentError } from "../../core/errors.ts";
 import { checkOptions, MILLISECONDS, type OptionShape, SIGNAL } from "../../core/options.ts";
 import { atProcessEnd } from "../../core/process_end.ts";
-import type { MemoryRange } from "../../memory/memory_map.ts";
+import type { MemoryRange, PhysicalMemory } from "../../memory/physical_memory.ts";
 import { MonitorMemory } from "../../memory/monitor_memory.ts";
-import type { PhysicalMemory } from "../../memory/physical_memory.ts";
 import { type CommandLimits, LIMITS_SHAPE } from "../../monitor/_command_queue.ts";
 import { runOnCpu } from "../../monitor/_run_on_cpu.ts";
-import { plainLines } from "../../monitor/_settle.ts";
+import { errorFromReply, plainLines } from "../../monitor/_command_job.ts";
 import { readAllRegisters } from "../../monitor/commands/registers.ts";
 import { readMemoryMap, readStatus } from "../../monitor/commands/read_state.ts";
 import {
@@ -21,8 +20,7 @@ import {
 } from "../../monitor/errors.ts";
 import { FramingError } from "../../monitor/hmp_codec.ts";
 import { checkCommandOptions, type CommandOptions, type Monitor } from "../../monitor/monitor.ts";
-import { identifyPeer } from "../../monitor/peer.ts";
-import { errorFromReply } from "../../monitor/reply_errors.ts";
+import { identifyPeer } from "../../monitor/_greeting.ts";
 import { connectSocket } from "../../monitor/socket_transport.ts";
 import {
   connectOrLateAbort,

@@ -1,5 +1,6 @@
-import { firstUnbacked, type MemoryRange } from "../../memory/memory_map.ts";
 import {
+  firstUnbacked,
+  type MemoryRange,
   MemoryReadError,
   type PhysicalMemory,
   type ReadOptions,

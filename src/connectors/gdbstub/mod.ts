@@ -1,4 +1,4 @@
-import { socketPermissions } from "../../monitor/endpoint/mod.ts";
+import { socketPermissions } from "../../monitor/endpoint.ts";
 import type { Connector } from "../connector.ts";
 import { formatGdb, type GdbEndpoint, parseGdb } from "./endpoint.ts";
 

@@ -1,6 +1,6 @@
 import { onlyOf } from "../../core/options.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
-import type { GuestSource } from "../guest_source.ts";
+import type { GuestSource } from "../connector.ts";
 import { formatGdb, type GdbEndpoint } from "./endpoint.ts";
 import { connectGdb, GDB_CLIENT_SHAPE, type GdbClientOptions } from "./gdb_client.ts";
 

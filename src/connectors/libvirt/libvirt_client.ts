@@ -1,10 +1,14 @@
 import { formatError } from "../../core/errors.ts";
 import { Watchdog } from "../../core/watchdog.ts";
-import type { CommandJob } from "../../monitor/_command_job.ts";
+import {
+  type CommandJob,
+  plainLines,
+  settleByRefusal,
+  settleByReply,
+} from "../../monitor/_command_job.ts";
 import { type CommandLimits, CommandQueue } from "../../monitor/_command_queue.ts";
 import { CommandSender } from "../../monitor/_command_sender.ts";
 import { NumberedJobs } from "../../monitor/_numbered_jobs.ts";
-import { plainLines, settleByRefusal, settleByReply } from "../../monitor/_settle.ts";
 import { ConnectionLostError, type MonitorError } from "../../monitor/errors.ts";
 import { FramingError } from "../../monitor/hmp_codec.ts";
 import type { CommandOptions, Monitor } from "../../monitor/monitor.ts";

@@ -1,5 +1,4 @@
-import type { Connector } from "../connector.ts";
-import { openMonitorSource } from "../monitor_source.ts";
+import { type Connector, openMonitorSource } from "../connector.ts";
 import {
   DOMAIN_PERMISSIONS,
   type DomainEndpoint,

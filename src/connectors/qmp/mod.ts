@@ -1,14 +1,12 @@
 import { onlyOf } from "../../core/options.ts";
-import { CONNECT_HMP_SHAPE } from "../../monitor/connect_hmp.ts";
-import { connectMonitor } from "../../monitor/connect_monitor.ts";
+import { CONNECT_HMP_SHAPE, connectMonitor } from "../../monitor/connect_monitor.ts";
 import {
   formatSocket,
   parseInnerSocket,
   type QmpEndpoint,
   socketPermissions,
-} from "../../monitor/endpoint/mod.ts";
-import type { Connector } from "../connector.ts";
-import { openMonitorSource } from "../monitor_source.ts";
+} from "../../monitor/endpoint.ts";
+import { type Connector, openMonitorSource } from "../connector.ts";
 
 /** The machine's language of the same monitor (`-qmp …`). */
 export const QMP: Connector<QmpEndpoint> = {

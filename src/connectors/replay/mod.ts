@@ -1,8 +1,7 @@
 import { LIST, onlyOf } from "../../core/options.ts";
-import { parsePath } from "../../monitor/endpoint/path.ts";
+import { parsePath } from "../../monitor/endpoint.ts";
 import type { ReplayOptions } from "../../monitor/recording/replay_monitor.ts";
-import type { Connector } from "../connector.ts";
-import { openMonitorSource } from "../monitor_source.ts";
+import { type Connector, openMonitorSource } from "../connector.ts";
 
 /** A recording of a monitor's answers, instead of a guest. */
 export interface ReplayEndpoint {

@@ -1,6 +1,5 @@
 import { onlyOf } from "../../core/options.ts";
-import type { Connector } from "../connector.ts";
-import { openMonitorSource } from "../monitor_source.ts";
+import { type Connector, openMonitorSource } from "../connector.ts";
 
 /** A monitor inside this process, such as the simulated guest's. */
 export interface SimEndpoint {

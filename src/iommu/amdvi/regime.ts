@@ -1,7 +1,6 @@
-import type { AddressSpan } from "../../translate/address_span.ts";
+import type { AddressSpan, Regime, RegimeRules } from "../../translate/regime.ts";
 import type { BitField, LevelDecoder, PageTableEntry } from "../../translate/entry.ts";
 import { fieldDecoder } from "../../translate/field_decoder.ts";
-import type { Regime, RegimeRules } from "../../translate/regime.ts";
 import { type DeviceRights, dmaRights } from "../rights.ts";
 import { iommuRules } from "../rules.ts";
 

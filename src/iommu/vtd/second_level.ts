@@ -1,7 +1,6 @@
-import type { AddressSpan } from "../../translate/address_span.ts";
+import type { AddressSpan, Regime } from "../../translate/regime.ts";
 import type { BitField, LevelDecoder } from "../../translate/entry.ts";
 import { fieldDecoder } from "../../translate/field_decoder.ts";
-import type { Regime } from "../../translate/regime.ts";
 import { dmaRights } from "../rights.ts";
 import { iommuRules } from "../rules.ts";
 import { PAGE_SHIFT, TABLE_BITS, VTD_ADDRESS_BITS, VTD_LEVEL_NAMES } from "./levels.ts";

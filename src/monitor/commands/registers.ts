@@ -8,8 +8,30 @@ import type { GuestRegisters } from "../../arch/registers.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import { NoSuchCpuError, NotX86Error, ReplyParseError } from "../errors.ts";
 import type { CommandOptions, Monitor } from "../monitor.ts";
-import { parseCpus } from "../parse/cpus.ts";
-import { foreignArchitecture } from "../parse/foreign_registers.ts";
+
+/**
+ * How `info registers` begins on other architectures (`cpu_dump_state`; seen with 7.2, but for Arm, MIPS,
+ * PowerPC and SPARC, which follow its source from memory and were not run).
+ */
+const FOREIGN: readonly [registers: RegExp, architecture: string | null][] = [
+  [/^ ?PC=[0-9a-f]{16} +X00=/m, "AArch64"],
+  [/^R00=[0-9a-f]{8} R01=[0-9a-f]{8}/m, "Arm"],
+  [/^PSW=mask [0-9a-f]+ addr /m, "s390x"],
+  [/^ GPR00: r0 /m, "LoongArch"],
+  [/^NIP [0-9a-f]+ +LR /m, "PowerPC"],
+  [/^pc=0x[0-9a-f]+ HI=0x/m, "MIPS"],
+  [/^pc: [0-9a-f]+ +npc: /m, "SPARC"],
+  [/^D0 = [0-9a-f]+ +A0 = /m, "m68k"],
+  [/^(?: ?PC|IA_F|PSW) *[= ] *[0-9a-f]{8}/im, null],
+];
+
+/**
+ * The architecture whose registers these are, if pagewalk does not read them: its name, or null if it has
+ * none here; undefined if they look like no architecture's.
+ */
+export function foreignArchitecture(reply: string): string | null | undefined {
+  return FOREIGN.find(([registers]) => registers.test(reply))?.[1];
+}
 
 /** How one vCPU's registers are read; without `cpu`, those of the monitor's current one. */
 export type ReadRegistersOptions = CommandOptions;
@@ -43,7 +65,10 @@ export async function readRegisters<R extends GuestRegisters = CpuRegisters>(
   const [current] = parseRegisters<PrintedRegisters>(
     await monitor.command("info registers", bounds),
   );
-  return { ...current!, cpu: current!.cpu ?? await readCurrentCpu(monitor, bounds) } as R;
+  if (current!.cpu !== null) return current as R;
+  // 5.2 does not say whose registers they are.
+  const { readCurrentCpu } = await import("./cpus.ts");
+  return { ...current!, cpu: await readCurrentCpu(monitor, bounds) } as R;
 }
 
 /**
@@ -70,28 +95,6 @@ export async function readAllRegisters<R extends GuestRegisters = CpuRegisters>(
     await monitor.command("info registers -a", options),
   );
   return printed.map((registers, i) => ({ ...registers, cpu: registers.cpu ?? i }) as R);
-}
-
-/**
- * Returns the number of the vCPU that the monitor's commands are about.
- *
- * @throws {MonitorError} if the command fails
- *
- * @example Usage
- * ```ts
- * import { connect, readCurrentCpu } from "@pagewalk/pagewalk";
- * import { assertEquals } from "@std/assert";
- *
- * await using guest = await connect("sim:");
- * assertEquals(await readCurrentCpu(guest.monitor), 0);
- * ```
- */
-export async function readCurrentCpu(
-  monitor: Monitor,
-  options: CommandOptions = {},
-): Promise<number> {
-  const cpus = parseCpus(await monitor.command("info cpus", options));
-  return cpus.find((row) => row.current)?.cpu ?? 0;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { ReplyParseError } from "../errors.ts";
-import { type MemoryDumpRequest, parseMemoryDump } from "../parse/memory_dump.ts";
+import { type MemoryDumpRequest, parseMemoryDump } from "../commands/examine_memory.ts";
 import type { RecordedExchange } from "./recording.ts";
 
 const PAGE_BYTES = 4096;

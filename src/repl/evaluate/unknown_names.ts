@@ -7,6 +7,8 @@ export interface UnknownNames {
   readonly names: ReadonlySet<string>;
   /** Those among them that are called as functions. */
   readonly called: ReadonlySet<string>;
+  /** Those that only `typeof` asks about, which may have no value. */
+  readonly asked: ReadonlySet<string>;
 }
 
 /** Finds the names that a line uses without declaring them, and that nobody else knows. */
@@ -16,10 +18,14 @@ export function unknownNames(
 ): UnknownNames {
   const names = new Set<string>();
   const called = new Set<string>();
+  const asked = new Set<string>();
   const declared = new Set<string>();
   visit(program);
-  for (const name of declared) names.delete(name);
-  return { names, called };
+  for (const name of declared) {
+    names.delete(name);
+    asked.delete(name);
+  }
+  return { names, called, asked };
 
   function visit(visited: ast.Node): void {
     const node = visited as ast.AnyNode;
@@ -52,8 +58,9 @@ export function unknownNames(
         if (node.callee.type === "Identifier") called.add(node.callee.name);
         break;
       case "UnaryExpression":
-        if (node.operator === "typeof" && node.argument.type === "Identifier") return;
-        break;
+        if (node.operator !== "typeof" || node.argument.type !== "Identifier") break;
+        if (!isKnown(node.argument.name)) asked.add(node.argument.name);
+        return;
       case "LabeledStatement":
         return visit(node.body);
       case "BreakStatement":

@@ -1,7 +1,6 @@
 /// <reference lib="dom" />
-import { intervalsOf } from "../../../translate/address_span.ts";
+import { intervalsOf, type Regime } from "../../../translate/regime.ts";
 import type { Mapping } from "../../../translate/mappings.ts";
-import type { Regime } from "../../../translate/regime.ts";
 import { formatSize } from "../../size.ts";
 import { make } from "./dom.ts";
 import { colourOf, LEGEND } from "./map_colours.ts";

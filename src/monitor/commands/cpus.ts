@@ -1,4 +1,5 @@
 import { ReplyParseError } from "../errors.ts";
+import type { CommandOptions, Monitor } from "../monitor.ts";
 
 /** One row of `info cpus`. */
 export interface CpuListing {
@@ -29,4 +30,26 @@ export function parseCpus(reply: string): CpuListing[] {
   });
   if (rows.length === 0) throw new ReplyParseError("info cpus", reply, "a row for each vCPU");
   return rows;
+}
+
+/**
+ * Returns the number of the vCPU that the monitor's commands are about.
+ *
+ * @throws {MonitorError} if the command fails
+ *
+ * @example Usage
+ * ```ts
+ * import { connect, readCurrentCpu } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * assertEquals(await readCurrentCpu(guest.monitor), 0);
+ * ```
+ */
+export async function readCurrentCpu(
+  monitor: Monitor,
+  options: CommandOptions = {},
+): Promise<number> {
+  const cpus = parseCpus(await monitor.command("info cpus", options));
+  return cpus.find((row) => row.current)?.cpu ?? 0;
 }

@@ -1,7 +1,30 @@
+import type { Expectation } from "../verify/expectation.ts";
+import { flag, type FlagOption, oneOf, type OptionValues, type ValueOption } from "./options.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { activity } from "./activity.ts";
 import type { GuestSession } from "../session/guest_session.ts";
-import { flag, type FlagOption, type OptionValues } from "./options.ts";
+
+/** What says how `_PAGE_USER` should be. */
+export type ExpectOptionSpecs = {
+  /** What the bit should be. */
+  readonly expect: ValueOption<"cleared" | "set">;
+  /** Whether all levels are judged together. */
+  readonly effective: FlagOption;
+};
+
+/** The options that say how `_PAGE_USER` should be. */
+export const EXPECT_OPTIONS: ExpectOptionSpecs = {
+  expect: oneOf(["cleared", "set"], "what _PAGE_USER should be (default cleared)"),
+  effective: flag("judge the effective rights of all levels, not the last entry alone"),
+};
+
+/** Turns a script's options into what is expected of a page. */
+export function expectationOf(options: OptionValues<ExpectOptionSpecs>): Expectation {
+  return {
+    user: options.expect === "set",
+    scope: options.effective ? "effective" : "leaf",
+  };
+}
 
 /** What pauses a guest for the reading. */
 export type FreezeOptionSpecs = {
@@ -80,7 +103,7 @@ export async function readingOnce<T>(
 async function isRunning(guest: GuestSession): Promise<boolean> {
   const [{ readStatus }, { NoMonitorError }] = await Promise.all([
     import("../monitor/commands/read_state.ts"),
-    import("../connectors/guest_source.ts"),
+    import("../connectors/connector.ts"),
   ]);
   try {
     return (await readStatus(guest.monitor)).running;
