@@ -36,7 +36,7 @@ export async function checkTypeFiles(
     assertEquals(await ram.write(new Uint8Array(8)), 8);
   }
   const [refused, why] = await run(lab);
-  assertEquals(refused, 3);
+  assertEquals(refused, 2);
   assertStringIncludes(why, "has no type data (CONFIG_DEBUG_INFO_BTF)");
 
   const [code, text] = await run(lab, own, ...modules);
