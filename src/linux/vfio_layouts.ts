@@ -152,7 +152,7 @@ export class VfioLayouts {
     const core = await this.#kernel.types.base();
     const list = await this.#kernel.address("btf_modules");
     const coreBtf = await this.#kernel.variable("btf_vmlinux");
-    if (core === null || list === null || coreBtf === null) return null;
+    if (core === null || list === null || !coreBtf) return null;
     const reader = this.#kernel.live;
     let btf = this.#btfs?.get(module);
     if (btf === undefined) btf = (this.#btfs = await readModuleBtfs({ reader, list })).get(module);

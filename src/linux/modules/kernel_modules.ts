@@ -179,7 +179,7 @@ export class KernelModules {
     const list = await this.#kernel.address("btf_modules");
     const coreBtf = await this.#kernel.variable("btf_vmlinux");
     const core = await types.base();
-    if (list === null || coreBtf === null || core === null) {
+    if (list === null || !coreBtf || core === null) {
       throw new CapabilityError(
         "types",
         "This kernel keeps no types of its modules (CONFIG_DEBUG_INFO_BTF_MODULES, from 5.11 on)",
