@@ -16,6 +16,7 @@ import {
   mappingLine,
   mappingRecord,
   mappingsHead,
+  privilegesRecord,
   xv6Tables,
 } from "@pagewalk/pagewalk/report";
 import {
@@ -97,7 +98,10 @@ await runCommand({
     }
 
     const write = options.json
-      ? (record: Parameters<typeof mappingLine>[0]) => toJson(mappingRecord(record))
+      ? (record: Parameters<typeof mappingLine>[0]) => {
+        const privileges = record.kind === "mapping" && privilegesRecord(record.effective, context);
+        return toJson({ ...mappingRecord(record), ...privileges });
+      }
       : options.csv
       ? mappingCsv
       : (record: Parameters<typeof mappingLine>[0]) => mappingLine(record, context);

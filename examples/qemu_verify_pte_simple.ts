@@ -15,14 +15,13 @@ import {
   EXIT,
   formatAddress,
   FREEZE_OPTION,
-  levelDecoders,
   MONITOR,
   PagewalkError,
-  PAGING_MODES,
   parseAddress,
   reading,
   runCommand,
   type Session,
+  spanAt,
   tableIndex,
 } from "@pagewalk/pagewalk/cli";
 
@@ -46,7 +45,7 @@ async function verify(guest: Session, address: bigint): Promise<number> {
   const ask = monitor.command.bind(monitor);
   monitor.command = async (line, options) => {
     const text = await ask(line, options);
-    if (line === "info registers") show(line, text, /\b(?:CR3|EFER)=/);
+    if (line === "info registers") show(line, text, /\b(?:CR3|EFER)=|^ (?:satp|V|priv) /);
     return text;
   };
   const { context } = await guest.pageTable();
@@ -55,11 +54,17 @@ async function verify(guest: Session, address: bigint): Promise<number> {
     console.log(`\nNo entry to check: ${describeNoTables(context.noTables)}`);
     return EXIT.INCONCLUSIVE;
   }
-  const mode = PAGING_MODES[context.mode];
-  console.log(`\nCR3 = ${formatAddress(context.root)}, ${mode.name} paging`);
+  const { rules } = context;
+  const span = spanAt(context, address);
+  if (span === undefined) {
+    console.log(`\n${formatAddress(address)} is no address of ${context.mode} paging`);
+    return EXIT.INCONCLUSIVE;
+  }
+  const decoders = span.levels;
+  console.log(`\n${rules.rootName} = ${formatAddress(context.root)}, ${context.mode} paging`);
 
   // Step 2: the index into the table of each level.
-  for (const level of mode.levels) {
+  for (const { format: level } of decoders) {
     const mask = (1 << level.indexBits) - 1;
     console.log(
       `${level.name} index = (${formatAddress(address)} >> ${level.shift}) & 0x${
@@ -71,7 +76,7 @@ async function verify(guest: Session, address: bigint): Promise<number> {
 
   // Step 3: one entry a level, until one maps a page.
   let table = context.root;
-  for (const decoder of levelDecoders(context)) {
+  for (const decoder of decoders) {
     const { name, entryName, shift } = decoder.format;
     const index = tableIndex(address, decoder.format);
     const entryAddress = table + BigInt(index * decoder.entryBytes);
@@ -100,16 +105,19 @@ async function verify(guest: Session, address: bigint): Promise<number> {
       table = entry.frame;
       continue;
     }
-    if (shift > 12) console.log(`Bit 7 is set: this entry maps a page of 2^${shift} bytes`);
-    if (entry.frame >> 36n) {
+    const isX86 = rules.architecture === "x86";
+    const sign = isX86 ? "Bit 7 is set" : "R, W or X is set";
+    if (shift > 12) console.log(`${sign}: this entry maps a page of 2^${shift} bytes`);
+    if (isX86 && entry.frame >> 36n) {
       const bits = await guest.physicalAddressBits();
       if (bits === null || entry.frame >> BigInt(bits)) {
         console.log(`MAXPHYADDR is ${bits ?? "not known"}: the page may lie beyond it`);
         return EXIT.INCONCLUSIVE;
       }
     }
-    const user = raw & 0x4n;
-    console.log(`\n${formatAddress(raw)} & 0x4 = ${formatAddress(user)}`);
+    const { mask } = rules.rights.bits.user!;
+    const user = raw & mask;
+    console.log(`\n${formatAddress(raw)} & ${formatAddress(mask)} = ${formatAddress(user)}`);
     console.log(user ? "_PAGE_USER is set (user page)" : "_PAGE_USER is cleared (kernel page)");
     return user ? EXIT.FAIL : EXIT.PASS;
   }

@@ -1,9 +1,10 @@
 /**
  * Looks up symbols of a Linux guest's kernel, by name or by address, and the layout of its structures.
+ * With --kernel those of xv6, or of a kernel like it.
  *
  *     deno run --allow-net=127.0.0.1:1334 symbols.ts 1334 init_task
  */
-import { kernelModules, type KernelSymbol, type LinuxGuest } from "@pagewalk/pagewalk";
+import { type KernelModules, kernelModules, type KernelSymbol } from "@pagewalk/pagewalk";
 import { layoutText, symbolLine, symbolName } from "@pagewalk/pagewalk/report";
 import {
   addressArgument,
@@ -37,25 +38,28 @@ await runCommand({
     "1334 vfio:vfio_register_group_dev",
     "1334 struct:task_struct",
     "1334 struct:vfio_dma",
+    "unix:mon.sock proc --kernel kernel/kernel",
     "1334",
   ],
 }, async ({ positionals: [monitor, wanted], options }) => {
   await using guest = await connectTo(monitor!, options);
-  const linux = await guest.linux();
-  if (wanted === undefined) return await listAll(linux, options.json);
-  const modules = kernelModules(linux);
+  const isLinux = options.kernel === undefined;
+  const kernel = isLinux ? await guest.linux() : await guest.elfKernel();
+  const modules = isLinux ? kernelModules(await guest.linux()) : null;
+  if (wanted === undefined) return await listAll(await kernel.symbols(), modules, options.json);
   if (wanted.startsWith("struct:")) {
     const name = wanted.slice("struct:".length);
-    const layout = await linux.type(name) ?? await modules.type(name);
+    const layout = await (await guest.linux()).type(name) ?? await modules?.type(name);
     if (!layout) throw new PagewalkError(`Neither the kernel nor a module has a struct ${name}`);
     return console.log(options.json ? toJson(layout) : layoutText(layout));
   }
   const isNumber = addressNotation(wanted) !== null;
-  const named = await linux.symbol(wanted) ?? (isNumber ? null : await modules.symbol(wanted));
+  const named = await kernel.symbol(wanted) ??
+    (isNumber ? null : await modules?.symbol(wanted) ?? null);
   const address = named || !isNumber ? null : addressArgument(wanted);
   const at = address === null
     ? null
-    : await linux.symbolAt(address) ?? await modules.symbolAt(address);
+    : await kernel.symbolAt(address) ?? await modules?.symbolAt(address) ?? null;
   const found = named ?? at;
   if (!found) {
     throw new PagewalkError(`Neither the kernel nor a module has a symbol for ${wanted}`);
@@ -66,12 +70,16 @@ await runCommand({
 });
 
 /** As `/proc/kallsyms` does: the image's symbols in the order of addresses, then each module's. */
-async function listAll(linux: LinuxGuest, isJson: boolean): Promise<void> {
-  const symbols: KernelSymbol[] = [...await linux.symbols()];
+async function listAll(
+  own: readonly KernelSymbol[],
+  modules: KernelModules | null,
+  isJson: boolean,
+): Promise<void> {
+  const symbols = [...own];
   try {
-    const listed = await kernelModules(linux).symbols();
-    symbols.push(...listed.symbols);
-    for (const { module, error } of listed.unread) {
+    const listed = await modules?.symbols();
+    symbols.push(...listed?.symbols ?? []);
+    for (const { module, error } of listed?.unread ?? []) {
       warn(`the symbols of module ${module} are missing: ${error.message}`);
     }
   } catch (error) {

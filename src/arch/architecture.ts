@@ -108,12 +108,16 @@ export interface RegisterFormats {
   printed(reply: string): PrintedRegisters[];
   /** What a gdbstub is asked for. */
   readonly stub: StubRegisters;
+  /** The numbers of its machines in an ELF core (`e_machine`). */
+  readonly dumpMachines: readonly number[];
   /**
-   * Reads QEMU's note of one vCPU in a dump.
+   * Reads QEMU's note of one vCPU in a dump; null where dumps have no root register.
    *
    * @returns the registers, or why they cannot be read
    */
-  dumped(note: DataView, cpu: number, machine: DumpedMachine): CpuRegisters | string;
+  readonly dumped:
+    | ((note: DataView, cpu: number, machine: DumpedMachine) => CpuRegisters | string)
+    | null;
   /** What a dump does not hold, and what is taken for it. */
   readonly dumpNotice: string;
   /** The page that a vCPU's root register points to. */

@@ -14,7 +14,7 @@ export { escapeLines, escapeMessage, escapeText } from "../core/escape.ts";
 export { describeNoTables } from "../translate/no_tables.ts";
 export { pagingContext } from "../arch/x86/paging_context.ts";
 export { describeReservedBits } from "../translate/reserved_bits.ts";
-export { levelDecoders, withRoot } from "../translate/regime.ts";
+export { levelDecoders, spanAt, withRoot } from "../translate/regime.ts";
 export { type PageTableEntry, tableIndex } from "../translate/entry.ts";
 export { readRegisters } from "../monitor/commands/registers.ts";
 export { parseEndpoint, permissionFor } from "../connectors/registry.ts";

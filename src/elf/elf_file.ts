@@ -15,6 +15,8 @@ export interface ElfSegment {
 
 /** A symbol with an address. */
 export interface ElfSymbol {
+  /** Where it is, as `nm` says it: `T` code, `D` data, `B` data that begins as 0, `R` constants. */
+  readonly type: string;
   /** Its name. */
   readonly name: string;
   /** Its address. */
@@ -109,11 +111,17 @@ export class ElfFile {
     for (let at = 0; at + entryBytes <= entries.length; at += entryBytes) {
       const cursor = new ByteCursor(entries, at);
       const nameAt = cursor.number(4);
-      const [info, section, address, sizeBytes] = this.addressBytes === 8
+      const [info, sectionAt, address, sizeBytes] = this.addressBytes === 8
         ? [cursor.number(2) & 0xff, cursor.number(2), cursor.unsigned(8), cursor.unsigned(8)]
         : this.#shortSymbol(cursor);
-      if ((info & 15) > LAST_SYMBOL_TYPE || section === 0 || nameAt === 0) continue;
-      symbols.push({ name: new ByteCursor(names, nameAt).text(), address, sizeBytes });
+      if ((info & 15) > LAST_SYMBOL_TYPE || sectionAt === 0 || nameAt === 0) continue;
+      const name = new ByteCursor(names, nameAt).text();
+      // `$x` and `$d` mark code and data for disassemblers: they name nothing.
+      if (name.startsWith("$")) continue;
+      const letter = letterOf(this.#sections[sectionAt]);
+      // A local one is written small.
+      const type = info >> 4 === 0 ? letter.toLowerCase() : letter;
+      symbols.push({ type, name, address, sizeBytes });
     }
     return symbols;
   }
@@ -188,4 +196,14 @@ export class ElfFile {
     if (at !== size) throw new ElfFormatError("is damaged: a section has another length");
     return unpacked;
   }
+}
+
+const WRITABLE = 1;
+const EXECUTABLE = 4;
+
+function letterOf(section: Section | undefined): string {
+  if (section === undefined) return "A"; // of no section: an absolute value
+  if (section.flags & EXECUTABLE) return "T";
+  if (section.type === NO_BITS) return "B";
+  return section.flags & WRITABLE ? "D" : "R";
 }

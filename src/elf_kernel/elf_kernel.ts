@@ -1,4 +1,4 @@
-import { formatAddress } from "../core/address.ts";
+import { type AddressLike, formatAddress, parseAddress } from "../core/address.ts";
 import { escapeText } from "../core/escape.ts";
 import { ElfFile, type ElfSymbol } from "../elf/elf_file.ts";
 import { WrongKernelError } from "../elf/errors.ts";
@@ -90,16 +90,22 @@ export class ElfKernel {
     return this.#sorted().find((symbol) => symbol.name === name) ?? null;
   }
 
+  /** All symbols, in address order. */
+  symbols(): readonly ElfSymbol[] {
+    return this.#sorted();
+  }
+
   /** The symbol that an address belongs to, and how far it is into it; null outside of all. */
-  symbolAt(address: bigint): ElfSymbol & { readonly offset: bigint } | null {
+  symbolAt(address: AddressLike): ElfSymbol & { readonly offset: number } | null {
+    const at = parseAddress(address);
     const all = this.#sorted();
-    const index = all.findLastIndex((symbol) => symbol.address <= address);
+    const index = all.findLastIndex((symbol) => symbol.address <= at);
     const found = all[index];
     if (found === undefined) return null;
-    const offset = address - found.address;
+    const offset = at - found.address;
     // What is written in assembler mostly has no length: it goes on to the next.
-    const end = found.sizeBytes || (all[index + 1]?.address ?? address) - found.address;
-    return offset < end ? { ...found, offset } : null;
+    const end = found.sizeBytes || (all[index + 1]?.address ?? at) - found.address;
+    return offset < end ? { ...found, offset: Number(offset) } : null;
   }
 
   /** Lists all processes, in the order of the array. */

@@ -1,3 +1,5 @@
+import type { Regime } from "../translate/regime.ts";
+import type { Rights } from "../translate/rights.ts";
 import { formatAddress } from "../core/address.ts";
 import { escapeForJson } from "../core/escape.ts";
 import type { PageTableEntry } from "../translate/entry.ts";
@@ -55,6 +57,7 @@ export function walkRecord(walk: Walk, rootSource: string): Record<string, unkno
         pageSizeBytes,
         leaf,
         effective,
+        ...privilegesRecord(effective, walk.regime),
         decidedBy,
         changedDuringWalk,
       };
@@ -97,6 +100,30 @@ export function verdictRecord(verdict: Verdict, rootSource: string): Record<stri
     verdict: verdict.verdict,
     reason: verdict.reason,
   };
+}
+
+/**
+ * What each privilege may do with a page, as plain data for JSON: nothing where the architecture has no
+ * rights that differ by it.
+ *
+ * @example Usage
+ * ```ts
+ * import { riscvRegime } from "@pagewalk/pagewalk";
+ * import { privilegesRecord } from "@pagewalk/pagewalk/report";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const rights = { user: true, readable: true, writable: true, executable: false };
+ * assertEquals(privilegesRecord(rights, riscvRegime("Sv39", 0n)), {
+ *   privileges: { U: "rw-", S: "---", "S+SUM": "rw-" },
+ * });
+ * ```
+ */
+export function privilegesRecord(
+  rights: Rights,
+  regime: Regime,
+): { privileges?: Readonly<Record<string, string>> } {
+  const privileges = regime.rules.rights.byPrivilege?.(rights);
+  return privileges ? { privileges } : {};
 }
 
 function levelRecord(entry: PageTableEntry): Record<string, unknown> {

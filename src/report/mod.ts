@@ -30,7 +30,7 @@ export { symbolLine, symbolName } from "./symbol_text.ts";
 export { auditSummary, findingLine, findingRecord } from "./audit_text.ts";
 export { sarifLog, type SarifOptions } from "./sarif.ts";
 export { differenceLine, differenceRecord } from "./diff_text.ts";
-export { toJson, verdictRecord, walkRecord } from "./json.ts";
+export { privilegesRecord, toJson, verdictRecord, walkRecord } from "./json.ts";
 export { htmlReport, toBase64 } from "./html/html_report.ts";
 export type { ReportData, ReportFinding, ReportRegion, ReportSide } from "./html/page_data.ts";
 export { MAPPING_CSV_HEAD, mappingCsv, mappingRecord } from "./mappings_record.ts";

@@ -14,10 +14,13 @@ export interface InProcessTransport extends Transport {
 /**
  * Connects to a monitor of its own on a machine: the bytes are those of a socket, but each write
  * arrives as one read.
+ *
+ * @param name what it is connected to, as a user would type it
  */
 export function inProcessTransport(
   source: MonitorSource,
   options: FakeMonitorOptions = {},
+  name = "sim:",
 ): InProcessTransport {
   const toClient = new Pipe();
   const toMonitor = new Pipe();
@@ -36,7 +39,7 @@ export function inProcessTransport(
     signal: ending.signal,
   });
   return {
-    name: "sim:",
+    name,
     isTcp: false,
     monitor,
     read: () => toClient.read(),

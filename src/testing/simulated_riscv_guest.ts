@@ -72,7 +72,7 @@ export class SimulatedRiscvGuest implements MonitorSource {
 
   /** Connects to a monitor of its own inside this process: no socket, no permission. */
   transport(options: FakeMonitorOptions = {}): InProcessTransport {
-    return inProcessTransport(this, options);
+    return inProcessTransport(this, options, "sim:riscv64");
   }
 }
 

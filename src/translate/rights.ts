@@ -85,6 +85,11 @@ export interface RightsRule {
   readonly start: RightsSoFar;
   /** What one entry allows by itself. An entry that has no say allows everything. */
   of(entry: PageTableEntry): Rights;
+  /**
+   * What each privilege may do with a page of such rights, as `rwx` letters, where rights are not the same
+   * for all; left out where the rights themselves say it.
+   */
+  byPrivilege?(rights: Rights): Readonly<Record<string, string>>;
   /** What the last entry of a mapping says of its page. */
   leafOf(entry: PageTableEntry): LeafRights;
   /** What holds after one more level; the same object if that level changes nothing. */

@@ -97,6 +97,7 @@ const MAY_IMPORT: Record<string, string[]> = {
     "verify",
     "iommu",
     "linux",
+    "elf_kernel",
     "report",
     "session",
     "cli",

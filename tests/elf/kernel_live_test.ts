@@ -85,6 +85,8 @@ async function live(
   assertEquals((await session.verify(0x2000n, { user: false }, { pid: 1 })).verdict, "pass");
   assertEquals(kernel.symbolAt(page("sh_code") + 5n)?.name, "sh_code");
   assertEquals(kernel.symbolAt(0x10n), null);
+  assertEquals([kernel.symbol("begin")?.type, kernel.symbol("proc")?.type], ["T", "B"]);
+  assert(kernel.symbols().every(({ name }) => !name.startsWith("$")));
 
   const walk = await session.walk(0x1000n, { pid: 1 });
   assert(walk.outcome === "mapped" && walk.mode === mode);
@@ -114,12 +116,34 @@ async function live(
   );
 
   await session.close();
+  await speakInRepl(port, path, page("proc"));
   const other = await buildKernel(folder, width, "-g", "-O2");
   await using wrong = await connect(port, { kernel: other });
   await assertRejects(() => wrong.elfKernel(), WrongKernelError, "does not run this kernel");
   await wrong.close();
   await using unnamed = await connect(port);
   await assertRejects(() => unnamed.elfKernel(), InvalidArgumentError, "`kernel`");
+}
+
+/** `ps()`, `pid()` and `sym()` in the REPL are this kernel's. */
+async function speakInRepl(port: number, path: string, proc: bigint): Promise<void> {
+  const repl = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "repl.ts", String(port), "--kernel", path],
+    ...{ stdin: "piped", stdout: "piped", stderr: "piped", env: { NO_COLOR: "1" } },
+  }).spawn();
+  const input = repl.stdin.getWriter();
+  await input.write(new TextEncoder().encode('ps()\npid("sh")\nsym("proc")\npid(99)\n'));
+  await input.close();
+  const { stdout, stderr } = await repl.output();
+  const [text, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  const lines = text!.split("\n");
+  assertEquals(lines[0]?.trim().split(/ +/), ["PID", "STATE", "SIZE", "ROOT", "NAME"]);
+  assert(lines.some((line) => /^ +2 RUNNING +0x3000 +0x8\S+ +sh$/.test(line)), text!);
+  assert(lines.some((line) => /^Sv(39|32) paging, root \S+ \(pid 2 sh\)$/.test(line)), text!);
+  const symbol = lines.find((line) => line.endsWith(" B proc"))!;
+  assertEquals(BigInt(symbol.split(" ")[0]!.replaceAll("_", "")), proc);
+  assertStringIncludes(text! + errors!, "The guest has no process 99");
+  assert(!text!.includes("\x1b"), "a name moves the cursor");
 }
 
 /** A memory with a kernel's segments where a loader puts them. */

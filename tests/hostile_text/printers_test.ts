@@ -37,6 +37,7 @@ const found = await Array.fromAsync(guest.audit());
 const hostileFindings: Finding[] = found.map((finding) => ({ ...finding, message: HOSTILE }));
 const listed: MappingRecord[] = await Array.fromAsync(guest.mappings());
 const { context } = await guest.pageTable();
+const listedRights = { user: true, writable: true, executable: true };
 const xv6Listed = await Array.fromAsync(sdk.xv6Tables(guest.memory, context, { maxTables: 5 }));
 const differences = await Array.fromAsync(
   sdk.diff(await guest.snapshot({ range: { start: PAGE, lengthBytes: 4096 } }), {
@@ -206,6 +207,7 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     lines: 1,
   }),
   iommuDeviceCsv: () => ({ own: [sdk.iommuDeviceCsv(DEVICE)], lines: 1 }),
+  privilegesRecord: () => ({ own: [sdk.toJson(sdk.privilegesRecord(listedRights, context))] }),
   mappingRecord: () => ({ own: [sdk.toJson(listed.map(sdk.mappingRecord))] }),
   MAPPING_CSV_HEAD: () => ({ own: [sdk.MAPPING_CSV_HEAD] }),
   mappingCsv: () => ({ own: listed.map(sdk.mappingCsv), lines: 1 }),

@@ -10,20 +10,24 @@ export interface QemuRelease {
   version: string;
   /** The suites to take packages from; the first one's QEMU is wanted. */
   suites: readonly string[];
+  /** The package with its RISC-V machines; null where they lack what the tests take. */
+  riscv: string | null;
 }
 
 /** The releases that pagewalk is held against, oldest first. */
 export const QEMU_RELEASES: readonly QemuRelease[] = [
-  { version: "5.2", suites: ["bullseye"] },
-  { version: "7.2", suites: ["bookworm"] },
-  { version: "10.0", suites: ["trixie"] },
-  { version: "11.1", suites: ["trixie-backports", "trixie"] },
+  { version: "5.2", suites: ["bullseye"], riscv: null },
+  { version: "7.2", suites: ["bookworm"], riscv: "qemu-system-misc" },
+  { version: "10.0", suites: ["trixie"], riscv: "qemu-system-riscv" },
+  { version: "11.1", suites: ["trixie-backports", "trixie"], riscv: "qemu-system-riscv" },
 ];
 
 /** A release of QEMU that can be run. Disposing of it removes it. */
 export interface ReleasedQemu extends AsyncDisposable {
   /** The path of a program that runs it as `qemu-system-x86_64` does. */
   path: string;
+  /** Those that run its RISC-V machines; null where it has none that are used. */
+  riscv: { path64: string; path32: string } | null;
 }
 
 /**
@@ -38,7 +42,7 @@ export async function qemuOf(
   progress: (line: string) => void,
 ): Promise<ReleasedQemu> {
   await requireTools(["apt-get", "dpkg-deb"]);
-  const cached = `${labCacheDir()}/../qemu/${release.suites[0]}`;
+  const cached = `${labCacheDir()}/../qemu/${release.suites[0]}${release.riscv ? "-riscv" : ""}`;
   await withLock(`${cached}.lock`, async () => {
     if (await exists(`${cached}/root`)) return;
     progress(`fetching QEMU ${release.version} of Debian ${release.suites[0]}`);
@@ -49,10 +53,18 @@ export async function qemuOf(
   cleanup.defer(() => Deno.remove(folder, { recursive: true }));
   await Deno.chmod(folder, 0o755);
   await runTool("cp", ["-a", `${cached}/root`, folder], { purpose: "copying QEMU" });
-  const path = `${folder}/qemu-system-x86_64`;
-  await Deno.writeTextFile(path, await starter(`${folder}/root`), { mode: 0o755 });
+  const program = async (name: string) => {
+    const path = `${folder}/${name}`;
+    await Deno.writeTextFile(path, await starter(`${folder}/root`, name), { mode: 0o755 });
+    return path;
+  };
+  const path = await program("qemu-system-x86_64");
+  const riscv = release.riscv === null ? null : {
+    path64: await program("qemu-system-riscv64"),
+    path32: await program("qemu-system-riscv32"),
+  };
   const owned = cleanup.move();
-  return { path, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { path, riscv, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 async function unpack(release: QemuRelease, folder: string): Promise<void> {
@@ -74,6 +86,7 @@ async function unpack(release: QemuRelease, folder: string): Promise<void> {
     ["--no-install-recommends", "--download-only", "-t", release.suites[0]!].concat([
       "install",
       "qemu-system-x86",
+      ...release.riscv === null ? [] : [release.riscv, "opensbi"],
     ]),
     `downloading QEMU ${release.version}`,
   );
@@ -86,16 +99,18 @@ async function unpack(release: QemuRelease, folder: string): Promise<void> {
 }
 
 /** Has the release's own loader run it with its own libraries, modules and firmware. */
-async function starter(root: string): Promise<string> {
+async function starter(root: string, program: string): Promise<string> {
   const folders = ["lib", "usr/lib"].map((lib) => `${root}/${lib}/x86_64-linux-gnu`);
   const loaders = folders.map((folder) => `${folder}/ld-linux-x86-64.so.2`);
   const found = await Promise.all(loaders.map(exists));
   const loader = loaders[found.indexOf(true)];
   if (loader === undefined) throw new LabUnavailableError(`there is no loader in ${root}`);
-  const data = ["qemu", "seabios"].map((name) => `-L '${root}/usr/share/${name}'`).join(" ");
+  const data = ["qemu", "seabios", "opensbi"].map((name) => `-L '${root}/usr/share/${name}'`).join(
+    " ",
+  );
   return `#!/bin/sh
 export QEMU_MODULE_DIR='${folders[1]}/qemu'
-exec '${loader}' --library-path '${folders.join(":")}' '${root}/usr/bin/qemu-system-x86_64' \\
+exec '${loader}' --library-path '${folders.join(":")}' '${root}/usr/bin/${program}' \\
   ${data} -L '${root}/usr/lib/ipxe/qemu' "$@"
 `;
 }

@@ -12,6 +12,9 @@ import { qemuAvailable, startQemu } from "../../src/testing/mod.ts";
 import { liveTest } from "../live.ts";
 
 const MACHINES = [
+  ["qemu-system-aarch64", "virt -cpu cortex-a57", "AArch64"],
+  ["qemu-system-arm", "virt", "Arm"],
+  ["qemu-system-ppc64", "pseries", "PowerPC"],
   ["qemu-system-s390x", "s390-ccw-virtio", "s390x"],
   ["qemu-system-loongarch64", "virt", "LoongArch"],
   ["qemu-system-m68k", "virt", "m68k"],
@@ -30,7 +33,7 @@ liveTest("a guest that is no x86 is said to be so by every connection", async (t
           `unix:${folder}/${option},server=on,wait=off`,
         ]);
         await using _qemu = await startQemu([
-          ...["-display", "none", "-nodefaults", "-S", "-M", machine, ...listening],
+          ...["-display", "none", "-nodefaults", "-S", "-M", ...machine.split(" "), ...listening],
         ], { binary });
         while (!await Deno.stat(`${folder}/gdb`).catch(() => null)) {
           await new Promise((resolve) => setTimeout(resolve, 10));
@@ -51,6 +54,17 @@ Deno.test("registers of architectures that are not at hand are known by QEMU's w
     const [text, architecture] of [
       [" PC=0000000040080000 X00=0000000000000000 X01=0000000000000000\n", "AArch64"],
       ["\nCPU#0\n PC=0000000040080000 X00=0000000000000000 X01=0000000000000000\n", "AArch64"],
+      // As of a Debian guest, 7.2 and 11.1.
+      [
+        "\nCPU#0\n PC=000000000040122c X00=0000000000000000 X01=0000000000000080\n" +
+        "PSTATE=00001000 ---- EL0t  SVCR=00000000 --  BTYPE=0     FPCR=00000000 FPSR=00000000\n",
+        "AArch64",
+      ],
+      [
+        "\nCPU#0\n PC=000000001c000000  FCSR0 0x00000000  fp_status 0x00\n" +
+        " GPR00: r0 0000000000000000 r1 0000000000000000\nCRMD=00000000000000a8\n",
+        "LoongArch",
+      ],
       ["R00=00000000 R01=00000000 R02=00000000 R03=00000000\nPSR=400001d3", "Arm"],
       ["NIP 0000000000000100   LR 0000000000000000 CTR 0000000000000000\n", "PowerPC"],
       ["pc=0xffffffffbfc00000 HI=0x0000000000000000 LO=0x0000000000000000\n", "MIPS"],

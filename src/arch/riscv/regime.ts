@@ -13,7 +13,7 @@ import {
 } from "./modes.ts";
 import { riscvNotPresent } from "./not_present.ts";
 import { ANY_RIGHT, refineEntry, riscvReservedCauses } from "./reserved_encodings.ts";
-import { RISCV_RIGHTS } from "./rights.ts";
+import { RISCV_RIGHTS, RISCV_SECOND_STAGE_RIGHTS } from "./rights.ts";
 import { TRANSLATION_OFF } from "./hart_state.ts";
 
 const VALID = 1n;
@@ -156,7 +156,7 @@ function rulesOf(mode: RiscvMode, isSecond: boolean): RegimeRules {
   return {
     architecture: "riscv",
     rootName: isSecond ? "hgatp" : "satp",
-    rights: RISCV_RIGHTS,
+    rights: isSecond ? RISCV_SECOND_STAGE_RIGHTS : RISCV_RIGHTS,
     noTables: TRANSLATION_OFF,
     frameLimitName: "the width of a physical address",
     kernel: RISCV_KERNEL_LAYOUTS[mode],

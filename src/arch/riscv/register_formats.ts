@@ -44,7 +44,8 @@ export const RISCV_REGISTERS: RegisterFormats = {
     return all;
   },
   stub: STUB,
-  dumped: () => "a dump of a RISC-V guest holds no satp: name a root and its mode",
+  dumpMachines: [243],
+  dumped: null,
   dumpNotice: "a dump of a RISC-V guest holds no satp",
   rootOf: ({ satp, xlen }: RiscvRegisters) => rootRegister(satp, xlen).root,
   contextOf: (_memory, registers: RiscvRegisters) => Promise.resolve(riscvRegimeOf(registers)),

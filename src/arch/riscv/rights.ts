@@ -28,6 +28,33 @@ function leafOf(entry: PageTableEntry): LeafRights {
   };
 }
 
+/** The privileges that tables bind, each with the bits of `sstatus` that widen it. */
+const PRIVILEGES = [
+  { name: "U", isUser: true },
+  { name: "S", isUser: false },
+  { name: "S+SUM", isUser: false, sum: true },
+] as const;
+
+/**
+ * What each privilege may do with a page (RISC-V privileged architecture, 4.3.2): the supervisor touches
+ * user pages with SUM only, and never executes them; with MXR an executable page may be read. MXR has an
+ * entry of its own where it changes something.
+ */
+export function riscvByPrivilege(rights: Rights): Readonly<Record<string, string>> {
+  const { user, readable, writable, executable } = rights;
+  const all: Record<string, string> = {};
+  for (const { name, isUser, ...bits } of PRIVILEGES) {
+    const own = isUser === user;
+    const data = own || !isUser && "sum" in bits;
+    const letters = (mxr: boolean) =>
+      (data && (readable || mxr && executable) ? "r" : "-") + (data && writable ? "w" : "-") +
+      (own && executable ? "x" : "-");
+    all[name] = letters(false);
+    if (letters(true) !== letters(false)) all[`${name}+MXR`] = letters(true);
+  }
+  return all;
+}
+
 /** How rights come about: the leaf alone decides (RISC-V privileged architecture, 4.3.2). */
 export const RISCV_RIGHTS: RightsRule = {
   ...everyLevelGrants(["user", "readable", "writable", "executable"], rightsOf),
@@ -37,5 +64,10 @@ export const RISCV_RIGHTS: RightsRule = {
     writable: { field: "W", name: "_PAGE_WRITE", mask: 1n << 2n, setWhenGranted: true },
     executable: { field: "X", name: "_PAGE_EXEC", mask: 1n << 3n, setWhenGranted: true },
   },
+  byPrivilege: riscvByPrivilege,
   leafOf,
 };
+
+/** Those of a second stage, which knows no privileges: every access of an inner guest is a user's. */
+const { byPrivilege: _, ...RISCV_SECOND_STAGE_RIGHTS } = RISCV_RIGHTS;
+export { RISCV_SECOND_STAGE_RIGHTS };

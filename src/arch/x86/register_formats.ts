@@ -32,6 +32,7 @@ export const X86_REGISTERS: RegisterFormats = {
   recognizes: areX86Registers,
   printed: parseRegisters,
   stub: STUB,
+  dumpMachines: [3, 62],
   dumped: registersOfNote,
   dumpNotice: "a dump does not hold EFER: NX is taken to be on",
   // Without PCID or cache bits, and without LAM's.

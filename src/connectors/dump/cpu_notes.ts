@@ -1,4 +1,3 @@
-import { REGISTER_FORMATS } from "../../arch/architectures.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import type { DumpBytes } from "./dump_bytes.ts";
 import type { ElfCore } from "./elf_core.ts";
@@ -10,12 +9,14 @@ import { DumpFormatError } from "./errors.ts";
  * @throws {DumpFormatError} if there is no such note, or one of an unknown version
  */
 export function readCpuNotes(bytes: DumpBytes, core: ElfCore): CpuRegisters[] {
-  const [formats] = REGISTER_FORMATS;
+  const { dumped } = core.formats;
+  // Without a root register the others are of no use here.
+  if (dumped === null) return [];
   const registers: CpuRegisters[] = [];
   const others = new Set<string>();
   for (const { name, description } of readNotes(bytes, core)) {
     if (name === "QEMU") {
-      const found = formats.dumped(description, registers.length, core);
+      const found = dumped(description, registers.length, core);
       if (typeof found === "string") throw new DumpFormatError(bytes.path, found);
       registers.push(found);
     } else others.add(name);

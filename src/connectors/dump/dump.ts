@@ -1,3 +1,4 @@
+import type { RegisterFormats } from "../../arch/architecture.ts";
 import type { CpuSource } from "../../arch/cpu_source.ts";
 import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import { FileMemory } from "../../memory/file_memory.ts";
@@ -28,7 +29,9 @@ export interface DumpContents {
   readonly kind: "elf" | "raw";
   /** Was it taken with `-p`? Then memory that no vCPU maps may be missing, page tables too. */
   readonly paging: boolean;
-  /** The registers of each vCPU; none in raw memory. */
+  /** How the registers of its architecture are told; null in raw memory. */
+  readonly formats: RegisterFormats | null;
+  /** The registers of each vCPU; none in raw memory, and where a dump has no root register. */
   readonly registers: readonly CpuRegisters[];
   /** Which memory it holds, and where in the file. */
   readonly ranges: readonly MemoryRange[];
@@ -83,6 +86,7 @@ export function readDump(bytes: DumpBytes, options: OpenDumpOptions = {}): DumpC
   if (dumpKind(bytes) === "raw") {
     return {
       kind: "raw",
+      formats: null,
       paging: false,
       registers: [],
       ranges: rawRanges(bytes.lengthBytes, options.layout),
@@ -91,18 +95,24 @@ export function readDump(bytes: DumpBytes, options: OpenDumpOptions = {}): DumpC
   const core = readElfCore(bytes);
   return {
     kind: "elf",
+    formats: core.formats,
     paging: core.paging,
     registers: readCpuNotes(bytes, core),
     ranges: coreRanges(core.segments, bytes),
   };
 }
 
-function cpusOf({ kind, registers }: DumpContents, endpoint: string): CpuSource {
+function cpusOf({ formats, registers }: DumpContents, endpoint: string): CpuSource {
+  const requireRegisters = () => {
+    if (formats === null) throw new NoRegistersError(endpoint);
+    const { dumped, dumpNotice, modes } = formats;
+    if (dumped === null) throw new NoRegistersError(endpoint, `has no root: ${dumpNotice}`, modes);
+  };
   // Both are async, so that they reject instead of throwing.
   return {
     // deno-lint-ignore require-await
     async registers(cpu = 0) {
-      if (kind === "raw") throw new NoRegistersError(endpoint);
+      requireRegisters();
       const found = registers[cpu];
       if (found) return found;
       const message = `${endpoint} has no vCPU ${cpu}, only 0 to ${registers.length - 1}`;
@@ -110,7 +120,7 @@ function cpusOf({ kind, registers }: DumpContents, endpoint: string): CpuSource 
     },
     // deno-lint-ignore require-await
     async allRegisters() {
-      if (kind === "raw") throw new NoRegistersError(endpoint);
+      requireRegisters();
       return [...registers];
     },
   };

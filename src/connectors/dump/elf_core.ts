@@ -1,3 +1,5 @@
+import type { RegisterFormats } from "../../arch/architecture.ts";
+import { REGISTER_FORMATS } from "../../arch/architectures.ts";
 import type { DumpBytes } from "./dump_bytes.ts";
 import { DumpFormatError } from "./errors.ts";
 
@@ -13,6 +15,8 @@ export interface ElfSegment {
 
 /** What the headers of an ELF core say. */
 export interface ElfCore {
+  /** How the registers of its architecture are told. */
+  readonly formats: RegisterFormats;
   /** Was vCPU 0 in long mode? QEMU takes the machine from that (`cpu_get_dump_info`). */
   readonly longMode: boolean;
   /** Was it taken with `-p`? Then segments have virtual addresses, and only mapped memory has any. */
@@ -57,15 +61,13 @@ const CLASSES: Readonly<Record<number, ElfClass>> = {
 
 const LITTLE_ENDIAN = 1;
 const ET_CORE = 4;
-const EM_386 = 3;
 const EM_X86_64 = 62;
-/** Those that QEMU writes cores of besides x86 (`dump_arch`, little-endian ones). */
+/** Those that QEMU writes cores of besides the known ones (`dump_arch`, little-endian ones). */
 const MACHINES: Readonly<Record<number, string>> = {
   8: "MIPS",
   21: "PowerPC",
   40: "Arm",
   183: "AArch64",
-  243: "RISC-V",
   258: "LoongArch",
 };
 const PT_LOAD = 1;
@@ -93,9 +95,10 @@ export function readElfCore(bytes: DumpBytes): ElfCore {
     throw new DumpFormatError(path, "it is an ELF file but not a core dump");
   }
   const machine = identity.getUint16(18, true);
-  if (machine !== EM_386 && machine !== EM_X86_64) {
+  const formats = REGISTER_FORMATS.find(({ dumpMachines }) => dumpMachines.includes(machine));
+  if (formats === undefined) {
     const name = MACHINES[machine] ?? "another architecture";
-    const problem = `it is not of an x86 guest but of ${name} (ELF machine ${machine})`;
+    const problem = `it is not of an x86 or RISC-V guest but of ${name} (ELF machine ${machine})`;
     throw new DumpFormatError(path, problem);
   }
   const segments: ElfSegment[] = [];
@@ -123,7 +126,7 @@ export function readElfCore(bytes: DumpBytes): ElfCore {
       notes.push({ offset, lengthBytes: Number(fileBytes) });
     }
   }
-  return { longMode: machine === EM_X86_64, paging, segments, notes };
+  return { formats, longMode: machine === EM_X86_64, paging, segments, notes };
 }
 
 function* programHeaders(bytes: DumpBytes, elf: ElfClass): Generator<DataView> {

@@ -12,16 +12,21 @@ export class DumpFormatError extends PagewalkError {
   }
 }
 
-/** Registers were asked of a raw memory image, which holds none. */
+/** Registers were asked of a raw memory image, or of a dump that holds none. */
 export class NoRegistersError extends PagewalkError {
   /** What it was opened as. */
   readonly endpoint: string;
 
-  /** Creates the error for one image. */
-  constructor(endpoint: string) {
+  /** Creates the error for one image; `why` completes its name, `modes` are the kinds of tables. */
+  constructor(
+    endpoint: string,
+    why = "is a raw memory image and holds no registers",
+    modes: readonly string[] = ["4-level", "5-level", "pae", "32-bit"],
+  ) {
     super(
-      `${endpoint} is a raw memory image and holds no registers: name the page table with --root ` +
-        "ADDR and its kind with --mode 4-level|5-level|pae|32-bit",
+      `${endpoint} ${why}: name the page table with --root ADDR and its kind with --mode ${
+        modes.join("|")
+      }`,
     );
     this.endpoint = endpoint;
   }

@@ -31,8 +31,8 @@ export async function openDumpSource(
   };
 }
 
-function noticeOf({ paging }: Dump): string {
-  const [{ dumpNotice }] = REGISTER_FORMATS;
+function noticeOf({ formats, paging }: Dump): string {
+  const { dumpNotice } = formats ?? REGISTER_FORMATS[0];
   if (!paging) return dumpNotice;
   return `${dumpNotice}; it was taken with -p, so memory that no vCPU maps may be missing, page tables too`;
 }

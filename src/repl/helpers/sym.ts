@@ -1,6 +1,8 @@
 import { parseAddress } from "../../core/address.ts";
+import type { ElfKernel } from "../../elf_kernel/elf_kernel.ts";
 import { CapabilityError } from "../../linux/errors.ts";
-import { kernelModules } from "../../linux/modules/kernel_modules.ts";
+import type { LinuxGuest } from "../../linux/linux_guest.ts";
+import { type KernelModules, kernelModules } from "../../linux/modules/kernel_modules.ts";
 import { symbolLine } from "../../report/symbol_text.ts";
 import type { Helper } from "../helper.ts";
 import { symbolNames, useLinux } from "../linux.ts";
@@ -30,22 +32,28 @@ export const SYM: Helper = {
 null
 `,
   complete: symbolNames,
-  create: (repl) => (wanted: string | number | bigint) =>
-    useLinux(repl.guest, async ({ linux }) => {
-      const modules = kernelModules(linux);
-      const name = typeof wanted === "string" && !/^[0-9]/.test(wanted) ? wanted : null;
+  create: ({ guest }) => (wanted: string | number | bigint) => {
+    const name = typeof wanted === "string" && !/^[0-9]/.test(wanted) ? wanted : null;
+    const find = async (
+      kernel: Pick<LinuxGuest, "symbol" | "symbolAt"> | ElfKernel,
+      modules?: KernelModules,
+    ) => {
       const found = name !== null
-        ? await linux.symbol(name) ?? await orNone(modules.symbol(name))
-        : await linux.symbolAt(parseAddress(wanted)) ??
-          await orNone(modules.symbolAt(parseAddress(wanted)));
+        ? await kernel.symbol(name) ?? await orNone(modules?.symbol(name))
+        : await kernel.symbolAt(parseAddress(wanted)) ??
+          await orNone(modules?.symbolAt(parseAddress(wanted)));
       return found && showAs(found, (symbol, style) => symbolLine(symbol, { ...GROUPED, style }));
-    }),
+    };
+    return guest.current?.kernelPath
+      ? guest.use(async (session) => await find(await session.elfKernel()))
+      : useLinux(guest, ({ linux }) => find(linux, kernelModules(linux)));
+  },
 };
 
 /** A kernel without modules, or without type data, has its own symbols all the same. */
-async function orNone<T>(found: Promise<T | null>): Promise<T | null> {
+async function orNone<T>(found?: Promise<T | null>): Promise<T | null> {
   try {
-    return await found;
+    return await found ?? null;
   } catch (error) {
     if (error instanceof CapabilityError) return null;
     throw error;

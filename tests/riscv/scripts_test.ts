@@ -1,0 +1,91 @@
+/** The scripts on a RISC-V guest: in its own words, with what each privilege may do. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { riscvRegime, riscvSecondStage } from "../../mod.ts";
+import { runExample } from "../examples/_run.ts";
+
+/** Words of x86 that mean nothing on a RISC-V machine. */
+const X86_WORDS = /\b(?:CR[034]|EFER|PML[45]E?|PDPTE?|PDE|NX|XD|SMAP|SMEP|PKRU|MAXPHYADDR|CPL)\b/;
+
+async function run(script: string, ...args: readonly string[]): Promise<[number, string]> {
+  const { code, stdout, stderr } = await runExample(script, args, { permissions: ["-A"] });
+  assert(!X86_WORDS.test(stdout + stderr), `${script}: ${X86_WORDS.exec(stdout + stderr)}`);
+  return [code, stdout];
+}
+
+Deno.test("qemu_verify_pte_simple.ts walks RISC-V's tables by hand", async () => {
+  const [code, text] = await run("qemu_verify_pte_simple.ts", "sim:riscv64", "0x2000");
+  assertEquals(code, 0);
+  for (
+    const line of [
+      " satp     8000000000087e00",
+      "satp = 0x87e00000, Sv39 paging",
+      "L2 index = (0x2000 >> 30) & 0x1ff = 0",
+      "L0 PTE address = 0x87e02000 + 2 * 8",
+      "0x21fd2007 & 0x10 = 0x0",
+      "_PAGE_USER is cleared (kernel page)",
+    ]
+  ) assertStringIncludes(text, `${line}\n`);
+  const open = await run("qemu_verify_pte_simple.ts", "sim:riscv64", "0x1000");
+  assertEquals(open[0], 1);
+  const [unknown, said] = await run("qemu_verify_pte_simple.ts", "sim:riscv64", "0x7f1234567000");
+  assertEquals(unknown, 2);
+  assertStringIncludes(said, "0x7f1234567000 is no address of Sv39 paging");
+});
+
+Deno.test("results say what each privilege may do", async () => {
+  const [code, text] = await run("qemu_verify_pte.ts", "sim:riscv64", "0x2000", "--json");
+  assertEquals(code, 0);
+  assertEquals(JSON.parse(text).privileges, { U: "---", S: "rw-", "S+SUM": "rw-" });
+  const [, listed] = await run("mappings.ts", "sim:riscv64", "--json");
+  const [first] = listed.split("\n").map((line) => JSON.parse(line || "null"));
+  assertEquals([first.address, first.leaf.user, first.leaf.executable], ["0x0", true, true]);
+  assertEquals(first.privileges, { U: "r-x", S: "---", "S+SUM": "r--" });
+});
+
+Deno.test("SUM and MXR widen what the supervisor may do, and a second stage knows no privileges", () => {
+  const { rights } = riscvRegime("Sv39", 0n).rules;
+  const page = (user: boolean, letters: string) =>
+    rights.byPrivilege!({
+      ...{ user, readable: letters.includes("r"), writable: letters.includes("w") },
+      executable: letters.includes("x"),
+    });
+  assertEquals(page(true, "x"), {
+    ...{ U: "--x", "U+MXR": "r-x", S: "---", "S+SUM": "---", "S+SUM+MXR": "r--" },
+  });
+  assertEquals(page(false, "x"), {
+    ...{ U: "---", S: "--x", "S+MXR": "r-x", "S+SUM": "--x", "S+SUM+MXR": "r-x" },
+  });
+  assertEquals(page(true, "rwx"), { U: "rwx", S: "---", "S+SUM": "rw-" });
+  assertEquals(riscvSecondStage("Sv39", 0n).rules.rights.byPrivilege, undefined);
+});
+
+Deno.test("tables are printed as xv6's course does with --style xv6", async () => {
+  const [code, text] = await run("mappings.ts", "sim:riscv64", "--style", "xv6");
+  assertEquals(code, 0);
+  const lines = text.trimEnd().split("\n");
+  assertEquals(lines[0], "page table 0x0000000087e00000");
+  assert(lines.includes(" .. .. ..2: pte 0x0000000021fd2007 pa 0x0000000087f48000"));
+  for (const line of lines.slice(1)) {
+    assertMatch(line, /^( \.\.){1,3}\d+: pte 0x[0-9a-f]{16} pa 0x[0-9a-f]{16}$/);
+  }
+  const [, walk] = await run("qemu_verify_pte.ts", "sim:riscv64", "0x2000", "--style", "xv6");
+  assertStringIncludes(walk, " ..0: pte 0x0000000021f80401 pa 0x0000000087e01000\n .. ..0: pte");
+});
+
+Deno.test("audit, range, snapshot and diff speak of RISC-V", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "pagewalk-riscv-scripts-" });
+  try {
+    const file = `${folder}/a.pwsnap`;
+    assertEquals((await run("audit.ts", "sim:riscv64"))[0], 0);
+    assertEquals((await run("verify_range.ts", "sim:riscv64", "0x1000", "0x3000"))[0], 1);
+    assertEquals((await run("snapshot.ts", "sim:riscv64", file))[0], 0);
+    const [, same] = await run("diff.ts", file, "sim:riscv64");
+    assertStringIncludes(same, "0 appeared, 0 vanished, 0 changed");
+    const record = `${folder}/a.pwrec`;
+    const [, told] = await run("qemu_verify_pte.ts", "sim:riscv64", "0x2000", "--record", record);
+    const [, again] = await run("qemu_verify_pte.ts", `replay:${record}`, "0x2000");
+    assertEquals(again.split("\n").slice(1), told.split("\n").slice(1));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
