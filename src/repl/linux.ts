@@ -1,6 +1,6 @@
 import { PagewalkError } from "../core/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
-import { kernelModules } from "../linux/modules/kernel_modules.ts";
+import type { KernelModules } from "../linux/modules/kernel_modules.ts";
 import type { RunningTask } from "../linux/running_tasks.ts";
 import { symbolName } from "../report/symbol_text.ts";
 import type { Session } from "../session/session.ts";
@@ -59,13 +59,19 @@ export async function symbolText(guest: GuestLink, address: bigint): Promise<str
     if (!await linux.isCurrent()) return null;
     const isInImage = distance >= 0n && distance < IMAGE_BYTES;
     const found = isInImage && await linux.symbolAt(address) ||
-      await kernelModules(linux).symbolAt(address);
+      await (await modulesOf(linux)).symbolAt(address);
     return found && symbolName(found);
   } catch (error) {
     // The number is what was asked for, and is printed without its name too.
     if (error instanceof PagewalkError) return null;
     throw error;
   }
+}
+
+/** The modules of a kernel: loaded only where one is asked for. */
+export async function modulesOf(linux: LinuxGuest): Promise<KernelModules> {
+  const { kernelModules } = await import("../linux/modules/kernel_modules.ts");
+  return kernelModules(linux);
 }
 
 /** The names of the processes with memory; none where no Linux is found. */
@@ -80,7 +86,7 @@ export function processNames({ guest }: HelperContext): Promise<readonly string[
 export function symbolNames({ guest }: HelperContext): Promise<readonly string[]> {
   return namesFrom(guest, async (linux) => [
     ...(await linux.symbols()).map(({ name }) => name),
-    ...(await kernelModules(linux).symbols()).symbols.map(({ name }) => name),
+    ...(await (await modulesOf(linux)).symbols()).symbols.map(({ name }) => name),
   ]);
 }
 

@@ -1,5 +1,4 @@
 import { matchesGlob } from "node:path";
-import { readProcessFiles } from "../../linux/files/open_files_of.ts";
 import { openFileLine, openFilesHead } from "../../report/open_files_text.ts";
 import type { Helper } from "../helper.ts";
 import { useLinux } from "../linux.ts";
@@ -26,6 +25,7 @@ true
 `,
   create: (repl) => (wanted?: number | bigint | string) =>
     useLinux(repl.guest, async ({ linux }) => {
+      const { readProcessFiles } = await import("../../linux/files/open_files_of.ts");
       const reads = { signal: repl.signal };
       const isPid = typeof wanted === "number" || typeof wanted === "bigint";
       const processes = isPid ? [await linux.process(Number(wanted), reads)] : undefined;

@@ -1,7 +1,6 @@
-import { kernelModules } from "../../linux/modules/kernel_modules.ts";
 import { moduleLine, modulesHead } from "../../report/modules_text.ts";
 import type { Helper } from "../helper.ts";
-import { useLinux } from "../linux.ts";
+import { modulesOf, useLinux } from "../linux.ts";
 import { GROUPED } from "../show/group_hex.ts";
 import { asRows } from "../show/rows.ts";
 
@@ -28,7 +27,7 @@ vfio_iommu_type1
     useLinux(
       repl.guest,
       async ({ linux }) =>
-        asRows(await kernelModules(linux).list({ signal: repl.signal }), {
+        asRows(await (await modulesOf(linux)).list({ signal: repl.signal }), {
           head: () => modulesHead(GROUPED),
           line: (module) => moduleLine(module, GROUPED),
         }),

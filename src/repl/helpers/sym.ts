@@ -2,10 +2,10 @@ import { parseAddress } from "../../core/address.ts";
 import type { ElfKernel } from "../../elf_kernel/elf_kernel.ts";
 import { CapabilityError } from "../../linux/errors.ts";
 import type { LinuxGuest } from "../../linux/linux_guest.ts";
-import { type KernelModules, kernelModules } from "../../linux/modules/kernel_modules.ts";
+import type { KernelModules } from "../../linux/modules/kernel_modules.ts";
 import { symbolLine } from "../../report/symbol_text.ts";
 import type { Helper } from "../helper.ts";
-import { symbolNames, useLinux } from "../linux.ts";
+import { modulesOf, symbolNames, useLinux } from "../linux.ts";
 import { GROUPED } from "../show/group_hex.ts";
 import { showAs } from "../show/renderers.ts";
 
@@ -46,7 +46,7 @@ null
     };
     return guest.current?.kernelPath
       ? guest.use(async (session) => await find(await session.elfKernel()))
-      : useLinux(guest, ({ linux }) => find(linux, kernelModules(linux)));
+      : useLinux(guest, async ({ linux }) => await find(linux, await modulesOf(linux)));
   },
 };
 

@@ -1,9 +1,8 @@
 import type { LayoutMember, StructLayout } from "../../linux/btf/btf.ts";
-import { kernelModules } from "../../linux/modules/kernel_modules.ts";
 import { layoutText, memberLine } from "../../report/layout_text.ts";
 import type { Style } from "../../report/style.ts";
 import type { Helper } from "../helper.ts";
-import { typeNames, useLinux } from "../linux.ts";
+import { modulesOf, typeNames, useLinux } from "../linux.ts";
 import { showAs } from "../show/renderers.ts";
 import { asRows, moreText, SHOWN_ROWS } from "../show/rows.ts";
 
@@ -35,7 +34,7 @@ struct task_struct {
   complete: typeNames,
   create: (repl) => (name: string) =>
     useLinux(repl.guest, async ({ linux }) => {
-      const layout = await linux.type(name) ?? await kernelModules(linux).type(name);
+      const layout = await linux.type(name) ?? await (await modulesOf(linux)).type(name);
       if (layout) asRows(layout.members as LayoutMember[], { line: memberLine });
       return layout && showAs(layout, shortLayoutText);
     }),
