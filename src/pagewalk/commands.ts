@@ -112,6 +112,12 @@ export const COMMANDS: readonly (ScriptCommand | OwnCommand)[] = [
     load: () => import("../../examples/iommu.ts"),
   },
   {
+    name: "aliases",
+    group: "space",
+    script: "aliases.ts",
+    load: () => import("../../examples/aliases.ts"),
+  },
+  {
     name: "ps",
     group: "linux",
     script: "processes.ts",

@@ -87,6 +87,15 @@ Deno.test("packaging: the bundled command is the scripts", async () => {
   }
 });
 
+Deno.test("packaging: the bundled command draws its progress bar on a terminal", async () => {
+  await using clean = await cleanFolder();
+  const line = `deno run ${folder}/package/lib/pagewalk.js range sim: ${PAGE} 1M`;
+  const { code, stdout } = await clean.run("script", ["-qec", line, "/dev/null"]);
+  assertMatch(stdout, /Verification FAILED: 16 of 256 pages pass/);
+  assertMatch(stdout, /[█░]/);
+  assertEquals([code, /error/.test(stdout)], [1, false]);
+});
+
 Deno.test("packaging: deno install -g from the archive", async () => {
   await using clean = await cleanFolder("", []);
   await clean.run("tar", ["xzf", ARCHIVE]);

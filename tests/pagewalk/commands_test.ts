@@ -7,19 +7,6 @@ import { runPagewalk } from "./_pagewalk.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** The scripts of this package, by their files. */
-const SCRIPTS = [
-  "repl.ts",
-  ...(await Array.fromAsync(Deno.readDir(new URL("examples", ROOT)))).map(({ name }) => name),
-].toSorted();
-
-Deno.test("pagewalk: every script is one subcommand", () => {
-  const rows = COMMANDS.flatMap((command) => "script" in command ? [command.script] : []);
-  assertEquals(rows.toSorted(), SCRIPTS, "a row of src/pagewalk/commands.ts is missing");
-  const names = COMMANDS.map(({ name }) => name);
-  assertEquals(names.length, new Set(names).size);
-});
-
 Deno.test("pagewalk --help lists each command with what its script says that it does", async () => {
   const { code, stdout, stderr } = await runPagewalk(["--help"]);
   assertEquals([code, stderr], [0, ""]);

@@ -179,15 +179,12 @@ async function bundle(tree: string, entry: string): Promise<string> {
  */
 function withoutNodeImports(text: string): string {
   const builtin = (name: string) => `process.getBuiltinModule("${name}")`;
-  return text
-    .replaceAll(
-      /import\s*\{\s*createRequire as ([\w$]+)\s*\}\s*from\s*"node:module";?/g,
-      (_, name) => `const ${name}=()=>(id)=>process.getBuiltinModule(id);`,
-    )
-    .replaceAll(
-      /import\s*\*\s*as ([\w$]+)\s*from\s*"(node:[\w/]+)";?/g,
-      (_, name, module) => `const ${name}=new Proxy({},{get:(_,key)=>${builtin(module)}[key]});`,
-    );
+  const changed = text.replaceAll(
+    /import\s*\*\s*as ([\w$]+)\s*from\s*"(node:[\w/]+)";?/g,
+    (_, name, module) => `const ${name}=new Proxy({},{get:(_,key)=>${builtin(module)}[key]});`,
+  );
+  // What CommonJS packages call: they take modules of Node alone, as the others are in the bundle.
+  return `const require=(id)=>process.getBuiltinModule(id);${changed}`;
 }
 
 function named(text: string): string {
