@@ -199,7 +199,11 @@ export const TABLE_OPTIONS: TableOptionSpecs = {
     "MS",
     "poll all vCPUs this long until one runs on tables that map the address",
   ),
-  pid: wholeNumber("N", "read the tables of this process of a Linux guest", 1),
+  pid: wholeNumber(
+    "N",
+    "read the tables of this process (of Linux, or of the kernel of --kernel)",
+    1,
+  ),
   comm: describing(PROCESS_OPTIONS.comm),
   cmdline: describing(PROCESS_OPTIONS.cmdline),
   cgroup: describing(PROCESS_OPTIONS.cgroup),

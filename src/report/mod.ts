@@ -32,7 +32,19 @@ export { sarifLog, type SarifOptions } from "./sarif.ts";
 export { differenceLine, differenceRecord } from "./diff_text.ts";
 export { privilegesRecord, toJson, verdictRecord, walkRecord } from "./json.ts";
 export { htmlReport, toBase64 } from "./html/html_report.ts";
-export type { ReportData, ReportFinding, ReportRegion, ReportSide } from "./html/page_data.ts";
+export type {
+  ReportData,
+  ReportFeed,
+  ReportFinding,
+  ReportRegion,
+  ReportSide,
+} from "./html/page_data.ts";
+export {
+  type LiveReport,
+  type ServedReport,
+  serveReport,
+  type ServeReportOptions,
+} from "./html/serve_report.ts";
 export { MAPPING_CSV_HEAD, mappingCsv, mappingRecord } from "./mappings_record.ts";
 export { mappingLine, mappingsHead, rightsText } from "./mappings_text.ts";
 export { rangeRecord } from "./range_record.ts";

@@ -6,6 +6,7 @@ import { csvLine } from "../../src/report/csv.ts";
 import { completeLineOptions } from "../../src/report/line_options.ts";
 import { drawBits } from "../../src/report/svg/bits_drawing.ts";
 import * as svg from "../../src/report/svg/element.ts";
+import { RIGHT_WORDS } from "../../src/report/right_words.ts";
 import { drawWalk } from "../../src/report/svg/walk_drawing.ts";
 import type {
   Finding,
@@ -273,6 +274,9 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   // Its own colours are what it is for.
   COLOUR: () => ({ own: [] }),
   styleForStdout: () => ({ own: [] }),
+  // Its page is that of htmlReport(); what it says of a guest that is gone is tested where it is served.
+  serveReport: () => ({ own: [] }),
+  RIGHT_WORDS: () => ({ own: Object.values(RIGHT_WORDS) }),
   symbolName: () => ({
     hostile: [0, 8].map((offset) => sdk.symbolName({ name: HOSTILE, offset })),
     lines: 1,
@@ -316,6 +320,7 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   drawing: () => ({ hostile: [svg.drawing({ width: 1, height: 1 }, HOSTILE, [])], lines: 1 }),
   text: () => ({ hostile: [svg.text(0, 0, HOSTILE)], lines: 1 }),
   middleText: () => ({ hostile: [svg.middleText(0, 0, HOSTILE)], lines: 1 }),
+  brokenLine: () => ({ own: svg.brokenLine("a line of words", 100) }),
   drawBits: () => ({ own: [drawBits(entryBits)] }),
   drawWalk: () => ({ own: [drawWalk(walk)] }),
   toSvg: () => ({ own: [sdk.toSvg(walk), sdk.toSvg(entryBits)] }),
