@@ -3,10 +3,29 @@
  * should be. Nothing here changes the guest.
  *
  * ```text
- * endpoint ── monitor ── registers ──► PagingContext (root, mode)
- *                 │                          │
- *                 └── physical memory ───────┴──► walk ──► verdict
+ * endpoint ─ connector ┬ registers ─► architecture ─► regime
+ *                      │                                │
+ *                      └ physical memory ───────────────┴─► walk ─► verdict
  * ```
+ *
+ * ## Where to look
+ *
+ * | to | use |
+ * | --- | --- |
+ * | ask a guest | {@linkcode connect}: a {@linkcode Session} walks, verifies, lists, audits, watches |
+ * | say what is expected, and read the answer | {@linkcode Expectation}, {@linkcode Verdict}, {@linkcode RangeVerdict} |
+ * | choose whose tables | {@linkcode TableChoice}: a vCPU, a root, a process, a device |
+ * | know the guest's Linux | {@linkcode LinuxGuest}, {@linkcode explainOops}, {@linkcode verifyVfio} |
+ * | know what a device reaches | {@linkcode GuestIommu} |
+ * | compare two moments | {@linkcode Snapshot}, {@linkcode encodeSnapshot}, {@linkcode diff} |
+ * | read tables without a session | {@linkcode walk}, {@linkcode mappings}, {@linkcode audit}, over {@linkcode PhysicalMemory} and a {@linkcode Regime} |
+ * | make a regime of registers | {@linkcode pagingContext} (x86), {@linkcode riscvRegimeOf} |
+ * | talk to a monitor | {@linkcode HmpClient}, {@linkcode QmpClient}, {@linkcode record} |
+ * | add a way to a guest, or an architecture | {@linkcode registerConnector}, {@linkcode registerArchitecture} |
+ * | tell errors apart | all are {@linkcode PagewalkError}s with fields |
+ *
+ * Text, JSON, CSV, HTML and SVG are made by `@pagewalk/pagewalk/report`; what scripts share is in
+ * `@pagewalk/pagewalk/cli`, and simulated guests for tests are in `@pagewalk/pagewalk/testing`.
  *
  * @example Is `_PAGE_USER` clear on this page?
  * ```ts
@@ -218,8 +237,17 @@ export {
 } from "./src/connectors/gdbstub/gdb_client.ts";
 
 // Regimes: what a translation knows of its tables
+export type { AccessRule, GuestAccess, GuestAccessVerdict } from "./src/arch/access_rule.ts";
 export type { Architecture } from "./src/arch/architecture.ts";
-export { ARCHITECTURES } from "./src/arch/architectures.ts";
+export { ARCHITECTURES, registerArchitecture } from "./src/arch/architectures.ts";
+export type {
+  DumpedMachine,
+  Printed,
+  RegisterFormats,
+  StubRegister,
+  StubRegisters,
+} from "./src/arch/register_formats.ts";
+export type { CpuColumn, RegisterNames, RegisterRow } from "./src/arch/register_names.ts";
 export {
   type AddressSpan,
   levelDecoders,
@@ -400,14 +428,14 @@ export {
 
 // Linux
 export type { OopsEntryChange } from "./src/linux/oops/compare_entries.ts";
-export {
+export type {
   OOPS_TABLES,
-  type OopsEntry,
-  type OopsKind,
-  type OopsReport,
-  type OopsTable,
-} from "./src/linux/oops/oops_report.ts";
-export type { OopsAccess } from "./src/linux/oops/page_fault_error.ts";
+  OopsAccess,
+  OopsEntry,
+  OopsKind,
+  OopsReport,
+  OopsTable,
+} from "./src/arch/oops_report.ts";
 export { parseOops } from "./src/linux/oops/parse_oops.ts";
 export { explainOops, type OopsExplanation } from "./src/session/oops.ts";
 export { findKptiPair } from "./src/arch/x86/kpti_pair.ts";

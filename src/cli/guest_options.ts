@@ -1,6 +1,5 @@
+import { given } from "../core/options.ts";
 import { escapeMessage, escapeText } from "../core/escape.ts";
-import type { RiscvMode } from "../arch/riscv/modes.ts";
-import type { PagingModeName } from "../arch/x86/paging_context.ts";
 import { parseRamLayout, type RamLayout } from "../connectors/dump/ram_layout.ts";
 import { monitorPortFor } from "../monitor/endpoint.ts";
 import { connectors } from "../connectors/registry.ts";
@@ -13,7 +12,6 @@ import {
   addressArgument,
   flag,
   type FlagOption,
-  oneOf,
   type OptionValues,
   value,
   type ValueOption,
@@ -61,7 +59,7 @@ export type ConnectOptionSpecs = {
   /** The path of a recording to write. */
   readonly record: ValueOption<string>;
   /** The kind of page tables at a root. */
-  readonly mode: ValueOption<PagingModeName | RiscvMode>;
+  readonly mode: ValueOption<string>;
   /** How a raw memory image lies in memory. */
   readonly layout: ValueOption<RamLayout>;
 };
@@ -132,9 +130,10 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
     "record all monitor traffic to a new file; replay with replay:FILE",
     (path) => path,
   ),
-  mode: oneOf(
-    ["4-level", "5-level", "pae", "32-bit", "Sv32", "Sv39", "Sv48", "Sv57"],
-    "paging mode of the tables at --root, if no vCPU has it (paging off, raw memory image)",
+  mode: value(
+    "MODE",
+    "paging mode of the tables at --root (4-level, Sv39, …), if no vCPU has it (paging off, raw image)",
+    (name) => name,
   ),
   layout: value(
     "LAYOUT",
@@ -189,10 +188,13 @@ export const PROCESS_OPTIONS: ProcessOptionSpecs = {
 
 /** The options that choose whose page tables are read. */
 export const TABLE_OPTIONS: TableOptionSpecs = {
-  cpu: wholeNumber("N", "read the tables of this vCPU's CR3 (default: the monitor's current vCPU)"),
+  cpu: wholeNumber(
+    "N",
+    "read the tables that this vCPU runs on (default: the monitor's current vCPU)",
+  ),
   root: value(
     "ADDR",
-    "read the tables at this physical address: a process's root or CR3 value",
+    "read the tables at this physical address: a process's root, or a root register's value",
     addressArgument,
   ),
   sample: wholeNumber(
@@ -286,12 +288,4 @@ export function connectOptions(options: ConnectValues & Partial<DeviceValues>): 
 export function tableChoice(options: TableValues): TableChoice {
   const { cpu, root, sample, pid, comm, cmdline, cgroup, nspid, device } = options;
   return given({ cpu, root, sampleMs: sample, pid, comm, cmdline, cgroup, nspid, device });
-}
-
-/** The fields that are not undefined. */
-function given<T extends Record<string, unknown>>(
-  fields: T,
-): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }

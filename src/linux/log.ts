@@ -1,5 +1,6 @@
 import {
   FUNCTION,
+  given,
   MILLISECONDS,
   type OptionShape,
   SIGNAL,
@@ -103,7 +104,7 @@ export async function* followKernelLog(
   options: FollowLogOptions,
 ): AsyncGenerator<LogRecord, void> {
   const { intervalMs = 100, last, signal } = options;
-  const reads = signal ? { signal } : {};
+  const reads = given({ signal });
   const ring = await openPrintkRing(kernel.live, kernel.vmcoreinfo, reads);
   let range = newest(newest(await logRange(kernel.live, ring, reads), last), MAX_RECORDS);
   let waits = 0;

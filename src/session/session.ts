@@ -1,10 +1,10 @@
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
-import type { GuestAccess, GuestAccessVerdict } from "../arch/architecture.ts";
+import type { GuestAccess, GuestAccessVerdict } from "../arch/access_rule.ts";
+import type { Access, AccessVerdict } from "../arch/default_types.ts";
 import type { GuestRegisters } from "../arch/registers.ts";
 import type { RiscvAccess, RiscvAccessVerdict } from "../arch/riscv/access.ts";
-import type { Access, AccessVerdict } from "../arch/x86/access.ts";
 import type { DmaAccess, DmaVerdict } from "../iommu/access.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import type { AliasRecord } from "../translate/aliases.ts";
@@ -207,15 +207,15 @@ export class Session extends GuestSession {
     options: GuestWalkOptions = {},
   ): Promise<GuestAccessVerdict | DmaVerdict> {
     const [choice, walkOptions] = splitWalkOptions(options);
-    if (choice.device !== undefined) {
+    if (choice.device !== undefined || choice.table?.source.kind === "device") {
       const { dmaAccess } = await import("../iommu/access.ts");
       return dmaAccess(await this.walk(address, options), wanted as DmaAccess);
     }
-    const { accessRuleOf, checkAnyAccess } = await import("../arch/access_rules.ts");
+    const { architectureNamed, checkAnyAccess } = await import("../arch/architectures.ts");
     checkAnyAccess(wanted);
     const table = await this.pageTable(choice, address, readOptionsOf(walkOptions));
     const { context, source } = table;
-    const rule = accessRuleOf(context.rules.architecture);
+    const rule = architectureNamed(context.rules.architecture).access;
     rule.check(wanted);
     const found = await this.walkTable(table, address, walkOptions);
     const registers = rule.usesRegisters && source.kind === "cpu"

@@ -38,6 +38,8 @@ export interface TableChoice {
   readonly nspid?: number;
   /** The tables that translate the DMA of this PCI device, such as `00:03.0`. Addresses are its own (IOVAs). */
   readonly device?: string;
+  /** Tables that `pageTable()` has found before: nothing is looked up again. */
+  readonly table?: PageTable;
 }
 
 /** The checks of {@linkcode TableChoice}. */
@@ -51,7 +53,12 @@ export const CHOICE_SHAPE: OptionShape<TableChoice> = {
   cgroup: TEXT,
   nspid: wholeNumberFrom(1),
   device: TEXT,
+  table: (value) => isTable(value) ? null : "what pageTable() returns, with its context and source",
 };
+
+function isTable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "context" in value && "source" in value;
+}
 
 /** What is often written for a key of a choice. */
 export const CHOICE_INSTEAD = {

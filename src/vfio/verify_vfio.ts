@@ -1,5 +1,5 @@
+import { BOOLEAN, checkOptions, given, type OptionShape, SIGNAL } from "../core/options.ts";
 import type { WantedProcess } from "../linux/processes.ts";
-import { BOOLEAN, checkOptions, type OptionShape, SIGNAL } from "../core/options.ts";
 import { CapabilityError, KernelFormatError } from "../linux/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LogRecord } from "../linux/printk_ring.ts";
@@ -111,7 +111,7 @@ export async function* verifyVfio(
     source: "sources",
   });
   const { sources = ["log", "pinned"], iommu, process: wanted, signal } = options;
-  const reads = signal ? { signal } : {};
+  const reads = given({ signal });
   const linux = await guest.linux();
   const asked = wanted === undefined ? null : await linux.process(wanted, reads);
   if (asked) linux.contextOf(asked);

@@ -40,7 +40,8 @@ Deno.test("the REPL loads the SDK only where a line names something of it", asyn
   const prompt = closure(modules, ["repl.ts", ...PROMPT], isStatic);
   assert(prompt.has("src/repl/helpers/mod.ts"), "the graph is not read");
   assert(!prompt.has("mod.ts"));
-  assertAtMost(prompt, 210);
+  // The rules of access come with their architecture.
+  assertAtMost(prompt, 215);
 });
 
 type Import = Module["imports"][number];

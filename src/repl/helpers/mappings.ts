@@ -44,12 +44,12 @@ true
       : filter;
     const { signal, onProgress } = repl;
     return await repl.guest.use(async (session, choice) => {
-      const table = { ...chosen(own, choice), ...own };
-      const { context } = await session.pageTable(table, range.start, { signal });
-      // What runs on a vCPU changes; a device's tables are of another kind than the root alone says.
-      const same = table.device === undefined ? { root: context.root } : { device: table.device };
+      // What runs on a vCPU changes: the line above the list and the list are about the same tables.
+      const wanted = { ...chosen(own, choice), ...own };
+      const table = await session.pageTable(wanted, range.start, { signal });
+      const { context } = table;
       const records = session.mappings(range, {
-        ...{ signal, ...onProgress && { onProgress }, ...others, ...same },
+        ...{ signal, ...onProgress && { onProgress }, ...others, table },
         ...isWanted && { filter: isWanted },
       });
       return asRows(await Array.fromAsync(records), {
