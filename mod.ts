@@ -448,6 +448,7 @@ export {
   CapabilityError,
   InconsistentListError,
   KernelFormatError,
+  KernelGoneError,
   type LinuxCapability,
   LinuxNotFoundError,
   NoSuchProcessError,
@@ -457,6 +458,7 @@ export { ElfFormatError, WrongKernelError } from "./src/elf/errors.ts";
 export type { ElfKernel, ElfKernelParts, ElfProcess } from "./src/elf_kernel/elf_kernel.ts";
 export type { ElfSymbol } from "./src/elf/elf_file.ts";
 // The rest of it is loaded by `Session.linux()` only when it is used.
+export { AddressNames, type NamedRange, readAddressNames } from "./src/linux/address_names.ts";
 export { type AddressRegion, addressRegions } from "./src/linux/address_regions.ts";
 export { type MemorySums, sumAreaPages } from "./src/linux/memory_sums.ts";
 export type { AreaPages } from "./src/linux/area_pages.ts";
@@ -524,6 +526,8 @@ export type {
   GuestSnapshotOptions,
   GuestTables,
 } from "./src/session/ranges.ts";
+export type { LogEvent } from "./src/session/follow_log.ts";
+export { AddressNamer } from "./src/session/address_namer.ts";
 export type { AliasAllRecord, AliasesAllOptions } from "./src/session/aliases_all.ts";
 export type { AllProgress, AuditAllOptions, AuditAllRecord } from "./src/session/audit_all.ts";
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";

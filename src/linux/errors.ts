@@ -4,6 +4,22 @@ import { PagewalkError } from "../core/errors.ts";
 /** No Linux kernel was found where one should be. */
 export class LinuxNotFoundError extends PagewalkError {}
 
+/** The kernel that was read no longer runs: the guest was reset, or started another one (kexec). */
+export class KernelGoneError extends PagewalkError {
+  /** The release of the kernel that is gone. */
+  readonly release: string;
+
+  /** Creates the error for one kernel. */
+  constructor(release: string, options?: ErrorOptions) {
+    super(
+      `Linux ${release}, whose log was followed, no longer runs: the guest was reset, or has started ` +
+        "another kernel; ask for the session's Linux again",
+      options,
+    );
+    this.release = release;
+  }
+}
+
 /** What of a Linux guest may be out of reach while the rest works. */
 export type LinuxCapability =
   | "symbols"

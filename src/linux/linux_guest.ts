@@ -268,7 +268,9 @@ export class LinuxGuest extends LinuxProcesses {
 
   /**
    * Yields the log's records, then each new one as the kernel logs it, until the signal ends it.
+   * `Session.followLog` goes on with the next kernel.
    *
+   * @throws {KernelGoneError} if the kernel no longer runs
    * @throws {CapabilityError} if the kernel is older than 5.10
    * @throws the signal's reason
    */

@@ -45,7 +45,12 @@ export {
   serveReport,
   type ServeReportOptions,
 } from "./html/serve_report.ts";
-export { MAPPING_CSV_HEAD, mappingCsv, mappingRecord } from "./mappings_record.ts";
+export {
+  MAPPING_CSV_HEAD,
+  mappingCsv,
+  type MappingNames,
+  mappingRecord,
+} from "./mappings_record.ts";
 export { mappingLine, mappingsHead, rightsText } from "./mappings_text.ts";
 export { rangeRecord } from "./range_record.ts";
 export { rangeSummary, rangeText, type RangeTextOptions } from "./range_text.ts";

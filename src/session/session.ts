@@ -24,6 +24,8 @@ import type {
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LinuxKnowledge } from "./linux_attachment.ts";
 import type { AliasAllRecord, AliasesAllOptions } from "./aliases_all.ts";
+import type { FollowLogOptions } from "../linux/log.ts";
+import type { LogEvent } from "./follow_log.ts";
 import type { AuditAllOptions, AuditAllRecord } from "./audit_all.ts";
 import type { PageTable, TableChoice } from "./table_choice.ts";
 import type { WatchEvent, WatchOptions } from "./watch.ts";
@@ -283,6 +285,19 @@ export class Session extends GuestSession {
   ): AsyncGenerator<AliasAllRecord> {
     const { aliasesOfAll } = await import("./aliases_all.ts");
     yield* aliasesOfAll(this, physicalAddress, options);
+  }
+
+  /**
+   * Follows the log of a Linux guest's kernel. After a reset or kexec it says that the kernel is gone, waits
+   * for the next one, and goes on with that one's log.
+   *
+   * @throws {LinuxNotFoundError} if the guest runs no Linux at the start
+   * @throws {CapabilityError} if the kernel is older than 5.10
+   * @throws the signal's reason
+   */
+  async *followLog(options: FollowLogOptions = {}): AsyncGenerator<LogEvent> {
+    const { followLog } = await import("./follow_log.ts");
+    yield* followLog(this, options);
   }
 
   /** Finds the tables that a choice means, and whether KPTI gives them a partner. */

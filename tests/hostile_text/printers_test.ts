@@ -209,11 +209,26 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   }),
   iommuDeviceCsv: () => ({ own: [sdk.iommuDeviceCsv(DEVICE)], lines: 1 }),
   privilegesRecord: () => ({ own: [sdk.toJson(sdk.privilegesRecord(listedRights, context))] }),
-  mappingRecord: () => ({ own: [sdk.toJson(listed.map(sdk.mappingRecord))] }),
+  mappingRecord: () => ({ own: [sdk.toJson(listed.map((record) => sdk.mappingRecord(record)))] }),
   MAPPING_CSV_HEAD: () => ({ own: [sdk.MAPPING_CSV_HEAD] }),
-  mappingCsv: () => ({ own: listed.map(sdk.mappingCsv), lines: 1 }),
+  mappingCsv: () => ({
+    own: listed.map((record) => sdk.mappingCsv(record)),
+    hostile: listed.map((record) => sdk.mappingCsv(record, { name: HOSTILE })),
+    lines: 1,
+  }),
   mappingsHead: () => ({ own: [sdk.mappingsHead(context)] }),
-  mappingLine: () => ({ own: listed.map((r) => sdk.mappingLine(r, context)), lines: 1 }),
+  mappingLine: () => ({
+    own: listed.map((r) => sdk.mappingLine(r, context)),
+    hostile: listed.map((r) => sdk.mappingLine(r, context, HOSTILE)),
+    lines: 1,
+  }),
+  memorySumsLine: () => ({
+    own: [sdk.memorySumsLine({
+      ...{ sizeBytes: 1, rssBytes: 2, swapBytes: 3 },
+      ...{ anonHugeBytes: 4, fileHugeBytes: 5, hugetlbBytes: 6 },
+    })],
+    lines: 1,
+  }),
   rightsText: () => ({ own: [sdk.rightsText({ user: true, writable: true, executable: true })] }),
   openFilesHead: () => ({ own: [sdk.openFilesHead()], lines: 1 }),
   openFileLine: () => ({

@@ -87,6 +87,13 @@ export async function checkExamples(lab: LabGuest): Promise<void> {
   const [, memory] = await run("maps.ts", "--pid", `${pid}`);
   assertMatch(memory, /^7f1250020000-7f1250024000 +---p +PROT_NONE 16 KiB$/m);
   assertMatch(memory, /^7f1250040000-7f1250044000 +rw-p +swapped 16 KiB$/m);
+  assertMatch(memory, /\nSize \d+ KiB, Rss \d+ KiB, Swap 16 KiB, Hugetlb 4 MiB\n$/);
+  const [, mapped] = await run("mappings.ts", "--pid", `${pid}`, "--not-present");
+  assertMatch(mapped, /^0x0{10}401000-.* ur-x .* \/bin\/target$/m);
+  assertMatch(mapped, /^0x00007f1250020000-.* anonymous: not present: PROT_NONE, keeps frame /m);
+  assertMatch(mapped, /^0x00007ff.* \[stack\]$/m);
+  assertMatch(mapped, /^0xffff.* direct map$/m);
+  assertMatch(mapped, /^0xffffffff.* kernel image$/m);
   const log = withoutTabs(await lab.dmesg());
   assertEquals(await run("dmesg.ts"), [0, `${log}\n`]);
   const line = await lab.shell("grep ' init_task$' /proc/kallsyms");
