@@ -465,10 +465,24 @@ export type { AreaPages } from "./src/linux/area_pages.ts";
 export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
 export type { KernelSymbol, SymbolAt } from "./src/linux/kallsyms/kallsyms.ts";
 export type { SymbolName } from "./src/linux/kallsyms/names.ts";
+export {
+  type LinuxOpenFile,
+  type OpenFileKind,
+  type ProcessFiles,
+  readProcessFiles,
+} from "./src/linux/files/open_files_of.ts";
+export {
+  type KernelModules,
+  kernelModules,
+  type ModuleSymbolList,
+  type ModuleType,
+} from "./src/linux/modules/kernel_modules.ts";
+export type { LinuxModule, ModulePart, ModuleState } from "./src/linux/modules/linux_module.ts";
+export type { ModuleSymbol } from "./src/linux/modules/module_symbols.ts";
 export type { LinuxGuest } from "./src/linux/linux_guest.ts";
 export type { LinuxGuestParts, LinuxProcesses } from "./src/linux/linux_processes.ts";
 export type { LinuxKnowledge } from "./src/session/linux_attachment.ts";
-export type { LinuxProcess, WantedProcess } from "./src/linux/processes.ts";
+export type { LinuxProcess, ProcessTraits, WantedProcess } from "./src/linux/processes.ts";
 export type { FollowLogOptions, LogOptions } from "./src/linux/log.ts";
 export type { AreaKind, MemoryArea } from "./src/linux/memory_area.ts";
 export type { LogRecord } from "./src/linux/printk_ring.ts";

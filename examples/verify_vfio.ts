@@ -19,9 +19,10 @@ import {
   InvalidArgumentError,
   LimitedLines,
   MONITOR,
+  PROCESS_OPTIONS,
+  processChoice,
   reading,
   runCommand,
-  TABLE_OPTIONS,
   toJson,
 } from "@pagewalk/pagewalk/cli";
 
@@ -38,8 +39,7 @@ await runCommand({
         "them where the IOMMU can be read)",
     ),
     "no-iommu": flag("do not look at what devices reach"),
-    pid: TABLE_OPTIONS.pid,
-    comm: TABLE_OPTIONS.comm,
+    ...PROCESS_OPTIONS,
     json: flag("print one JSON object per page or range, and a summary"),
     ...FREEZE_OPTION,
     ...DEVICE_OPTIONS,
@@ -53,7 +53,8 @@ await runCommand({
 }, async ({ positionals: [monitor], options }) => {
   const sources = sourcesOf(options["log-only"], options["vfio-maps"]);
   const iommu = iommuOf(options.iommu, options["no-iommu"]);
-  const process = processOf(options.pid, options.comm);
+  const wanted = processChoice(options);
+  const process = wanted === undefined ? {} : { process: wanted };
   await using guest = await connectTo(monitor!, options);
   const say = (line: string) => options.json || console.log(line);
   say(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
@@ -112,12 +113,4 @@ function sourcesOf(logOnly: boolean, vfioMaps: boolean): Exclude<VfioSource, "io
   }
   if (logOnly) return ["log"];
   return vfioMaps ? ["pinned", "device"] : ["log", "pinned"];
-}
-
-function processOf(pid?: number, comm?: string): { process?: number | string } {
-  if (pid !== undefined && comm !== undefined) {
-    throw new InvalidArgumentError("Choose one process: --pid and --comm exclude each other", {});
-  }
-  const process = pid ?? comm;
-  return process === undefined ? {} : { process };
 }

@@ -28,7 +28,8 @@ export type LinuxCapability =
   | "processes"
   | "vmas"
   | "dmesg"
-  | "vfio";
+  | "vfio"
+  | "modules";
 
 /** Something that this kernel does not offer, or that was not found in it. */
 export class CapabilityError extends PagewalkError {
@@ -98,9 +99,12 @@ export class AmbiguousProcessError extends PagewalkError {
   /** Their process ids. */
   readonly pids: readonly number[];
 
-  /** Creates the error for a name. */
-  constructor(comm: string, pids: readonly number[], what = "are named") {
-    super(`${pids.length} processes ${what} "${comm}": choose one by pid: ${pids.join(", ")}`);
+  /** Creates the error for a name, or for what else was asked for, with how they are listed. */
+  constructor(comm: string, pids: readonly number[], what = "are named", listed?: string) {
+    const wanted = listed === undefined ? `"${comm}"` : comm;
+    super(
+      `${pids.length} processes ${what} ${wanted}: choose one by pid: ${listed ?? pids.join(", ")}`,
+    );
     this.comm = comm;
     this.pids = pids;
   }

@@ -20,6 +20,8 @@ export { areaLine, type AreaOfLine, memorySumsLine } from "./area_text.ts";
 export { layoutText, type LayoutTextOptions, memberLine } from "./layout_text.ts";
 export type { LineOptions } from "./line_options.ts";
 export { logText } from "./log_text.ts";
+export { moduleLine, type ModuleOfLine, modulesHead } from "./modules_text.ts";
+export { openFileLine, openFilesHead, type ProcessOfFile } from "./open_files_text.ts";
 export { elfProcessesHead, elfProcessLine } from "./elf_processes_text.ts";
 export { xv6Tables } from "./xv6_tables.ts";
 export { xv6EntryLine, xv6WalkText } from "./xv6_text.ts";

@@ -29,6 +29,15 @@ export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, 
    */
   kernelCacheDir?: string;
   /**
+   * Files with the types (BTF) of a Linux guest's kernel that was built without: raw, as `pahole
+   * --btf_encode_detached` writes it, or a vmlinux with a section `.BTF`; then modules'. They are checked
+   * against the kernel's build id where both tell it; where not, `onNotice` is told. Needs `--allow-read`
+   * for them.
+   *
+   * @default none; types are read from the guest's memory
+   */
+  btf?: readonly string[];
+  /**
    * The path of the ELF file of the guest's kernel, for kernels that are not Linux: xv6 and those like it,
    * which keep their processes in one array. It needs debugging data (`-g`), and `--allow-read` for it.
    *
@@ -64,6 +73,7 @@ const INSTEAD = {
   physBits: "physicalAddressBits",
   maxphyaddr: "physicalAddressBits",
   kernelCache: "kernelCacheDir",
+  types: "btf",
   cpu: "an option of the call that reads the tables",
   root: "an option of the call that reads the tables",
 };
@@ -75,6 +85,7 @@ export const CONNECT_SHAPE: OptionShape<ConnectOptions> = {
   sharedBit: wholeNumberFrom(32, 51),
   kernel: TEXT,
   kernelCacheDir: TEXT,
+  btf: LIST,
   record: TEXT,
   ram: LIST,
   mode: (value) => oneOfWords(...knownModes())(value),
@@ -111,6 +122,8 @@ export async function connectedParts(
     ...given({
       kernel: options.kernel,
       kernelCacheDir: options.kernelCacheDir,
+      btf: options.btf,
+      onNotice: options.onNotice,
       mode,
       mmio: options.mmio,
     }),

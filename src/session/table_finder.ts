@@ -6,7 +6,7 @@ import type { PagingContextOptions } from "../arch/default_types.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
 import type { WantedProcess } from "../linux/processes.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
-import { checkTableChoice, type PageTable, type TableChoice } from "./table_choice.ts";
+import { checkTableChoice, type PageTable, processOf, type TableChoice } from "./table_choice.ts";
 import { VcpuTables, whyNone } from "./vcpu_tables.ts";
 
 /** What knows a guest's processes: its Linux, or the ELF file of its kernel. */
@@ -52,10 +52,10 @@ export class TableFinder {
     options: ReadOptions = {},
   ): Promise<PageTable> {
     checkTableChoice(choice, address);
-    const { root, sampleMs, cmdline, device, table } = choice;
+    const { root, sampleMs, device, table } = choice;
     if (table !== undefined) return table;
     if (device !== undefined) return await this.#parts.device(device, options);
-    const process = choice.pid ?? choice.comm ?? (cmdline === undefined ? undefined : { cmdline });
+    const process = processOf(choice);
     if (process !== undefined) return await this.#ofProcess(process, options);
     if (sampleMs !== undefined && address !== undefined) {
       return await this.#sampled(sampleMs, address, options);

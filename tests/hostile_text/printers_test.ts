@@ -110,6 +110,13 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     ],
     lines: 1,
   }),
+  memorySumsLine: () => {
+    const sums = { sizeBytes: 8192, rssBytes: 4096, swapBytes: 0, anonHugeBytes: 0 };
+    return {
+      own: [sdk.memorySumsLine({ ...sums, fileHugeBytes: 2 ** 21, hugetlbBytes: 2 ** 30 })],
+      lines: 1,
+    };
+  },
   findingLine: () => ({
     hostile: hostileFindings.map((finding) => sdk.findingLine(finding, STYLE)),
     lines: 1,
@@ -223,6 +230,28 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     lines: 1,
   }),
   rightsText: () => ({ own: [sdk.rightsText({ user: true, writable: true, executable: true })] }),
+  openFilesHead: () => ({ own: [sdk.openFilesHead()], lines: 1 }),
+  openFileLine: () => ({
+    hostile: [
+      sdk.openFileLine({ pid: 1, comm: HOSTILE }, {
+        fd: 1,
+        path: HOSTILE,
+        kind: "file",
+        device: null,
+      }, { style: STYLE }),
+    ],
+    lines: 1,
+  }),
+  modulesHead: () => ({ own: [sdk.modulesHead()], lines: 1 }),
+  moduleLine: () => ({
+    hostile: [
+      // deno-lint-ignore no-explicit-any -- what only garbage says
+      sdk.moduleLine({ base: 0n, lengthBytes: 1, name: HOSTILE, state: HOSTILE as any }, {
+        style: STYLE,
+      }),
+    ],
+    lines: 1,
+  }),
   processesHead: () => ({ own: [sdk.processesHead()] }),
   processLine: () => ({
     hostile: [true, false].map((isKernelThread) =>
@@ -268,7 +297,11 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     lines: 1,
   }),
   symbolLine: () => ({
-    hostile: [sdk.symbolLine({ address: 0n, type: HOSTILE, name: HOSTILE }, { style: STYLE })],
+    hostile: [
+      sdk.symbolLine({ address: 0n, type: HOSTILE, name: HOSTILE, module: HOSTILE }, {
+        style: STYLE,
+      }),
+    ],
     lines: 1,
   }),
   TapWriter: () => {

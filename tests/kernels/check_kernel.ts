@@ -10,6 +10,7 @@ import {
   compareSymbols,
   type Comparison,
 } from "../linux/_compare.ts";
+import { compareModules } from "../linux/_compare_more.ts";
 import type { FetchedKernel } from "./debian_kernels.ts";
 import { KernelGuest, type KernelSettings } from "./kernel_guest.ts";
 
@@ -22,6 +23,7 @@ const LEAST = {
   sums: 40,
   states: 1,
   symbols: 30,
+  modules: 100,
   log: 50,
 } as const;
 
@@ -60,6 +62,7 @@ export async function checkKernel(
       await linux.process("states"),
     ),
     symbols: await compareSymbols(guest, linux),
+    modules: await compareModules(guest, linux),
     log: await compareLog(guest, linux),
   };
   // What is compared must be of the kernel, and on the machine, that was asked for. With KASLR, one boot

@@ -101,6 +101,21 @@ export async function checkExamples(lab: LabGuest): Promise<void> {
   assertEquals(await run("symbols.ts", "init_task"), [0, `0x${address} ${type} init_task\n`]);
   const inside = `0x${(BigInt(`0x${address}`) + 16n).toString(16)}`;
   assertStringIncludes((await run("symbols.ts", inside))[1], `${inside} = init_task+0x10`);
+  const [, modules] = await run("modules.ts");
+  assertMatch(modules, /^0xffffffff[0-9a-f]{8} +\d+ vfio_iommu_type1$/m);
+  const [known, driver] = await run("symbols.ts", "vfio_iommu_type1_ioctl");
+  assertEquals([known, driver.endsWith(" t vfio_iommu_type1_ioctl [vfio_iommu_type1]\n")], [
+    0,
+    true,
+  ]);
+  const [, called] = await run(
+    "symbols.ts",
+    `0x${(BigInt(driver.split(" ")[0]!) + 3n).toString(16)}`,
+  );
+  assertStringIncludes(called, " = vfio_iommu_type1_ioctl+0x3 [vfio_iommu_type1]\n");
+  assertStringIncludes((await run("symbols.ts", "struct:vfio_dma"))[1], "struct vfio_dma {\n");
+  assertMatch((await run("symbols.ts"))[1], / t vfio_iommu_type1_ioctl\t\[vfio_iommu_type1\]\n/);
+
   const [refused, error] = await run("maps.ts", "--pid", "99999");
   assertEquals(refused, 3);
   assertMatch(error, /^error: The guest has no process 99999; it has .*\n$/);

@@ -12,6 +12,7 @@ import {
   connect,
   InconsistentListError,
   InvalidArgumentError,
+  kernelModules,
   type LinuxGuest,
   nameAddressSpace,
   NoSuchProcessError,
@@ -22,7 +23,6 @@ import { logText } from "../../src/report/mod.ts";
 import { type LabGuest, type LabPresetName, labTest, startLab } from "../lab/mod.ts";
 import {
   compareAreas,
-  compareDetails,
   compareLog,
   compareProcesses,
   compareStates,
@@ -32,6 +32,8 @@ import {
   withMemory,
   withoutTabs,
 } from "./_compare.ts";
+import { compareModules } from "./_compare_more.ts";
+import { checkContainers } from "./_containers.ts";
 import { aliasesInAll, auditsAll } from "./_all_processes.ts";
 import { checkExamples } from "./_examples.ts";
 import { anew, nextKernel } from "./_next_kernel.ts";
@@ -117,23 +119,10 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
           await walksByProcess(guest, lab);
         });
 
-        await t.step("arguments, cgroups and the pids in containers", async () => {
-          await lab.shell(
-            "mkdir -p /tmp/cg && mount -t cgroup2 none /tmp/cg && mkdir -p /tmp/cg/a.slice/b.service; " +
-              "unshare -p -f sleep 7777 > /dev/null 2>&1 & sleep 0.5; " +
-              "echo $! > /tmp/cg/a.slice/b.service/cgroup.procs",
-          );
-          const { compared } = none(await compareDetails(lab, linux));
-          assertGreater(compared, 30);
-          const group = async (pid: number) => await linux.cgroup(await linux.process(pid));
-          const inside = (await linux.process({ cmdline: "huge=" })).pid;
-          assertEquals([inside, await group(inside)], [lab.target.pid, "/"]);
-          const lists = await Promise.all(
-            (await linux.processes()).map((each) => linux.namespacePids(each)),
-          );
-          assertEquals(lists.filter((pids) => pids.length > 1).map((pids) => pids.at(-1)), [1]);
-          await lab.shell("kill -9 $(pidof sleep); umount /tmp/cg");
-          console.log(`${compared} arguments, cgroups and pids: no difference`);
+        await t.step("arguments, cgroups, containers and open files", async () => {
+          const { pid } = await linux.process({ cmdline: "huge=" });
+          assertEquals(pid, lab.target.pid);
+          await checkContainers(lab, linux);
         });
 
         await t.step("memory areas", async () => {
@@ -174,6 +163,22 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
           assertGreater(compared, 40);
           assertEquals(await linux.symbol("no_such_symbol"), null);
           console.log(`${compared} symbols: no difference`);
+        });
+
+        await t.step("modules, their symbols and their types", async () => {
+          const { compared } = none(await compareModules(lab, linux));
+          assertGreater(compared, 300);
+          const modules = kernelModules(linux);
+          const dma = await modules.type("struct vfio_dma");
+          assertEquals([dma?.module, dma?.members.map(({ name }) => name).includes("iova")], [
+            "vfio_iommu_type1",
+            true,
+          ]);
+          assertEquals(await modules.type("vfio:vfio_dma"), null);
+          assertEquals((await modules.symbol("vfio:vfio_register_group_dev"))?.module, "vfio");
+          assertEquals(await modules.symbol("vfio-pci:vfio_register_group_dev"), null);
+          assertEquals(await modules.symbol("no_such_symbol"), null);
+          assertEquals(await modules.symbolAt(linux.text), null);
         });
 
         await t.step("the log, also as it grows", async () => {

@@ -13,6 +13,7 @@ import { monitorBench } from "../bench/monitor_bench.ts";
 import { processBench } from "../bench/process_bench.ts";
 import { rangeBench } from "../bench/range_bench.ts";
 import { replBench } from "../bench/repl_bench.ts";
+import { vfioBench } from "../bench/vfio_bench.ts";
 import { printTable } from "../bench/_table.ts";
 
 const qemu = await qemuAvailable();
@@ -35,6 +36,8 @@ print("A range", await rangeBench());
 print("A whole address space", await mappingsBench());
 console.log("A Linux guest's processes, from connecting to the list");
 printTable(await linuxBench());
+console.log("\nVFIO's checks of one Linux guest, beyond finding its kernel");
+printTable(await vfioBench());
 console.log("\nThe DMA side of a guest with VFIO, its kernel known");
 printTable(await iommuBench());
 console.log(
