@@ -222,13 +222,6 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     hostile: listed.map((r) => sdk.mappingLine(r, context, HOSTILE)),
     lines: 1,
   }),
-  memorySumsLine: () => ({
-    own: [sdk.memorySumsLine({
-      ...{ sizeBytes: 1, rssBytes: 2, swapBytes: 3 },
-      ...{ anonHugeBytes: 4, fileHugeBytes: 5, hugetlbBytes: 6 },
-    })],
-    lines: 1,
-  }),
   rightsText: () => ({ own: [sdk.rightsText({ user: true, writable: true, executable: true })] }),
   openFilesHead: () => ({ own: [sdk.openFilesHead()], lines: 1 }),
   openFileLine: () => ({
