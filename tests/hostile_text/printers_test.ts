@@ -8,6 +8,7 @@ import { drawBits } from "../../src/report/svg/bits_drawing.ts";
 import * as svg from "../../src/report/svg/element.ts";
 import { RIGHT_WORDS } from "../../src/report/right_words.ts";
 import { drawWalk } from "../../src/report/svg/walk_drawing.ts";
+import { xv6Head } from "../../src/report/xv6_text.ts";
 import type {
   Finding,
   FrameReport,
@@ -222,13 +223,6 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     hostile: listed.map((r) => sdk.mappingLine(r, context, HOSTILE)),
     lines: 1,
   }),
-  memorySumsLine: () => ({
-    own: [sdk.memorySumsLine({
-      ...{ sizeBytes: 1, rssBytes: 2, swapBytes: 3 },
-      ...{ anonHugeBytes: 4, fileHugeBytes: 5, hugetlbBytes: 6 },
-    })],
-    lines: 1,
-  }),
   rightsText: () => ({ own: [sdk.rightsText({ user: true, writable: true, executable: true })] }),
   openFilesHead: () => ({ own: [sdk.openFilesHead()], lines: 1 }),
   openFileLine: () => ({
@@ -267,6 +261,7 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     lines: 1,
   }),
   xv6EntryLine: () => ({ own: walk.steps.map((step) => sdk.xv6EntryLine(step, 0)), lines: 1 }),
+  xv6Head: () => ({ own: [xv6Head(0x5000n)], lines: 1 }),
   xv6WalkText: () => ({ own: [sdk.xv6WalkText(walk)] }),
   xv6Tables: () => ({ own: xv6Listed, lines: 1 }),
   threadLine: () => ({ hostile: [sdk.threadLine({ ...process, tid: 1 })], lines: 1 }),
