@@ -8,6 +8,7 @@ import { drawBits } from "../../src/report/svg/bits_drawing.ts";
 import * as svg from "../../src/report/svg/element.ts";
 import { RIGHT_WORDS } from "../../src/report/right_words.ts";
 import { drawWalk } from "../../src/report/svg/walk_drawing.ts";
+import { xv6Head } from "../../src/report/xv6_text.ts";
 import type {
   Finding,
   FrameReport,
@@ -260,6 +261,7 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     lines: 1,
   }),
   xv6EntryLine: () => ({ own: walk.steps.map((step) => sdk.xv6EntryLine(step, 0)), lines: 1 }),
+  xv6Head: () => ({ own: [xv6Head(0x5000n)], lines: 1 }),
   xv6WalkText: () => ({ own: [sdk.xv6WalkText(walk)] }),
   xv6Tables: () => ({ own: xv6Listed, lines: 1 }),
   threadLine: () => ({ hostile: [sdk.threadLine({ ...process, tid: 1 })], lines: 1 }),
