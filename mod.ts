@@ -3,10 +3,29 @@
  * should be. Nothing here changes the guest.
  *
  * ```text
- * endpoint ── monitor ── registers ──► PagingContext (root, mode)
- *                 │                          │
- *                 └── physical memory ───────┴──► walk ──► verdict
+ * endpoint ─ connector ┬ registers ─► architecture ─► regime
+ *                      │                                │
+ *                      └ physical memory ───────────────┴─► walk ─► verdict
  * ```
+ *
+ * ## Where to look
+ *
+ * | to | use |
+ * | --- | --- |
+ * | ask a guest | {@linkcode connect}: a {@linkcode Session} walks, verifies, lists, audits, watches |
+ * | say what is expected, and read the answer | {@linkcode Expectation}, {@linkcode Verdict}, {@linkcode RangeVerdict} |
+ * | choose whose tables | {@linkcode TableChoice}: a vCPU, a root, a process, a device |
+ * | know the guest's Linux | {@linkcode LinuxGuest}, {@linkcode explainOops}, {@linkcode verifyVfio} |
+ * | know what a device reaches | {@linkcode GuestIommu} |
+ * | compare two moments | {@linkcode Snapshot}, {@linkcode encodeSnapshot}, {@linkcode diff} |
+ * | read tables without a session | {@linkcode walk}, {@linkcode mappings}, {@linkcode audit}, over {@linkcode PhysicalMemory} and a {@linkcode Regime} |
+ * | make a regime of registers | {@linkcode pagingContext} (x86), {@linkcode riscvRegimeOf} |
+ * | talk to a monitor | {@linkcode HmpClient}, {@linkcode QmpClient}, {@linkcode record} |
+ * | add a way to a guest, or an architecture | {@linkcode registerConnector}, {@linkcode registerArchitecture} |
+ * | tell errors apart | all are {@linkcode PagewalkError}s with fields |
+ *
+ * Text, JSON, CSV, HTML and SVG are made by `@pagewalk/pagewalk/report`; what scripts share is in
+ * `@pagewalk/pagewalk/cli`, and simulated guests for tests are in `@pagewalk/pagewalk/testing`.
  *
  * @example Is `_PAGE_USER` clear on this page?
  * ```ts
@@ -218,8 +237,17 @@ export {
 } from "./src/connectors/gdbstub/gdb_client.ts";
 
 // Regimes: what a translation knows of its tables
+export type { AccessRule, GuestAccess, GuestAccessVerdict } from "./src/arch/access_rule.ts";
 export type { Architecture } from "./src/arch/architecture.ts";
-export { ARCHITECTURES } from "./src/arch/architectures.ts";
+export { ARCHITECTURES, registerArchitecture } from "./src/arch/architectures.ts";
+export type {
+  DumpedMachine,
+  Printed,
+  RegisterFormats,
+  StubRegister,
+  StubRegisters,
+} from "./src/arch/register_formats.ts";
+export type { CpuColumn, RegisterNames, RegisterRow } from "./src/arch/register_names.ts";
 export {
   type AddressSpan,
   levelDecoders,
@@ -400,14 +428,14 @@ export {
 
 // Linux
 export type { OopsEntryChange } from "./src/linux/oops/compare_entries.ts";
-export {
+export type {
   OOPS_TABLES,
-  type OopsEntry,
-  type OopsKind,
-  type OopsReport,
-  type OopsTable,
-} from "./src/linux/oops/oops_report.ts";
-export type { OopsAccess } from "./src/linux/oops/page_fault_error.ts";
+  OopsAccess,
+  OopsEntry,
+  OopsKind,
+  OopsReport,
+  OopsTable,
+} from "./src/arch/oops_report.ts";
 export { parseOops } from "./src/linux/oops/parse_oops.ts";
 export { explainOops, type OopsExplanation } from "./src/session/oops.ts";
 export { findKptiPair } from "./src/arch/x86/kpti_pair.ts";
@@ -420,6 +448,7 @@ export {
   CapabilityError,
   InconsistentListError,
   KernelFormatError,
+  KernelGoneError,
   type LinuxCapability,
   LinuxNotFoundError,
   NoSuchProcessError,
@@ -429,16 +458,31 @@ export { ElfFormatError, WrongKernelError } from "./src/elf/errors.ts";
 export type { ElfKernel, ElfKernelParts, ElfProcess } from "./src/elf_kernel/elf_kernel.ts";
 export type { ElfSymbol } from "./src/elf/elf_file.ts";
 // The rest of it is loaded by `Session.linux()` only when it is used.
+export { AddressNames, type NamedRange, readAddressNames } from "./src/linux/address_names.ts";
 export { type AddressRegion, addressRegions } from "./src/linux/address_regions.ts";
 export { type MemorySums, sumAreaPages } from "./src/linux/memory_sums.ts";
 export type { AreaPages } from "./src/linux/area_pages.ts";
 export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
 export type { KernelSymbol, SymbolAt } from "./src/linux/kallsyms/kallsyms.ts";
 export type { SymbolName } from "./src/linux/kallsyms/names.ts";
+export {
+  type LinuxOpenFile,
+  type OpenFileKind,
+  type ProcessFiles,
+  readProcessFiles,
+} from "./src/linux/files/open_files_of.ts";
+export {
+  type KernelModules,
+  kernelModules,
+  type ModuleSymbolList,
+  type ModuleType,
+} from "./src/linux/modules/kernel_modules.ts";
+export type { LinuxModule, ModulePart, ModuleState } from "./src/linux/modules/linux_module.ts";
+export type { ModuleSymbol } from "./src/linux/modules/module_symbols.ts";
 export type { LinuxGuest } from "./src/linux/linux_guest.ts";
 export type { LinuxGuestParts, LinuxProcesses } from "./src/linux/linux_processes.ts";
 export type { LinuxKnowledge } from "./src/session/linux_attachment.ts";
-export type { LinuxProcess, WantedProcess } from "./src/linux/processes.ts";
+export type { LinuxProcess, ProcessTraits, WantedProcess } from "./src/linux/processes.ts";
 export type { FollowLogOptions, LogOptions } from "./src/linux/log.ts";
 export type { AreaKind, MemoryArea } from "./src/linux/memory_area.ts";
 export type { LogRecord } from "./src/linux/printk_ring.ts";
@@ -482,6 +526,8 @@ export type {
   GuestSnapshotOptions,
   GuestTables,
 } from "./src/session/ranges.ts";
+export type { LogEvent } from "./src/session/follow_log.ts";
+export { AddressNamer } from "./src/session/address_namer.ts";
 export type { AliasAllRecord, AliasesAllOptions } from "./src/session/aliases_all.ts";
 export type { AllProgress, AuditAllOptions, AuditAllRecord } from "./src/session/audit_all.ts";
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";

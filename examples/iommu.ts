@@ -64,12 +64,13 @@ await runCommand({
   const iommu = await guest.iommu();
   const wanted = options.device === undefined ? null : await iommu.device(options.device);
   const found = await iommu.devices();
+  const remapped = options.csv ? null : await iommu.interruptsRemapped();
   const groups = groupDevices(found.devices).map(({ devices }) => devices).filter((devices) =>
     wanted === null || devices.some(({ requesterId }) => requesterId === wanted.requesterId)
   );
   const style = options.json ? "json" : options.csv ? "csv" : "text";
   using out = new LineWriter();
-  const isKnown = tellDevices(out, style, found, groups.flat());
+  const isKnown = tellDevices(out, style, { ...found, remapped }, groups.flat());
   let isWhole = isKnown;
   if (!options.devices) {
     const { iova = {}, "max-tables": maxTables } = options;
@@ -83,15 +84,25 @@ await runCommand({
 
 type Style = "text" | "json" | "csv";
 
+/** What is known of devices' interrupts. */
+function interruptsText(remapped: boolean | null): string {
+  if (remapped === null) return "not known whether they are remapped";
+  return remapped
+    ? "remapped, by Linux's records; the remapping table is not read"
+    : "not remapped, by Linux's records: a device that can write memory can raise any of them";
+}
+
 /** The IOMMUs, the devices, and what could not be read. */
 function tellDevices(
   out: LineWriter,
   style: Style,
-  { units, problems }: GuestDevices,
+  { units, problems, remapped }: GuestDevices & { remapped: boolean | null },
   devices: readonly GuestDevice[],
 ): boolean {
   if (style === "json") {
-    for (const unit of units) out.line(toJson({ ...unit, kind: "unit", type: unit.kind }));
+    for (const unit of units) {
+      out.line(toJson({ ...unit, kind: "unit", type: unit.kind, interruptsRemapped: remapped }));
+    }
     for (const { unit: _, ...device } of devices) out.line(toJson(iommuDeviceRecord(device)));
     for (const reason of problems) out.line(toJson({ kind: "problem", reason }));
   } else if (style === "csv") {
@@ -104,6 +115,7 @@ function tellDevices(
       const name = kind === "vtd" ? "VT-d" : "AMD-Vi";
       out.line(`[+] ${name} at ${formatAddress(registers)}, root ${formatAddress(root)} (${from})`);
     }
+    out.line(`[+] Interrupts: ${interruptsText(remapped)}`);
     for (const problem of problems) out.line(`[!] ${escapeMessage(problem)}`);
     out.line(iommuDevicesHead());
     for (const device of devices) out.line(iommuDeviceLine(device));

@@ -6,6 +6,7 @@
 import {
   type ListedPage,
   MAPPING_FILTERS,
+  type MappingRecord,
   mappings,
   type Regime,
   type Session,
@@ -31,6 +32,8 @@ import {
   listingBounds,
   mappingFilters,
   MONITOR,
+  namerFor,
+  NAMES_OPTION,
   oneOf,
   parseRangeText,
   parseSize,
@@ -59,6 +62,7 @@ await runCommand({
     pages: flag("one line for each page, instead of runs of like pages"),
     contiguous: flag("end a run where frames are not contiguous"),
     "not-present": flag("list entries that are not present but not empty: swap, PROT_NONE"),
+    ...NAMES_OPTION,
     "expand-shared": flag("list the contents of a table each time that it is reached"),
     ...TABLE_OPTIONS,
     ...DEVICE_TABLE_OPTIONS,
@@ -84,8 +88,10 @@ await runCommand({
 
   async function list(): Promise<number> {
     // Looked up once: a running vCPU is on other tables the next moment.
-    const { context } = await guest.tables(tableChoice(options), options.range?.start);
+    const tables = await guest.tables(tableChoice(options), options.range?.start);
+    const { context } = tables;
     if (options.style === "xv6") return await listAsXv6(guest, context, options["max-tables"]);
+    const namer = await namerFor(guest, tables, options.names);
     const { filter, physical, "page-size": pageSize } = options;
 
     function isWanted(page: ListedPage): boolean {
@@ -98,13 +104,13 @@ await runCommand({
     }
 
     const write = options.json
-      ? (record: Parameters<typeof mappingLine>[0]) => {
+      ? (record: MappingRecord, name: string) => {
         const privileges = record.kind === "mapping" && privilegesRecord(record.effective, context);
-        return toJson({ ...mappingRecord(record), ...privileges });
+        return toJson({ ...mappingRecord(record, { name }), ...privileges });
       }
       : options.csv
-      ? mappingCsv
-      : (record: Parameters<typeof mappingLine>[0]) => mappingLine(record, context);
+      ? (record: MappingRecord, name: string) => mappingCsv(record, { name })
+      : (record: MappingRecord, name: string) => mappingLine(record, context, name);
     using out = new LineWriter();
     if (options.csv) out.line(MAPPING_CSV_HEAD);
     else if (!options.json) out.line(mappingsHead(context));
@@ -119,10 +125,12 @@ await runCommand({
       notPresent: options["not-present"],
       expandShared: options["expand-shared"],
       onProgress: bar.counting("pages"),
+      ...namer && { boundaries: namer.names.boundaries },
     });
     for await (const record of records) {
       if (record.kind === "unreadable" || record.kind === "truncated") isWhole = false;
-      out.line(write(record));
+      const shown = await namer?.complete(record) ?? record;
+      out.line(write(shown, namer?.nameOf(shown) ?? ""));
     }
     bar.stop();
     return isWhole ? EXIT.PASS : EXIT.INCONCLUSIVE;

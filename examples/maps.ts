@@ -14,8 +14,10 @@ import {
   formatAddress,
   InvalidArgumentError,
   MONITOR,
+  PROCESS_OPTIONS,
+  processChoice,
+  type ProcessValues,
   runCommand,
-  TABLE_OPTIONS,
   toJson,
 } from "@pagewalk/pagewalk/cli";
 
@@ -28,9 +30,7 @@ await runCommand({
     optional: true,
   }],
   options: {
-    pid: TABLE_OPTIONS.pid,
-    comm: TABLE_OPTIONS.comm,
-    cmdline: TABLE_OPTIONS.cmdline,
+    ...PROCESS_OPTIONS,
     json: flag("print one JSON array"),
     ...CONNECT_OPTIONS,
   },
@@ -58,27 +58,13 @@ await runCommand({
   }))));
 });
 
-interface ProcessOptions {
-  readonly pid: number | undefined;
-  readonly comm: string | undefined;
-  readonly cmdline: string | undefined;
-}
-
 /** The process that the arguments name. */
-function wantedProcess(
-  named: string | undefined,
-  { pid, comm, cmdline }: ProcessOptions,
-): WantedProcess {
-  const ways: WantedProcess[] = [
-    ...named === undefined ? [] : [/^\d+$/.test(named) ? Number(named) : named],
-    ...[pid, comm].filter((way) => way !== undefined),
-    ...cmdline === undefined ? [] : [{ cmdline }],
-  ];
-  const [wanted] = ways;
-  if (wanted === undefined || ways.length > 1) {
-    const message =
-      "Name one process: its pid or name behind the monitor, --pid, --comm or --cmdline";
-    throw new InvalidArgumentError(message, ways);
+function wantedProcess(named: string | undefined, options: ProcessValues): WantedProcess {
+  const chosen = processChoice(options);
+  if ((named === undefined) === (chosen === undefined)) {
+    const message = "Name one process: its pid or name behind the monitor, or by one of --pid, " +
+      "--comm, --cmdline, --cgroup and --nspid";
+    throw new InvalidArgumentError(message, named);
   }
-  return wanted;
+  return chosen ?? (/^\d+$/.test(named!) ? Number(named) : named!);
 }

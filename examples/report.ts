@@ -3,9 +3,11 @@
  * the tables to any address, each entry's bits, the findings, and two states side by side.
  *
  *     deno run --allow-net=127.0.0.1:1334 --allow-write=. report.ts 1334 -o report.html
+ *     deno run --allow-net=127.0.0.1 report.ts 1334 --comm target --serve
  */
 import {
   audit,
+  diff,
   encodeSnapshot,
   type Finding,
   groupDevices,
@@ -19,7 +21,9 @@ import {
   findingLine,
   htmlReport,
   PLAIN,
+  type ReportData,
   type ReportSide,
+  serveReport,
   toBase64,
 } from "@pagewalk/pagewalk/report";
 import {
@@ -44,6 +48,7 @@ import {
   TABLE_OPTIONS,
   tableChoice,
   value,
+  wholeNumber,
 } from "@pagewalk/pagewalk/cli";
 
 /** More than anyone reads; a page must not grow without end. */
@@ -58,6 +63,11 @@ await runCommand({
     o: value("FILE", "the same", (text) => text),
     before: value("FILE", "an earlier snapshot, to compare with", (text) => text),
     title: value("TEXT", "the page's title", (text) => text),
+    serve: flag(
+      "serve the page on loopback instead, and let it follow the guest until Ctrl-C: " +
+        "also needs --allow-net=127.0.0.1, and writes no file",
+    ),
+    port: wholeNumber("N", "the port of --serve (default: one that is free)"),
     devices: flag("add what the devices behind the IOMMU reach, and link what maps the same frame"),
     ...TABLE_OPTIONS,
     ...DEVICE_TABLE_OPTIONS,
@@ -68,6 +78,7 @@ await runCommand({
   examples: [
     "1334 -o report.html",
     "1334 --root 0x246f000 --before before.pwsnap",
+    "1334 --comm target --serve",
     "1334 --comm target --devices",
     "sim:",
   ],
@@ -97,10 +108,16 @@ await runCommand({
     }
   }
 
-  async function take(): Promise<{ taken: Snapshot; named?: NamedSpace }> {
+  async function take(): Promise<Taken> {
     if (isSnapshotFile(target!)) {
       if (options.devices) {
         throw new InvalidArgumentError("--devices asks a guest: a snapshot has none", target);
+      }
+      if (options.serve) {
+        throw new InvalidArgumentError(
+          "--serve follows a guest: a snapshot does not change, so leave --serve out",
+          target,
+        );
       }
       const taken = await readSnapshot(target!);
       await collect(audit(taken));
@@ -118,8 +135,16 @@ await runCommand({
       await collect(audit(taken, ranges));
       if (options.devices) await takeDevices(guest);
       // The names of the processor's address space are not those of a device's.
-      if (options.device !== undefined) return { taken };
-      return { taken, named: await nameAddressSpace(guest, context) };
+      const isDevice = options.device !== undefined;
+      return { taken, again, ...!isDevice && { named: await nameAddressSpace(guest, context) } };
+
+      /** A process that was named is looked up again: it may have ended. */
+      async function again(): Promise<Snapshot> {
+        const { pid, comm, cmdline } = options;
+        const isProcess = [pid, comm, cmdline].some((name) => name !== undefined);
+        const now = isProcess ? (await guest.tables(tableChoice(options))).context : context;
+        return await snapshot(memory, now, { source });
+      }
     });
   }
 
@@ -133,12 +158,12 @@ await runCommand({
     return { name, file, ...named && { facts: named.facts, regions: regions! } };
   }
 
-  const { taken: now, named } = await take();
+  const { taken: now, named, again } = await take();
   const sides = [await side(options.before === undefined ? "now" : "after", now, named)];
   if (options.before !== undefined) {
     sides.unshift(await side("before", await readSnapshot(options.before)));
   }
-  const html = htmlReport({
+  const data: ReportData = {
     title: options.title ?? `Address space ${formatAddress(now.context.root)} of ${now.source}`,
     sides,
     ...devices.length > 0 && { devices },
@@ -148,10 +173,39 @@ await runCommand({
       address: formatAddress(found.address),
       text: findingLine(found, PLAIN),
     })),
-  });
+  };
+  if (options.serve) {
+    let last = { taken: now, side: sides.at(-1)! };
+    const { url, finished } = serveReport({
+      data,
+      async read() {
+        const taken = await again!();
+        if (!await isSame(last.taken, taken)) {
+          last = { taken, side: await side("now", taken, named) };
+        }
+        return last.side;
+      },
+    }, { ...options.port !== undefined && { port: options.port } });
+    console.log(`[+] ${url} (Ctrl-C ends it)`);
+    await finished;
+    return EXIT.PASS;
+  }
+  const html = htmlReport(data);
   const output = options.output ?? options.o ?? "report.html";
   await Deno.writeTextFile(output, html);
   const bytes = new TextEncoder().encode(html).length;
   console.log(`[+] ${escapeText(output)}: ${formatSize(Math.ceil(bytes / 1024) * 1024)}`);
   return EXIT.PASS;
 });
+
+/** What a report is made from, and what reads it again. */
+interface Taken {
+  taken: Snapshot;
+  named?: NamedSpace;
+  again?: () => Promise<Snapshot>;
+}
+
+async function isSame(before: Snapshot, after: Snapshot): Promise<boolean> {
+  for await (const _ of diff(before, after)) return false;
+  return true;
+}

@@ -20,9 +20,10 @@ import {
   LimitedLines,
   MONITOR,
   OUTPUT_OPTIONS,
+  PROCESS_OPTIONS,
+  processChoice,
   reading,
   runCommand,
-  TABLE_OPTIONS,
   toJson,
   verdictOutput,
 } from "@pagewalk/pagewalk/cli";
@@ -40,8 +41,7 @@ await runCommand({
         "them where the IOMMU can be read)",
     ),
     "no-iommu": flag("do not look at what devices reach"),
-    pid: TABLE_OPTIONS.pid,
-    comm: TABLE_OPTIONS.comm,
+    ...PROCESS_OPTIONS,
     ...OUTPUT_OPTIONS,
     ...FREEZE_OPTION,
     ...DEVICE_OPTIONS,
@@ -55,7 +55,8 @@ await runCommand({
 }, async ({ positionals: [monitor], options }) => {
   const sources = sourcesOf(options["log-only"], options["vfio-maps"]);
   const iommu = iommuOf(options.iommu, options["no-iommu"]);
-  const process = processOf(options.pid, options.comm);
+  const wanted = processChoice(options);
+  const process = wanted === undefined ? {} : { process: wanted };
   const output = await verdictOutput(options, "verify_vfio");
   await using guest = await connectTo(monitor!, options);
   output.say(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
@@ -117,12 +118,4 @@ function sourcesOf(logOnly: boolean, vfioMaps: boolean): Exclude<VfioSource, "io
   }
   if (logOnly) return ["log"];
   return vfioMaps ? ["pinned", "device"] : ["log", "pinned"];
-}
-
-function processOf(pid?: number, comm?: string): { process?: number | string } {
-  if (pid !== undefined && comm !== undefined) {
-    throw new InvalidArgumentError("Choose one process: --pid and --comm exclude each other", {});
-  }
-  const process = pid ?? comm;
-  return process === undefined ? {} : { process };
 }

@@ -1,29 +1,77 @@
-import type { Architecture, RegisterFormats } from "./architecture.ts";
-import { RISCV } from "./riscv/architecture.ts";
-import { RISCV_REGISTERS } from "./riscv/register_formats.ts";
+import { InvalidArgumentError } from "../core/errors.ts";
+import type { GuestAccess } from "./access_rule.ts";
+import type { Architecture } from "./architecture.ts";
 import type { GuestRegisters } from "./registers.ts";
+import { RISCV } from "./riscv/architecture.ts";
 import { X86 } from "./x86/architecture.ts";
-import { X86_REGISTERS } from "./x86/register_formats.ts";
 
-/** The architectures that are known, a row each. What names none is of the first one. */
-export const ARCHITECTURES: readonly [Architecture, ...Architecture[]] = [
+// A row each. A further architecture is one folder beside these and one row here.
+const known: [Architecture, ...Architecture[]] = [
   X86,
   RISCV,
 ];
 
-/** How their registers are told, a row each. */
-export const REGISTER_FORMATS: readonly [RegisterFormats, ...RegisterFormats[]] = [
-  X86_REGISTERS,
-  RISCV_REGISTERS,
-];
+/** The architectures that are known. What names none is of the first one. */
+export const ARCHITECTURES: readonly [Architecture, ...Architecture[]] = known;
 
-/** How registers like these are told. */
-export function formatsOf(registers: GuestRegisters): RegisterFormats {
-  const name = "architecture" in registers ? registers.architecture : ARCHITECTURES[0].name;
-  return formatsByName(name);
+/**
+ * Makes an architecture known: from then on its registers, snapshots and modes are. Disposing of what
+ * it returns makes it unknown again.
+ *
+ * @throws {InvalidArgumentError} if another one has its name
+ *
+ * @example Usage
+ * ```ts
+ * import { ARCHITECTURES, registerArchitecture } from "@pagewalk/pagewalk";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const before = ARCHITECTURES.length;
+ * {
+ *   using _ = registerArchitecture({ ...ARCHITECTURES[0], name: "mine" });
+ *   assertEquals(ARCHITECTURES.at(-1)?.name, "mine");
+ * }
+ * assertEquals(ARCHITECTURES.length, before);
+ * ```
+ */
+export function registerArchitecture(architecture: Architecture): Disposable {
+  const { name } = architecture;
+  if (known.some((other) => other.name === name)) {
+    throw new InvalidArgumentError(`Two architectures are called "${name}"`, name);
+  }
+  known.push(architecture);
+  return { [Symbol.dispose]: () => void known.splice(known.indexOf(architecture), 1) };
 }
 
-/** How the registers of a regime's architecture are told. */
-export function formatsByName(name: string): RegisterFormats {
-  return REGISTER_FORMATS.find(({ architecture }) => architecture === name) ?? REGISTER_FORMATS[0];
+/** The architecture by its name; the first one, if there is none of that name. */
+export function architectureNamed(name: string | undefined): Architecture {
+  return known.find((each) => each.name === name) ?? known[0];
+}
+
+/** The architecture of a vCPU's registers. */
+export function architectureOf({ architecture }: GuestRegisters): Architecture {
+  return architectureNamed(architecture);
+}
+
+/** The architecture that has a kind of tables; the first one, if none has. */
+export function architectureWithMode(mode: string): Architecture {
+  return known.find(({ registers }) => registers.modes.includes(mode)) ?? known[0];
+}
+
+/** The kinds of tables of all architectures, by name. */
+export function knownModes(): string[] {
+  return known.flatMap(({ registers }) => registers.modes);
+}
+
+/**
+ * Checks, before a guest is asked whose architecture is not known yet, that an access is one of some
+ * architecture.
+ *
+ * @throws {InvalidArgumentError} if it is none's: what the one says that knows most of its keys
+ */
+export function checkAnyAccess(wanted: GuestAccess): void {
+  const keys = typeof wanted === "object" && wanted !== null ? Object.keys(wanted) : [];
+  const count = ({ access }: Architecture) =>
+    keys.filter((key) => access.keys.includes(key)).length;
+  const [nearest] = known.toSorted((a, b) => count(b) - count(a));
+  nearest!.access.check(wanted);
 }

@@ -2,6 +2,7 @@ import { type Regime, withRoot } from "../translate/regime.ts";
 import {
   ADDRESS,
   checkOptions,
+  given,
   LIST,
   OBJECT,
   type OptionShape,
@@ -179,7 +180,7 @@ async function tablesOf(
   const list = {
     tables: true,
     ...signal && { signal },
-    ...maxTables !== undefined && { maxTables },
+    ...given({ maxTables }),
   };
   const frames = new Set<bigint>();
   for (const root of [context.root, ...userView === undefined ? [] : [userView]]) {
@@ -199,6 +200,6 @@ export function pickListOptions(
   return {
     ...signal && { signal },
     ...onProgress && { onProgress },
-    ...maxTables !== undefined && { maxTables },
+    ...given({ maxTables }),
   };
 }

@@ -48,6 +48,10 @@ export interface FreezeValues extends OptionValues<FreezeOptionSpecs> {
   readonly comm?: string | undefined;
   /** A part of a process's command line. */
   readonly cmdline?: string | undefined;
+  /** A process's cgroup. */
+  readonly cgroup?: string | undefined;
+  /** A process's id inside its container. */
+  readonly nspid?: number | undefined;
 }
 
 /**
@@ -60,7 +64,8 @@ export async function reading<T>(
   options: FreezeValues,
   block: () => Promise<T>,
 ): Promise<T> {
-  const names = [options.pid, options.comm, options.cmdline].some((name) => name !== undefined);
+  const { pid, comm, cmdline, cgroup, nspid } = options;
+  const names = [pid, comm, cmdline, cgroup, nspid].some((name) => name !== undefined);
   if (options.sample !== undefined) activity.say("waiting for a vCPU whose tables map the address");
   else if (names) activity.say("finding the guest's kernel and the process");
   if (!options.freeze) return await block();

@@ -1,18 +1,17 @@
+import { given } from "../core/options.ts";
 import { escapeMessage, escapeText } from "../core/escape.ts";
-import type { RiscvMode } from "../arch/riscv/modes.ts";
-import type { PagingModeName } from "../arch/x86/paging_context.ts";
 import { parseRamLayout, type RamLayout } from "../connectors/dump/ram_layout.ts";
 import { monitorPortFor } from "../monitor/endpoint.ts";
 import { connectors } from "../connectors/registry.ts";
 import type { ConnectOptions } from "../session/connect_parts.ts";
 import type { GuestSession } from "../session/guest_session.ts";
-import type { TableChoice } from "../session/table_choice.ts";
+import { checkTableChoice, processOf, type TableChoice } from "../session/table_choice.ts";
+import type { WantedProcess } from "../linux/processes.ts";
 import { activity } from "./activity.ts";
 import {
   addressArgument,
   flag,
   type FlagOption,
-  oneOf,
   type OptionValues,
   value,
   type ValueOption,
@@ -55,10 +54,12 @@ export type ConnectOptionSpecs = {
   readonly kernel: ValueOption<string>;
   /** A folder for what was learned about kernels. */
   readonly "kernel-cache": ValueOption<string>;
+  /** Files with the kernel's types. */
+  readonly btf: ValueOption<string[]>;
   /** The path of a recording to write. */
   readonly record: ValueOption<string>;
   /** The kind of page tables at a root. */
-  readonly mode: ValueOption<PagingModeName | RiscvMode>;
+  readonly mode: ValueOption<string>;
   /** How a raw memory image lies in memory. */
   readonly layout: ValueOption<RamLayout>;
 };
@@ -106,7 +107,7 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
   ram: value(
     "FILE[,FILE]",
     "read page tables from the mem-path of the guest's memory-backend-file (share=on): fastest",
-    (text) => text.split(",").filter((path) => path !== ""),
+    pathsIn,
   ),
   timeout: wholeNumber("MS", "timeout of one monitor command in milliseconds (default 30000)", 1),
   kernel: value(
@@ -119,14 +120,20 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
     "cache kernel symbols and offsets in DIR (with --allow-read=DIR --allow-write=DIR)",
     (path) => path,
   ),
+  btf: value(
+    "FILE[,FILE]",
+    "types of a kernel built without BTF: raw BTF or a vmlinux (with --allow-read=FILE); then modules'",
+    pathsIn,
+  ),
   record: value(
     "FILE",
     "record all monitor traffic to a new file; replay with replay:FILE",
     (path) => path,
   ),
-  mode: oneOf(
-    ["4-level", "5-level", "pae", "32-bit", "Sv32", "Sv39", "Sv48", "Sv57"],
-    "paging mode of the tables at --root, if no vCPU has it (paging off, raw memory image)",
+  mode: value(
+    "MODE",
+    "paging mode of the tables at --root (4-level, Sv39, …), if no vCPU has it (paging off, raw image)",
+    (name) => name,
   ),
   layout: value(
     "LAYOUT",
@@ -135,49 +142,97 @@ export const CONNECT_OPTIONS: ConnectOptionSpecs = {
   ),
 };
 
-/** What chooses whose page tables are read. */
-export type TableOptionSpecs = {
-  /** A vCPU's number. */
-  readonly cpu: ValueOption<number>;
-  /** A root's physical address. */
-  readonly root: ValueOption<bigint>;
-  /** How long to sample, in milliseconds. */
-  readonly sample: ValueOption<number>;
+/** What chooses a process of a Linux guest. */
+export type ProcessOptionSpecs = {
   /** A process's id. */
   readonly pid: ValueOption<number>;
   /** A process's name. */
   readonly comm: ValueOption<string>;
   /** Text of a process's command line. */
   readonly cmdline: ValueOption<string>;
+  /** A process's cgroup. */
+  readonly cgroup: ValueOption<string>;
+  /** A process's id inside its container. */
+  readonly nspid: ValueOption<number>;
+};
+
+/** What chooses whose page tables are read. */
+export type TableOptionSpecs = ProcessOptionSpecs & {
+  /** A vCPU's number. */
+  readonly cpu: ValueOption<number>;
+  /** A root's physical address. */
+  readonly root: ValueOption<bigint>;
+  /** How long to sample, in milliseconds. */
+  readonly sample: ValueOption<number>;
+};
+
+/** The options that choose a process; all but the pid describe it together. */
+export const PROCESS_OPTIONS: ProcessOptionSpecs = {
+  pid: wholeNumber("N", "the process with this pid", 1),
+  comm: {
+    ...value("NAME", "the process with this name (must be unique)", (text) => text),
+    mayBeEmpty: true,
+  },
+  cmdline: value(
+    "TEXT",
+    "the process whose command line contains TEXT (must be unique)",
+    (text) => text,
+  ),
+  cgroup: value(
+    "PATH",
+    "the process in this cgroup: /PATH and below, or part of one, such as a container's id (must be unique)",
+    (text) => text,
+  ),
+  nspid: wholeNumber("N", "the process with this pid inside its container (must be unique)", 1),
 };
 
 /** The options that choose whose page tables are read. */
 export const TABLE_OPTIONS: TableOptionSpecs = {
-  cpu: wholeNumber("N", "read the tables of this vCPU's CR3 (default: the monitor's current vCPU)"),
+  cpu: wholeNumber(
+    "N",
+    "read the tables that this vCPU runs on (default: the monitor's current vCPU)",
+  ),
   root: value(
     "ADDR",
-    "read the tables at this physical address: a process's root or CR3 value",
+    "read the tables at this physical address: a process's root, or a root register's value",
     addressArgument,
   ),
   sample: wholeNumber(
     "MS",
     "poll all vCPUs this long until one runs on tables that map the address",
   ),
-  pid: wholeNumber("N", "read the tables of this process of a Linux guest", 1),
-  comm: {
-    ...value(
-      "NAME",
-      "read the tables of the process with this name (must be unique)",
-      (text) => text,
-    ),
-    mayBeEmpty: true,
-  },
-  cmdline: value(
-    "TEXT",
-    "read the tables of the process whose command line contains TEXT (must be unique)",
-    (text) => text,
+  pid: wholeNumber(
+    "N",
+    "read the tables of this process (of Linux, or of the kernel of --kernel)",
+    1,
   ),
+  comm: describing(PROCESS_OPTIONS.comm),
+  cmdline: describing(PROCESS_OPTIONS.cmdline),
+  cgroup: describing(PROCESS_OPTIONS.cgroup),
+  nspid: describing(PROCESS_OPTIONS.nspid),
 };
+
+function describing<T>(option: ValueOption<T>): ValueOption<T> {
+  return { ...option, purpose: `read the tables of ${option.purpose}` };
+}
+
+function pathsIn(text: string): string[] {
+  return text.split(",").filter((path) => path !== "");
+}
+
+/** The values of {@linkcode PROCESS_OPTIONS}. */
+export type ProcessValues = OptionValues<ProcessOptionSpecs>;
+
+/**
+ * The process that a script's options choose; undefined if they choose none.
+ *
+ * @throws {InvalidArgumentError} if a pid and a description are both given
+ */
+export function processChoice(options: ProcessValues): WantedProcess | undefined {
+  const { pid, comm, cmdline, cgroup, nspid } = options;
+  checkTableChoice(given({ pid, comm, cmdline, cgroup, nspid }));
+  return processOf(options);
+}
 
 /** The values of {@linkcode CONNECT_OPTIONS}. */
 export type ConnectValues = OptionValues<ConnectOptionSpecs>;
@@ -222,6 +277,7 @@ export function connectOptions(options: ConnectValues & Partial<DeviceValues>): 
     commandTimeoutMs: options.timeout,
     kernel: options.kernel,
     kernelCacheDir: options["kernel-cache"],
+    btf: options.btf,
     record: options.record,
     mode: options.mode,
     layout: options.layout,
@@ -230,14 +286,6 @@ export function connectOptions(options: ConnectValues & Partial<DeviceValues>): 
 
 /** Turns a script's options into a choice of page table. */
 export function tableChoice(options: TableValues): TableChoice {
-  const { cpu, root, sample, pid, comm, cmdline, device } = options;
-  return given({ cpu, root, sampleMs: sample, pid, comm, cmdline, device });
-}
-
-/** The fields that are not undefined. */
-function given<T extends Record<string, unknown>>(
-  fields: T,
-): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+  const { cpu, root, sample, pid, comm, cmdline, cgroup, nspid, device } = options;
+  return given({ cpu, root, sampleMs: sample, pid, comm, cmdline, cgroup, nspid, device });
 }

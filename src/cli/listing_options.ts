@@ -1,3 +1,4 @@
+import { given } from "../core/options.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import type { ListProgress } from "../translate/listing.ts";
 import { type OptionValues, value, type ValueOption, wholeNumber } from "./options.ts";
@@ -36,7 +37,7 @@ export function listingBounds(options: ListingValues, bar?: ProgressBar): Listin
   const { range, "max-tables": maxTables } = options;
   return {
     ...range && { range },
-    ...maxTables !== undefined && { maxTables },
+    ...given({ maxTables }),
     ...bar && { onProgress: bar.counting("tables") },
   };
 }

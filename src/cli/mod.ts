@@ -86,6 +86,10 @@ export {
   type DeviceTableOptionSpecs,
   type DeviceValues,
   MONITOR,
+  PROCESS_OPTIONS,
+  processChoice,
+  type ProcessOptionSpecs,
+  type ProcessValues,
   TABLE_OPTIONS,
   tableChoice,
   type TableOptionSpecs,
@@ -103,6 +107,7 @@ export { readListInput, readTextInput } from "./text_input.ts";
 export { usageText } from "./usage.ts";
 export { LimitedLines, LineWriter } from "./line_writer.ts";
 export { mappingFilters } from "./mapping_filters.ts";
+export { namerFor, NAMES_OPTION, type NamesOptionSpecs } from "./naming.ts";
 export { parseRangeText } from "./parse_range.ts";
 export { parseSize } from "./parse_size.ts";
 export { ProgressBar, type ProgressState } from "./progress.ts";

@@ -176,3 +176,14 @@ export function oneOfWords(...words: readonly string[]): OptionCheck {
 function must(isRight: (value: unknown) => boolean, wanted: string): OptionCheck {
   return (value) => isRight(value) ? null : wanted;
 }
+
+/**
+ * The fields that are not undefined: options are handed on with it, since a key whose value is undefined is
+ * no option that is left out.
+ */
+export function given<T extends object>(
+  fields: T,
+): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
+}

@@ -129,22 +129,24 @@ export class ElfKernel {
    * @throws {AmbiguousProcessError} if several have that name
    */
   async process(wanted: WantedProcess, options: ReadOptions = {}): Promise<ElfProcess> {
-    if (typeof wanted === "object") {
+    const { comm, ...others } = typeof wanted === "object" ? wanted : { comm: wanted };
+    const other = Object.values(others).find((value) => value !== undefined);
+    if (comm === undefined || other !== undefined) {
       throw new NoSuchProcessError(
-        wanted.cmdline,
-        "This kernel keeps no command lines: use a name",
+        other ?? "",
+        "This kernel keeps no command lines, cgroups or containers: use a name",
       );
     }
     const all = await this.processes(options);
-    const found = all.filter(({ pid, comm }) => wanted === pid || wanted === comm);
+    const found = all.filter((process) => process.pid === comm || process.comm === comm);
     if (found.length > 1) {
-      throw new AmbiguousProcessError(String(wanted), found.map(({ pid }) => pid));
+      throw new AmbiguousProcessError(String(comm), found.map(({ pid }) => pid));
     }
     if (found.length === 1) return found[0]!;
     const listed = all.slice(0, MAX_LISTED).map(({ pid, comm }) => `${pid} ${escapeText(comm)}`);
-    const which = typeof wanted === "number" ? wanted : `named "${escapeText(wanted)}"`;
+    const which = typeof comm === "number" ? comm : `named "${escapeText(comm)}"`;
     throw new NoSuchProcessError(
-      wanted,
+      comm,
       `The guest has no process ${which}; it has ${listed.join(", ") || "none"}`,
     );
   }

@@ -179,10 +179,11 @@ class AreaSum {
     const bytes = this.within(part);
     const content = found.kind === "special" ? await this.#kernel.nameAbsent(found) : found;
     this.add(this.#stateOf(content), bytes);
-    // smaps takes these for pages that are there (pte_present(), is_pfn_swap_entry()).
+    // smaps takes these for pages that are there (pte_present(), is_pfn_swap_entry(); poisoned ones since
+    // 6.1: 07a57a338adb "mm,swapops: update check in is_pfn_swap_entry for hwpoison entries").
     const states = content.kind === "special" ? content.states ?? [] : [];
     const hasFrame = content.kind === "protNone" ||
-      (states.length > 0 && states.every((state) => state !== "hwpoison"));
+      (states.length > 0 && !states.includes("swapin-error"));
     if (!hasFrame || this.#area.kind === "hugetlb") return;
     this.add("rssBytes", bytes);
     if (part.lengthBytes > PAGE_BYTES) this.add("hugeBytes", bytes);

@@ -134,6 +134,36 @@ export const FILE_WISHES: readonly Wish[] = [
   { struct: "module", via: ["file_operations", "owner"], members: ["name"] },
 ];
 
+/** What naming open files takes, besides what areas' files take. */
+export const OPEN_FILE_WISHES: readonly Wish[] = [
+  ...FILE_WISHES,
+  { struct: "inode", via: ["file", "f_inode"], members: ["i_ino"] },
+];
+
+/** What listing the modules and their symbols takes. */
+export const MODULE_WISHES: readonly Wish[] = [
+  { struct: "file", members: ["f_op"] },
+  { struct: "file_operations", via: ["file", "f_op"], members: ["owner"] },
+  {
+    struct: "module",
+    via: ["file_operations", "owner"],
+    // `mem` since 6.4 (ac3b43283923 "module: replace module_layout with module_memory").
+    members: ["state", "list", "name", "kallsyms", "core_layout", "init_layout", "mem"],
+  },
+  {
+    struct: "module_layout",
+    via: ["module", "core_layout"],
+    members: ["base", "size"],
+    hasSize: true,
+  },
+  { struct: "module_memory", via: ["module", "mem"], members: ["base", "size"], hasSize: true },
+  {
+    struct: "mod_kallsyms",
+    via: ["module", "kallsyms"],
+    members: ["symtab", "num_symtab", "strtab", "typetab"],
+  },
+];
+
 /**
  * Finds where members lie by following types from the roots. What this kernel does not have is absent
  * from the result.

@@ -4,6 +4,22 @@ import { PagewalkError } from "../core/errors.ts";
 /** No Linux kernel was found where one should be. */
 export class LinuxNotFoundError extends PagewalkError {}
 
+/** The kernel that was read no longer runs: the guest was reset, or started another one (kexec). */
+export class KernelGoneError extends PagewalkError {
+  /** The release of the kernel that is gone. */
+  readonly release: string;
+
+  /** Creates the error for one kernel. */
+  constructor(release: string, options?: ErrorOptions) {
+    super(
+      `Linux ${release}, whose log was followed, no longer runs: the guest was reset, or has started ` +
+        "another kernel; ask for the session's Linux again",
+      options,
+    );
+    this.release = release;
+  }
+}
+
 /** What of a Linux guest may be out of reach while the rest works. */
 export type LinuxCapability =
   | "symbols"
@@ -12,7 +28,8 @@ export type LinuxCapability =
   | "processes"
   | "vmas"
   | "dmesg"
-  | "vfio";
+  | "vfio"
+  | "modules";
 
 /** Something that this kernel does not offer, or that was not found in it. */
 export class CapabilityError extends PagewalkError {
@@ -82,9 +99,12 @@ export class AmbiguousProcessError extends PagewalkError {
   /** Their process ids. */
   readonly pids: readonly number[];
 
-  /** Creates the error for a name. */
-  constructor(comm: string, pids: readonly number[], what = "are named") {
-    super(`${pids.length} processes ${what} "${comm}": choose one by pid: ${pids.join(", ")}`);
+  /** Creates the error for a name, or for what else was asked for, with how they are listed. */
+  constructor(comm: string, pids: readonly number[], what = "are named", listed?: string) {
+    const wanted = listed === undefined ? `"${comm}"` : comm;
+    super(
+      `${pids.length} processes ${what} ${wanted}: choose one by pid: ${listed ?? pids.join(", ")}`,
+    );
     this.comm = comm;
     this.pids = pids;
   }

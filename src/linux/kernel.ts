@@ -2,14 +2,21 @@ import { type AddressLike, formatAddress } from "../core/address.ts";
 import type { DirectMap } from "../translate/kernel_layout.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
-import { MemoryReadError, type PhysicalMemory } from "../memory/physical_memory.ts";
+import {
+  MemoryReadError,
+  type PhysicalMemory,
+  type ReadOptions,
+} from "../memory/physical_memory.ts";
 import { AddressSpace, PageFaultError } from "../translate/address_space.ts";
-import type { BtfBlob } from "./btf/btf_source.ts";
+import { checkTypeFile } from "./btf/check_type_file.ts";
+import type { TypeFile } from "./btf/type_file.ts";
 import {
   AREA_WISHES,
   DETAIL_WISHES,
   FILE_WISHES,
+  MODULE_WISHES,
   offsetsFromBtf,
+  OPEN_FILE_WISHES,
   PID_WISHES,
   PROCESS_WISHES,
 } from "./btf_offsets.ts";
@@ -46,7 +53,9 @@ export interface KernelParts {
    *
    * @default what the kernel has in memory
    */
-  readonly types?: readonly BtfBlob[];
+  readonly types?: readonly TypeFile[];
+  /** Is told what a user should know, such as that the types of a file could not be checked. */
+  onNotice?(text: string): void;
 }
 
 /** The release, the build's id and the addresses of symbols, which KASLR moves. */
@@ -59,6 +68,15 @@ const GROUPS = {
   details: DETAIL_WISHES,
   vmas: AREA_WISHES,
   vfio: FILE_WISHES,
+  modules: MODULE_WISHES,
+  files: OPEN_FILE_WISHES,
+} as const;
+
+/** What cannot be told of a kernel without type data. */
+const UNKNOWN_WITHOUT_TYPES = {
+  vfio: "what its VFIO drivers keep",
+  modules: "its list of modules",
+  files: "what processes have open",
 } as const;
 
 /** Types are followed from one to the next: each has its neighbours' names around it. */
@@ -115,7 +133,7 @@ export class Kernel {
       reader: new KernelSpace(typesMemory, layout),
       live: this.live,
       address: (name) => this.address(name),
-      given: parts.types ?? [],
+      given: (parts.types ?? []).map(({ types }) => types),
     });
   }
 
@@ -126,6 +144,14 @@ export class Kernel {
    * @throws {KernelFormatError} if it cannot be read
    */
   static async find(parts: KernelParts): Promise<Kernel> {
+    const kernel = await Kernel.#find(parts);
+    const [types] = parts.types ?? [];
+    const notice = types && await checkTypeFile(types, kernel.vmcoreinfo);
+    if (notice) parts.onNotice?.(notice);
+    return kernel;
+  }
+
+  static async #find(parts: KernelParts): Promise<Kernel> {
     const image = await findKernelImage(parts.memory, await contextsNow(parts));
     const shape = shapeOf(image);
     const stableMemory = new CachingMemory(parts.memory);
@@ -261,11 +287,12 @@ export class Kernel {
   async #structuralOffsets(group: keyof typeof GROUPS): Promise<StructOffsets> {
     // The list of all processes, and their names, have to do.
     if (group === "pids" || group === "details") return new Map();
-    if (group === "vfio") {
+    if (group === "vfio" || group === "modules" || group === "files") {
+      const what = UNKNOWN_WITHOUT_TYPES[group];
       throw new CapabilityError(
         "types",
-        `This kernel (${this.vmcoreinfo.osRelease}) has no type data (CONFIG_DEBUG_INFO_BTF): what ` +
-          "its VFIO drivers keep cannot be read",
+        `This kernel (${this.vmcoreinfo.osRelease}) has no type data (CONFIG_DEBUG_INFO_BTF): ${what} ` +
+          "cannot be read; give its types by a file (btf)",
       );
     }
     const initTask = await this.address("init_task");
@@ -291,6 +318,12 @@ export class Kernel {
     if (this.#isKept) return;
     this.#isKept = true;
     await this.#parts.cache?.keep(this.#knowledge);
+  }
+
+  /** The physical address behind one of the kernel's; null if nothing is mapped there. */
+  async physical(address: bigint, options: ReadOptions = {}): Promise<bigint | null> {
+    return this.live.physicalOf(address) ??
+      await new AddressSpace(this.#parts.memory, this.context).translate(address, options);
   }
 
   /** Reads a 64-bit variable of the kernel; null if it has none of that name. */

@@ -62,6 +62,7 @@ export class KernelTypes {
     if (stop - start > MAX_BTF_BYTES) {
       throw new KernelFormatError("type data (BTF)", "it is longer than 64 MiB", start);
     }
+    if (await orNone(SectionBtf.open(live, start)) === null) return null;
     return new BtfBlob(await live.read(start, Number(stop - start)));
   }
 
@@ -93,8 +94,8 @@ export class KernelTypes {
       if (await btf.nameOf(roots.task_struct) === "task_struct") return { btf, roots };
     }
     const start = await address("__start_BTF");
-    if (start === null) return null;
-    const section = await SectionBtf.open(reader, start);
+    const section = start === null ? null : await orNone(SectionBtf.open(reader, start));
+    if (section === null) return null;
     const found: number[] = [];
     for (const name of ROOTS) found.push(await section.structNamed(name));
     return { btf: new Btf(section), roots: rootsOf(found) };
@@ -109,6 +110,16 @@ export class KernelTypes {
     const variable = await address("btf_vmlinux");
     const pointer = variable === null ? 0n : await readU64(live, variable);
     return pointer >> 63n ? await LiveBtf.open(reader, pointer) : null;
+  }
+}
+
+/** What does not begin as types do is none. */
+async function orNone<T>(opening: Promise<T>): Promise<T | null> {
+  try {
+    return await opening;
+  } catch (error) {
+    if (error instanceof KernelFormatError) return null;
+    throw error;
   }
 }
 

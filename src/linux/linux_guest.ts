@@ -1,7 +1,6 @@
 import { withUserView } from "../translate/regime.ts";
 import type { AddressLike } from "../core/address.ts";
 import { checkOptions, LIST } from "../core/options.ts";
-import { AddressSpace } from "../translate/address_space.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { NotPresentContent } from "../translate/entry.ts";
 import { AbsentPages } from "./absent_pages.ts";
@@ -29,8 +28,16 @@ import { ProcessDetails } from "./process_details.ts";
 import type { LinuxProcess } from "./processes.ts";
 import type { VfioLogRecord } from "./vfio_log_record.ts";
 import { WALK_MANY_SHAPE, type WalkManyOptions } from "../translate/walk_many.ts";
-import { type VfioContainer, type VfioMapping, VfioMappings } from "./vfio_mappings.ts";
+import {
+  type VfioContainer,
+  type VfioMapping,
+  VfioMappings,
+  type VfioOwner,
+} from "./vfio_mappings.ts";
 import { findLoggedPages, type LoggedPage } from "./vfio_pages.ts";
+
+/** The kernel of a guest: for what looks into it without being loaded with each check. */
+export let kernelOf: (linux: LinuxGuest) => Kernel;
 
 /**
  * A Linux guest, known from its memory alone: no debug symbols, no agent, no pause. It takes x86-64
@@ -52,6 +59,9 @@ import { findLoggedPages, type LoggedPage } from "./vfio_pages.ts";
  * ```
  */
 export class LinuxGuest extends LinuxProcesses {
+  static {
+    kernelOf = (linux) => linux.#kernel;
+  }
   readonly #kernel: Kernel;
   readonly #memory: PhysicalMemory;
   readonly #vfio: VfioMappings;
@@ -104,7 +114,7 @@ export class LinuxGuest extends LinuxProcesses {
       null;
   }
 
-  /** Finds a symbol by its name; null if the kernel has none. Modules' symbols are not known. */
+  /** Finds a symbol of the kernel's image by its name; null if it has none. For modules: `kernelModules`. */
   symbol(name: string): Promise<KernelSymbol | null> {
     return this.#kernel.symbol(name);
   }
@@ -114,7 +124,7 @@ export class LinuxGuest extends LinuxProcesses {
     return this.#kernel.symbolAt(address);
   }
 
-  /** All symbols in address order, as `/proc/kallsyms` lists them; some megabytes are read once. */
+  /** All symbols of the image in address order, as `/proc/kallsyms` lists them; some megabytes are read once. */
   symbols(): Promise<readonly KernelSymbol[]> {
     return this.#kernel.kallsyms.all();
   }
@@ -189,18 +199,17 @@ export class LinuxGuest extends LinuxProcesses {
 
   /**
    * Lists the memory that a process has mapped for DMA by VFIO, from the DMA list of the kernel's type1
-   * driver: what VFIO has pinned, whatever any log says. It takes a container (`/dev/vfio/vfio`) that
-   * the process still holds open. Reading the types that this takes, once, costs about a second
-   * over a monitor; a process without a container costs nothing of it.
+   * driver, or from iommufd's areas: what VFIO has pinned, whatever any log says. It takes a container or a
+   * context that the process still holds open. No kernel of Debian's has iommufd: its reader was tried on
+   * built memory only.
    *
    * @throws {NoSuchProcessError} if the process has no memory
    * @throws {InconsistentListError} if the mappings change faster than they can be read
    * @throws {CapabilityError} if the kernel or its VFIO modules have no type data (BTF), or the process
-   * maps memory by iommufd, or has more than 65536 files open
+   * has more than 65536 files open
    */
   async vfioMappings(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioMapping[]> {
-    checkReads(options);
-    const mappings = await this.#vfio.of(this.#ownerOf(process, options), options);
+    const mappings = await this.#vfio.of(this.#vfioOwner(process, options), options);
     await this.#kernel.keepKnowledge();
     return mappings;
   }
@@ -210,26 +219,21 @@ export class LinuxGuest extends LinuxProcesses {
    * {@linkcode LinuxGuest.vfioMappings}.
    */
   async vfioContainers(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioContainer[]> {
-    checkReads(options);
-    const held = await this.#vfio.containersOf(this.#ownerOf(process, options), options);
+    const held = await this.#vfio.containersOf(this.#vfioOwner(process, options), options);
     await this.#kernel.keepKnowledge();
     return await Promise.all(held.map(async ({ mappings, tables }) => {
       if (tables === null) return { mappings, tables };
-      const physical = await Promise.all(tables.map((table) => this.#physicalOf(table)));
+      const physical = await Promise.all(tables.map((table) => this.#kernel.physical(table)));
       return { mappings, tables: physical.filter((table) => table !== null) };
     }));
   }
 
-  #ownerOf(process: LinuxProcess, options: ReadOptions) {
+  #vfioOwner(process: LinuxProcess, options: ReadOptions): VfioOwner {
+    checkReads(options);
     const { mm, pid, task } = process;
     if (mm === null) throw withoutMemory(process);
     const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
     return { pid, task, mm, threads };
-  }
-
-  async #physicalOf(address: bigint): Promise<bigint | null> {
-    return this.#kernel.live.physicalOf(address) ??
-      await new AddressSpace(this.#memory, this.#kernel.context).translate(address);
   }
 
   /**
@@ -264,7 +268,9 @@ export class LinuxGuest extends LinuxProcesses {
 
   /**
    * Yields the log's records, then each new one as the kernel logs it, until the signal ends it.
+   * `Session.followLog` goes on with the next kernel.
    *
+   * @throws {KernelGoneError} if the kernel no longer runs
    * @throws {CapabilityError} if the kernel is older than 5.10
    * @throws the signal's reason
    */

@@ -147,11 +147,10 @@ export class LinuxProcesses {
   }
 
   /**
-   * Finds one process: by its pid, by its name, or by a text that only its command line has. A number is
-   * a pid, a text a name.
+   * Finds one process: by its pid, its name or other traits. A number is a pid, a text a name.
    *
    * @throws {NoSuchProcessError} if there is none
-   * @throws {AmbiguousProcessError} if several have that name
+   * @throws {AmbiguousProcessError} if it fits several
    */
   async process(wanted: WantedProcess, options: ReadOptions = {}): Promise<LinuxProcess> {
     checkReads(options);

@@ -1,12 +1,15 @@
 import {
   FUNCTION,
+  given,
   MILLISECONDS,
   type OptionShape,
   SIGNAL,
   wholeNumberFrom,
 } from "../core/options.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
+import { KernelGoneError } from "./errors.ts";
 import {
+  type LogRange,
   logRange,
   type LogRecord,
   openPrintkRing,
@@ -23,6 +26,8 @@ export interface LogKernel {
   readonly live: Reader;
   /** What the kernel tells crash tools. */
   readonly vmcoreinfo: Vmcoreinfo;
+  /** Whether it still runs: what it has left in memory is no log any more. */
+  isCurrent(): Promise<boolean>;
 }
 
 /** Which records of the log are read. */
@@ -72,7 +77,10 @@ const MAX_WAITS = 5;
 const ID_MASK = (1n << 62n) - 1n;
 
 /** Reads the kernel's log. */
-export async function readKernelLog(kernel: LogKernel, options: LogOptions): Promise<LogRecord[]> {
+export async function readKernelLog(
+  kernel: Omit<LogKernel, "isCurrent">,
+  options: LogOptions,
+): Promise<LogRecord[]> {
   const ring = await openPrintkRing(kernel.live, kernel.vmcoreinfo, options);
   const all = newest(await logRange(kernel.live, ring, options), options.last);
   const range = newest(all, MAX_RECORDS);
@@ -97,33 +105,102 @@ export async function readKernelLog(kernel: LogKernel, options: LogOptions): Pro
   return records;
 }
 
-/** Yields the records that are there, then each new one, until the signal ends it. */
+/** So many records are handed over together: that the kernel still runs is asked once for them. */
+const TOGETHER = 64;
+/** How often a kernel that logs nothing is asked whether it still runs. */
+const IDLE_MS = 1000;
+
+/**
+ * Yields the records that are there, then each new one, until the signal ends it.
+ *
+ * @throws {KernelGoneError} if the kernel no longer runs
+ */
 export async function* followKernelLog(
   kernel: LogKernel,
   options: FollowLogOptions,
 ): AsyncGenerator<LogRecord, void> {
   const { intervalMs = 100, last, signal } = options;
-  const reads = signal ? { signal } : {};
-  const ring = await openPrintkRing(kernel.live, kernel.vmcoreinfo, reads);
-  let range = newest(newest(await logRange(kernel.live, ring, reads), last), MAX_RECORDS);
-  let waits = 0;
+  const reads = given({ signal });
+  const follower = new Follower(kernel, reads);
+  let asked = Date.now();
+  for await (const batch of follower.begin(last)) {
+    await follower.requireCurrent();
+    yield* batch;
+  }
   for (;;) {
-    let next = range.first;
-    for await (const { id, ...record } of readLog(kernel.live, ring, range, reads)) {
-      // A record before this one is not complete yet, or was replaced: the first passes.
-      if (id !== next && waits++ < MAX_WAITS) break;
-      waits = 0;
-      yield record;
-      next = id + 1n & ID_MASK;
-    }
     await pause(intervalMs, signal);
-    range = await following(kernel, ring, next, reads);
+    for await (const batch of follower.next()) {
+      await follower.requireCurrent();
+      asked = Date.now();
+      yield* batch;
+    }
+    if (Date.now() - asked < IDLE_MS) continue;
+    await follower.requireCurrent();
+    asked = Date.now();
   }
 }
 
-async function following(kernel: LogKernel, ring: PrintkRing, next: bigint, options: ReadOptions) {
-  const head = await readU64(kernel.live, ring.headId, options) & ID_MASK;
-  return newest(rangeTo(next, head, ring), MAX_RECORDS);
+/** Reads a log piece by piece. What a kernel that is gone left in memory ends in an error. */
+class Follower {
+  readonly #kernel: LogKernel;
+  readonly #options: ReadOptions;
+  #ring: PrintkRing | null = null;
+  #next = 0n;
+  #waits = 0;
+
+  constructor(kernel: LogKernel, options: ReadOptions) {
+    this.#kernel = kernel;
+    this.#options = options;
+  }
+
+  async requireCurrent(cause?: unknown): Promise<void> {
+    if (await this.#kernel.isCurrent()) return;
+    throw new KernelGoneError(this.#kernel.vmcoreinfo.osRelease, { cause });
+  }
+
+  /** The records that are there, only so many of the newest. */
+  async *begin(last: number | undefined): AsyncGenerator<LogRecord[], void> {
+    const { live, vmcoreinfo } = this.#kernel;
+    const ring = this.#ring = await openPrintkRing(live, vmcoreinfo, this.#options);
+    const range = newest(await logRange(live, ring, this.#options), last);
+    yield* this.#read(newest(range, MAX_RECORDS));
+  }
+
+  /** Those that came since. */
+  async *next(): AsyncGenerator<LogRecord[], void> {
+    try {
+      const head = await readU64(this.#kernel.live, this.#ring!.headId, this.#options) & ID_MASK;
+      // One before the next is the last; a log that goes back is another boot's.
+      if (head - this.#next + 1n & 1n << 61n) throw new KernelGoneError(this.#release);
+      yield* this.#read(newest(rangeTo(this.#next, head, this.#ring!), MAX_RECORDS));
+    } catch (error) {
+      // Where the ring was there may be anything by now.
+      await this.requireCurrent(error);
+      throw error;
+    }
+  }
+
+  get #release(): string {
+    return this.#kernel.vmcoreinfo.osRelease;
+  }
+
+  async *#read(range: LogRange): AsyncGenerator<LogRecord[], void> {
+    this.#next = range.first;
+    let batch: LogRecord[] = [];
+    for await (
+      const { id, ...record } of readLog(this.#kernel.live, this.#ring!, range, this.#options)
+    ) {
+      // A record before this one is not complete yet, or was replaced: the first passes.
+      if (id !== this.#next && this.#waits++ < MAX_WAITS) break;
+      this.#waits = 0;
+      batch.push(record);
+      this.#next = id + 1n & ID_MASK;
+      if (batch.length < TOGETHER) continue;
+      yield batch;
+      batch = [];
+    }
+    if (batch.length > 0) yield batch;
+  }
 }
 
 function newest(range: { first: bigint; count: number }, last = range.count) {

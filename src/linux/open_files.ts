@@ -5,6 +5,8 @@ import { type StructOffsets, StructReader } from "./struct_reader.ts";
 
 /** An open file of a process. */
 export interface OpenFile {
+  /** Its number in the process. */
+  readonly fd: number;
   /** Where the process's table of files has it. */
   readonly slot: bigint;
   /** The virtual address of its `struct file`. */
@@ -48,22 +50,23 @@ export async function readOpenFiles(
   const view = await slots.read(reader, fdt, options);
   const [first, count] = [view.u64("fd"), view.u32("max_fds")];
   if (count > MAX_PLACES) throw tooMany(count);
-  const places: { slot: bigint; file: bigint }[] = [];
+  const places: { fd: number; slot: bigint; file: bigint }[] = [];
   for (let i = 0; i < count; i += CHUNK_PLACES) {
     const length = Math.min(CHUNK_PLACES, count - i);
     const bytes = viewOf(await reader.read(first + BigInt(i * 8), length * 8, options));
     for (let j = 0; j < length; j++) {
       const file = bytes.getBigUint64(j * 8, true);
-      if (file !== 0n) places.push({ slot: first + BigInt((i + j) * 8), file });
+      if (file !== 0n) places.push({ fd: i + j, slot: first + BigInt((i + j) * 8), file });
     }
     if (places.length > MAX_FILES) throw tooMany(count);
   }
   const views = await files.readAll(reader, places.map(({ file }) => file), options);
-  return places.flatMap(({ slot, file }, i) => {
+  return places.flatMap(({ fd, slot, file }, i) => {
     const open = views[i];
     // It was closed meanwhile.
     if (!open) return [];
     return {
+      fd,
       slot,
       file,
       operations: open.u64("f_op"),
@@ -76,7 +79,7 @@ export async function readOpenFiles(
 function tooMany(places: number): CapabilityError {
   return new CapabilityError(
     "vfio",
-    `A process has more than ${MAX_FILES} files open (room for ${places}): VFIO's are not looked ` +
-      "for among them",
+    `A process has more than ${MAX_FILES} files open (room for ${places}): they are not listed, and ` +
+      "VFIO's are not looked for among them",
   );
 }

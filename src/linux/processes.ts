@@ -2,6 +2,7 @@ import { formatAddress } from "../core/address.ts";
 import { escapeText } from "../core/escape.ts";
 import { withRoot } from "../translate/regime.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
+import { BatchingReader } from "./batching_reader.ts";
 import { Changed, isChange, untilWhole } from "./changed.ts";
 import {
   AmbiguousProcessError,
@@ -46,8 +47,23 @@ export interface LinuxProcess {
 const MAX_LISTED = 20;
 const MAX_ATTEMPTS = 20;
 
-/** Which process: by its pid, by its name, or by a text that its command line has. */
-export type WantedProcess = number | string | { readonly cmdline: string };
+/** What people know a process by; it has to have all that are given. */
+export interface ProcessTraits {
+  /** Its name: at most 15 bytes. */
+  readonly comm?: string;
+  /** A text that its command line has in it. */
+  readonly cmdline?: string;
+  /**
+   * Its cgroup: a path that begins with `/` is that of the group or of one that it is in; any other text is
+   * a part of the path, such as the id of a container.
+   */
+  readonly cgroup?: string;
+  /** Its pid in a pid namespace other than the first: as it is known inside its container. */
+  readonly nspid?: number;
+}
+
+/** Which process: a number is a pid, a text a name. */
+export type WantedProcess = number | string | ProcessTraits;
 
 /** The processes of a kernel, and how to find one. */
 export class Processes {
@@ -67,41 +83,49 @@ export class Processes {
     return await Promise.all(records.map((record) => this.#processOf(record, options)));
   }
 
-  /** Finds one by its pid or its name; see `LinuxGuest.process`. */
+  /** Finds one by its pid, its name or other traits; see `LinuxGuest.process`. */
   async find(wanted: WantedProcess, options: ReadOptions): Promise<LinuxProcess> {
     if (typeof wanted === "number") return await this.#byPid(wanted, options);
-    if (typeof wanted === "object") return await this.#byCommandLine(wanted.cmdline, options);
+    const traits = typeof wanted === "string" ? { comm: wanted } : wanted;
     const all = await this.list(options);
-    const exact = all.filter(({ comm }) => comm === wanted);
-    // As it is printed, if it has to be escaped for that.
-    const named = exact.length > 0 ? exact : all.filter(({ comm }) => escapeText(comm) === wanted);
-    if (named.length > 1) throw new AmbiguousProcessError(wanted, named.map(({ pid }) => pid));
-    return named[0] ?? noSuchName(wanted, all);
-  }
-
-  async #byCommandLine(text: string, options: ReadOptions): Promise<LinuxProcess> {
-    const all = await this.list(options);
+    const { comm, ...others } = traits;
+    const named = comm === undefined ? all : namedBy(all, comm);
+    const asked = Object.values(others).some((value) => value !== undefined);
+    if (!asked && comm !== undefined) return theOnly(named, all, traits, 0);
     const details = new ProcessDetails(
-      this.#kernel.live,
+      new BatchingReader(this.#kernel.live, options),
       await this.#kernel.offsets("details"),
       options,
     );
-    const lines = await Promise.all(all.map((process) => {
-      const context = process.root === null ? null : withRoot(this.#kernel.context, process.root);
-      return details.commandLine(process, this.#memory, context);
-    }));
-    const found = all.filter((_, i) => lines[i]?.join(" ").includes(text));
-    if (found.length > 1) {
-      const pids = found.map(({ pid }) => pid);
-      throw new AmbiguousProcessError(text, pids, "have a command line with");
+    const matches = await Promise.all(named.map((each) => this.#has(details, each, others)));
+    const found = named.filter((_, i) => matches[i] === true);
+    const unread = matches.filter((match) => match === null).length;
+    return theOnly(found, all, traits, unread);
+  }
+
+  /** Has a process these traits? Null if that cannot be read. */
+  async #has(
+    details: ProcessDetails,
+    process: LinuxProcess,
+    { cgroup, cmdline, nspid }: ProcessTraits,
+  ): Promise<boolean | null> {
+    try {
+      if (nspid !== undefined) {
+        const [, ...inside] = await details.namespacePids(process);
+        if (!inside.includes(nspid)) return false;
+      }
+      if (cgroup !== undefined && !isInGroup(await details.cgroup(process), cgroup)) return false;
+      if (cmdline === undefined) return true;
+      const { root } = process;
+      // A thread of the kernel has none.
+      if (root === null) return false;
+      const context = withRoot(this.#kernel.context, root);
+      const line = await details.commandLine(process, this.#memory, context);
+      return line && line.join(" ").includes(cmdline);
+    } catch (error) {
+      if (!isChange(error)) throw error;
+      return null;
     }
-    if (found[0]) return found[0];
-    const unread = all.filter(({ root }, i) => root !== null && lines[i] === null).length;
-    const hint = unread > 0 ? ` (those of ${unread} processes could not be read)` : "";
-    throw new NoSuchProcessError(
-      text,
-      `The guest has no process with "${text}" in its command line${hint}; it has ${listed(all)}`,
-    );
   }
 
   /** Whether one still is on the list, with the same memory; see `LinuxGuest.stillRuns`. */
@@ -189,21 +213,14 @@ export class Processes {
   }
 
   async #physical(pgd: bigint, pid: number, options: ReadOptions): Promise<bigint> {
-    const root = this.#kernel.live.physicalOf(pgd) ?? await this.#translate(pgd, options);
+    const root = await this.#kernel.physical(pgd, options);
+    if (root === null) {
+      throw new KernelFormatError("page table", `${formatAddress(pgd)} is not mapped`, pgd);
+    }
     if (root % 0x1000n !== 0n) {
       throw new KernelFormatError("mm_struct", `process ${pid} has a misaligned page table`, pgd);
     }
     return root;
-  }
-
-  async #translate(address: bigint, options: ReadOptions): Promise<bigint> {
-    const { AddressSpace } = await import("../translate/address_space.ts");
-    const space = new AddressSpace(this.#memory, this.#kernel.context);
-    const physical = await space.translate(address, options);
-    if (physical === null) {
-      throw new KernelFormatError("page table", `${formatAddress(address)} is not mapped`, address);
-    }
-    return physical;
   }
 
   #userRoot(root: bigint): bigint | null {
@@ -232,18 +249,65 @@ function isThreadOf(wanted: number, { pid, comm }: TaskRecord): never {
   );
 }
 
-function noSuchName(wanted: string, all: readonly LinuxProcess[]): never {
-  const isTooLong = new TextEncoder().encode(wanted).length > 15;
-  const hint = isTooLong ? " (the kernel keeps 15 bytes of a name)" : "";
+/** Those of that name, also as it is printed, if it has to be escaped for that. */
+function namedBy(all: readonly LinuxProcess[], name: string): readonly LinuxProcess[] {
+  const exact = all.filter(({ comm }) => comm === name);
+  return exact.length > 0 ? exact : all.filter(({ comm }) => escapeText(comm) === name);
+}
+
+/** Is a cgroup the one that is asked for, or within it? */
+function isInGroup(path: string, wanted: string): boolean {
+  if (!wanted.startsWith("/")) return path.includes(wanted);
+  const group = wanted.replace(/\/+$/, "");
+  return path === group || path.startsWith(`${group}/`);
+}
+
+/** The one process that was found; if it is not one, whoever asked gets the list. */
+function theOnly(
+  found: readonly LinuxProcess[],
+  all: readonly LinuxProcess[],
+  traits: ProcessTraits,
+  unread: number,
+): LinuxProcess {
+  const { comm, cmdline, cgroup, nspid } = traits;
+  const known = [cmdline, cgroup, nspid].some((trait) => trait !== undefined);
+  if (found.length === 1) return found[0]!;
+  const [text, plural, singular] = known
+    ? [traitsText(traits), "are", "process with"]
+    : [comm ?? "", "are named", "process named"];
+  if (found.length > 1) {
+    const pids = found.map(({ pid }) => pid);
+    if (!known) throw new AmbiguousProcessError(text, pids, plural);
+    throw new AmbiguousProcessError(text, pids, "have", namesOf(found));
+  }
+  const isTooLong = comm !== undefined && new TextEncoder().encode(comm).length > 15;
+  const hints = [
+    isTooLong ? " (the kernel keeps 15 bytes of a name)" : "",
+    unread > 0 ? ` (those of ${unread} processes could not be read)` : "",
+  ].join("");
+  const what = known ? text : `"${text}"`;
   throw new NoSuchProcessError(
-    wanted,
-    `The guest has no process named "${wanted}"${hint}; it has ${listed(all)}`,
+    text,
+    `The guest has no ${singular} ${what}${hints}; it has ${listed(all)}`,
   );
+}
+
+/** What was asked for, in words: `"huge=" in its command line and pid 7 in its container`. */
+function traitsText({ comm, cmdline, cgroup, nspid }: ProcessTraits): string {
+  return [
+    comm === undefined ? [] : `the name "${comm}"`,
+    cmdline === undefined ? [] : `"${cmdline}" in the command line`,
+    cgroup === undefined ? [] : `the cgroup "${cgroup}"`,
+    nspid === undefined ? [] : `pid ${nspid} in a container`,
+  ].flat().join(" and ");
 }
 
 /** The processes with memory: the others are of no use to whoever mistyped a name. */
 function listed(all: readonly LinuxProcess[]): string {
-  const users = all.filter(({ root }) => root !== null);
-  const names = users.slice(0, MAX_LISTED).map(({ pid, comm }) => `${pid} ${comm}`).join(", ");
-  return users.length > MAX_LISTED ? `${names}, and ${users.length - MAX_LISTED} more` : names;
+  return namesOf(all.filter(({ root }) => root !== null));
+}
+
+function namesOf(all: readonly LinuxProcess[]): string {
+  const names = all.slice(0, MAX_LISTED).map(({ pid, comm }) => `${pid} ${comm}`).join(", ");
+  return all.length > MAX_LISTED ? `${names}, and ${all.length - MAX_LISTED} more` : names;
 }

@@ -18,7 +18,7 @@ export async function structOffsets(
 }
 
 /**
- * The same of the struct that a member of another one is: a type of the base is reached by its number, and
+ * The same of the struct that a member of another one is, or a member's member (`node.rb`): a type of the base is reached by its number, and
  * need not be looked for by its name.
  *
  * @throws {KernelFormatError} if the type data is garbage
@@ -30,8 +30,14 @@ export async function memberOffsets(
   members: readonly string[],
 ): Promise<StructOffsets | null> {
   const found = await findStruct(blobs, struct);
-  const place = found && (await found.btf.members(found.id, [member])).get(member);
-  return place ? await offsetsOf(found.btf, place.type, name, members) : null;
+  if (!found) return null;
+  let id = found.id;
+  for (const part of member.split(".")) {
+    const place = (await found.btf.members(id, [part])).get(part);
+    if (!place) return null;
+    id = place.type;
+  }
+  return await offsetsOf(found.btf, id, name, members);
 }
 
 async function findStruct(

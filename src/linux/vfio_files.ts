@@ -1,5 +1,4 @@
 import type { ReadOptions } from "../memory/physical_memory.ts";
-import { CapabilityError } from "./errors.ts";
 import { type OpenFile, readOpenFiles } from "./open_files.ts";
 import { readU64 } from "./reader.ts";
 import { type StructOffsets, StructReader } from "./struct_reader.ts";
@@ -15,11 +14,17 @@ export interface FileOwner {
   threads(): Promise<readonly bigint[]>;
 }
 
+/** What keeps mappings: a container of VFIO's, or a context of iommufd. */
+interface Keeper {
+  /** Which of these. */
+  readonly kind: "vfio" | "iommufd";
+  /** The virtual address of its `struct vfio_container` or `struct iommufd_ctx`; 0 for none. */
+  readonly address: bigint;
+}
+
 /** A container that a process holds, and how. */
-export interface HeldContainer {
-  /** The virtual address of its `struct vfio_container`. */
-  readonly container: bigint;
-  /** The module of the driver; 0 if it is built into the kernel. */
+export interface HeldContainer extends Keeper {
+  /** The module of that kind; 0 if it is built into the kernel. */
   readonly module: bigint;
   /** Is it still held by the same open file? */
   isHeld(): Promise<boolean>;
@@ -64,7 +69,7 @@ export class VfioFiles {
   /**
    * The containers of a process, each once, in the order of its files.
    *
-   * @throws {CapabilityError} if it maps memory by iommufd, or has too many files open
+   * @throws {CapabilityError} if it has too many files open
    */
   async containers(owner: FileOwner): Promise<HeldContainer[]> {
     const drivers = new Map<bigint, Promise<Driver | null>>();
@@ -72,47 +77,54 @@ export class VfioFiles {
     for (const file of await this.#files(owner)) {
       let driver = drivers.get(file.operations);
       if (!driver) drivers.set(file.operations, driver = this.#driverOf(file.operations));
-      const read = await this.#containerBehind(owner, file, await driver);
-      const container = await read?.();
-      if (!container || found.has(container)) continue;
+      const read = await this.#keeperBehind(file, await driver);
+      const keeper = await read?.();
+      if (!keeper || keeper.address === 0n || found.has(keeper.address)) continue;
       // Only what is open cannot have been freed meanwhile.
       const isHeld = async () =>
         await readU64(this.#kernel.live, file.slot, this.#options) === file.file &&
-        await read!() === container;
-      found.set(container, { container, module: (await driver)!.module, isHeld });
+        (await read!()).address === keeper.address;
+      const isDrivers = (await driver)!.name === keeper.kind;
+      const module = isDrivers ? (await driver)!.module : await this.#moduleOf(keeper.kind);
+      found.set(keeper.address, { ...keeper, module, isHeld });
     }
     return [...found.values()];
   }
 
-  /** How to come from a file to its container, now and again; null if it has none. */
-  async #containerBehind(
-    owner: FileOwner,
+  /** How to come from a file to what keeps its mappings, now and again; null if it has none. */
+  async #keeperBehind(
     { inode, privateData }: OpenFile,
     driver: Driver | null,
-  ): Promise<(() => Promise<bigint>) | null> {
+  ): Promise<(() => Promise<Keeper>) | null> {
     if (!driver || privateData === 0n) return null;
     const view = await this.#inodes.read(this.#kernel.live, inode, this.#options);
     const device = view.u32("i_rdev");
     const isDevice = (view.u32("i_mode") & S_IFMT) === S_IFCHR;
+    const { module, name: kind } = driver;
     if (isDevice && device >>> 20 === MISC_MAJOR) {
-      if (driver.name === "iommufd") throw behindIommufd(owner);
-      return (device & 0xf_ffff) === VFIO_MINOR ? () => Promise.resolve(privateData) : null;
+      // iommufd stands in for /dev/vfio/vfio, too (CONFIG_IOMMUFD_VFIO_CONTAINER).
+      const isKeeper = kind === "iommufd" || (device & 0xf_ffff) === VFIO_MINOR;
+      return isKeeper ? () => Promise.resolve({ kind, address: privateData }) : null;
     }
-    if (driver.name !== "vfio") return null;
+    if (kind !== "vfio") return null;
     // A device's file is an anonymous inode, a group's a character device.
-    if (!isDevice) return () => this.#ofDevice(driver.module, privateData);
-    const groups = await this.#layouts.of(driver.module, "vfio_group", ["container", "cdev"]);
+    if (!isDevice) return () => this.#ofDevice(module, privateData);
+    const groups = await this.#layouts.of(module, "vfio_group", ["container", "cdev"]);
     const cdev = groups.get("vfio_group.cdev");
     // A device that is opened by its own number belongs to iommufd.
     const isGroup = cdev === undefined || view.u64("i_cdev") === privateData + BigInt(cdev);
-    return isGroup ? () => this.#ofGroup(driver.module, privateData) : null;
+    return isGroup
+      ? () => this.#ofGroup(module, privateData)
+      : () => this.#iommufdOf(module, "vfio_device_file", privateData);
   }
 
-  async #ofGroup(module: bigint, group: bigint): Promise<bigint> {
-    return await this.#pointer(module, "vfio_group", "container", group) ?? 0n;
+  async #ofGroup(module: bigint, group: bigint): Promise<Keeper> {
+    const container = await this.#pointer(module, "vfio_group", "container", group) ?? 0n;
+    if (container !== 0n) return { kind: "vfio", address: container };
+    return await this.#iommufdOf(module, "vfio_group", group);
   }
 
-  async #ofDevice(module: bigint, privateData: bigint): Promise<bigint> {
+  async #ofDevice(module: bigint, privateData: bigint): Promise<Keeper> {
     // Since 6.5 a file has a structure of its own (b1a3b5c61da1 "vfio: Allocate per device file
     // structure").
     const own = await this.#layouts.find(module, "vfio_device_file", ["device"]);
@@ -120,7 +132,19 @@ export class VfioFiles {
       ? await this.#pointer(module, "vfio_device_file", "device", privateData) ?? 0n
       : privateData;
     const group = await this.#pointer(module, "vfio_device", "group", device);
-    return group ? await this.#ofGroup(module, group) : 0n;
+    return group ? await this.#ofGroup(module, group) : { kind: "vfio", address: 0n };
+  }
+
+  /** The context that a group or a device's file is bound to (`iommufd`). */
+  async #iommufdOf(module: bigint, struct: string, address: bigint): Promise<Keeper> {
+    const known = await this.#layouts.find(module, struct, ["iommufd"]);
+    const context = known && await this.#pointer(module, struct, "iommufd", address);
+    return { kind: "iommufd", address: context ?? 0n };
+  }
+
+  /** The module of a kind that was found from another one's file. */
+  #moduleOf(kind: Keeper["kind"]): Promise<bigint> {
+    return this.#layouts.moduleNamed(kind, (module) => this.#nameOf(module));
   }
 
   /** A pointer in a structure of the driver's; null if this kernel has no such member. */
@@ -159,16 +183,12 @@ export class VfioFiles {
       const isIommufd = operations === await this.#kernel.address("iommufd_fops");
       return isIommufd ? { name: "iommufd", module } : null;
     }
-    const names = new StructReader("module", { name: MODULE_NAME_BYTES }, this.#offsets);
-    const name = (await names.read(live, module, this.#options)).text("name");
+    const name = await this.#nameOf(module);
     return name === "vfio" || name === "iommufd" ? { name, module } : null;
   }
-}
 
-function behindIommufd({ pid }: FileOwner): CapabilityError {
-  return new CapabilityError(
-    "vfio",
-    `Process ${pid} maps memory for DMA by iommufd (/dev/iommu), whose mappings pagewalk does not ` +
-      "read: it reads those of the VFIO type1 driver only",
-  );
+  async #nameOf(module: bigint): Promise<string> {
+    const names = new StructReader("module", { name: MODULE_NAME_BYTES }, this.#offsets);
+    return (await names.read(this.#kernel.live, module, this.#options)).text("name");
+  }
 }

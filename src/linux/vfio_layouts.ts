@@ -1,3 +1,4 @@
+import { Btf } from "./btf/btf.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
 import { CapabilityError } from "./errors.ts";
 import type { KernelTypes } from "./kernel_types.ts";
@@ -81,6 +82,38 @@ export class VfioLayouts {
     return await memberOffsets(blobs, owner, name, members) ?? unknownStruct(name);
   }
 
+  /**
+   * The values of an enumeration by their names.
+   *
+   * @throws {CapabilityError} if the types have none of that name
+   */
+  async enumeration(module: bigint, name: string): Promise<ReadonlyMap<string, number>> {
+    return await this.findEnumeration(module, name) ?? unknownStruct(name);
+  }
+
+  /** The same; null if there is none of that name. */
+  async findEnumeration(
+    module: bigint,
+    name: string,
+  ): Promise<ReadonlyMap<string, number> | null> {
+    for (const blob of await this.#typesOf(module)) {
+      for (const id of await blob.idsOf(name)) {
+        const values = await new Btf(blob).enumeration(id);
+        if (values) return values;
+      }
+    }
+    return null;
+  }
+
+  /** The address of the module of that name; 0 where it is built in, or has no types. */
+  async moduleNamed(name: string, nameOf: (module: bigint) => Promise<string>): Promise<bigint> {
+    const list = await this.#kernel.address("btf_modules");
+    if (list === null) return 0n;
+    this.#btfs ??= await readModuleBtfs({ reader: this.#kernel.live, list });
+    for (const module of this.#btfs.keys()) if (await nameOf(module) === name) return module;
+    return 0n;
+  }
+
   /** Finds a layout once. */
   #remembered(key: string, find: () => Promise<StructOffsets>): Promise<StructOffsets> {
     let layout = this.#layouts.get(key);
@@ -119,7 +152,7 @@ export class VfioLayouts {
     const core = await this.#kernel.types.base();
     const list = await this.#kernel.address("btf_modules");
     const coreBtf = await this.#kernel.variable("btf_vmlinux");
-    if (core === null || list === null || coreBtf === null) return null;
+    if (core === null || list === null || !coreBtf) return null;
     const reader = this.#kernel.live;
     let btf = this.#btfs?.get(module);
     if (btf === undefined) btf = (this.#btfs = await readModuleBtfs({ reader, list })).get(module);

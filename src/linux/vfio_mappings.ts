@@ -9,8 +9,10 @@ import {
   type DmaRange,
   readDmaRanges,
 } from "./vfio_container.ts";
+import { iommufdLayouts } from "./iommufd/layouts.ts";
+import { type IommufdArea, readIommufdAreas, readIommufdDomains } from "./iommufd/read_areas.ts";
 import { type FileOwner, VfioFiles } from "./vfio_files.ts";
-import { readDomainTables } from "./vfio_tables.ts";
+import { domainTableOffsets, domainTables, readDomainTables } from "./vfio_tables.ts";
 import { type VfioKernel, VfioLayouts } from "./vfio_layouts.ts";
 
 /**
@@ -120,15 +122,12 @@ export class VfioMappings {
   ): Promise<VfioContainer[]> {
     const held: VfioContainer[] = [];
     const files = new VfioFiles(this.#kernel, this.#layouts, offsets, options);
-    for (const { container, module, isHeld } of await files.containers(owner)) {
-      const driver = await this.#driverOf(container, module, options);
-      if (driver === null) continue;
-      const layouts = await this.#type1Layouts(driver.module);
-      const { live } = this.#kernel;
-      const ranges = await this.#agreed(() => readDmaRanges(live, layouts, driver.iommu, options));
-      const tables = withTables
-        ? await readDomainTables(this.#kernel, this.#layouts, driver, options)
-        : null;
+    for (const { kind, address, module, isHeld } of await files.containers(owner)) {
+      const kept = kind === "iommufd"
+        ? await this.#ofIommufd({ context: address, module }, withTables, options)
+        : await this.#ofContainer({ container: address, module }, withTables, options);
+      if (kept === null) continue;
+      const { ranges, tables } = kept;
       const owners = new OwnersOfMemory(this.#kernel.live, offsets, owner, options);
       const mappings = await Promise.all(
         ranges.filter(({ size }) => size > 0n).map(async (range) => ({
@@ -140,6 +139,44 @@ export class VfioMappings {
       held.push({ mappings, tables });
     }
     return held;
+  }
+
+  /** What a container of VFIO's keeps; null if nothing can be mapped in it yet. */
+  async #ofContainer(
+    { container, module }: { readonly container: bigint; readonly module: bigint },
+    withTables: boolean,
+    options: ReadOptions,
+  ): Promise<Kept | null> {
+    const driver = await this.#driverOf(container, module, options);
+    if (driver === null) return null;
+    const layouts = await this.#type1Layouts(driver.module);
+    const { live } = this.#kernel;
+    const ranges = await this.#agreed(() => readDmaRanges(live, layouts, driver.iommu, options));
+    const tables = withTables
+      ? await readDomainTables(this.#kernel, this.#layouts, driver, options)
+      : null;
+    return { ranges, tables };
+  }
+
+  /** What a context of iommufd keeps pinned: memory that no device is attached to is not. */
+  async #ofIommufd(
+    { context, module }: { readonly context: bigint; readonly module: bigint },
+    withTables: boolean,
+    options: ReadOptions,
+  ): Promise<Kept> {
+    const layouts = await iommufdLayouts(this.#layouts, module);
+    const { live } = this.#kernel;
+    const ranges = await this.#agreed(async () => {
+      const areas = await readIommufdAreas(live, layouts, context, options);
+      return areas.filter(({ pinnedPages }) => pinnedPages > 0).map(rangeOfArea);
+    });
+    const offsets = withTables ? await domainTableOffsets(this.#kernel, this.#layouts) : [];
+    if (offsets.length === 0) return { ranges, tables: null };
+    const tables: bigint[] = [];
+    for (const domain of await readIommufdDomains(live, layouts, context, options)) {
+      tables.push(...await domainTables(this.#kernel, domain, offsets, options));
+    }
+    return { ranges, tables: tables.length > 0 ? tables : null };
   }
 
   /** The type 1 driver's part of a `struct vfio_container`; null if it maps nothing. */
@@ -206,6 +243,33 @@ export class VfioMappings {
     ];
     return new Map(parts.flatMap((part) => [...part]));
   }
+}
+
+/** What is mapped in a container, and the tables behind it. */
+interface Kept {
+  readonly ranges: readonly DmaRange[];
+  readonly tables: readonly bigint[] | null;
+}
+
+const PAGE_BYTES = 4096n;
+
+/**
+ * An area of iommufd, as the type 1 driver would keep it: whole pages, since those are pinned. Memory of a
+ * file has no address.
+ */
+function rangeOfArea({ area, iova, address, lengthBytes, prot, task, mm }: IommufdArea): DmaRange {
+  const vaddr = address ?? 0n;
+  const within = vaddr % PAGE_BYTES;
+  return {
+    dma: area,
+    iova,
+    vaddr: vaddr - within,
+    size: (within + lengthBytes + PAGE_BYTES - 1n) / PAGE_BYTES * PAGE_BYTES,
+    prot,
+    vaddrInvalid: address === null,
+    task,
+    mm,
+  };
 }
 
 /** The same range at two times. It grows while memory is being pinned, for minutes if there is much. */

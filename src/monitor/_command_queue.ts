@@ -1,4 +1,4 @@
-import { LIST, MILLISECONDS, type OptionShape, wholeNumberFrom } from "../core/options.ts";
+import { given, LIST, MILLISECONDS, type OptionShape, wholeNumberFrom } from "../core/options.ts";
 import { Watchdog } from "../core/watchdog.ts";
 import { CommandJob } from "./_command_job.ts";
 import { checkCommand } from "./allow_list.ts";
@@ -120,7 +120,7 @@ export class CommandQueue {
   #add(line: string, options: CommandOptions, wire?: string): Promise<string> {
     const job = new CommandJob(line, {
       ...options,
-      ...wire !== undefined && { wire },
+      ...given({ wire }),
       timeoutMs: options.timeoutMs ?? this.#commandTimeoutMs,
       onSettled: () => this.#startNextClock(),
     });

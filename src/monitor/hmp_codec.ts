@@ -19,6 +19,8 @@ const ERASE_TO_END_OF_LINE = "\x1b[K";
 const CURSOR_LEFT = "\x1b[D";
 const TYPED_AHEAD = " ";
 
+const encoder = new TextEncoder();
+
 const REPLY_END = ascii(PROMPT + TYPED_AHEAD + ERASE_TO_END_OF_LINE);
 const REPLY_END_AND_ECHO = ascii(PROMPT + TYPED_AHEAD + ERASE_TO_END_OF_LINE + CURSOR_LEFT);
 const BANNER_END = ascii("\r\n" + PROMPT);
@@ -150,8 +152,9 @@ function maxEchoBytes(characters: number): number {
   return 2 * typed * (typed + 1) + "\r\n".length;
 }
 
+/** The bytes of ASCII text: lines are checked to be that. */
 function ascii(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+  return encoder.encode(text);
 }
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -130,6 +130,12 @@ export const COMMANDS: readonly (ScriptCommand | OwnCommand)[] = [
     load: () => import("../../examples/maps.ts"),
   },
   {
+    name: "files",
+    group: "linux",
+    script: "files.ts",
+    load: () => import("../../examples/files.ts"),
+  },
+  {
     name: "frame",
     group: "linux",
     script: "frame.ts",
@@ -146,6 +152,12 @@ export const COMMANDS: readonly (ScriptCommand | OwnCommand)[] = [
     group: "linux",
     script: "symbols.ts",
     load: () => import("../../examples/symbols.ts"),
+  },
+  {
+    name: "modules",
+    group: "linux",
+    script: "modules.ts",
+    load: () => import("../../examples/modules.ts"),
   },
   {
     name: "oops",

@@ -43,7 +43,7 @@ async function fromText(text: string, context: HelperContext): Promise<bigint> {
   if (base !== undefined) return parseAddress(BigInt.asUintN(64, base + place.offset));
   throw new InvalidArgumentError(
     place.name.startsWith("$")
-      ? `No register ${place.name}: gdb's names are known, such as $rip, $cr3, $gs_base`
+      ? `No register ${place.name}: gdb's names are known, such as $pc, $sp`
       : `Not an address: "${text}"${
         hint(text)
       }, and the guest's kernel has no symbol ${place.name}`,

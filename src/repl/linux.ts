@@ -1,5 +1,6 @@
 import { PagewalkError } from "../core/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
+import type { KernelModules } from "../linux/modules/kernel_modules.ts";
 import type { RunningTask } from "../linux/running_tasks.ts";
 import { symbolName } from "../report/symbol_text.ts";
 import type { Session } from "../session/session.ts";
@@ -40,25 +41,37 @@ export async function tasksOf(guest: GuestLink, cpus: number): Promise<readonly 
 
 /** The kernel's image lies in 1 GiB: arch/x86/include/asm/page_64_types.h, KERNEL_IMAGE_SIZE. */
 const IMAGE_BYTES = 1n << 30n;
+/** Calls between the image and modules have 32 bits, so that they lie as near to each other. */
+const MODULES_WITHIN = 1n << 31n;
 
 /**
- * Names a kernel address: `default_idle+0xb`. Null if it is none, or if nobody asked for the guest's
- * Linux yet: it is not looked for only to print a number.
+ * Names a kernel address: `default_idle+0xb`, `vfio_pci_open+0x1c [vfio_pci]`. Null if it is none, or if
+ * nobody asked for the guest's Linux yet: it is not looked for only to print a number.
  */
 export async function symbolText(guest: GuestLink, address: bigint): Promise<string | null> {
   const session = guest.current;
   const linux = session && attached.get(session);
-  if (!linux || address < linux.text || address >= linux.text + IMAGE_BYTES) return null;
+  if (!linux || address >> 63n === 0n) return null;
+  const distance = address - linux.text;
+  if (distance >= MODULES_WITHIN || -distance > MODULES_WITHIN) return null;
   try {
     // After a reboot the kernel lies elsewhere.
     if (!await linux.isCurrent()) return null;
-    const found = await linux.symbolAt(address);
+    const isInImage = distance >= 0n && distance < IMAGE_BYTES;
+    const found = isInImage && await linux.symbolAt(address) ||
+      await (await modulesOf(linux)).symbolAt(address);
     return found && symbolName(found);
   } catch (error) {
     // The number is what was asked for, and is printed without its name too.
     if (error instanceof PagewalkError) return null;
     throw error;
   }
+}
+
+/** The modules of a kernel: loaded only where one is asked for. */
+export async function modulesOf(linux: LinuxGuest): Promise<KernelModules> {
+  const { kernelModules } = await import("../linux/modules/kernel_modules.ts");
+  return kernelModules(linux);
 }
 
 /** The names of the processes with memory; none where no Linux is found. */
@@ -69,9 +82,12 @@ export function processNames({ guest }: HelperContext): Promise<readonly string[
   });
 }
 
-/** The names of the kernel's symbols. */
+/** The names of the symbols of the kernel and its modules. */
 export function symbolNames({ guest }: HelperContext): Promise<readonly string[]> {
-  return namesFrom(guest, async (linux) => (await linux.symbols()).map(({ name }) => name));
+  return namesFrom(guest, async (linux) => [
+    ...(await linux.symbols()).map(({ name }) => name),
+    ...(await (await modulesOf(linux)).symbols()).symbols.map(({ name }) => name),
+  ]);
 }
 
 /** The names of the kernel's structs and unions, and of its other types. */

@@ -1,3 +1,4 @@
+import { given } from "../core/options.ts";
 import { formatAddress } from "../core/address.ts";
 import { escapeText } from "../core/escape.ts";
 import type { FrameReport } from "../linux/frame_report.ts";
@@ -82,7 +83,7 @@ export function frameRecord({ state, file, ...owners }: FrameReport): Record<str
   const { frame, head, use, flags, references, mapCount, pinned } = state;
   return {
     ...{ frame, head, use, flags, references, mapCount, pinned },
-    ...file !== undefined && { file },
+    ...given({ file }),
     ...owners,
   };
 }

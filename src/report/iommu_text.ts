@@ -1,3 +1,4 @@
+import { given } from "../core/options.ts";
 import { formatAddress } from "../core/address.ts";
 import { escapeText } from "../core/escape.ts";
 import type { DmaState, IommuDevice } from "../iommu/iommu_device.ts";
@@ -74,7 +75,7 @@ export function iommuDeviceRecord(shown: ShownDevice): Record<string, unknown> {
     kind: "device",
     ...{ device, domain, state },
     ...regime && { mode: regime.mode, root: regime.root },
-    ...reason !== undefined && { reason },
+    ...given({ reason }),
     ...name && { name },
   };
 }

@@ -2,6 +2,12 @@ import type { MappingRecord } from "../translate/mappings.ts";
 import { formatAddress } from "../core/address.ts";
 import { csvLine } from "./csv.ts";
 
+/** What a record of a listing does not say itself. */
+export interface MappingNames {
+  /** What is at the address: a memory area's file, or its name. */
+  readonly name?: string;
+}
+
 /**
  * One record of a listing as plain data for JSON.
  *
@@ -16,7 +22,14 @@ import { csvLine } from "./csv.ts";
  * }
  * ```
  */
-export function mappingRecord(record: MappingRecord): Record<string, unknown> {
+export function mappingRecord(
+  record: MappingRecord,
+  { name }: MappingNames = {},
+): Record<string, unknown> {
+  return name ? { ...plainRecord(record), area: name } : plainRecord(record);
+}
+
+function plainRecord(record: MappingRecord): Record<string, unknown> {
   const { kind, address, lengthBytes } = record;
   switch (record.kind) {
     case "mapping": {
@@ -71,7 +84,7 @@ export function mappingRecord(record: MappingRecord): Record<string, unknown> {
 /** The first line of the CSV that {@linkcode mappingCsv} writes. */
 export const MAPPING_CSV_HEAD: string =
   "kind,address,physicalAddress,lengthBytes,pageSizeBytes,leafUser," +
-  "leafWritable,leafExecutable,user,writable,executable,cacheType,entryAddress,entry";
+  "leafWritable,leafExecutable,user,writable,executable,cacheType,entryAddress,entry,area";
 
 /**
  * One record of a listing as a line of CSV.
@@ -87,13 +100,13 @@ export const MAPPING_CSV_HEAD: string =
  * }
  * ```
  */
-export function mappingCsv(record: MappingRecord): string {
+export function mappingCsv(record: MappingRecord, { name = "" }: MappingNames = {}): string {
   const { kind, address, lengthBytes } = record;
   const entry = "entry" in record ? record.entry : undefined;
   const ofEntry = entry ? [formatAddress(entry.address), formatAddress(entry.raw)] : ["", ""];
   const start = [kind, formatAddress(address)];
   if (record.kind !== "mapping") {
-    return csvLine([...start, "", lengthBytes, ...Array(8).fill(""), ...ofEntry]);
+    return csvLine([...start, "", lengthBytes, ...Array(8).fill(""), ...ofEntry, name]);
   }
   const { physicalAddress, pageSizeBytes, leaf, effective, cacheType } = record;
   return csvLine([
@@ -104,5 +117,6 @@ export function mappingCsv(record: MappingRecord): string {
     ...[leaf, effective].flatMap((r) => [+r.user, +r.writable, +r.executable]),
     cacheType,
     ...ofEntry,
+    name,
   ]);
 }

@@ -1,4 +1,5 @@
 import { formatAddress } from "../core/address.ts";
+import { escapeText } from "../core/escape.ts";
 import { describeRootOutsideRam } from "../translate/address_space.ts";
 import { describeNotPresent } from "../translate/describe_not_present.ts";
 import { describeReservedBits } from "../translate/reserved_bits.ts";
@@ -34,6 +35,8 @@ export function mappingsHead(regime: Regime): string {
  * Writes one record of a listing as a line. The rights are those that all levels leave, as `urwx`; where
  * the last entry alone would give more, the note says so and names the level that decides.
  *
+ * @param name what is at the address: a memory area's file, or its name
+ *
  * @example Usage
  * ```ts
  * import { connect } from "@pagewalk/pagewalk";
@@ -46,12 +49,16 @@ export function mappingsHead(regime: Regime): string {
  * }
  * ```
  */
-export function mappingLine(record: MappingRecord, regime: Regime): string {
+export function mappingLine(record: MappingRecord, regime: Regime, name = ""): string {
   const digits = addressDigits(regime);
   const last = record.address + BigInt(record.lengthBytes) - 1n;
   const where = `${formatAddress(record.address, digits)}-${formatAddress(last, digits)}`;
   const length = formatSize(record.lengthBytes).padStart(9);
-  if (record.kind !== "mapping") return `${where} ${length} ${noteOf(record, regime)}`;
+  const shown = escapeText(name);
+  if (record.kind !== "mapping") {
+    const note = noteOf(record, regime);
+    return `${where} ${length} ${shown === "" ? note : `${shown}: ${note}`}`;
+  }
   const physical = record.physicalAddress === null
     ? "scattered"
     : formatAddress(record.physicalAddress, digits);
@@ -62,7 +69,7 @@ export function mappingLine(record: MappingRecord, regime: Regime): string {
     rightsText(record.effective).padEnd(6),
     record.cacheType.padEnd(5),
     physical.padEnd(digits + 2),
-    leafNote(record, regime),
+    [shown, leafNote(record, regime)].filter((text) => text !== "").join("; "),
   ].join(" ").trimEnd();
 }
 

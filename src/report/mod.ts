@@ -20,6 +20,8 @@ export { areaLine, type AreaOfLine, memorySumsLine } from "./area_text.ts";
 export { layoutText, type LayoutTextOptions, memberLine } from "./layout_text.ts";
 export type { LineOptions } from "./line_options.ts";
 export { logText } from "./log_text.ts";
+export { moduleLine, type ModuleOfLine, modulesHead } from "./modules_text.ts";
+export { openFileLine, openFilesHead, type ProcessOfFile } from "./open_files_text.ts";
 export { elfProcessesHead, elfProcessLine } from "./elf_processes_text.ts";
 export { xv6Tables } from "./xv6_tables.ts";
 export { xv6EntryLine, xv6WalkText } from "./xv6_text.ts";
@@ -30,8 +32,25 @@ export { sarifLog, type SarifOptions } from "./sarif.ts";
 export { differenceLine, differenceRecord } from "./diff_text.ts";
 export { privilegesRecord, toJson, verdictRecord, walkRecord } from "./json.ts";
 export { htmlReport, toBase64 } from "./html/html_report.ts";
-export type { ReportData, ReportFinding, ReportRegion, ReportSide } from "./html/page_data.ts";
-export { MAPPING_CSV_HEAD, mappingCsv, mappingRecord } from "./mappings_record.ts";
+export type {
+  ReportData,
+  ReportFeed,
+  ReportFinding,
+  ReportRegion,
+  ReportSide,
+} from "./html/page_data.ts";
+export {
+  type LiveReport,
+  type ServedReport,
+  serveReport,
+  type ServeReportOptions,
+} from "./html/serve_report.ts";
+export {
+  MAPPING_CSV_HEAD,
+  mappingCsv,
+  type MappingNames,
+  mappingRecord,
+} from "./mappings_record.ts";
 export { mappingLine, mappingsHead, rightsText } from "./mappings_text.ts";
 export { rangeRecord } from "./range_record.ts";
 export { rangeSummary, rangeText, type RangeTextOptions } from "./range_text.ts";

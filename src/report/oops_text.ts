@@ -1,8 +1,8 @@
 import { formatAddress } from "../core/address.ts";
 import { escapeText } from "../core/escape.ts";
 import type { OopsEntryChange } from "../linux/oops/compare_entries.ts";
-import type { OopsReport } from "../linux/oops/oops_report.ts";
-import { oopsAccessText } from "../linux/oops/reason.ts";
+import type { OopsReport } from "../arch/oops_report.ts";
+import { oopsAccessText } from "../linux/oops/access_text.ts";
 import { completeLineOptions, type LineOptions } from "./line_options.ts";
 
 /** What would come of an access, as `Session.access()` says it. */

@@ -1,6 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import { escapeMessage } from "../core/escape.ts";
-import { checkOptions, TEXT } from "../core/options.ts";
+import { checkOptions, given, TEXT } from "../core/options.ts";
 import type { Finding } from "../audit/finding.ts";
 import { AUDIT_RULES, type AuditRuleName, type Severity } from "../audit/rules.ts";
 import { processText } from "./all_text.ts";
@@ -53,7 +53,7 @@ export function sarifLog(
       tool: {
         driver: {
           name: "pagewalk",
-          ...options.version !== undefined && { version: options.version },
+          ...given({ version: options.version }),
           rules: names.map(ruleDescriptor),
         },
       },

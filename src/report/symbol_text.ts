@@ -12,11 +12,18 @@ import { completeLineOptions, type LineOptions } from "./line_options.ts";
  *
  * assertEquals(symbolName({ name: "default_idle", offset: 11 }), "default_idle+0xb");
  * assertEquals(symbolName({ name: "default_idle", offset: 0 }), "default_idle");
+ * assertEquals(
+ *   symbolName({ name: "vfio_open", offset: 4, module: "vfio" }),
+ *   "vfio_open+0x4 [vfio]",
+ * );
  * ```
  */
-export function symbolName({ name, offset }: Pick<SymbolAt, "name" | "offset">): string {
+export function symbolName(
+  { name, offset, module }: Pick<SymbolAt, "name" | "offset" | "module">,
+): string {
   const escaped = escapeText(name);
-  return offset === 0 ? escaped : `${escaped}+0x${offset.toString(16)}`;
+  const at = offset === 0 ? escaped : `${escaped}+0x${offset.toString(16)}`;
+  return module === undefined ? at : `${at} [${escapeText(module)}]`;
 }
 
 /**
@@ -33,10 +40,10 @@ export function symbolName({ name, offset }: Pick<SymbolAt, "name" | "offset">):
  * ```
  */
 export function symbolLine(
-  { address, type, name, offset = 0 }: KernelSymbol & Partial<SymbolAt>,
+  { address, offset = 0, type, ...rest }: KernelSymbol & Partial<SymbolAt>,
   options: LineOptions = {},
 ): string {
   const { style, address: write } = completeLineOptions(options);
   const at = style.value(write(address + BigInt(offset)));
-  return `${at} ${escapeText(type)} ${symbolName({ name, offset })}`;
+  return `${at} ${escapeText(type)} ${symbolName({ ...rest, offset })}`;
 }

@@ -1,6 +1,6 @@
 import type { AuditedSpace } from "../audit/audit_many.ts";
 import type { ProcessName } from "../audit/finding.ts";
-import { withPhysicalBits } from "../arch/x86/paging_context.ts";
+import { withPhysicalBits } from "../translate/regime.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LinuxProcess } from "../linux/processes.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";

@@ -1,11 +1,12 @@
-import type { RiscvMode } from "../arch/riscv/modes.ts";
-import type { PagingContextOptions, PagingModeName } from "../arch/x86/paging_context.ts";
+import { knownModes } from "../arch/architectures.ts";
+import type { PagingContextOptions } from "../arch/default_types.ts";
 import type { GuestSource, OpenOptions } from "../connectors/connector.ts";
 import { connectorBy, connectorOf, parseEndpoint } from "../connectors/registry.ts";
 import {
   BOOLEAN,
   checkOptions,
   FUNCTION,
+  given,
   LIST,
   MILLISECONDS,
   oneOfWords,
@@ -28,6 +29,15 @@ export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, 
    */
   kernelCacheDir?: string;
   /**
+   * Files with the types (BTF) of a Linux guest's kernel that was built without: raw, as `pahole
+   * --btf_encode_detached` writes it, or a vmlinux with a section `.BTF`; then modules'. They are checked
+   * against the kernel's build id where both tell it; where not, `onNotice` is told. Needs `--allow-read`
+   * for them.
+   *
+   * @default none; types are read from the guest's memory
+   */
+  btf?: readonly string[];
+  /**
    * The path of the ELF file of the guest's kernel, for kernels that are not Linux: xv6 and those like it,
    * which keep their processes in one array. It needs debugging data (`-g`), and `--allow-read` for it.
    *
@@ -42,11 +52,12 @@ export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, 
    */
   ram?: readonly string[];
   /**
-   * The kind of page tables at a `root` that is named, for a connector that has no registers: raw memory.
+   * The kind of page tables at a `root` that is named, for a connector that has no registers, such as
+   * raw memory: `4-level`, `5-level`, `pae`, `32-bit`, `none`; `Sv32`, `Sv39`, `Sv48`, `Sv57`.
    *
    * @default what the registers say
    */
-  mode?: PagingModeName | RiscvMode;
+  mode?: string;
   /**
    * Whether the one register of an IOMMU that points to its tables may be read. It is the only device
    * memory that ever is; without it, Linux's records tell.
@@ -62,6 +73,7 @@ const INSTEAD = {
   physBits: "physicalAddressBits",
   maxphyaddr: "physicalAddressBits",
   kernelCache: "kernelCacheDir",
+  types: "btf",
   cpu: "an option of the call that reads the tables",
   root: "an option of the call that reads the tables",
 };
@@ -73,12 +85,10 @@ export const CONNECT_SHAPE: OptionShape<ConnectOptions> = {
   sharedBit: wholeNumberFrom(32, 51),
   kernel: TEXT,
   kernelCacheDir: TEXT,
+  btf: LIST,
   record: TEXT,
   ram: LIST,
-  mode: oneOfWords(
-    ...["none", "4-level", "5-level", "pae", "32-bit"],
-    ...["Sv32", "Sv39", "Sv48", "Sv57"],
-  ),
+  mode: (value) => oneOfWords(...knownModes())(value),
   layout: (value) =>
     ["flat", "pc", "q35"].includes(value as string) || Array.isArray(value)
       ? null
@@ -109,14 +119,16 @@ export async function connectedParts(
   const { physicalAddressBits, privateBit, sharedBit, mode } = options;
   return {
     source,
-    ...options.kernel !== undefined && { kernel: options.kernel },
-    ...options.kernelCacheDir !== undefined && { kernelCacheDir: options.kernelCacheDir },
-    ...mode !== undefined && { mode },
-    ...options.mmio !== undefined && { mmio: options.mmio },
+    ...given({
+      kernel: options.kernel,
+      kernelCacheDir: options.kernelCacheDir,
+      btf: options.btf,
+      onNotice: options.onNotice,
+      mode,
+      mmio: options.mmio,
+    }),
     paging: {
-      ...physicalAddressBits !== undefined && { physicalAddressBits },
-      ...privateBit !== undefined && { privateBit },
-      ...sharedBit !== undefined && { sharedBit },
+      ...given({ physicalAddressBits, privateBit, sharedBit }),
     },
   };
 }

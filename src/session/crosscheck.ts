@@ -1,7 +1,7 @@
 import type { AddressLike } from "../core/address.ts";
 import { parseAddress } from "../core/address.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
-import { checkOptions, SIGNAL } from "../core/options.ts";
+import { checkOptions, given, SIGNAL } from "../core/options.ts";
 import { addressDigits, type Regime, withRoot } from "../translate/regime.ts";
 import { translateByQemu } from "../monitor/commands/translate_by_qemu.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
@@ -123,7 +123,7 @@ async function look(
   address: bigint,
   { cpu, signal }: CrosscheckOptions,
 ): Promise<CrosscheckResult> {
-  const options = signal ? { signal } : {};
+  const options = given({ signal });
   const [first, second] = await Promise.all([
     walk(sessions[0].memory, tables.first, address, options),
     walk(sessions[1].memory, tables.second, address, options),

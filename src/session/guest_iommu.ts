@@ -5,6 +5,7 @@ import type { IommuDevice } from "../iommu/iommu_device.ts";
 import { type IommuKind, readIommuDevices } from "../iommu/read_devices.ts";
 import { readIommuUnits } from "../linux/iommu_units.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
+import { readU32 } from "../linux/reader.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { readIommuRoots } from "../monitor/commands/read_iommu_root.ts";
 import { UnknownCommandError } from "../monitor/errors.ts";
@@ -12,6 +13,7 @@ import type { Monitor } from "../monitor/monitor.ts";
 import { NotRecordedError } from "../monitor/recording/errors.ts";
 import { parsePciDevices } from "../monitor/commands/pci_devices.ts";
 import type { Regime } from "../translate/regime.ts";
+import { isUnknown } from "./_unknown.ts";
 import type { PageTable } from "./table_choice.ts";
 
 /** What a guest's IOMMUs are found with. */
@@ -123,7 +125,7 @@ export class GuestIommu {
         state !== "passThrough";
       devices.push(
         ...found.devices.filter(isThere).map((device) => ({
-          ...{ ...device, unit, name: machines.get(device.requesterId) ?? "" },
+          ...{ ...device, unit, name: nameOf(device.requesterId, machines) },
         })),
       );
     }
@@ -178,6 +180,21 @@ export class GuestIommu {
     throw new DeviceNotTranslatedError(`${device} has no tables to read: ${what}${why}`, device);
   }
 
+  /**
+   * Whether devices' interrupts are remapped, by the records of the guest's Linux (`irq_remapping_enabled`); null
+   * if it does not tell, or another system runs. The remapping table itself is not read.
+   */
+  async interruptsRemapped(options: ReadOptions = {}): Promise<boolean | null> {
+    try {
+      const linux = await this.#parts.linux();
+      const symbol = await linux.symbol("irq_remapping_enabled");
+      return symbol === null ? null : await readU32(linux, symbol.address, options) !== 0;
+    } catch (error) {
+      if (isUnknown(error)) return null;
+      throw error;
+    }
+  }
+
   async #behind(
     unit: IommuUnit,
     options: ReadOptions,
@@ -210,6 +227,17 @@ export class GuestIommu {
       throw error;
     }
   }
+}
+
+/**
+ * A bridge from PCI Express to PCI sends its devices' requests as function 0 of device 0 of the bus behind it (PCI
+ * Express to PCI/PCI-X Bridge Specification 1.0, 2.3).
+ */
+function nameOf(requesterId: number, machines: ReadonlyMap<number, string>): string {
+  const name = machines.get(requesterId);
+  if (name !== undefined) return name;
+  const isAlias = machines.size > 0 && requesterId > 0xff && (requesterId & 0xff) === 0;
+  return isAlias ? "no device: a bridge's alias for the devices behind it" : "";
 }
 
 /** Devices that the machine has and the only IOMMU knows nothing of: it lets none of their DMA through. */

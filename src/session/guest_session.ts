@@ -2,9 +2,8 @@ import type { AddressLike } from "../core/address.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
 import type { GuestRegisters } from "../arch/registers.ts";
-import type { PagingContext, PagingContextOptions } from "../arch/x86/paging_context.ts";
+import type { CpuRegisters, PagingContext, PagingContextOptions } from "../arch/default_types.ts";
 import type { Regime } from "../translate/regime.ts";
-import type { CpuRegisters } from "../arch/x86/registers.ts";
 import type { ElfKernel } from "../elf_kernel/elf_kernel.ts";
 import type { LinuxProcesses } from "../linux/linux_processes.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
@@ -38,6 +37,10 @@ export interface SessionParts {
   readonly kernel?: string;
   /** A folder to keep what was learned about kernels in. @default nothing is kept */
   readonly kernelCacheDir?: string;
+  /** Files with the types of the guest's kernel; what it has in memory is used without. */
+  readonly btf?: readonly string[];
+  /** Is told what a user should know of the guest's kernel. */
+  onNotice?(text: string): void;
   /** The open connection to the guest; the session closes it. */
   readonly source: GuestSource;
   /** What the registers do not tell of the guest's paging. */
@@ -75,11 +78,13 @@ export class GuestSession implements AsyncDisposable {
   #freezer: Freezer | null = null;
   #bits: Promise<PhysicalBits> | null = null;
   readonly #kernelCacheDir: string | undefined;
+  readonly #btf: readonly string[] | undefined;
+  readonly #onNotice: ((text: string) => void) | undefined;
   #linux: Promise<LinuxAttachment> | null = null;
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
   constructor(parts: SessionParts) {
-    const { source, kernel, kernelCacheDir, mode, paging = {} } = parts;
+    const { source, kernel, kernelCacheDir, btf, onNotice, mode, paging = {} } = parts;
     const { memory, cpus } = source;
     this.memory = memory;
     this.#source = source;
@@ -94,6 +99,8 @@ export class GuestSession implements AsyncDisposable {
       device: (device, options) => this.deviceTable(device, options),
     });
     this.#kernelCacheDir = kernelCacheDir;
+    this.#btf = btf;
+    this.#onNotice = onNotice;
   }
 
   /** What the session is connected to, as a user would type it. */
@@ -160,6 +167,8 @@ export class GuestSession implements AsyncDisposable {
       vcpus: this.#tables.vcpus,
       knowledge: await this.linuxKnowledge(),
       ...this.#kernelCacheDir !== undefined && { kernelCacheDir: this.#kernelCacheDir },
+      ...this.#btf !== undefined && { btf: this.#btf },
+      ...this.#onNotice !== undefined && { onNotice: this.#onNotice },
     });
   }
 

@@ -1,6 +1,6 @@
 import { withUserView } from "../translate/regime.ts";
 import type { AddressLike } from "../core/address.ts";
-import { withPhysicalBits } from "../arch/x86/paging_context.ts";
+import { withPhysicalBits } from "../translate/regime.ts";
 import { checkOptions } from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { TableViews } from "../translate/views_rule.ts";

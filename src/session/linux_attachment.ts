@@ -1,4 +1,5 @@
 import type { ElfKernel, ElfKernelParts } from "../elf_kernel/elf_kernel.ts";
+import type { TypeFile } from "../linux/btf/type_file.ts";
 import type { ProcessSource } from "./table_finder.ts";
 import { LinuxNotFoundError } from "../linux/errors.ts";
 import { DirectoryKernelCache } from "../linux/kernel_cache.ts";
@@ -22,6 +23,10 @@ export interface LinuxAttachmentParts {
   readonly kernelCacheDir?: string;
   /** What is known of it. */
   readonly knowledge: LinuxKnowledge;
+  /** Files with the kernel's types, its own first; what it has in memory is used without. */
+  readonly btf?: readonly string[];
+  /** Is told what a user should know. */
+  onNotice?(text: string): void;
 }
 
 /** What a kernel's file may have: xv6's has a quarter of a megabyte. */
@@ -66,7 +71,7 @@ export class LinuxAttachment {
   }
 
   async #attach(): Promise<LinuxProcesses> {
-    const { memory, vcpus, kernelCacheDir, knowledge } = this.#parts;
+    const { memory, vcpus, kernelCacheDir, knowledge, btf = [], onNotice } = this.#parts;
     const { all, tables } = await vcpus.translating();
     if (tables.length === 0) {
       throw new LinuxNotFoundError(
@@ -76,8 +81,17 @@ export class LinuxAttachment {
       );
     }
     const contexts = async () => (await vcpus.translating()).tables.map(({ context }) => context);
-    const parts = { memory, contexts };
+    const types = btf.length > 0 ? { types: await typeFiles(btf) } : {};
+    const parts = { memory, contexts, ...types, ...onNotice && { onNotice } };
     if (kernelCacheDir === undefined) return await knowledge.attach(parts);
     return await knowledge.attach({ ...parts, cache: new DirectoryKernelCache(kernelCacheDir) });
   }
+}
+
+/** Reads the kernel's own types, and those of modules, which build on them. */
+async function typeFiles([own, ...modules]: readonly string[]): Promise<TypeFile[]> {
+  const { readTypeFile } = await import("../linux/btf/type_file.ts");
+  const files = [await readTypeFile(own!)];
+  for (const path of modules) files.push(await readTypeFile(path, files[0]!.types));
+  return files;
 }

@@ -1,10 +1,11 @@
 import { PagewalkError } from "../core/errors.ts";
-import type { AccessVerdict } from "../arch/x86/access.ts";
+import type { AccessVerdict } from "../arch/default_types.ts";
 import { compareOopsEntries, type OopsEntryChange } from "../linux/oops/compare_entries.ts";
-import type { OopsReport } from "../linux/oops/oops_report.ts";
-import { parseOops } from "../linux/oops/parse_oops.ts";
-import { oopsReason } from "../linux/oops/reason.ts";
-import type { GuestWalk, GuestWalkOptions } from "./guest_walk.ts";
+import type { OopsReader } from "../arch/oops_reader.ts";
+import type { OopsReport } from "../arch/oops_report.ts";
+import { readOops } from "../linux/oops/parse_oops.ts";
+import { type GuestWalk, type GuestWalkOptions, splitWalkOptions } from "./guest_walk.ts";
+import { readOptionsOf } from "./guest_session.ts";
 import type { Session } from "./session.ts";
 import type { TableChoice } from "./table_choice.ts";
 
@@ -55,42 +56,37 @@ export async function explainOops(
   text: string,
   options: GuestWalkOptions = {},
 ): Promise<OopsExplanation> {
-  const report = parseOops(text);
-  const reason = oopsReason(report);
+  const { report, reader } = readOops(text);
+  const reason = reader.reason(report);
   const { address, access } = report;
   if (address === null) {
     const doubt = "the report has no address, so nothing was walked";
     return { report, reason, walk: null, entries: [], now: null, doubt };
   }
-  const { choice, doubt } = await tablesOf(session, report, options);
-  const walked = { ...options, ...choice };
+  const [chosen, others] = splitWalkOptions(options);
+  const { choice, doubt } = await tablesOf(session, report, reader, chosen);
+  // Looked up once: what runs on a vCPU changes, and a process takes a while to find.
+  const table = await session.pageTable(choice, address, readOptionsOf(others));
+  const walked = { ...others, table };
   const walk = await session.walk(address, walked);
   const now = access && report.kind !== "kasan"
-    ? await session.access(
-      address,
-      { cpl: access.user ? 3 : 0, write: access.write && !access.fetch, fetch: access.fetch },
-      walked,
-    )
+    ? await session.access(address, reader.accessOf(access), walked)
     : null;
   return { report, reason, walk, entries: compareOopsEntries(report.entries, walk), now, doubt };
 }
-
-/** Bits 11 to 0 of CR3 are not part of the root: PCID and cache bits. Bit 63 is not kept either. */
-const ROOT_BITS = 0x7fff_ffff_ffff_f000n;
 
 /** The tables of the fault, as far as they can be found, and what makes one doubt it. */
 async function tablesOf(
   session: Session,
   { registers, pid, comm }: OopsReport,
-  options: GuestWalkOptions,
+  reader: OopsReader,
+  chosen: TableChoice,
 ): Promise<{ choice: TableChoice; doubt: string | null }> {
-  const isChosen = ["cpu", "root", "sampleMs", "pid", "comm"].some((key) => key in options);
-  if (isChosen) return { choice: {}, doubt: null };
+  if (Object.keys(chosen).length > 0) return { choice: chosen, doubt: null };
   const who = pid === null ? "the process" : `${comm ?? "process"} (pid ${pid})`;
-  const { CR3: cr3 } = registers;
-  if (cr3 !== undefined) {
-    const root = cr3 & ROOT_BITS;
-    return { choice: { root }, doubt: await reuseOf(session, root, pid, who) };
+  const root = reader.rootIn(registers);
+  if (root !== undefined) {
+    return { choice: { root }, doubt: await reuseOf(session, root, reader.rootName, pid, who) };
   }
   if (pid === null) {
     return {
@@ -99,8 +95,7 @@ async function tablesOf(
     };
   }
   try {
-    await session.pageTable({ pid });
-    return { choice: { pid }, doubt: null };
+    return { choice: { table: await session.pageTable({ pid }) }, doubt: null };
   } catch (error) {
     if (!(error instanceof PagewalkError)) throw error;
     return {
@@ -115,18 +110,19 @@ async function tablesOf(
 async function reuseOf(
   session: Session,
   root: bigint,
+  rootName: string,
   pid: number | null,
   who: string,
 ): Promise<string | null> {
-  const unsure = `these are the tables at CR3 of ${who}, if that process still owns them`;
+  const unsure = `these are the tables at ${rootName} of ${who}, if that process still owns them`;
   try {
     const processes = await (await session.linux()).processes();
     const owner = processes.find((process) => process.root === root || process.userRoot === root);
     if (owner?.pid === pid && pid !== null) return null;
     if (owner) {
-      return `the tables at this CR3 belong to ${owner.comm} (pid ${owner.pid}) now; at the time of the report to ${who}`;
+      return `the tables at this ${rootName} belong to ${owner.comm} (pid ${owner.pid}) now; at the time of the report to ${who}`;
     }
-    return `no process has this CR3 any more: ${who} has exited, and its tables may have been reused`;
+    return `no process has this ${rootName} any more: ${who} has exited, and its tables may have been reused`;
   } catch (error) {
     if (error instanceof PagewalkError) return unsure;
     throw error;

@@ -1,4 +1,4 @@
-import { REGISTER_FORMATS } from "../arch/architectures.ts";
+import { architectureOf } from "../arch/architectures.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import { openRamFiles } from "../memory/ram_file_memory.ts";
@@ -25,8 +25,9 @@ export async function withRamFiles(
         record,
       );
     }
-    const [formats] = REGISTER_FORMATS;
-    const roots = (await source.cpus.allRegisters()).map(formats.rootOf);
+    const roots = (await source.cpus.allRegisters()).map((registers) =>
+      architectureOf(registers).registers.rootOf(registers)
+    );
     const byMonitor = source.memory instanceof MonitorMemory
       ? source.memory
       : new MonitorMemory(source.monitor);

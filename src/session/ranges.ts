@@ -3,7 +3,7 @@ import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
 import { checkOptions, type OptionCheck, SIGNAL } from "../core/options.ts";
-import { withPhysicalBits } from "../arch/x86/paging_context.ts";
+import { withPhysicalBits } from "../translate/regime.ts";
 import { MonitorMemory } from "../memory/monitor_memory.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { type AddressRange, parseRange } from "../translate/address_range.ts";

@@ -1,10 +1,10 @@
 import type { Finding } from "../audit/finding.ts";
 import type { AddressLike } from "../core/address.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
-import type { GuestAccess, GuestAccessVerdict } from "../arch/architecture.ts";
+import type { GuestAccess, GuestAccessVerdict } from "../arch/access_rule.ts";
+import type { Access, AccessVerdict } from "../arch/default_types.ts";
 import type { GuestRegisters } from "../arch/registers.ts";
 import type { RiscvAccess, RiscvAccessVerdict } from "../arch/riscv/access.ts";
-import type { Access, AccessVerdict } from "../arch/x86/access.ts";
 import type { DmaAccess, DmaVerdict } from "../iommu/access.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import type { AliasRecord } from "../translate/aliases.ts";
@@ -24,6 +24,8 @@ import type {
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LinuxKnowledge } from "./linux_attachment.ts";
 import type { AliasAllRecord, AliasesAllOptions } from "./aliases_all.ts";
+import type { FollowLogOptions } from "../linux/log.ts";
+import type { LogEvent } from "./follow_log.ts";
 import type { AuditAllOptions, AuditAllRecord } from "./audit_all.ts";
 import type { PageTable, TableChoice } from "./table_choice.ts";
 import type { WatchEvent, WatchOptions } from "./watch.ts";
@@ -207,15 +209,15 @@ export class Session extends GuestSession {
     options: GuestWalkOptions = {},
   ): Promise<GuestAccessVerdict | DmaVerdict> {
     const [choice, walkOptions] = splitWalkOptions(options);
-    if (choice.device !== undefined) {
+    if (choice.device !== undefined || choice.table?.source.kind === "device") {
       const { dmaAccess } = await import("../iommu/access.ts");
       return dmaAccess(await this.walk(address, options), wanted as DmaAccess);
     }
-    const { accessRuleOf, checkAnyAccess } = await import("../arch/access_rules.ts");
+    const { architectureNamed, checkAnyAccess } = await import("../arch/architectures.ts");
     checkAnyAccess(wanted);
     const table = await this.pageTable(choice, address, readOptionsOf(walkOptions));
     const { context, source } = table;
-    const rule = accessRuleOf(context.rules.architecture);
+    const rule = architectureNamed(context.rules.architecture).access;
     rule.check(wanted);
     const found = await this.walkTable(table, address, walkOptions);
     const registers = rule.usesRegisters && source.kind === "cpu"
@@ -283,6 +285,19 @@ export class Session extends GuestSession {
   ): AsyncGenerator<AliasAllRecord> {
     const { aliasesOfAll } = await import("./aliases_all.ts");
     yield* aliasesOfAll(this, physicalAddress, options);
+  }
+
+  /**
+   * Follows the log of a Linux guest's kernel. After a reset or kexec it says that the kernel is gone, waits
+   * for the next one, and goes on with that one's log.
+   *
+   * @throws {LinuxNotFoundError} if the guest runs no Linux at the start
+   * @throws {CapabilityError} if the kernel is older than 5.10
+   * @throws the signal's reason
+   */
+  async *followLog(options: FollowLogOptions = {}): AsyncGenerator<LogEvent> {
+    const { followLog } = await import("./follow_log.ts");
+    yield* followLog(this, options);
   }
 
   /** Finds the tables that a choice means, and whether KPTI gives them a partner. */

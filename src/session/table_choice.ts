@@ -9,9 +9,13 @@ import {
   TEXT,
   wholeNumberFrom,
 } from "../core/options.ts";
+import type { WantedProcess } from "../linux/processes.ts";
 import type { Regime } from "../translate/regime.ts";
 
-/** Whose page tables to read. At most one of these; none means the current vCPU's CR3. */
+/**
+ * Whose page tables to read; none means the current vCPU's CR3. They exclude each other, except for what
+ * describes a process: one that has all of comm, cmdline, cgroup and nspid is looked for.
+ */
 export interface TableChoice {
   /** The CR3 of this vCPU, by its number in `info cpus`. */
   readonly cpu?: number;
@@ -25,8 +29,17 @@ export interface TableChoice {
   readonly comm?: string;
   /** The tables of the process whose command line has this text in it, if there is only one. */
   readonly cmdline?: string;
+  /**
+   * The tables of the process in this cgroup, if there is only one: a path from `/`, that of the group or of
+   * one that it is in, or a part of it, such as a container's id.
+   */
+  readonly cgroup?: string;
+  /** The tables of the process that has this pid inside its container, if there is only one. */
+  readonly nspid?: number;
   /** The tables that translate the DMA of this PCI device, such as `00:03.0`. Addresses are its own (IOVAs). */
   readonly device?: string;
+  /** Tables that `pageTable()` has found before: nothing is looked up again. */
+  readonly table?: PageTable;
 }
 
 /** The checks of {@linkcode TableChoice}. */
@@ -37,8 +50,15 @@ export const CHOICE_SHAPE: OptionShape<TableChoice> = {
   pid: wholeNumberFrom(0),
   comm: TEXT,
   cmdline: TEXT,
+  cgroup: TEXT,
+  nspid: wholeNumberFrom(1),
   device: TEXT,
+  table: (value) => isTable(value) ? null : "what pageTable() returns, with its context and source",
 };
+
+function isTable(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "context" in value && "source" in value;
+}
 
 /** What is often written for a key of a choice. */
 export const CHOICE_INSTEAD = {
@@ -48,6 +68,7 @@ export const CHOICE_INSTEAD = {
   process: "pid or comm",
   name: "comm",
   commandLine: "cmdline",
+  container: "cgroup",
   bdf: "device",
   sample: "sampleMs",
   effective: 'scope: "effective" in the expectation',
@@ -55,6 +76,25 @@ export const CHOICE_INSTEAD = {
 };
 
 const CHOICES = Object.keys(CHOICE_SHAPE) as (keyof TableChoice)[];
+
+/** What describes a process, together. */
+const TRAITS: readonly (keyof TableChoice)[] = ["comm", "cmdline", "cgroup", "nspid"];
+
+/** The process that a choice means; undefined if it means something else. */
+export function processOf(
+  { pid, comm, cmdline, cgroup, nspid }: {
+    readonly [K in "pid" | "comm" | "cmdline" | "cgroup" | "nspid"]?: TableChoice[K] | undefined;
+  },
+): WantedProcess | undefined {
+  if (pid !== undefined) return pid;
+  const traits = {
+    ...comm !== undefined && { comm },
+    ...cmdline !== undefined && { cmdline },
+    ...cgroup !== undefined && { cgroup },
+    ...nspid !== undefined && { nspid },
+  };
+  return Object.keys(traits).length === 0 ? undefined : traits;
+}
 
 /** Where a root came from. */
 export type TableSource =
@@ -92,7 +132,7 @@ export interface PageTable<C extends Regime = Regime> {
 export function checkTableChoice(choice: TableChoice, address?: AddressLike): void {
   checkOptions(choice, "the choice of a table", CHOICE_SHAPE, CHOICE_INSTEAD);
   const named = CHOICES.filter((key) => choice[key] !== undefined);
-  if (named.length > 1) {
+  if (named.length > 1 && !named.every((key) => TRAITS.includes(key))) {
     throw new InvalidArgumentError(
       `Choose one page table: ${named.join(" and ")} exclude each other`,
       choice,

@@ -1,12 +1,12 @@
 import type { AddressLike } from "../core/address.ts";
-import { formatsByName, REGISTER_FORMATS } from "../arch/architectures.ts";
+import { architectureNamed, architectureWithMode } from "../arch/architectures.ts";
 import { NoTablesError } from "../translate/no_tables.ts";
 import type { CpuSource } from "../arch/cpu_source.ts";
-import type { PagingContextOptions } from "../arch/x86/paging_context.ts";
+import type { PagingContextOptions } from "../arch/default_types.ts";
 import { type Regime, withRoot } from "../translate/regime.ts";
 import type { WantedProcess } from "../linux/processes.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
-import { checkTableChoice, type PageTable, type TableChoice } from "./table_choice.ts";
+import { checkTableChoice, type PageTable, processOf, type TableChoice } from "./table_choice.ts";
 import { VcpuTables, whyNone } from "./vcpu_tables.ts";
 
 /** What knows a guest's processes: its Linux, or the ELF file of its kernel. */
@@ -52,16 +52,17 @@ export class TableFinder {
     options: ReadOptions = {},
   ): Promise<PageTable> {
     checkTableChoice(choice, address);
-    const { root, sampleMs, cmdline, device } = choice;
+    const { root, sampleMs, device, table } = choice;
+    if (table !== undefined) return table;
     if (device !== undefined) return await this.#parts.device(device, options);
-    const process = choice.pid ?? choice.comm ?? (cmdline === undefined ? undefined : { cmdline });
+    const process = processOf(choice);
     if (process !== undefined) return await this.#ofProcess(process, options);
     if (sampleMs !== undefined && address !== undefined) {
       return await this.#sampled(sampleMs, address, options);
     }
     if (root !== undefined) {
       const context = await this.anyContext(options);
-      formatsByName(context.rules.architecture).checkRoot(root, context);
+      architectureNamed(context.rules.architecture).registers.checkRoot(root, context);
       return { context: withRoot(context, root), source: { kind: "root" } };
     }
     const { cpu, context } = await this.vcpus.of(choice.cpu);
@@ -91,10 +92,7 @@ export class TableFinder {
   /** The context that a named root is put into: how the guest pages, whatever its CR3s are. */
   async anyContext({ signal }: ReadOptions): Promise<Regime> {
     const { mode, paging } = this.#parts;
-    if (mode !== undefined) {
-      const formats = REGISTER_FORMATS.find(({ modes }) => modes.includes(mode));
-      return (formats ?? REGISTER_FORMATS[0]).contextOfMode(mode, paging);
-    }
+    if (mode !== undefined) return architectureWithMode(mode).registers.contextOfMode(mode, paging);
     const { context } = await this.vcpus.of();
     if (context.noTables === undefined) return context;
     const { tables: [first], all } = await this.vcpus.translating(signal);
@@ -109,6 +107,7 @@ export class TableFinder {
 
 /** The kinds of tables that the architecture has, for a sentence. */
 function modesOf({ rules }: Regime): string {
-  const names = formatsByName(rules.architecture).modes.filter((name) => name !== "none");
+  const { modes } = architectureNamed(rules.architecture).registers;
+  const names = modes.filter((name) => name !== "none");
   return `${names.slice(0, -1).join(", ")} or ${names.at(-1)}`;
 }

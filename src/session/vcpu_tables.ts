@@ -1,8 +1,8 @@
 import type { CpuSource } from "../arch/cpu_source.ts";
-import { formatsOf } from "../arch/architectures.ts";
+import { architectureOf } from "../arch/architectures.ts";
 import { describeNoTables, type NoTables } from "../translate/no_tables.ts";
 import type { Regime } from "../translate/regime.ts";
-import type { PagingContextOptions } from "../arch/x86/paging_context.ts";
+import type { PagingContextOptions } from "../arch/default_types.ts";
 import type { GuestRegisters } from "../arch/registers.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 
@@ -35,7 +35,8 @@ export class VcpuTables {
   /** One vCPU's: the one named, else the current one. If it has none, the others are looked at, too. */
   async of(cpu?: number): Promise<VcpuTable> {
     const registers = await this.#cpus.registers(cpu);
-    const peers = formatsOf(registers).needsPeers(registers) ? await this.#cpus.allRegisters() : [];
+    const formats = architectureOf(registers).registers;
+    const peers = formats.needsPeers(registers) ? await this.#cpus.allRegisters() : [];
     const table = await this.#tableOf(registers, peers);
     const { noTables } = table.context;
     if (noTables === undefined) return table;
@@ -68,7 +69,7 @@ export class VcpuTables {
   }
 
   async #tableOf(registers: GuestRegisters, peers: readonly GuestRegisters[]): Promise<VcpuTable> {
-    const context = await formatsOf(registers).contextOf(
+    const context = await architectureOf(registers).registers.contextOf(
       this.#memory,
       registers,
       peers,

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "../core/errors.ts";
-import { BOOLEAN, checkOptions, OBJECT, type OptionShape } from "../core/options.ts";
+import { BOOLEAN, checkOptions, given, OBJECT, type OptionShape } from "../core/options.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import type { PageTableEntry } from "../translate/entry.ts";
 import { diffEntries, type FieldChange } from "../translate/entry_diff.ts";
@@ -218,7 +218,7 @@ class RecordStream {
     this.#source = source;
     this.#options = {
       ...signal && { signal },
-      ...maxTables !== undefined && { maxTables },
+      ...given({ maxTables }),
       notPresent: true,
       tables: true,
     };

@@ -1,4 +1,4 @@
-import { checkOptions, LIST } from "../core/options.ts";
+import { checkOptions, given, LIST } from "../core/options.ts";
 import { formatAddress, parseAddress } from "../core/address.ts";
 import type { Architecture } from "../arch/architecture.ts";
 import { ARCHITECTURES } from "../arch/architectures.ts";
@@ -170,8 +170,7 @@ function readHeader(bytes: Uint8Array): Header {
   if (!isHeader) throw damaged("its header is not that of a snapshot");
   return {
     ...{ takenAt, source, isWhole, context, failures },
-    ...userRoot !== undefined && { userRoot },
-    ...architecture !== undefined && { architecture },
+    ...given({ userRoot, architecture }),
   };
 }
 

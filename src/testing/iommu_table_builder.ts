@@ -119,6 +119,14 @@ export class IommuTableBuilder {
     }
   }
 
+  /** VT-d, scalable mode: has first-level tables nested in second-level ones, both with no page (9.6, PGTT 3). */
+  nest(device: string, { domain = 1 }: { domain?: number } = {}): void {
+    const [first, second] = [this.newTable(), this.newTable()];
+    const width = BigInt(this.#levels - 2) << 2n;
+    const words = [second | 1n | 3n << 6n | width, BigInt(domain), first];
+    this.#writePasidEntry(numberOf(device), words);
+  }
+
   /** Maps pages for a device: one of 4 KiB, 2 MiB, 1 GiB or, with AMD-Vi, of any power of two. */
   map(
     device: string,

@@ -26,10 +26,13 @@ const CSR = {
   satp: 0x180,
   mstatus: 0x300,
   menvcfg: 0x30a,
-  mstatush: 0x310,
   mepc: 0x341,
+  sepc: 0x141,
   pmpcfg0: 0x3a0,
   pmpaddr0: 0x3b0,
+  hstatus: 0x600,
+  henvcfg: 0x60a,
+  henvcfgh: 0x61a,
   hgatp: 0x680,
   mhartid: 0xf14,
 } as const;
@@ -37,8 +40,12 @@ const CSR = {
 const MPP_S = 1n << 11n;
 const SUM = 1n << 18n;
 const MXR = 1n << 19n;
-/** `mstatus` of 64 bits, whose upper half is `mstatush` with 32: MRET enters the inner guest. */
-const MPV = 1n << 39n;
+/** `henvcfg` of 64 bits: hardware sets A and D for the inner guest too, as it does by reset for others. */
+const ADUE = 1n << 61n;
+/** SPP is supervisor. */
+const SPP = 1n << 8n;
+/** `hstatus`: SPV and SPVP, by which SRET enters the inner guest, as QEMU from 10.0 on drops MPV. */
+const SPV = 0x180;
 
 const [T0, T1, T2, T3] = [5, 6, 7, 28] as const;
 
@@ -130,11 +137,12 @@ export async function startRiscvBareGuest(
     const status = SUM | MXR | (machineMode ? 3n << 11n : MPP_S);
     const values = [
       second ? 0n : tables.rootRegister,
-      second ? status | MPV : status,
+      second ? status | SPP : status,
       CODE + LOOP,
       second ? tables.rootRegister : 0n,
       second?.rootRegister ?? 0n,
       menvcfg ?? 0n,
+      ADUE,
     ];
     const at = CODE + HARTS + BigInt(HART_BYTES * number);
     values.forEach((value, i) => memory.writeU64(at + BigInt(8 * i), value));
@@ -191,19 +199,21 @@ function bootCode(
   fromTable(CSR.mstatus, 1);
   fromTable(CSR.mepc, 2);
   if (hasSecond) {
-    if (!isWide) {
-      words.push(addImmediate(T2, 0, Number(MPV >> 32n)), csrWrite(CSR.mstatush, T2));
-    }
+    words.push(addImmediate(T2, 0, SPV), csrWrite(CSR.hstatus, T2));
+    fromTable(CSR.sepc, 2);
     fromTable(CSR.vsatp, 3);
     fromTable(CSR.hgatp, 4);
     words.push(loadUpper(T2, Number((SUM | MXR) >> 12n)), csrWrite(CSR.vsstatus, T2));
+    // With 32 bits the upper half has a register of its own.
+    if (isWide) fromTable(CSR.henvcfg, 6);
+    else fromTable(CSR.henvcfgh, 6.5);
   }
   if (menvcfg !== undefined) fromTable(CSR.menvcfg, 5);
   words.push(
     addImmediate(T0, T0, 0x41), // 'A' for hart 0
     loadUpper(T3, UART >> 12),
     storeByte(T0, T3),
-    0x3020_0073, // mret
+    hasSecond ? 0x1020_0073 : 0x3020_0073, // sret or mret
   );
   if (words.length * 4 > Number(LOOP)) throw new Error("The boot code runs into its loop");
   const bytes = new Uint8Array(Number(LOOP) + 4);

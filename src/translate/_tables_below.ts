@@ -1,5 +1,5 @@
 import type { MemoryReadError } from "../memory/physical_memory.ts";
-import type { RightsOnTheWay } from "./_rights_on_the_way.ts";
+import type { PathRights } from "./_path_rights.ts";
 import { depthBelow, entryAt, type ListedSpace, partOf, spanOf, type Visit } from "./_visit.ts";
 import type { PageTableEntry } from "./entry.ts";
 import type { RightsSoFar } from "./rights.ts";
@@ -37,7 +37,7 @@ interface Ahead {
 export class TablesBelow {
   readonly #space: ListedSpace;
   readonly #reader: TableReader;
-  readonly #rights: RightsOnTheWay;
+  readonly #rights: PathRights;
   readonly #options: TablesBelowOptions;
   /** Where each table was listed, by its address, level and rights. */
   readonly #listedAt = new Map<bigint, bigint>();
@@ -48,7 +48,7 @@ export class TablesBelow {
   constructor(
     space: ListedSpace,
     reader: TableReader,
-    rights: RightsOnTheWay,
+    rights: PathRights,
     options: TablesBelowOptions,
   ) {
     this.#space = space;

@@ -13,7 +13,7 @@ import {
   type PhysicalMemory,
 } from "../memory/physical_memory.ts";
 import { PageRecords } from "./_page_records.ts";
-import { RightsOnTheWay } from "./_rights_on_the_way.ts";
+import { PathRights } from "./_path_rights.ts";
 import { type Below, TablesBelow } from "./_tables_below.ts";
 import { UsedTables } from "./_used_tables.ts";
 import { depthBelow, entryAt, type ListedSpace, partOf, spanOf, type Visit } from "./_visit.ts";
@@ -146,7 +146,7 @@ class Listing {
   readonly #space: ListedSpace;
   readonly #options: ListOptions;
   readonly #reader: TableReader;
-  readonly #rights: RightsOnTheWay;
+  readonly #rights: PathRights;
   readonly #below: TablesBelow;
   readonly #pages: PageRecords;
   readonly #used: UsedTables | null;
@@ -166,7 +166,7 @@ class Listing {
     this.#space = space;
     this.#options = options;
     this.#reader = new TableReader(memory, space.span, options.signal);
-    this.#rights = new RightsOnTheWay(regime.rules);
+    this.#rights = new PathRights(regime.rules);
     this.#below = new TablesBelow(space, this.#reader, this.#rights, {
       maxTables: options.maxTables ?? 131_072,
       expandShared: options.expandShared ?? false,

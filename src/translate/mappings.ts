@@ -1,4 +1,11 @@
-import { BOOLEAN, checkOptions, FUNCTION, LIST, type OptionShape } from "../core/options.ts";
+import {
+  BOOLEAN,
+  checkOptions,
+  FUNCTION,
+  LIST,
+  OBJECT,
+  type OptionShape,
+} from "../core/options.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "./address_range.ts";
 import type { PageTableEntry } from "./entry.ts";
@@ -52,6 +59,8 @@ export interface MappingsOptions extends Omit<ListOptions, "tables"> {
    * @default {false}
    */
   contiguous?: boolean;
+  /** End a run at these addresses: where memory areas begin and end. @default nowhere */
+  boundaries?: ReadonlySet<bigint>;
   /**
    * Leave out the pages that this refuses. Other records are kept.
    *
@@ -73,6 +82,7 @@ export const MAPPINGS_SHAPE: OptionShape<MappingsOptions> = {
   ...LIST_CHECKS,
   pages: BOOLEAN,
   contiguous: BOOLEAN,
+  boundaries: OBJECT,
   filter: FUNCTION,
   pat: LIST,
 };
@@ -104,11 +114,11 @@ export async function* mappings(
   options: MappingsOptions = {},
 ): AsyncGenerator<MappingRecord> {
   checkOptions(options, "the options of a listing", MAPPINGS_SHAPE);
-  const { pages = false, contiguous = false, filter, pat, ...list } = options;
+  const { pages = false, contiguous = false, boundaries, filter, pat, ...list } = options;
   const { rules } = regime;
   const types = pat ?? rules.cacheTypes;
   const cacheTypeOf: CacheTypeOf = (leaf) => types[rules.cacheIndexOf(leaf)] ?? "unknown";
-  const runs = new RunBuilder(cacheTypeOf, contiguous);
+  const runs = new RunBuilder(cacheTypeOf, contiguous, boundaries);
   const reserved = new ReservedRun(rules);
   for await (const batch of listTables(memory, regime, range, list)) {
     for (const record of batch) {
@@ -155,9 +165,15 @@ interface OpenRun {
 class RunBuilder {
   readonly #cacheTypeOf: CacheTypeOf;
   readonly #contiguous: boolean;
+  readonly #boundaries: ReadonlySet<bigint> | undefined;
   #run: OpenRun | null = null;
 
-  constructor(cacheTypeOf: CacheTypeOf, contiguous: boolean) {
+  constructor(
+    cacheTypeOf: CacheTypeOf,
+    contiguous: boolean,
+    boundaries: ReadonlySet<bigint> | undefined,
+  ) {
+    this.#boundaries = boundaries;
     this.#cacheTypeOf = cacheTypeOf;
     this.#contiguous = contiguous;
   }
@@ -212,6 +228,7 @@ class RunBuilder {
     if (page.address !== run.end || page.lengthBytes !== first.lengthBytes) return false;
     if (page.pageSizeBytes !== first.pageSizeBytes) return false;
     if (this.#contiguous && page.physicalAddress !== run.physicalEnd) return false;
+    if (this.#boundaries?.has(page.address)) return false;
     if (page.leaf === run.lastLeaf) return true;
     return sameFields(run.rights, page.leaf) && sameFields(first.effective, page.effective) &&
       sameFields(first.decidedBy, page.decidedBy);

@@ -159,6 +159,8 @@ export interface RegimeRules {
   mayFault?(leaf: LeafRights): string | undefined;
   /** What a kernel keeps in an entry that is not present. */
   absentContent(raw: bigint): NotPresentContent;
+  /** The same regime for so many bits of a physical address, where they were not known. */
+  withFrameBits?(regime: Regime, bits: number): Regime;
   /** Whether a page's entry says that Linux keeps nothing of its frame: a device's, the page of zeros. */
   readonly isSpecial?: (raw: bigint) => boolean;
   /** How kernels keep a view of their own for user code, where they do. */
@@ -240,4 +242,10 @@ export function addressDigits(regime: Regime): number {
 export function withUserView<R extends Regime>(regime: R, views: TableViews | null): R {
   if (views?.kernelRoot !== regime.root) return regime;
   return { ...regime, userView: views.userRoot };
+}
+
+/** The same regime with so many bits of a physical address, if that was not known; else that regime itself. */
+export function withPhysicalBits(regime: Regime, bits: number | null): Regime {
+  if (bits === null || regime.assuredFrameBits === undefined) return regime;
+  return regime.rules.withFrameBits?.(regime, bits) ?? regime;
 }

@@ -1,3 +1,4 @@
+import { given } from "../core/options.ts";
 import { formatAddress } from "../core/address.ts";
 import type { LinuxProcess } from "../linux/processes.ts";
 import type { VfioLogEntry, VfioLogRecord } from "../linux/vfio_log_record.ts";
@@ -88,8 +89,7 @@ function judgeHolders(
 
 function entryOf({ oldEntry, newEntry }: VfioLogEntry): VfioLogEntry {
   return {
-    ...oldEntry !== undefined && { oldEntry },
-    ...newEntry !== undefined && { newEntry },
+    ...given({ oldEntry, newEntry }),
   };
 }
 

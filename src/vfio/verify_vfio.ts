@@ -1,4 +1,5 @@
-import { BOOLEAN, checkOptions, type OptionShape, SIGNAL } from "../core/options.ts";
+import { BOOLEAN, checkOptions, given, type OptionShape, SIGNAL } from "../core/options.ts";
+import type { WantedProcess } from "../linux/processes.ts";
 import { CapabilityError, KernelFormatError } from "../linux/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LogRecord } from "../linux/printk_ring.ts";
@@ -51,11 +52,11 @@ export interface VerifyVfioOptions extends ReadOptions {
    */
   iommu?: boolean;
   /**
-   * The one process to look at, by its pid or its name: every record of the log is judged in it.
+   * The one process to look at, by its pid, its name or other traits: every record of the log is judged in it.
    *
    * @default all; a record's process is the one that has the logged frame at its address
    */
-  process?: number | string;
+  process?: WantedProcess;
 }
 
 /** The checks of {@linkcode VerifyVfioOptions}. */
@@ -67,7 +68,10 @@ const VERIFY_VFIO_SHAPE: OptionShape<VerifyVfioOptions> = {
       : '"log", "pinned", "device", in a list',
   iommu: BOOLEAN,
   process: (value) =>
-    Number.isInteger(value) || typeof value === "string" ? null : "a pid or a name",
+    Number.isInteger(value) || typeof value === "string" ||
+      typeof value === "object" && value !== null
+      ? null
+      : "a pid, a name or what describes a process",
 };
 
 const SOURCES = ["log", "pinned", "device"] as const satisfies readonly VfioSource[];
@@ -107,7 +111,7 @@ export async function* verifyVfio(
     source: "sources",
   });
   const { sources = ["log", "pinned"], iommu, process: wanted, signal } = options;
-  const reads = signal ? { signal } : {};
+  const reads = given({ signal });
   const linux = await guest.linux();
   const asked = wanted === undefined ? null : await linux.process(wanted, reads);
   if (asked) linux.contextOf(asked);

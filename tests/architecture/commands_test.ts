@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { COMMANDS } from "../../src/pagewalk/commands.ts";
+import { CORE_ENTRIES } from "../tasks/bundle_command.ts";
 
 const EXAMPLES = new URL("../../examples/", import.meta.url);
 
@@ -10,4 +11,8 @@ Deno.test("every script is one subcommand of pagewalk", async () => {
   assertEquals(rows.toSorted(), [...files, "repl.ts"].toSorted(), message);
   const names = COMMANDS.map(({ name }) => name);
   assertEquals(names.length, new Set(names).size, "a name is given twice");
+});
+
+Deno.test("what the bundled command starts with is there", async () => {
+  for (const path of CORE_ENTRIES) await Deno.stat(new URL(`../${path}`, EXAMPLES));
 });

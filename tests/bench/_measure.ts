@@ -27,17 +27,17 @@ export async function timeMs(step: () => Promise<unknown>): Promise<number> {
 }
 
 /**
- * Times two steps in turn, so that a machine whose speed drifts is as fast for one as for the other.
+ * Measures two steps in turn, so that a machine whose speed drifts is as fast for one as for the other.
  * The first round warms both up and is not counted.
  */
-export async function timePairs(
+export async function measurePairs(
   rounds: number,
-  a: () => Promise<unknown>,
-  b: () => Promise<unknown>,
+  a: () => Promise<number>,
+  b: () => Promise<number>,
 ): Promise<{ aMs: number; bMs: number; ratio: number }> {
   const pairs: [number, number][] = [];
   for (let round = 0; round <= rounds; round++) {
-    const pair: [number, number] = [await timeMs(a), await timeMs(b)];
+    const pair: [number, number] = [await a(), await b()];
     if (round > 0) pairs.push(pair);
   }
   return {
@@ -45,6 +45,15 @@ export async function timePairs(
     bMs: median(pairs.map(([, bMs]) => bMs)),
     ratio: median(pairs.map(([aMs, bMs]) => aMs / bMs)),
   };
+}
+
+/** Times two steps in turn, as {@linkcode measurePairs} does. */
+export function timePairs(
+  rounds: number,
+  a: () => Promise<unknown>,
+  b: () => Promise<unknown>,
+): Promise<{ aMs: number; bMs: number; ratio: number }> {
+  return measurePairs(rounds, () => timeMs(a), () => timeMs(b));
 }
 
 /** Writes milliseconds as a figure. */

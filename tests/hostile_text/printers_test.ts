@@ -6,7 +6,9 @@ import { csvLine } from "../../src/report/csv.ts";
 import { completeLineOptions } from "../../src/report/line_options.ts";
 import { drawBits } from "../../src/report/svg/bits_drawing.ts";
 import * as svg from "../../src/report/svg/element.ts";
+import { RIGHT_WORDS } from "../../src/report/right_words.ts";
 import { drawWalk } from "../../src/report/svg/walk_drawing.ts";
+import { xv6Head } from "../../src/report/xv6_text.ts";
 import type {
   Finding,
   FrameReport,
@@ -109,6 +111,13 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     ],
     lines: 1,
   }),
+  memorySumsLine: () => {
+    const sums = { sizeBytes: 8192, rssBytes: 4096, swapBytes: 0, anonHugeBytes: 0 };
+    return {
+      own: [sdk.memorySumsLine({ ...sums, fileHugeBytes: 2 ** 21, hugetlbBytes: 2 ** 30 })],
+      lines: 1,
+    };
+  },
   findingLine: () => ({
     hostile: hostileFindings.map((finding) => sdk.findingLine(finding, STYLE)),
     lines: 1,
@@ -201,12 +210,42 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   }),
   iommuDeviceCsv: () => ({ own: [sdk.iommuDeviceCsv(DEVICE)], lines: 1 }),
   privilegesRecord: () => ({ own: [sdk.toJson(sdk.privilegesRecord(listedRights, context))] }),
-  mappingRecord: () => ({ own: [sdk.toJson(listed.map(sdk.mappingRecord))] }),
+  mappingRecord: () => ({ own: [sdk.toJson(listed.map((record) => sdk.mappingRecord(record)))] }),
   MAPPING_CSV_HEAD: () => ({ own: [sdk.MAPPING_CSV_HEAD] }),
-  mappingCsv: () => ({ own: listed.map(sdk.mappingCsv), lines: 1 }),
+  mappingCsv: () => ({
+    own: listed.map((record) => sdk.mappingCsv(record)),
+    hostile: listed.map((record) => sdk.mappingCsv(record, { name: HOSTILE })),
+    lines: 1,
+  }),
   mappingsHead: () => ({ own: [sdk.mappingsHead(context)] }),
-  mappingLine: () => ({ own: listed.map((r) => sdk.mappingLine(r, context)), lines: 1 }),
+  mappingLine: () => ({
+    own: listed.map((r) => sdk.mappingLine(r, context)),
+    hostile: listed.map((r) => sdk.mappingLine(r, context, HOSTILE)),
+    lines: 1,
+  }),
   rightsText: () => ({ own: [sdk.rightsText({ user: true, writable: true, executable: true })] }),
+  openFilesHead: () => ({ own: [sdk.openFilesHead()], lines: 1 }),
+  openFileLine: () => ({
+    hostile: [
+      sdk.openFileLine({ pid: 1, comm: HOSTILE }, {
+        fd: 1,
+        path: HOSTILE,
+        kind: "file",
+        device: null,
+      }, { style: STYLE }),
+    ],
+    lines: 1,
+  }),
+  modulesHead: () => ({ own: [sdk.modulesHead()], lines: 1 }),
+  moduleLine: () => ({
+    hostile: [
+      // deno-lint-ignore no-explicit-any -- what only garbage says
+      sdk.moduleLine({ base: 0n, lengthBytes: 1, name: HOSTILE, state: HOSTILE as any }, {
+        style: STYLE,
+      }),
+    ],
+    lines: 1,
+  }),
   processesHead: () => ({ own: [sdk.processesHead()] }),
   processLine: () => ({
     hostile: [true, false].map((isKernelThread) =>
@@ -222,6 +261,7 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     lines: 1,
   }),
   xv6EntryLine: () => ({ own: walk.steps.map((step) => sdk.xv6EntryLine(step, 0)), lines: 1 }),
+  xv6Head: () => ({ own: [xv6Head(0x5000n)], lines: 1 }),
   xv6WalkText: () => ({ own: [sdk.xv6WalkText(walk)] }),
   xv6Tables: () => ({ own: xv6Listed, lines: 1 }),
   threadLine: () => ({ hostile: [sdk.threadLine({ ...process, tid: 1 })], lines: 1 }),
@@ -244,12 +284,19 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   // Its own colours are what it is for.
   COLOUR: () => ({ own: [] }),
   styleForStdout: () => ({ own: [] }),
+  // Its page is that of htmlReport(); what it says of a guest that is gone is tested where it is served.
+  serveReport: () => ({ own: [] }),
+  RIGHT_WORDS: () => ({ own: Object.values(RIGHT_WORDS) }),
   symbolName: () => ({
     hostile: [0, 8].map((offset) => sdk.symbolName({ name: HOSTILE, offset })),
     lines: 1,
   }),
   symbolLine: () => ({
-    hostile: [sdk.symbolLine({ address: 0n, type: HOSTILE, name: HOSTILE }, { style: STYLE })],
+    hostile: [
+      sdk.symbolLine({ address: 0n, type: HOSTILE, name: HOSTILE, module: HOSTILE }, {
+        style: STYLE,
+      }),
+    ],
     lines: 1,
   }),
   TapCases: () => {
@@ -305,6 +352,7 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   drawing: () => ({ hostile: [svg.drawing({ width: 1, height: 1 }, HOSTILE, [])], lines: 1 }),
   text: () => ({ hostile: [svg.text(0, 0, HOSTILE)], lines: 1 }),
   middleText: () => ({ hostile: [svg.middleText(0, 0, HOSTILE)], lines: 1 }),
+  brokenLine: () => ({ own: svg.brokenLine("a line of words", 100) }),
   drawBits: () => ({ own: [drawBits(entryBits)] }),
   drawWalk: () => ({ own: [drawWalk(walk)] }),
   toSvg: () => ({ own: [sdk.toSvg(walk), sdk.toSvg(entryBits)] }),

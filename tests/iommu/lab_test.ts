@@ -20,6 +20,12 @@ import {
 import { netTo, runExample } from "../examples/_run.ts";
 import { LAB_PRESETS, type LabGuest, labTest, startLab } from "../lab/mod.ts";
 
+/** A device on a bus of PCI, which is behind a bridge from PCI Express. */
+const BEHIND_BRIDGE = [
+  ...["-device", "pcie-pci-bridge,id=bridge,bus=pcie.0,addr=5"],
+  ...["-device", "edu,bus=bridge,addr=4"],
+];
+
 /** Every page that a device's tables map: IOVA and physical address, by 4 KiB. */
 async function pagesOf(guest: Session, device: string): Promise<Map<bigint, bigint>> {
   const pages = new Map<bigint, bigint>();
@@ -52,7 +58,28 @@ async function compare(
 
 Deno.test(
   await labTest("what devices reach is what the kernel says", "4-level", async (t) => {
-    await using lab = await startLab("4-level", { ramFile: true });
+    await using lab = await startLab("4-level", { ramFile: true, qemuArguments: BEHIND_BRIDGE });
+    await t.step("a bridge, its alias and the device behind it share a domain", async () => {
+      const { devices } = await asked(lab, {}, async (guest) => (await guest.iommu()).devices());
+      const group = groupDevices(devices).find((group) =>
+        group.devices.some(({ device }) => device === "01:04.0")
+      );
+      assertEquals(
+        group?.devices.map(({ device, name }) => [device, name.split(":")[0]]),
+        [
+          ["00:05.0", "PCI bridge"],
+          ["01:00.0", "no device"],
+          ["01:04.0", "Class 0255"],
+        ],
+      );
+      const remapped = await asked(
+        lab,
+        {},
+        async (guest) => (await guest.iommu()).interruptsRemapped(),
+      );
+      const log = await lab.shell("dmesg | grep -c 'Enabled IRQ remapping'");
+      assertEquals(remapped, log.trim() === "1");
+    });
     await t.step("every page of every domain, by the register and by Linux's records", async () => {
       const [byRegister, pages] = await asked(lab, {}, async (guest) => {
         const found = await (await guest.iommu()).devices();

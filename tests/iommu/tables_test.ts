@@ -162,6 +162,80 @@ Deno.test("hostile tables end, and what cannot be read is told", async () => {
   assertEquals(devices.length, 1);
 });
 
+Deno.test("nested tables are told and not read: what they reach is not known", async () => {
+  const [builder, memory] = build("vtd-scalable-second");
+  builder.nest("00:03.0", { domain: 9 });
+  builder.map("00:04.0", 0x1000n, 0x5000n, 4096);
+  const nested = await deviceOf("vtd", memory, builder.root, "00:03.0");
+  assertEquals([nested?.state, nested?.domain, nested?.regime], ["unknown", 9, undefined]);
+  assertStringIncludes(nested!.reason!, "nested in second-level");
+  assertEquals((await deviceOf("vtd", memory, builder.root, "00:04.0"))?.state, "translated");
+});
+
+Deno.test("PASID tables out of RAM, beyond the directory, or missing: told for their device", async () => {
+  for (
+    const [word, index, state, reason] of [
+      [0xff00_0000_0001n, 0n, "unknown", "PASID directory at 0xff0000000000 lies outside RAM"],
+      [1n << 20n | 1n, 0n, "blocked", "no table for PASID 0"],
+      [8192n, 1n, "blocked", "PASID 8192 lies beyond its PASID directory"],
+    ] as const
+  ) {
+    const [builder, memory] = build("vtd-scalable-second");
+    builder.map("00:00.0", 0x1000n, 0x5000n, 4096);
+    builder.map("00:01.0", 0x1000n, 0x5000n, 4096);
+    const context = memory.readU64(builder.root & ~0xfffn) & ~0xfffn;
+    const empty = builder.newTable();
+    memory.writeU64(context + index * 8n, word === (1n << 20n | 1n) ? empty | 1n : word);
+    const found = await deviceOf("vtd", memory, builder.root, "00:00.0");
+    assertEquals(found?.state, state);
+    assertStringIncludes(found!.reason!, reason);
+    assertEquals((await deviceOf("vtd", memory, builder.root, "00:01.0"))?.state, "translated");
+  }
+});
+
+Deno.test("AMD-Vi: tables that lead back up, and out of RAM, end and are told", async () => {
+  const [builder, memory] = build("amdvi");
+  const device = "00:03.0";
+  builder.map(device, 0x1000n, 0x5000n, 4096);
+  const root = builder.tablesOf(device);
+  for (let i = 1n; i < 512n; i++) memory.writeU64(root + i * 8n, root | 1n | 4n << 9n | 3n << 61n);
+  memory.writeU64(root + 8n, 0xff_ffff_f000n | 1n | 3n << 9n | 3n << 61n);
+  const found = await deviceOf("amdvi", memory, builder.root, device);
+  const kinds = new Map<string, number>();
+  for await (const { kind } of mappings(memory, found!.regime!)) {
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+  }
+  assertEquals([...kinds.keys()].sort(), ["mapping", "reservedBits", "unreadable"]);
+  const { problems } = await readIommuDevices("amdvi", memory, 0xff00_0000_0000n | 511n);
+  assertStringIncludes(problems[0]!, "the device table at 0xff0000000000 lies outside RAM");
+});
+
+Deno.test("AMD-Vi: entries that are not valid let all DMA through; many of them are counted", async () => {
+  const [builder, memory] = build("amdvi");
+  for (let i = 0n; i < 2n; i++) memory.writeU64((builder.root & ~0xfffn) + i * 32n, 0n);
+  const { devices, problems } = await readIommuDevices("amdvi", memory, builder.root);
+  assertEquals(devices.map(({ device, state, domain }) => [device, state, domain]), [
+    ["00:00.0", "passThrough", null],
+    ["00:00.1", "passThrough", null],
+  ]);
+  assertEquals(problems, []);
+  for (let i = 0n; i < 256n; i++) memory.writeU64((builder.root & ~0xfffn) + i * 32n, 0n);
+  const all = await readIommuDevices("amdvi", memory, builder.root);
+  assertEquals(all.devices.length, 64);
+  assertStringIncludes(all.problems[0]!, "192 more entries");
+});
+
+Deno.test("first-level tables that point to themselves end", async () => {
+  const [builder, memory] = build("vtd-scalable-first");
+  const device = "00:03.0";
+  const root = builder.tablesOf(device);
+  for (let i = 0n; i < 512n; i++) memory.writeU64(root + i * 8n, root | 7n);
+  const found = await deviceOf("vtd", memory, builder.root, device);
+  let records = 0;
+  for await (const _ of mappings(memory, found!.regime!, {}, { maxTables: 500 })) records++;
+  assert(records > 0 && records < 100_000, `${records}`);
+});
+
 Deno.test("every bus with the same full context table: bounded, and said", async () => {
   const [builder, memory] = build("vtd-legacy");
   const first = builder.root;

@@ -1,18 +1,31 @@
-import { connect } from "../../mod.ts";
+import { CapabilityError, connect, type LinuxGuest } from "../../mod.ts";
 import {
   compareAreas,
+  compareDetails,
   compareFrames,
   compareLog,
   compareProcesses,
+  compareStates,
   compareSums,
   compareSymbols,
   type Comparison,
 } from "../linux/_compare.ts";
+import { compareModules } from "../linux/_compare_more.ts";
 import type { FetchedKernel } from "./debian_kernels.ts";
 import { KernelGuest, type KernelSettings } from "./kernel_guest.ts";
 
 /** How many of each must at least have been compared, for a comparison to say something. */
-const LEAST = { processes: 20, areas: 50, frames: 60, sums: 40, symbols: 30, log: 50 } as const;
+const LEAST = {
+  processes: 20,
+  areas: 50,
+  details: 20,
+  frames: 60,
+  sums: 40,
+  states: 1,
+  symbols: 30,
+  modules: 100,
+  log: 50,
+} as const;
 
 /** Where `_text` is without KASLR: `__START_KERNEL` in arch/x86/include/asm/page_types.h. */
 const LINKED_TEXT = 0xffff_ffff_8100_0000n;
@@ -40,9 +53,16 @@ export async function checkKernel(
   const checks = {
     processes: await compareProcesses(guest, linux),
     areas: await compareAreas(guest, linux),
+    details: await compareContainer(guest, linux),
     frames: await compareFrames(guest, linux, session.memory),
     sums: await compareSums(guest, linux),
+    states: await compareStates(
+      linux,
+      await guest.shell("cat /mnt/states"),
+      await linux.process("states"),
+    ),
     symbols: await compareSymbols(guest, linux),
+    modules: await compareModules(guest, linux),
     log: await compareLog(guest, linux),
   };
   // What is compared must be of the kernel, and on the machine, that was asked for. With KASLR, one boot
@@ -67,4 +87,27 @@ async function knowsFiveLevels({ image }: FetchedKernel): Promise<boolean> {
   const header = new DataView((await Deno.readFile(image)).buffer);
   // Documentation/arch/x86/boot.rst: xloadflags at 0x236, bit 6 is XLF_5LEVEL_ENABLED.
   return (header.getUint16(0x236, true) & 0x40) !== 0;
+}
+
+/** The program in the container, and what /proc says of all others. */
+async function compareContainer(guest: KernelGuest, linux: LinuxGuest): Promise<Comparison> {
+  const { differences, compared } = await compareDetails(guest, linux).catch((error) => {
+    // Without type data (5.10) nothing tells of namespaces and cgroups.
+    if (!(error instanceof CapabilityError)) throw error;
+    const none: Comparison = { differences: [], compared: LEAST.details };
+    return none;
+  });
+  const inside = await linux.process("inside");
+  const paths = (await linux.vmas(inside)).map(({ name }) => name);
+  const told: string[] = [String(paths.includes("/mnt/merged/bin/inside"))];
+  const wanted = ["true"];
+  if (await linux.typeNames().then(() => true, () => false)) {
+    told.push(await linux.cgroup(inside), String((await linux.namespacePids(inside)).slice(1)));
+    wanted.push("/box.slice/one", "1");
+  }
+  if (String(told) !== String(wanted)) {
+    const said = await guest.shell("cat /mnt/container");
+    differences.push(`the container: ${told}, not ${wanted}; its paths: ${paths}; ${said}`);
+  }
+  return { differences, compared };
 }

@@ -22,6 +22,7 @@ export const DEBIAN_KERNELS: readonly DebianKernel[] = [
   { name: "6.1", suite: "bookworm", imagePackage: "linux-image-cloud-amd64" },
   { name: "6.1-generic", suite: "bookworm", imagePackage: "linux-image-amd64" },
   { name: "6.12", suite: "trixie", imagePackage: "linux-image-cloud-amd64" },
+  { name: "6.12-rt", suite: "trixie", imagePackage: "linux-image-rt-amd64" },
   { name: "newest", suite: "trixie-backports", imagePackage: "linux-image-cloud-amd64" },
 ];
 

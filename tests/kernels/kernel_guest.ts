@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { buildLab, LAB_KERNELS, LabError } from "../lab/mod.ts";
 import { exists } from "../lab/cache.ts";
 import { characterDevice, fileEntry, folderEntry, packInitramfs } from "../lab/initramfs.ts";
+import { buildProgram } from "../lab/programs.ts";
 import { QemuProcess } from "../lab/qemu_process.ts";
 import { SerialLine } from "../lab/serial_line.ts";
 import { requireTools, runTool } from "../lab/tools.ts";
@@ -20,8 +21,10 @@ export interface KernelSettings {
 }
 
 const GUEST = new URL("./guest/", import.meta.url).pathname;
-const BOOT_TIMEOUT_MS = 90_000;
-const ANSWER_TIMEOUT_MS = 60_000;
+/** What it has of the lab's programs. */
+const LAB_PROGRAMS = ["states", "container"] as const;
+const BOOT_TIMEOUT_MS = 300_000;
+const ANSWER_TIMEOUT_MS = 180_000;
 
 /**
  * A guest that needs nothing of its kernel but the image: busybox, a program with memory areas of
@@ -94,7 +97,11 @@ export class KernelGuest implements AsyncDisposable {
 /** Busybox and the headers for programs are those of the lab's own guest. */
 async function writeInitramfs(folder: string, { overlay }: FetchedKernel): Promise<void> {
   const parts = dirname((await buildLab(LAB_KERNELS["cloud-amd64"])).kernel);
-  const include = `${dirname(parts)}/headers/usr/include`;
+  const headers = `${dirname(parts)}/headers`;
+  const include = `${headers}/usr/include`;
+  for (const name of LAB_PROGRAMS) {
+    await buildProgram(name, { architecture: "amd64", headers, folder });
+  }
   await runTool("gcc", [
     ..."-O1 -Wall -Wextra -Werror -ffreestanding -fno-builtin -fno-stack-protector".split(" "),
     ..."-fno-asynchronous-unwind-tables -fno-pie -no-pie -nostdlib -static -s".split(" "),
@@ -107,6 +114,11 @@ async function writeInitramfs(folder: string, { overlay }: FetchedKernel): Promi
     fileEntry("init", await Deno.readTextFile(`${GUEST}init`)),
     fileEntry("bin/busybox", await Deno.readFile(`${parts}/busybox`)),
     fileEntry("bin/areas", await Deno.readFile(`${folder}/areas`)),
+    ...await Promise.all(
+      LAB_PROGRAMS.map(async (name) =>
+        fileEntry(`bin/${name}`, await Deno.readFile(`${folder}/${name}`))
+      ),
+    ),
     ...overlay === null ? [] : [fileEntry("overlay.ko", await Deno.readFile(overlay))],
   ]);
   await Deno.writeFile(`${folder}/initramfs`, archive);

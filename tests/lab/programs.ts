@@ -7,6 +7,9 @@ const PROGRAMS = {
   target: ["lab_module.c", "vfio.c", "regions.c", "touch.c", "main.c"],
   ticker: ["ticker.c"],
   crowd: ["crowd.c"],
+  states: ["states.c"],
+  kexec: ["kexec.c"],
+  container: ["container.c"],
 } as const;
 
 const SHARED = ["start.S", "text.c"];
@@ -41,26 +44,32 @@ export interface BuildProgramsOptions {
 
 /** Builds the guest's programs and answers their names. */
 export async function buildPrograms(options: BuildProgramsOptions): Promise<string[]> {
-  const { architecture, headers, folder } = options;
+  const names = Object.keys(PROGRAMS) as (keyof typeof PROGRAMS)[];
+  for (const name of names) await buildProgram(name, options);
+  return names;
+}
+
+/** Builds one of the guest's programs. */
+export async function buildProgram(
+  name: keyof typeof PROGRAMS,
+  { architecture, headers, folder }: BuildProgramsOptions,
+): Promise<void> {
   const own = (await runTool("gcc", ["-print-file-name=include"], { purpose: "asking gcc" }))
     .trim();
   const include = `${headers}/usr/include`;
-  for (const [name, sources] of Object.entries(PROGRAMS)) {
-    await runTool("gcc", [
-      architecture === "amd64" ? "-m64" : "-m32",
-      ...FREESTANDING,
-      "-isystem",
-      own,
-      "-isystem",
-      include,
-      // Debian keeps asm/ in a folder of its own for each architecture; x86 shares one.
-      "-isystem",
-      `${include}/x86_64-linux-gnu`,
-      "-o",
-      `${folder}/${name}`,
-      ...SHARED,
-      ...sources,
-    ], { cwd: `${GUEST_FOLDER}/program`, purpose: `building the guest's program ${name}` });
-  }
-  return Object.keys(PROGRAMS);
+  await runTool("gcc", [
+    architecture === "amd64" ? "-m64" : "-m32",
+    ...FREESTANDING,
+    "-isystem",
+    own,
+    "-isystem",
+    include,
+    // Debian keeps asm/ in a folder of its own for each architecture; x86 shares one.
+    "-isystem",
+    `${include}/x86_64-linux-gnu`,
+    "-o",
+    `${folder}/${name}`,
+    ...SHARED,
+    ...PROGRAMS[name],
+  ], { cwd: `${GUEST_FOLDER}/program`, purpose: `building the guest's program ${name}` });
 }

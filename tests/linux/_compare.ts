@@ -1,6 +1,7 @@
 /** What pagewalk reads of a Linux guest, held against what the guest says of itself. */
 import {
   AddressSpace,
+  type AreaPages,
   type LinuxGuest,
   type LinuxProcess,
   NoSuchProcessError,
@@ -299,4 +300,38 @@ function smapsOf(text: string): [start: string, kilobytes: number[]][] {
     if (at >= 0) areas.at(-1)![1][at]! += Number(value);
   }
   return areas;
+}
+
+/** What the sums of an area call a state that the guest's program made. */
+const STATE_SUMS: Readonly<Record<string, keyof AreaPages>> = {
+  "uffd-wp": "uffdWriteProtectedBytes",
+  "poisoned": "poisonedBytes",
+  "guard": "guardBytes",
+  "hwpoison": "hwpoisonBytes",
+  "none": "protNoneBytes",
+};
+
+/** Compares the states of pages that the program `states` made, as far as this kernel has them. */
+export async function compareStates(
+  linux: LinuxGuest,
+  said: string,
+  process: LinuxProcess,
+): Promise<Comparison> {
+  const comparison: Comparison = { compared: 0, differences: [] };
+  const areas = await linux.vmas(process);
+  const pages = await Array.fromAsync(linux.areaPages(process, areas));
+  for (const [, state, start, length] of said.matchAll(/^STATE (\S+) 0x(\w+) (\d+)$/gm)) {
+    const at = areas.findIndex((area) =>
+      area.start <= BigInt(`0x${start}`) &&
+      area.end > BigInt(`0x${start}`)
+    );
+    const found = pages[at]?.[STATE_SUMS[state!]!];
+    comparison.compared++;
+    if (found !== Number(length)) {
+      const { mappedBytes: _, ...sums } = pages[at]!;
+      const others = Object.entries(sums).filter(([, bytes]) => bytes > 0);
+      comparison.differences.push(`${state}: ${found} bytes, not ${length}; ${others}`);
+    }
+  }
+  return comparison;
 }

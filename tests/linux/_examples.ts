@@ -87,6 +87,13 @@ export async function checkExamples(lab: LabGuest): Promise<void> {
   const [, memory] = await run("maps.ts", "--pid", `${pid}`);
   assertMatch(memory, /^7f1250020000-7f1250024000 +---p +PROT_NONE 16 KiB$/m);
   assertMatch(memory, /^7f1250040000-7f1250044000 +rw-p +swapped 16 KiB$/m);
+  assertMatch(memory, /\nSize \d+ KiB, Rss \d+ KiB, Swap 16 KiB, Hugetlb 4 MiB\n$/);
+  const [, mapped] = await run("mappings.ts", "--pid", `${pid}`, "--not-present");
+  assertMatch(mapped, /^0x0{10}401000-.* ur-x .* \/bin\/target$/m);
+  assertMatch(mapped, /^0x00007f1250020000-.* anonymous: not present: PROT_NONE, keeps frame /m);
+  assertMatch(mapped, /^0x00007ff.* \[stack\]$/m);
+  assertMatch(mapped, /^0xffff.* direct map$/m);
+  assertMatch(mapped, /^0xffffffff.* kernel image$/m);
   const log = withoutTabs(await lab.dmesg());
   assertEquals(await run("dmesg.ts"), [0, `${log}\n`]);
   const line = await lab.shell("grep ' init_task$' /proc/kallsyms");
@@ -94,6 +101,21 @@ export async function checkExamples(lab: LabGuest): Promise<void> {
   assertEquals(await run("symbols.ts", "init_task"), [0, `0x${address} ${type} init_task\n`]);
   const inside = `0x${(BigInt(`0x${address}`) + 16n).toString(16)}`;
   assertStringIncludes((await run("symbols.ts", inside))[1], `${inside} = init_task+0x10`);
+  const [, modules] = await run("modules.ts");
+  assertMatch(modules, /^0xffffffff[0-9a-f]{8} +\d+ vfio_iommu_type1$/m);
+  const [known, driver] = await run("symbols.ts", "vfio_iommu_type1_ioctl");
+  assertEquals([known, driver.endsWith(" t vfio_iommu_type1_ioctl [vfio_iommu_type1]\n")], [
+    0,
+    true,
+  ]);
+  const [, called] = await run(
+    "symbols.ts",
+    `0x${(BigInt(driver.split(" ")[0]!) + 3n).toString(16)}`,
+  );
+  assertStringIncludes(called, " = vfio_iommu_type1_ioctl+0x3 [vfio_iommu_type1]\n");
+  assertStringIncludes((await run("symbols.ts", "struct:vfio_dma"))[1], "struct vfio_dma {\n");
+  assertMatch((await run("symbols.ts"))[1], / t vfio_iommu_type1_ioctl\t\[vfio_iommu_type1\]\n/);
+
   const [refused, error] = await run("maps.ts", "--pid", "99999");
   assertEquals(refused, 3);
   assertMatch(error, /^error: The guest has no process 99999; it has .*\n$/);

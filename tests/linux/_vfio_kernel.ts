@@ -9,7 +9,11 @@ import { BASE } from "./_hostile.ts";
 export type Layout = Readonly<Record<string, number | readonly [at: number, struct: string]>>;
 
 /** Writes type data that consists of structs, on its own or going on where a base's ends. */
-export function btfBytes(structs: Readonly<Record<string, Layout>>, base?: BtfBlob): Uint8Array {
+export function btfBytes(
+  structs: Readonly<Record<string, Layout>>,
+  base?: BtfBlob,
+  enums: Readonly<Record<string, Readonly<Record<string, number>>>> = {},
+): Uint8Array {
   const firstString = base?.stringsEnd ?? 0;
   // A module's strings need not begin with the empty one, which its base has.
   const texts: number[] = base ? [] : [0];
@@ -19,7 +23,7 @@ export function btfBytes(structs: Readonly<Record<string, Layout>>, base?: BtfBl
     texts.push(...new TextEncoder().encode(text), 0);
     return at;
   };
-  const [INT, STRUCT] = [1, 4];
+  const [INT, STRUCT, ENUM] = [1, 4, 6];
   const int = base ? 1 : (types.push(string("long"), INT << 24, 8, 64), 1);
   const ids = new Map<string, number>(base ? CORE_IDS : []);
   let next = base?.count ?? 2;
@@ -31,6 +35,11 @@ export function btfBytes(structs: Readonly<Record<string, Layout>>, base?: BtfBl
       const [at, type] = typeof place === "number" ? [place, int] : [place[0], ids.get(place[1])!];
       types.push(string(member), type, at * 8);
     }
+  }
+  for (const [name, values] of Object.entries(enums)) {
+    const entries = Object.entries(values);
+    types.push(string(name), ENUM << 24 | entries.length, 4);
+    for (const [value, number] of entries) types.push(string(value), number);
   }
   const typesBytes = types.length * 4;
   const head = [0x1_eb9f, 24, 0, typesBytes, typesBytes, texts.length];
@@ -44,6 +53,9 @@ export function btfBytes(structs: Readonly<Record<string, Layout>>, base?: BtfBl
 export const CORE = {
   list_head: { next: 0, prev: 8 },
   rb_node: { __rb_parent_color: 0, rb_right: 8, rb_left: 16 },
+  interval_tree_node: { rb: [0, "rb_node"], start: 24, last: 32 },
+  xarray: { xa_lock: 0, xa_head: 8 },
+  dmar_domain: { domain: 16, pgd: 8 },
 } as const;
 /** Their numbers in the type data: a long integer is before them. */
 const CORE_IDS = Object.keys(CORE).map((name, i): [string, number] => [name, 2 + i]);
@@ -52,8 +64,9 @@ export const VFIO = {
   vfio_container: { iommu_driver: 16, iommu_data: 24 },
   vfio_iommu_driver: { ops: 0 },
   vfio_iommu_driver_ops: { name: 0, owner: 8 },
-  vfio_group: { container: 8, cdev: 16 },
+  vfio_group: { container: 8, cdev: 16, iommufd: 24 },
   vfio_device: { group: 8 },
+  vfio_device_file: { device: 0, iommufd: 8 },
 } as const;
 /** Those of the module vfio_iommu_type1. */
 export const TYPE1 = {
@@ -68,6 +81,27 @@ export const TYPE1 = {
     task: 64,
     mm: 72,
   },
+} as const;
+
+/** Those of the module iommufd, in no kernel's order. */
+export const IOMMUFD = {
+  iommufd_ctx: { file: 0, objects: [16, "xarray"] },
+  iommufd_object: { users: 0, type: 4, id: 8 },
+  iommufd_ioas: { obj: 0, iopt: 32 },
+  io_pagetable: { domains: [8, "xarray"], area_itree: 40 },
+  iopt_area: {
+    node: [8, "interval_tree_node"],
+    pages_node: [56, "interval_tree_node"],
+    pages: 104,
+    page_offset: 112,
+    iommu_prot: 116,
+  },
+  iopt_pages: { npages: 8, npinned: 16, source_task: 24, source_mm: 32, type: 40, uptr: 48 },
+} as const;
+/** Its enumerations. */
+export const IOMMUFD_ENUMS = {
+  iommufd_object_type: { IOMMUFD_OBJ_DEVICE: 1, IOMMUFD_OBJ_IOAS: 4 },
+  iopt_address_type: { IOPT_ADDRESS_USER: 0, IOPT_ADDRESS_FILE: 1 },
 } as const;
 
 const OFFSETS = new Map(Object.entries({
@@ -98,6 +132,10 @@ export interface FakeRange {
   mm?: bigint;
   /** The process that mapped it, if not the one that holds the container. */
   by?: { pid: number; mm: bigint; exitState?: number };
+  /** Of iommufd: is it memory of a file? */
+  isFile?: boolean;
+  /** Of iommufd: how many of its pages are pinned, if not all. */
+  pinned?: number;
 }
 
 /** What differs from a process with one container of the type 1 driver. */
@@ -108,7 +146,14 @@ export interface FakeKernelOptions {
   /** The device's number, major and minor. */
   device?: readonly [number, number];
   /** What of VFIO the process holds open. */
-  holds?: "container" | "group" | "device" | "device by number";
+  holds?:
+    | "container"
+    | "group"
+    | "device"
+    | "device by number"
+    | "iommufd"
+    | "group of iommufd"
+    | "device of iommufd";
   /** The name of the driver that maps memory. */
   driver?: string;
   /** Are the modules' types kept? */
@@ -117,6 +162,8 @@ export interface FakeKernelOptions {
   typesOff?: number;
 }
 
+/** A `struct iommu_domain`. */
+export const DOMAIN = BASE + 0x9_0000n;
 export const OWN_MM = BASE + 0x8_0000n;
 
 /** A kernel's memory with a process that holds a VFIO container, as far as finding mappings reads it. */
@@ -142,7 +189,11 @@ export class FakeKernel implements VfioKernel {
   constructor(options: FakeKernelOptions = {}) {
     const { ranges = [], module = "vfio", device = [10, 196], driver = "vfio-iommu-type1" } =
       options;
-    const modules = [this.#module(module), this.#module("vfio_iommu_type1")] as const;
+    const modules = [
+      this.#module(module),
+      this.#module("vfio_iommu_type1"),
+      this.#module("iommufd"),
+    ] as const;
     const coreBtf = this.allocate(64);
     this.#symbols.set("btf_vmlinux", this.#words(coreBtf));
     if (options.hasModuleTypes !== false) {
@@ -153,19 +204,72 @@ export class FakeKernel implements VfioKernel {
     this.root = iommu + BigInt(TYPE1.vfio_iommu.dma_list);
     const container = this.#words(0n, 0n, this.#words(type1), iommu);
     const group = this.#words(0n, container, 0n);
+    const context = this.allocate(64);
     const [inode, held] = {
+      iommufd: () => [this.#inode(0x2000n, [10, 124]), context],
+      "group of iommufd": () => {
+        const bound = this.#words(0n, 0n, 0n, context);
+        return [this.#inode(0x2000n, [240, 2], bound + 16n), bound];
+      },
+      "device of iommufd": () => [
+        this.#inode(0x2000n, [240, 3], BASE),
+        this.#words(this.#words(0n, 0n), context),
+      ],
       container: () => [this.#inode(0x2000n, device), container],
       group: () => [this.#inode(0x2000n, [240, 2], group + 16n), group],
-      device: () => [this.#inode(0n, [0, 0]), this.#words(0n, group)],
-      "device by number": () => [this.#inode(0x2000n, [240, 3], BASE), this.#words(0n, group)],
+      device: () => [this.#inode(0n, [0, 0]), this.#words(this.#words(0n, group), 0n)],
+      "device by number": () => [this.#inode(0x2000n, [240, 3], BASE), this.#words(0n, 0n)],
     }[options.holds ?? "container"]() as [bigint, bigint];
-    const file = this.#words(this.#words(modules[0]), inode, held);
+    const isContext = options.holds === "iommufd";
+    const file = this.#words(this.#words(modules[isContext ? 2 : 0]), inode, held);
     this.slot = this.#words(0n, file, 0n, file);
     const task = this.#words(this.#words(this.#words(4n, this.slot)), OWN_MM, 84n);
     this.slot += 8n;
     this.owner = { pid: 84, task, mm: OWN_MM, threads: () => Promise.resolve([task]) };
-    for (const range of ranges) this.nodes.push(this.#range(range, task));
+    if (options.holds?.includes("iommufd")) {
+      this.root = this.#context(context) + 32n + 40n;
+      for (const range of ranges) this.nodes.push(this.#area(range, task));
+    } else {
+      for (const range of ranges) this.nodes.push(this.#range(range, task));
+    }
     this.write(this.root, this.#tree(0, ranges.length, 0n));
+  }
+
+  /** A context of iommufd with a device, a slot that is only reserved, and an address space: the last. */
+  #context(context: bigint): bigint {
+    const array = context + 16n;
+    const device = this.#words(1n << 32n, 1n);
+    const ioas = this.allocate(128);
+    this.write(ioas, 4n << 32n);
+    this.write(ioas + 8n, 3n);
+    const node = this.allocate(40 + 64 * 8);
+    this.write(node + 16n, array);
+    this.write(node + 40n + 8n, device);
+    this.write(node + 40n + 16n, 1030n);
+    this.write(node + 40n + 24n, ioas);
+    this.write(array + 8n, node + 2n);
+    // One domain: an entry for index 0 is in the head itself.
+    this.write(ioas + 32n + 8n + 8n, DOMAIN);
+    return ioas;
+  }
+
+  /** An area and its pages, which begin two pages before it; its node's address. */
+  #area({ iova, vaddr, size, prot = 3, mm = OWN_MM, by, isFile, pinned }: FakeRange, task: bigint) {
+    const count = (vaddr % 4096n + size + 4095n) / 4096n + 2n;
+    const mapper = by
+      ? this.#words(0n, by.mm, BigInt(by.pid) | BigInt(by.exitState ?? 0) << 32n)
+      : task;
+    const start = vaddr - vaddr % 4096n - 8192n;
+    const pages = this.#words(
+      ...[0n, count, BigInt(pinned ?? count), mapper, by?.mm ?? mm, isFile ? 1n : 0n, start],
+    );
+    const area = this.allocate(128);
+    const words: [number, bigint][] = [
+      ...[[32, iova], [40, iova + size - 1n], [80, 2n], [88, count - 1n], [104, pages]] as const,
+      [112, vaddr % 4096n | BigInt(prot) << 32n],
+    ].map(([at, word]) => [Number(at), BigInt(word!)]);
+    for (const [at, word] of words) this.write(area + BigInt(at), word);
+    return area + 8n;
   }
 
   readonly live: Reader = {
@@ -198,6 +302,11 @@ export class FakeKernel implements VfioKernel {
   async variable(name: string): Promise<bigint | null> {
     const address = await this.address(name);
     return address && this.#view.getBigUint64(Number(address - BASE), true);
+  }
+
+  /** Gives the kernel one symbol more. */
+  addSymbol(name: string): void {
+    this.#symbols.set(name, this.allocate(8));
   }
 
   /** Writes a 64-bit number. */
@@ -239,12 +348,17 @@ export class FakeKernel implements VfioKernel {
   }
 
   /** The list of the modules' types. */
-  #keepTypes(modules: readonly [bigint, bigint], coreBtf: bigint, off: number): void {
+  #keepTypes(modules: readonly [bigint, bigint, bigint], coreBtf: bigint, off: number): void {
     const list = this.allocate(16);
     this.#symbols.set("btf_modules", list);
     let previous = list;
-    for (const [module, structs] of [[modules[0], VFIO], [modules[1], TYPE1]] as const) {
-      const data = this.#put(btfBytes(structs, this.#core));
+    const all = [
+      [modules[0], VFIO, {}],
+      [modules[1], TYPE1, {}],
+      [modules[2], IOMMUFD, IOMMUFD_ENUMS],
+    ] as const;
+    for (const [module, structs, enums] of all) {
+      const data = this.#put(btfBytes(structs, this.#core, enums));
       const first = BigInt(this.#core.count + off) | BigInt(this.#core.stringsEnd) << 32n;
       const words = Array.from({ length: 32 }, () => 0n);
       [words[0], words[12], words[13]] = [data, coreBtf, first];

@@ -7,7 +7,9 @@ import {
 } from "@std/assert";
 import { connect, formatAddress, type LinuxGuest, PagewalkError } from "../../mod.ts";
 import { count } from "../bench/_count.ts";
+import { checked } from "../bench/vfio_bench.ts";
 import { netTo, runExample } from "../examples/_run.ts";
+import { checkTypeFiles } from "./_type_files.ts";
 import { type LabGuest, labTest, startLab } from "../lab/mod.ts";
 
 /** How often mappings are listed while the guest makes and ends others. */
@@ -38,7 +40,7 @@ async function mappedBy(linux: LinuxGuest, pid: number): Promise<Line[]> {
 
 Deno.test(
   await labTest("what VFIO has pinned is what the guest mapped", "pti", async (t) => {
-    await using lab = await startLab("pti");
+    await using lab = await startLab("pti", { ramFile: true });
     const { pid } = lab.target;
     const dma = lab.fact("dma");
     const first = toldByTarget(lab);
@@ -172,6 +174,21 @@ Deno.test(
         assertEquals(await owners(pid), [`0x200000 self ${pid}`, ...gone]);
       },
     );
+
+    await t.step(
+      "a kernel whose types are in a file instead",
+      () => checkTypeFiles(lab, linux, { close: () => guest[Symbol.asyncDispose]() }),
+    );
+
+    await t.step("a log whose process is gone takes a few commands a page", async () => {
+      await lab.shell(`kill -9 ${pid}`);
+      await using anew = await connect(lab.monitorPort);
+      const { length } = await (await anew.linux()).processes();
+      const { commands, results } = await checked(anew, "log");
+      console.log(`${results} pages, ${length} processes: ${commands} commands`);
+      assertGreater(results, 200);
+      assert(commands <= length + 2 * results, `${commands} commands`);
+    });
   }),
 );
 

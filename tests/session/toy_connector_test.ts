@@ -4,6 +4,8 @@ import {
   connect,
   type Connector,
   connectors,
+  describeSource,
+  diff,
   formatEndpoint,
   type GuestSource,
   InvalidArgumentError,
@@ -12,9 +14,11 @@ import {
   permissionFor,
   registerConnector,
 } from "../../mod.ts";
+import { verificationText } from "../../src/report/mod.ts";
 import { simulatedGuest } from "../../src/testing/mod.ts";
 
 const PAGE = 0x7f1234567000n;
+const USER_HALF = { start: 0n, lengthBytes: 2 ** 47 };
 
 interface ToyEndpoint {
   scheme: "toy" | "toy+slow";
@@ -56,7 +60,7 @@ function toyEndpoint(scheme: ToyEndpoint["scheme"], crate: string, text: string)
   return { scheme, crate };
 }
 
-Deno.test("a toy connector parses, prints its permissions, connects, walks and verifies", async () => {
+Deno.test("a toy connector parses, prints its permissions, connects, walks, lists, verifies, audits, diffs and prints", async () => {
   using _ = registerConnector(TOY);
   const endpoint = parseEndpoint(" toy+slow:blue ");
   assertEquals(endpoint, { scheme: "toy+slow", crate: "blue" } as ToyEndpoint);
@@ -75,6 +79,19 @@ Deno.test("a toy connector parses, prints its permissions, connects, walks and v
     const runs = [];
     for await (const run of guest.mappings({ start: PAGE, lengthBytes: 0x1000 })) runs.push(run);
     assertEquals(runs.length, 1);
+    assertEquals((await guest.access(PAGE, { cpl: 3 })).outcome, "pageFault");
+    const findings = await Array.fromAsync(guest.audit({ range: USER_HALF }));
+    assertEquals(findings.map(({ rule }) => rule).includes("not-audited"), false);
+    const before = await guest.snapshot({ range: USER_HALF });
+    assertEquals(before.source, guest.endpoint);
+    const { context, source } = await guest.pageTable({ cpu: 0 });
+    const now = { memory: guest.memory, context };
+    assertEquals(await Array.fromAsync(diff(before, now, { range: USER_HALF })), []);
+    const text = verificationText(
+      await guest.verify(PAGE, { user: false }, { cpu: 0 }),
+      { source: describeSource(source) },
+    );
+    assertStringIncludes(text, "Verification PASSED");
     assertThrows(() => guest.monitor, NoMonitorError, guest.endpoint);
   }
   await assertRejects(

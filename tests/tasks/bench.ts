@@ -6,12 +6,14 @@ import { formatAddress } from "../../mod.ts";
 import { qemuAvailable, startBareGuest } from "../../src/testing/mod.ts";
 import type { BenchRow } from "../bench/_measure.ts";
 import { connectorsBench } from "../bench/connectors_bench.ts";
+import { iommuBench } from "../bench/iommu_bench.ts";
 import { linuxBench } from "../bench/linux_bench.ts";
 import { mappingsBench } from "../bench/mappings_bench.ts";
 import { monitorBench } from "../bench/monitor_bench.ts";
 import { processBench } from "../bench/process_bench.ts";
 import { rangeBench } from "../bench/range_bench.ts";
 import { replBench } from "../bench/repl_bench.ts";
+import { vfioBench } from "../bench/vfio_bench.ts";
 import { printTable } from "../bench/_table.ts";
 
 const qemu = await qemuAvailable();
@@ -34,6 +36,10 @@ print("A range", await rangeBench());
 print("A whole address space", await mappingsBench());
 console.log("A Linux guest's processes, from connecting to the list");
 printTable(await linuxBench());
+console.log("\nVFIO's checks of one Linux guest, beyond finding its kernel");
+printTable(await vfioBench());
+console.log("\nThe DMA side of a guest with VFIO, its kernel known");
+printTable(await iommuBench());
 console.log(
   "\nThe connectors of one Linux guest: a walk and a listing; ratio: to the slowest listing",
 );

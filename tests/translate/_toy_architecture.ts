@@ -6,11 +6,14 @@ import {
   type Architecture,
   type BitField,
   fieldDecoder,
+  type GuestRegisters,
   type LevelDecoder,
   type LevelFormat,
   type PageTableEntry,
   type Regime,
   type RegimeRules,
+  type RegisterFormats,
+  type RegisterNames,
   type Right,
   type Rights,
   type RightsRule,
@@ -130,10 +133,74 @@ export function toyRegime(root: bigint): Regime {
   return { mode: "toy", root, spans: SPANS, rules: RULES };
 }
 
-/** Its row. */
+/** The registers of a toy's vCPU. */
+export interface ToyRegisters extends GuestRegisters {
+  readonly architecture: "toy";
+  /** The root register: bit 0 switches translation on. */
+  readonly troot: bigint;
+  /** The next instruction. */
+  readonly at: bigint;
+}
+
+const REGISTERS: RegisterFormats = {
+  modes: ["toy"],
+  recognizes: (reply) => reply.startsWith("TROOT="),
+  printed: (reply) =>
+    Array.from(reply.matchAll(/^TROOT=([0-9a-f]+) AT=([0-9a-f]+)$/gm), ([, troot, at], cpu) => ({
+      ...{ architecture: "toy", cpu, troot: BigInt(`0x${troot}`), at: BigInt(`0x${at}`) },
+    })),
+  stub: {
+    wanted: [["troot"], ["at"]],
+    combine: ([troot, at], printed) => ({ ...printed, ...{ troot, at } }),
+  },
+  dumpMachines: [],
+  dumped: null,
+  dumpNotice: "a toy is not dumped",
+  rootOf: ({ troot }: ToyRegisters) => RULES.rootAddress(troot),
+  regimeOf,
+  contextOf: (_memory, registers: ToyRegisters) => Promise.resolve(regimeOf(registers)),
+  needsPeers: () => false,
+  contextOfMode: () => toyRegime(0n),
+  checkRoot() {},
+};
+
+function regimeOf({ troot }: ToyRegisters): Regime {
+  const regime = toyRegime(RULES.rootAddress(troot));
+  return troot & 1n ? regime : { ...regime, noTables: RULES.noTables };
+}
+
+const NAMES: RegisterNames = {
+  noun: "brick",
+  head: "brick",
+  fields: ["troot", "at"],
+  known: ["troot", "at"],
+  otherwise: { pc: "at" },
+  told: ({ troot, at }: ToyRegisters) => ({ troot, at }),
+  nextInstruction: ({ at }: ToyRegisters) => at,
+  state: ({ troot }: ToyRegisters) => troot & 1n ? "builds" : "rests",
+  rows: ({ troot, at }: ToyRegisters, symbol) => [
+    ["TROOT", troot, { ON: 1n }],
+    ["AT", at, symbol],
+  ],
+  summary: ({ troot, at }: ToyRegisters) => ({ troot, at }),
+  columns: [{ head: "TROOT", field: "troot" }, { head: "AT", field: "at" }],
+};
+
+/** Its row: all that the rest of the program is told of it. */
 export const TOY_ARCHITECTURE: Architecture = {
   name: "toy",
   targets: ["toy"],
+  registers: REGISTERS,
+  names: NAMES,
+  access: {
+    usesRegisters: false,
+    keys: ["write", "fetch"],
+    check() {},
+    decide: (found, _regime, { write }) =>
+      found.outcome === "mapped" && (!write || found.effective.writable)
+        ? { outcome: "ok", physicalAddress: found.physicalAddress }
+        : { outcome: "pageFault", error: { code: 1, bits: ["toy fault"] }, reason: "it is a toy" },
+  },
   regimeFrom: ({ mode, root }) =>
     mode === "toy" && typeof root === "bigint" ? toyRegime(root) : null,
 };

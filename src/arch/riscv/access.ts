@@ -2,7 +2,9 @@ import { InvalidArgumentError } from "../../core/errors.ts";
 import { BOOLEAN, checkOptions, oneOfWords, type OptionShape } from "../../core/options.ts";
 import { describeNoTables } from "../../translate/no_tables.ts";
 import { describeReservedBits } from "../../translate/reserved_bits.ts";
+import type { Regime } from "../../translate/regime.ts";
 import type { MappedWalk, Walk } from "../../translate/walk.ts";
+import type { AccessRule } from "../access_rule.ts";
 import { ENVCFG, type RiscvPrivilege, type RiscvRegisters, STATUS } from "./registers.ts";
 
 /** An access to a virtual address of a RISC-V guest. */
@@ -33,9 +35,6 @@ const SHAPE: OptionShape<RiscvAccess> = {
   mxr: BOOLEAN,
   hardwareSetsBits: BOOLEAN,
 };
-
-/** The keys that an access may have. */
-export const RISCV_ACCESS_KEYS = Object.keys(SHAPE);
 
 const INSTEAD = {
   cpl: 'privilege: "U" or "S"',
@@ -178,3 +177,12 @@ function unsetBit(
     "not known";
   return { outcome: "unknown", reason };
 }
+
+/** How RISC-V says what comes of an access: SUM, MXR and ADUE are the hart's. */
+export const RISCV_ACCESS: AccessRule = {
+  usesRegisters: true,
+  keys: Object.keys(SHAPE),
+  check: checkRiscvAccess,
+  decide: (walk: Walk, _regime: Regime, wanted: RiscvAccess, hart?: RiscvRegisters) =>
+    riscvAccess(walk, hart ? riscvAccessOn(wanted, hart) : wanted),
+};

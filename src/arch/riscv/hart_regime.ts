@@ -1,5 +1,6 @@
+import { given } from "../../core/options.ts";
 import type { Regime } from "../../translate/regime.ts";
-import { whyNoRoot } from "./hart_state.ts";
+import type { NoTables } from "../../translate/no_tables.ts";
 import { type RiscvMode, rootRegister } from "./modes.ts";
 import {
   bareRegime,
@@ -78,7 +79,7 @@ export function riscvStagesOf(registers: RiscvRegisters): RiscvStages | null {
 function extensionsOf({ menvcfg, softwareBits60To59 }: RiscvRegisters): RiscvExtensions {
   return {
     ...menvcfg !== undefined && { memoryTypes: Boolean(menvcfg & ENVCFG.PBMTE) },
-    ...softwareBits60To59 !== undefined && { softwareBits60To59 },
+    ...given({ softwareBits60To59 }),
   };
 }
 
@@ -89,8 +90,7 @@ export function riscvRegimeFrom(state: Readonly<Record<string, unknown>>): Regim
   const named = /^(Sv32|Sv39|Sv48|Sv57)(x4)?$/.exec(mode);
   if (named === null || !isSwitch(memoryTypes) || !isSwitch(softwareBits60To59)) return null;
   const extensions = {
-    ...memoryTypes !== undefined && { memoryTypes },
-    ...softwareBits60To59 !== undefined && { softwareBits60To59 },
+    ...given({ memoryTypes, softwareBits60To59 }),
   };
   const make = named[2] === undefined ? riscvRegime : riscvSecondStage;
   return make(named[1] as RiscvMode, root, extensions);
@@ -98,4 +98,28 @@ export function riscvRegimeFrom(state: Readonly<Record<string, unknown>>): Regim
 
 function isSwitch(value: unknown): value is boolean | undefined {
   return value === undefined || typeof value === "boolean";
+}
+
+/**
+ * Why a hart's `satp` is no root of the guest's tables; null if it is. The one place that decides it.
+ *
+ * With V=1 `satp` shows the inner guest's (`vsatp`), in every version of QEMU and in its gdbstub.
+ */
+export function whyNoRoot(registers: RiscvRegisters): NoTables | null {
+  const { cpu, virtualized, privilege, satp, xlen } = registers;
+  if (virtualized) {
+    const reason = `hart ${cpu} runs a guest of this guest (V=1): its satp is that guest's, and ` +
+      "this guest's own is not shown";
+    return { kind: "nested", reason };
+  }
+  if (privilege === "M") {
+    const reason = `hart ${cpu} is in machine mode, which does not translate: the firmware runs`;
+    return { kind: "firmware", reason };
+  }
+  const { mode, code } = rootRegister(satp, xlen);
+  if (mode !== null) return null;
+  const reason = code === 0n
+    ? `addresses are not translated on hart ${cpu} (satp.MODE=0)`
+    : `satp.MODE of hart ${cpu} is ${code}, which is no mode that is known`;
+  return { kind: "pagingOff", reason };
 }

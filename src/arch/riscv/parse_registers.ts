@@ -1,7 +1,8 @@
+import type { Printed } from "../register_formats.ts";
 import type { RiscvPrivilege, RiscvRegisters } from "./registers.ts";
 
 /** One hart's registers as printed; the number is null where QEMU printed no header. */
-export type PrintedRiscvRegisters = Omit<RiscvRegisters, "cpu"> & { readonly cpu: number | null };
+export type PrintedRiscvRegisters = Printed<RiscvRegisters>;
 
 /** `mstatus.UXL`: 0 on a 32-bit hart only, where these bits do not exist (3.1.6.3). */
 const UXL_SHIFT = 32n;

@@ -1,6 +1,7 @@
 import type { AddressSpan, Regime, RegimeRules } from "../../translate/regime.ts";
 import type { LevelDecoder, LevelFormat } from "../../translate/entry.ts";
 import { fieldDecoder } from "../../translate/field_decoder.ts";
+import type { NoTables } from "../../translate/no_tables.ts";
 import type { LeafRights } from "../../translate/rights.ts";
 import { isHighSoftware, isMemoryType } from "./bit_fields.ts";
 import { RISCV_KERNEL_LAYOUTS } from "./kernel_layout.ts";
@@ -14,7 +15,12 @@ import {
 import { riscvNotPresent } from "./not_present.ts";
 import { ANY_RIGHT, refineEntry, riscvReservedCauses } from "./reserved_encodings.ts";
 import { RISCV_RIGHTS, RISCV_SECOND_STAGE_RIGHTS } from "./rights.ts";
-import { TRANSLATION_OFF } from "./hart_state.ts";
+
+/** Addresses are not translated, and no hart is known: what there is to say then. */
+const TRANSLATION_OFF: NoTables = Object.freeze({
+  kind: "pagingOff",
+  reason: "addresses are not translated (satp.MODE=0)",
+});
 
 const VALID = 1n;
 /** A (bit 6) and D (bit 7): with Svadu the hart sets them as it walks. */

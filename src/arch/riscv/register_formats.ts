@@ -1,11 +1,9 @@
+import { given } from "../../core/options.ts";
 import { type AddressLike, formatAddress, parseAddress } from "../../core/address.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { Regime } from "../../translate/regime.ts";
-import {
-  DamagedRegistersError,
-  type RegisterFormats,
-  type StubRegisters,
-} from "../architecture.ts";
+import { DamagedRegistersError } from "../errors.ts";
+import type { RegisterFormats, StubRegisters } from "../register_formats.ts";
 import { riscvRegimeOf } from "./hart_regime.ts";
 import { RISCV_MODES, type RiscvMode, rootRegister } from "./modes.ts";
 import { isRiscvRegisters, parseRiscvRegisters } from "./parse_registers.ts";
@@ -26,16 +24,13 @@ const STUB: StubRegisters = {
       ...printed,
       ...{ satp: satp!, pc: pc!, mstatus: mstatus! },
       ...privilege && { privilege },
-      ...vsatp !== undefined && { vsatp },
-      ...hgatp !== undefined && { hgatp },
-      ...menvcfg !== undefined && { menvcfg },
+      ...given({ vsatp, hgatp, menvcfg }),
     };
   },
 };
 
 /** How RISC-V's registers are told. */
 export const RISCV_REGISTERS: RegisterFormats = {
-  architecture: "riscv",
   modes: Object.keys(RISCV_MODES),
   recognizes: isRiscvRegisters,
   printed(reply) {
@@ -48,6 +43,7 @@ export const RISCV_REGISTERS: RegisterFormats = {
   dumped: null,
   dumpNotice: "a dump of a RISC-V guest holds no satp",
   rootOf: ({ satp, xlen }: RiscvRegisters) => rootRegister(satp, xlen).root,
+  regimeOf: riscvRegimeOf,
   contextOf: (_memory, registers: RiscvRegisters) => Promise.resolve(riscvRegimeOf(registers)),
   needsPeers: () => false,
   contextOfMode: (mode) => riscvRegime(mode as RiscvMode, 0n),

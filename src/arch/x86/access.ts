@@ -2,6 +2,7 @@ import { InvalidArgumentError } from "../../core/errors.ts";
 import { describeMayBeBeyond, describeReservedBits } from "../../translate/reserved_bits.ts";
 import { describeNoTables } from "../../translate/no_tables.ts";
 import { BOOLEAN, checkOptions, type OptionShape, wholeNumberFrom } from "../../core/options.ts";
+import type { AccessRule } from "../access_rule.ts";
 import type { PagingContext } from "./paging_context.ts";
 import type { MappedWalk, Walk } from "../../translate/walk.ts";
 
@@ -53,9 +54,6 @@ const ACCESS_SHAPE: OptionShape<Access> = {
   pkru: wholeNumberFrom(0, 2 ** 32 - 1),
   pkrs: wholeNumberFrom(0, 2 ** 32 - 1),
 };
-
-/** The keys that an access may have. */
-export const ACCESS_KEYS = Object.keys(ACCESS_SHAPE);
 
 const INSTEAD = {
   user: "cpl: 3",
@@ -218,3 +216,11 @@ function errorCode(bits: PageFaultBit[]): PageFaultCode {
   const names = (Object.keys(ERROR_BITS) as PageFaultBit[]).filter((name) => bits.includes(name));
   return { code: names.reduce((code, name) => code | ERROR_BITS[name], 0), bits: names };
 }
+
+/** How x86 says what comes of an access: by the paging context alone. */
+export const X86_ACCESS: AccessRule = {
+  usesRegisters: false,
+  keys: Object.keys(ACCESS_SHAPE),
+  check: checkAccess,
+  decide: (walk: Walk, context: PagingContext, wanted: Access) => access(walk, context, wanted),
+};

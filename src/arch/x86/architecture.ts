@@ -1,7 +1,10 @@
 import type { Architecture } from "../architecture.ts";
+import { X86_ACCESS } from "./access.ts";
 import { PAGING_MODES } from "./modes.ts";
 import { contextOf } from "./paging_context.ts";
 import type { PagingModeName, PagingState } from "./paging_state.ts";
+import { X86_REGISTERS } from "./register_formats.ts";
+import { X86_NAMES } from "./register_names.ts";
 
 const SWITCHES = [
   "pageSizeExtension",
@@ -19,6 +22,9 @@ type Data = Readonly<Record<string, unknown>>;
 export const X86: Architecture = {
   name: "x86",
   targets: ["x86_64", "i386"],
+  registers: X86_REGISTERS,
+  names: X86_NAMES,
+  access: X86_ACCESS,
   regimeFrom(state) {
     if (!isPagingState(state)) return null;
     const { mode, root, physicalAddressBits, physicalAddressBitsAssumed, confidentialBit } = state;

@@ -1,8 +1,7 @@
 import { type AddressLike, parseAddress } from "../../core/address.ts";
 import { checkOptions, oneOfWords, type OptionShape, wholeNumberFrom } from "../../core/options.ts";
 import { type EntryBits, entryBits } from "../../translate/entry_bits.ts";
-import { assumedRegisters } from "./assumed_registers.ts";
-import { pagingContext } from "./paging_context.ts";
+import { assumedRegisters, pagingContext } from "./paging_context.ts";
 import type { PagingModeName } from "./paging_state.ts";
 
 /** Options of {@linkcode bits}. */

@@ -1,4 +1,4 @@
-import type { DumpedMachine } from "../architecture.ts";
+import type { DumpedMachine } from "../register_formats.ts";
 import { CR0, CR4, EFER } from "./control_bits.ts";
 import type { CpuRegisters } from "./registers.ts";
 

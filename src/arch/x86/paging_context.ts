@@ -144,21 +144,6 @@ export function checkRoot(input: AddressLike, mode: PagingModeName): bigint {
   );
 }
 
-/** The same context with MAXPHYADDR, if it is known and was not before; else that context itself. */
-export function withPhysicalBits(context: Regime, bits: number | null): Regime {
-  if (bits === null || !isPagingContext(context) || !context.physicalAddressBitsAssumed) {
-    return context;
-  }
-  const { physicalAddressBitsAssumed: _, assuredFrameBits: _bits, ...others } = context;
-  const known = { ...others, physicalAddressBits: bits };
-  return { ...known, ...regimeOf(known) };
-}
-
-/** Whether a regime is one of x86's own, with its paging state. */
-function isPagingContext(regime: Regime): regime is PagingContext {
-  return regime.rules.architecture === "x86" && "physicalAddressBits" in regime;
-}
-
 function confidentialBitFrom(options: PagingContextOptions): ConfidentialBit | undefined {
   const { privateBit, sharedBit } = options;
   if (privateBit !== undefined && sharedBit !== undefined) {
@@ -170,4 +155,25 @@ function confidentialBitFrom(options: PagingContextOptions): ConfidentialBit | u
   if (privateBit !== undefined) return { bit: privateBit, whenSet: "private" };
   if (sharedBit !== undefined) return { bit: sharedBit, whenSet: "shared" };
   return undefined;
+}
+
+const NOTHING = { cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n };
+const PAGING = { ...NOTHING, cr0: CR0.PG | CR0.WP };
+
+const ASSUMED: Record<PagingModeName, Pick<CpuRegisters, "cr0" | "cr3" | "cr4" | "efer">> = {
+  "none": NOTHING,
+  "32-bit": { ...PAGING, cr4: CR4.PSE },
+  "pae": { ...PAGING, cr4: CR4.PAE, efer: EFER.NXE },
+  "4-level": { ...PAGING, cr4: CR4.PAE, efer: EFER.LMA | EFER.NXE },
+  "5-level": { ...PAGING, cr4: CR4.PAE | CR4.LA57, efer: EFER.LMA | EFER.NXE },
+};
+
+/**
+ * The control registers of a vCPU of which nothing is known but its paging mode: those that every
+ * kernel of today sets (write protection, large pages, NX), and no more. CR3 is 0.
+ */
+export function assumedRegisters(
+  mode: PagingModeName,
+): Pick<CpuRegisters, "cr0" | "cr3" | "cr4" | "efer"> {
+  return ASSUMED[mode];
 }

@@ -1,5 +1,10 @@
-import { DamagedRegistersError, type PrintedRegisters } from "../architecture.ts";
+import { DamagedRegistersError } from "../errors.ts";
+import type { Printed } from "../register_formats.ts";
 import { EFER } from "./control_bits.ts";
+import type { CpuRegisters } from "./registers.ts";
+
+/** One vCPU's registers as printed; the number is null where QEMU printed no header. */
+export type PrintedX86Registers = Printed<CpuRegisters>;
 
 /**
  * Reads `info registers` or `info registers -a`. A `CPU#0` header stands before each vCPU, but not in
@@ -8,9 +13,9 @@ import { EFER } from "./control_bits.ts";
  *
  * @throws {DamagedRegistersError} if a register is missing
  */
-export function parseRegisters(reply: string): PrintedRegisters[] {
+export function parseRegisters(reply: string): PrintedX86Registers[] {
   const [unnumbered = "", ...numbered] = reply.split(/^CPU#(\d+)$/m);
-  const all: PrintedRegisters[] = [];
+  const all: PrintedX86Registers[] = [];
   if (unnumbered.trim() !== "") all.push(parseOne(null, unnumbered));
   for (let i = 0; i + 1 < numbered.length; i += 2) {
     all.push(parseOne(Number(numbered[i]), numbered[i + 1]!));
@@ -37,7 +42,7 @@ const WORDS = {
   trBase: word("^TR =[0-9a-f]{4} "),
 };
 
-function parseOne(cpu: number | null, block: string): PrintedRegisters {
+function parseOne(cpu: number | null, block: string): PrintedX86Registers {
   const efer = hex(block, WORDS.efer, "EFER");
   const [, tr = ""] = WORDS.trBase.exec(block) ?? missing(block, "TR =");
   // In 32-bit code the segments' bases have 8 digits, and in long mode half of TR's is lost.

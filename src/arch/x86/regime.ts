@@ -1,5 +1,5 @@
 import type { AddressSpan, Regime, RegimeRules } from "../../translate/regime.ts";
-import type { LevelDecoder } from "../../translate/entry.ts";
+import type { LevelDecoder, PageTableEntry } from "../../translate/entry.ts";
 import { fieldDecoder } from "../../translate/field_decoder.ts";
 import { PAGING_OFF } from "./cpu_state.ts";
 import { DEVICE_CACHE_TYPES, PAT_OF_LINUX } from "./cache_type.ts";
@@ -8,7 +8,6 @@ import { KPTI_VIEWS } from "./kpti_pair.ts";
 import { PAGING_MODES, type PagingLevelFormat, type PagingMode } from "./modes.ts";
 import { decodeNotPresent } from "./not_present.ts";
 import type { PagingModeName, PagingState } from "./paging_state.ts";
-import { reservedCauses } from "./reserved_bits.ts";
 import { rightsRule } from "./rights.ts";
 
 /** Every processor with PAE has at least so many address bits (Intel SDM vol. 3, 4.1.4). */
@@ -108,7 +107,44 @@ function rulesOf(mode: PagingModeName, hasKeys: boolean): RegimeRules {
     cacheIndexOf: ({ patIndex = 0 }) => patIndex,
     rootAddress: (value) => value & ROOT_MASK[mode],
     absentContent: (raw) => decodeNotPresent(raw, mode),
+    withFrameBits: (regime: Regime & PagingState, bits) => {
+      const { physicalAddressBitsAssumed: _, assuredFrameBits: _bits, ...others } = regime;
+      const told = { ...others, physicalAddressBits: bits };
+      return { ...told, ...regimeOf(told) };
+    },
     isSpecial: (raw) => (raw & SPECIAL) !== 0n,
     ...mode.endsWith("-level") && { views: KPTI_VIEWS },
   };
+}
+
+const EXECUTE_DISABLE = 1n << 63n;
+/** Of the entries of 8 bytes, the address bits from 32 up; lower ones are reserved by the format alone. */
+const ABOVE_32 = 0x000f_ffff_0000_0000n;
+/** Bits 39:32 of a 4 MiB page's address stand in bits 20:13 of its entry (Intel SDM vol. 3, table 4-4). */
+const PSE36 = 0xffn << 13n;
+
+/** Why a bit that an entry sets is reserved. */
+type ReservedCause = "executeDisable" | "beyond" | "format";
+
+const TEXT: Readonly<Record<ReservedCause, string>> = {
+  executeDisable: "reserved bit 63 (XD, which needs EFER.NXE=1)",
+  beyond: "address bits at or above MAXPHYADDR",
+  format: "bits that its format reserves",
+};
+
+/** Why the bits that an entry sets are reserved: entries with equal causes are alike. */
+function reservedCauses(
+  { reservedBits, hasRights }: Pick<PageTableEntry, "reservedBits" | "hasRights">,
+  mode: PagingModeName,
+): string[] {
+  const isWide = PAGING_MODES[mode].entryBytes === 8;
+  // PAE's top entries have no XD: bit 63 is reserved there whatever EFER says.
+  const executeDisable = isWide && hasRights ? EXECUTE_DISABLE : 0n;
+  const beyond = isWide ? ABOVE_32 : PSE36;
+  const causes: ReservedCause[] = [
+    ...reservedBits & executeDisable ? ["executeDisable"] as const : [],
+    ...reservedBits & beyond ? ["beyond"] as const : [],
+    ...reservedBits & ~executeDisable & ~beyond ? ["format"] as const : [],
+  ];
+  return causes.map((cause) => TEXT[cause]);
 }

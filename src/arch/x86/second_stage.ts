@@ -1,4 +1,4 @@
-import { BOOLEAN, checkOptions, wholeNumberFrom } from "../../core/options.ts";
+import { BOOLEAN, checkOptions, given, wholeNumberFrom } from "../../core/options.ts";
 import type { AddressSpan, Regime, RegimeRules } from "../../translate/regime.ts";
 import type { BitField, LevelDecoder, LevelFormat, PageTableEntry } from "../../translate/entry.ts";
 import { fieldDecoder } from "../../translate/field_decoder.ts";
@@ -81,7 +81,7 @@ export function nestedPaging(host: PagingContext): Regime {
     root,
     spans: spans.map((span) => ({ ...span, extension: "zeros" as const })),
     rules: { ...rules, rootName: "nCR3", secondStageNeeds: ["user"] },
-    ...assuredFrameBits !== undefined && { assuredFrameBits },
+    ...given({ assuredFrameBits }),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { CpuRegisters } from "../../arch/x86/registers.ts";
+import type { CpuRegisters } from "../../arch/default_types.ts";
 import type { DumpBytes } from "./dump_bytes.ts";
 import type { ElfCore } from "./elf_core.ts";
 import { DumpFormatError } from "./errors.ts";
@@ -18,7 +18,7 @@ export function readCpuNotes(bytes: DumpBytes, core: ElfCore): CpuRegisters[] {
     if (name === "QEMU") {
       const found = dumped(description, registers.length, core);
       if (typeof found === "string") throw new DumpFormatError(bytes.path, found);
-      registers.push(found);
+      registers.push(found as CpuRegisters);
     } else others.add(name);
   }
   if (registers.length > 0) return registers;

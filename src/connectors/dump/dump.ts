@@ -1,6 +1,6 @@
-import type { RegisterFormats } from "../../arch/architecture.ts";
+import type { RegisterFormats } from "../../arch/register_formats.ts";
 import type { CpuSource } from "../../arch/cpu_source.ts";
-import type { CpuRegisters } from "../../arch/x86/registers.ts";
+import type { CpuRegisters } from "../../arch/default_types.ts";
 import { FileMemory } from "../../memory/file_memory.ts";
 import type { MemoryRange } from "../../memory/physical_memory.ts";
 import { openEndpointFile } from "../../monitor/endpoint_file.ts";

@@ -1,5 +1,5 @@
-import type { RegisterFormats } from "../../arch/architecture.ts";
-import { REGISTER_FORMATS } from "../../arch/architectures.ts";
+import type { RegisterFormats } from "../../arch/register_formats.ts";
+import { ARCHITECTURES } from "../../arch/architectures.ts";
 import type { DumpBytes } from "./dump_bytes.ts";
 import { DumpFormatError } from "./errors.ts";
 
@@ -95,7 +95,9 @@ export function readElfCore(bytes: DumpBytes): ElfCore {
     throw new DumpFormatError(path, "it is an ELF file but not a core dump");
   }
   const machine = identity.getUint16(18, true);
-  const formats = REGISTER_FORMATS.find(({ dumpMachines }) => dumpMachines.includes(machine));
+  const formats = ARCHITECTURES.map((each) => each.registers).find(({ dumpMachines }) =>
+    dumpMachines.includes(machine)
+  );
   if (formats === undefined) {
     const name = MACHINES[machine] ?? "another architecture";
     const problem = `it is not of an x86 or RISC-V guest but of ${name} (ELF machine ${machine})`;

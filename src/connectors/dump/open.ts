@@ -1,4 +1,4 @@
-import { REGISTER_FORMATS } from "../../arch/architectures.ts";
+import { ARCHITECTURES } from "../../arch/architectures.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { GuestSource } from "../connector.ts";
 import { type Dump, openDump, type OpenDumpOptions } from "./dump.ts";
@@ -32,7 +32,7 @@ export async function openDumpSource(
 }
 
 function noticeOf({ formats, paging }: Dump): string {
-  const { dumpNotice } = formats ?? REGISTER_FORMATS[0];
+  const { dumpNotice } = formats ?? ARCHITECTURES[0].registers;
   if (!paging) return dumpNotice;
   return `${dumpNotice}; it was taken with -p, so memory that no vCPU maps may be missing, page tables too`;
 }

@@ -1,5 +1,5 @@
 import type { GuestRegisters } from "../../arch/registers.ts";
-import type { CpuRegisters } from "../../arch/x86/registers.ts";
+import type { CpuRegisters } from "../../arch/default_types.ts";
 import type { CpuSource } from "../../arch/cpu_source.ts";
 import { formatError, InvalidArgumentError } from "../../core/errors.ts";
 import { checkOptions, MILLISECONDS, type OptionShape, SIGNAL } from "../../core/options.ts";

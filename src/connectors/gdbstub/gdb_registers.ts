@@ -1,6 +1,6 @@
-import type { StubRegister } from "../../arch/architecture.ts";
+import type { StubRegister } from "../../arch/register_formats.ts";
 import type { CpuSource } from "../../arch/cpu_source.ts";
-import { REGISTER_FORMATS } from "../../arch/architectures.ts";
+import { ARCHITECTURES } from "../../arch/architectures.ts";
 import type { GuestRegisters } from "../../arch/registers.ts";
 import { MonitorError, NoSuchCpuError } from "../../monitor/errors.ts";
 import type { GdbConnection } from "./gdb_connection.ts";
@@ -63,12 +63,12 @@ export class GdbRegisters implements CpuSource {
       await printed(); // Where there is another reason, the monitor tells it.
       throw error;
     });
-    const formats = REGISTER_FORMATS.find(({ stub }) =>
+    const architecture = ARCHITECTURES.find(({ registers: { stub } }) =>
       stub.wanted[0]!.some((name) => numbers.has(name))
     );
     // A stub of another architecture: the monitor tells which.
-    if (formats === undefined) await printed();
-    const { stub } = formats ?? REGISTER_FORMATS[0];
+    if (architecture === undefined) await printed();
+    const { stub } = (architecture ?? ARCHITECTURES[0]).registers;
     // Queued in one go, so that another vCPU's requests come before or after all of them.
     const selected = this.#connection.request(`Hg${id}`);
     const isListed = (names: StubRegister) => names.some((name) => numbers.has(name));

@@ -1,3 +1,4 @@
+import { given } from "../../core/options.ts";
 import { formatError } from "../../core/errors.ts";
 import { Watchdog } from "../../core/watchdog.ts";
 import {
@@ -136,7 +137,7 @@ export class LibvirtClient implements Monitor {
       execute: "human-monitor-command",
       arguments: {
         "command-line": line,
-        ...options.cpu !== undefined && { "cpu-index": options.cpu },
+        ...given({ "cpu-index": options.cpu }),
       },
     });
     return this.#queue.run(line, options, wire);

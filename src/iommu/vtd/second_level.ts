@@ -1,14 +1,11 @@
-import type { AddressSpan, Regime } from "../../translate/regime.ts";
-import type { BitField, LevelDecoder } from "../../translate/entry.ts";
-import { fieldDecoder } from "../../translate/field_decoder.ts";
+import type { BitField } from "../../translate/entry.ts";
 import { dmaRights } from "../rights.ts";
 import { iommuRules } from "../rules.ts";
-import { PAGE_SHIFT, TABLE_BITS, VTD_ADDRESS_BITS, VTD_LEVEL_NAMES } from "./levels.ts";
+import { address, ignored, PAGE_SHIFT, TABLE_BITS, vtdRegimes } from "./levels.ts";
 
 /** Intel VT-d specification, 9.8: an entry is there if R or W is set; there is no present bit. */
 const READ = 1n;
 const WRITE = 2n;
-const LARGE = 1n << 7n;
 
 const R: BitField = {
   low: 0,
@@ -41,14 +38,6 @@ const A: BitField = { low: 8, width: 1, name: "A", meaning: "accessed", flag: "a
 const D: BitField = { low: 9, width: 1, name: "D", meaning: "dirty", flag: "dirty" };
 const TOP = ignored(63, 1, "ignored");
 
-function ignored(low: number, width: number, name: string): BitField {
-  return { low, width, name, meaning: "not used for DMA" };
-}
-
-function address(low: number): BitField {
-  return { low, width: 52 - low, name: "ADDR", meaning: "address", addressBit: low };
-}
-
 function tableFields(level: number): readonly BitField[] {
   // Above level 3 no page exists: PS is reserved there.
   const large = level > 3 ? [] : [PS];
@@ -67,56 +56,25 @@ function pageFields(level: number): readonly BitField[] {
   ];
 }
 
-function decoderOf(level: number): LevelDecoder {
-  const { name, entryName } = VTD_LEVEL_NAMES[level]!;
-  return fieldDecoder({
-    level,
-    name: `SL-${name}`,
-    entryName: `SL-${entryName}`,
-    shift: PAGE_SHIFT + TABLE_BITS * (level - 1),
-    indexBits: TABLE_BITS,
-    ...level > 1 && { table: tableFields(level) },
-    ...level <= 3 && { page: pageFields(level) },
-  }, {
-    entryBytes: 8,
-    physicalAddressBits: 52,
-    presentBit: READ,
-    rightFlags: ["readable", "writable"],
-    kindOf(raw) {
-      if (!(raw & (READ | WRITE))) return "notPresent";
-      return level === 1 || (level <= 3 && raw & LARGE) ? "page" : "table";
-    },
-  });
-}
-
-const DECODERS = [1, 2, 3, 4, 5].map(decoderOf);
-
-const SPANS = new Map(
-  [3, 4, 5].map((levels): [number, readonly AddressSpan[]] => [levels, [{
-    addressBits: VTD_ADDRESS_BITS[levels]!,
-    extension: "zeros",
-    entryBytes: 8,
-    presentBits: Number(READ | WRITE),
-    // A (bit 8) and D (bit 9), where the unit sets them.
-    hardwareBits: 0x300n,
-    levels: DECODERS.slice(0, levels).toReversed(),
-  }]]),
-);
-
-const RULES = iommuRules({
-  architecture: "vtd-second-level",
-  rootName: "SLPTPTR",
-  frameLimitName: "the host address width",
-  rights: dmaRights({
-    readable: { field: "R", name: "DMA_PTE_READ", mask: READ, setWhenGranted: true },
-    writable: { field: "W", name: "DMA_PTE_WRITE", mask: WRITE, setWhenGranted: true },
+/** VT-d's second-level tables, of 3, 4 or 5 levels; null if there are none with so many. */
+export const secondLevelRegime = vtdRegimes({
+  name: "VT-d second level",
+  prefix: "SL",
+  levels: [3, 4, 5],
+  extension: "zeros",
+  presentBits: READ | WRITE,
+  // A (bit 8) and D (bit 9), where the unit sets them.
+  hardwareBits: 0x300n,
+  rightFlags: ["readable", "writable"],
+  tableFields,
+  pageFields,
+  rules: iommuRules({
+    architecture: "vtd-second-level",
+    rootName: "SLPTPTR",
+    frameLimitName: "the host address width",
+    rights: dmaRights({
+      readable: { field: "R", name: "DMA_PTE_READ", mask: READ, setWhenGranted: true },
+      writable: { field: "W", name: "DMA_PTE_WRITE", mask: WRITE, setWhenGranted: true },
+    }),
   }),
 });
-
-/** VT-d's second-level tables, of 3, 4 or 5 levels; null if there are none with so many. */
-export function secondLevelRegime(root: bigint, levels: number): Regime | null {
-  const spans = SPANS.get(levels);
-  return spans === undefined
-    ? null
-    : { mode: `VT-d second level, ${levels} levels`, root, spans, rules: RULES };
-}

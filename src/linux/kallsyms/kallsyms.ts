@@ -15,6 +15,8 @@ import { BLOCK_SYMBOLS, type KallsymsTables, markerCount } from "./tables.ts";
 export interface KernelSymbol extends SymbolName {
   /** Its virtual address; for data of each CPU, the offset within that CPU's area. */
   readonly address: bigint;
+  /** The module that it belongs to; absent for the kernel's own. */
+  readonly module?: string;
 }
 
 /** The symbol that an address belongs to. */

@@ -1,5 +1,6 @@
+import type { OopsEntry, OopsTable } from "../../arch/oops_report.ts";
+import { levelDecoders, levelOf, type Regime } from "../../translate/regime.ts";
 import type { Walk } from "../../translate/walk.ts";
-import type { OopsEntry, OopsTable } from "./oops_report.ts";
 
 /** An entry as it was printed, and as it is now. */
 export interface OopsEntryChange extends OopsEntry {
@@ -9,38 +10,39 @@ export interface OopsEntryChange extends OopsEntry {
   readonly change: "same" | "changed" | "appeared" | "gone" | "unreadable";
 }
 
-/** The level that Linux's names mean: the top one is named PGD whatever level it is. */
-const LEVELS: Readonly<Record<Exclude<OopsTable, "PGD">, number>> = {
-  PTE: 1,
-  PMD: 2,
-  PUD: 3,
-  P4D: 4,
-};
-
-const PRESENT = 1n;
-const ACCESSED_AND_DIRTY = 0x60n;
+/** The tables by Linux's names, from the one of the smallest pages up; the top one is always a PGD. */
+const FROM_LEAF: readonly OopsTable[] = ["PTE", "PMD", "PUD", "P4D"];
 
 /** Holds printed entries against those of a walk. */
 export function compareOopsEntries(
   printed: readonly OopsEntry[],
-  { steps }: Walk,
+  { steps, regime }: Walk,
 ): OopsEntryChange[] {
-  const top = steps[0]?.level;
+  const levels = levelDecoders(regime).map(({ format }) => format.level);
   return printed
     // With 4 levels Linux prints the top entry twice, as PGD and as P4D.
-    .filter(({ table }) => table !== "P4D" || top === undefined || top > LEVELS.P4D)
+    .filter(({ table }) =>
+      table !== "P4D" || steps.length === 0 || levels.length > FROM_LEAF.length
+    )
     .map(({ table, raw }) => {
-      const level = table === "PGD" ? top : LEVELS[table];
+      const level = table === "PGD" ? levels[0] : levels.at(-1 - FROM_LEAF.indexOf(table));
       const now = steps.find((step) => step.level === level)?.raw ?? null;
-      return { table, raw, now, change: changeOf(raw, now) };
+      return { table, raw, now, change: changeOf(raw, now, regime, level) };
     });
 }
 
-function changeOf(then: bigint | null, now: bigint | null): OopsEntryChange["change"] {
+function changeOf(
+  then: bigint | null,
+  now: bigint | null,
+  regime: Regime,
+  level: number | undefined,
+): OopsEntryChange["change"] {
   if (then === null || now === null) {
     return then === null && now !== null ? "appeared" : "unreadable";
   }
-  const [was, is] = [(then & PRESENT) !== 0n, (now & PRESENT) !== 0n];
+  const decoder = level === undefined ? undefined : levelOf(regime, level);
+  const isPresent = (raw: bigint) => decoder !== undefined && decoder.kindOf(raw) !== "notPresent";
+  const [was, is] = [isPresent(then), isPresent(now)];
   if (was !== is) return is ? "appeared" : "gone";
-  return (then ^ now) & ~ACCESSED_AND_DIRTY ? "changed" : "same";
+  return (then ^ now) & ~regime.spans[0]!.hardwareBits ? "changed" : "same";
 }

@@ -1,11 +1,8 @@
-import {
-  DamagedRegistersError,
-  type PrintedRegisters,
-  type PrintedX86Registers,
-} from "../../arch/architecture.ts";
-import { REGISTER_FORMATS } from "../../arch/architectures.ts";
+import { ARCHITECTURES } from "../../arch/architectures.ts";
+import type { CpuRegisters } from "../../arch/default_types.ts";
+import { DamagedRegistersError } from "../../arch/errors.ts";
+import type { Printed } from "../../arch/register_formats.ts";
 import type { GuestRegisters } from "../../arch/registers.ts";
-import type { CpuRegisters } from "../../arch/x86/registers.ts";
 import { NoSuchCpuError, NotX86Error, ReplyParseError } from "../errors.ts";
 import type { CommandOptions, Monitor } from "../monitor.ts";
 
@@ -62,7 +59,7 @@ export async function readRegisters<R extends GuestRegisters = CpuRegisters>(
     const all = await readAllRegisters<R>(monitor, bounds);
     return all.find((registers) => registers.cpu === cpu) ?? noSuchCpu(monitor, cpu, all);
   }
-  const [current] = parseRegisters<PrintedRegisters>(
+  const [current] = parseRegisters<GuestRegisters>(
     await monitor.command("info registers", bounds),
   );
   if (current!.cpu !== null) return current as R;
@@ -91,7 +88,7 @@ export async function readAllRegisters<R extends GuestRegisters = CpuRegisters>(
   monitor: Monitor,
   options: CommandOptions = {},
 ): Promise<R[]> {
-  const printed = parseRegisters<PrintedRegisters>(
+  const printed = parseRegisters<GuestRegisters>(
     await monitor.command("info registers -a", options),
   );
   return printed.map((registers, i) => ({ ...registers, cpu: registers.cpu ?? i }) as R);
@@ -103,16 +100,16 @@ export async function readAllRegisters<R extends GuestRegisters = CpuRegisters>(
  * @throws {NotX86Error} if they are of an architecture that is not known
  * @throws {ReplyParseError} if a register is missing
  */
-export function parseRegisters<R extends PrintedRegisters = PrintedX86Registers>(
+export function parseRegisters<R extends GuestRegisters = CpuRegisters>(
   reply: string,
-): R[] {
-  const formats = REGISTER_FORMATS.find((each) => each.recognizes(reply));
-  if (formats === undefined) {
+): Printed<R>[] {
+  const architecture = ARCHITECTURES.find(({ registers }) => registers.recognizes(reply));
+  if (architecture === undefined) {
     const foreign = foreignArchitecture(reply);
     if (foreign !== undefined) throw new NotX86Error(foreign);
   }
   try {
-    return (formats ?? REGISTER_FORMATS[0]).printed(reply) as R[];
+    return (architecture ?? ARCHITECTURES[0]).registers.printed(reply) as Printed<R>[];
   } catch (error) {
     if (!(error instanceof DamagedRegistersError)) throw error;
     throw new ReplyParseError("info registers", error.text, error.missing, { cause: error });

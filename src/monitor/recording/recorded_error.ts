@@ -1,3 +1,4 @@
+import { given } from "../../core/options.ts";
 import {
   ConnectionLostError,
   MonitorError,
@@ -29,7 +30,7 @@ export function recordError(error: MonitorError): RecordedError {
     message: error.endpoint === ""
       ? error.message
       : error.message.replaceAll(error.endpoint, ENDPOINT),
-    ...value !== undefined && { value },
+    ...given({ value }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { formatError } from "../../core/errors.ts";
-import { checkOptions, TEXT } from "../../core/options.ts";
+import { checkOptions, given, TEXT } from "../../core/options.ts";
 import { CommandRefusedError, MonitorError } from "../errors.ts";
 import type { CommandOptions, Monitor } from "../monitor.ts";
 import { RecordingError } from "./errors.ts";
@@ -174,7 +174,7 @@ class RecordingMonitor implements Monitor {
     const append = (outcome: Pick<RecordedExchange, "reply" | "error">) =>
       this.#file.append({
         command,
-        ...options.cpu !== undefined && { cpu: options.cpu },
+        ...given({ cpu: options.cpu }),
         ...outcome,
         durationMs: Math.round((performance.now() - started) * 1000) / 1000,
       });

@@ -1,6 +1,6 @@
 import type { AddressLike } from "../../core/address.ts";
-import type { GuestAccess, GuestAccessVerdict } from "../../arch/architecture.ts";
-import type { Access } from "../../arch/x86/access.ts";
+import type { GuestAccess, GuestAccessVerdict } from "../../arch/access_rule.ts";
+import type { Access } from "../../arch/default_types.ts";
 import type { DmaVerdict } from "../../iommu/access.ts";
 import type { Style } from "../../report/style.ts";
 import type { GuestWalkOptions } from "../../session/guest_walk.ts";

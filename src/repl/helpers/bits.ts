@@ -1,8 +1,8 @@
 import { type AddressLike, parseAddress } from "../../core/address.ts";
 import { entryBits } from "../../translate/entry_bits.ts";
-import type { PagingModeName } from "../../arch/x86/paging_context.ts";
-import { bits } from "../../arch/x86/bits.ts";
+import { architectureNamed } from "../../arch/architectures.ts";
 import type { PageTableEntry } from "../../translate/entry.ts";
+import { levelDecoders, type Regime } from "../../translate/regime.ts";
 import type { Helper } from "../helper.ts";
 
 /** `bits(entry, level)`. */
@@ -27,15 +27,17 @@ PDE 0x510_c003 of 4-level paging: points to a table
 `,
   create: (repl) => async (entry: AddressLike | PageTableEntry, level?: number) => {
     const { context } = await repl.guest.use((session, choice) => session.pageTable(choice));
-    if (context.rules.architecture !== "x86") {
-      const { raw, level: own } = typeof entry === "object"
-        ? entry
-        : { raw: parseAddress(entry), level: 0 };
-      return entryBits(raw, level ?? own, context);
-    }
-    const mode = (context.mode === "none" ? "4-level" : context.mode) as PagingModeName;
+    const { registers: { modes, contextOfMode } } = architectureNamed(context.rules.architecture);
+    // Where paging is off, an entry is read as the first kind of tables has it.
+    const mode = modes.find((name) => name !== "none")!;
+    const regime = levelDecoders(context).length > 0 ? context : contextOfMode(mode, {});
     return typeof entry === "object"
-      ? bits(entry.raw, { level: level ?? entry.level, mode })
-      : bits(entry, { level: level ?? 1, mode });
+      ? entryBits(entry.raw, level ?? entry.level, regime)
+      : entryBits(parseAddress(entry), level ?? smallest(regime), regime);
   },
 };
+
+/** The level of the smallest pages. */
+function smallest(regime: Regime): number {
+  return levelDecoders(regime).at(-1)!.format.level;
+}

@@ -1,10 +1,9 @@
 import type { NoTables } from "../../translate/no_tables.ts";
-import { pagingContext, type PagingModeName } from "../../arch/x86/paging_context.ts";
+import { architectureOf } from "../../arch/architectures.ts";
 import type { GuestRegisters } from "../../arch/registers.ts";
-import type { CpuRegisters } from "../../arch/x86/registers.ts";
+import type { RegisterNames } from "../../arch/register_names.ts";
 import type { Style } from "../../report/style.ts";
 import type { Helper } from "../helper.ts";
-import { isRiscv } from "../is_riscv.ts";
 import { symbolText, tasksOf } from "../linux.ts";
 import type { RunningTask } from "../../linux/running_tasks.ts";
 import { escapeText } from "../../core/escape.ts";
@@ -12,18 +11,15 @@ import { type Cell, cell, columns, numberCell } from "../show/columns.ts";
 import { groupHex } from "../show/group_hex.ts";
 import { showAs } from "../show/renderers.ts";
 import { STATES } from "./cpu_states.ts";
-import { hartsText, summariseHarts } from "./riscv_cpus.ts";
 
-/** One vCPU in few words. */
-export interface CpuSummary {
+/** One vCPU in few words, with what its architecture adds: on x86 `cr3`, `cpl`, `rip`, `halted`. */
+export interface CpuSummary extends Readonly<Record<string, unknown>> {
   readonly cpu: number;
-  readonly mode: PagingModeName;
-  /** The page-table root: CR3 without PCID or cache bits. */
+  readonly mode: string;
+  /** The physical address of the top table. */
   readonly root: bigint;
-  readonly cr3: bigint;
-  readonly cpl: number;
-  readonly rip: bigint;
-  readonly halted: boolean;
+  /** Whether it waits for an interrupt, where that is told. */
+  readonly halted?: boolean;
   /** Why its tables are not an answer, if they are not. */
   readonly noTables?: NoTables;
   /** What it runs, once the guest's Linux is known. */
@@ -36,7 +32,7 @@ export interface CpuSummary {
 export const CPUS: Helper = {
   name: "cpus",
   usage: "cpus()",
-  purpose: "every vCPU: mode, root, CPL, RIP, and which share a root",
+  purpose: "every vCPU: mode, root, privilege, and which share a root",
   notes: ["After linux(), ps() or pid(), each vCPU's task is shown, too."],
   example: `
 > cpus()
@@ -45,63 +41,71 @@ cpu  state    mode     root        CR3         CPL  RIP                    same 
   1  halted   4-level  0x500_0000  0x500_0000    0  0xffff_ffff_81a1_7a0b
 `,
   create: (repl) => async () => {
-    const registers = await repl.guest.use((session) => session.allRegisters<GuestRegisters>());
-    if (registers.every(isRiscv)) return showAs(summariseHarts(registers), hartsText);
-    const all = registers.filter((each): each is CpuRegisters => !isRiscv(each));
-    const symbols = await Promise.all(all.map(({ rip }) => symbolText(repl.guest, rip)));
-    const tasks = await tasksOf(repl.guest, all.length);
-    return showAs(summarise(all, tasks), (rows, style) => cpusText(rows, style, symbols));
+    const all = await repl.guest.use((session) => session.allRegisters<GuestRegisters>());
+    const { names } = architectureOf(all[0]!);
+    const [tasks, symbols] = await Promise.all([
+      tasksOf(repl.guest, all.length),
+      Promise.all(all.map((each) => symbolText(repl.guest, names.nextInstruction(each)))),
+    ]);
+    return showAs(
+      summarise(all, tasks),
+      (rows, style) => cpusText(rows, names, style, symbols),
+    );
   },
 };
 
-function summarise(
-  all: readonly CpuRegisters[],
-  tasks: readonly RunningTask[],
+/** The vCPUs of a guest in few words. */
+export function summarise(
+  all: readonly GuestRegisters[],
+  tasks: readonly RunningTask[] = [],
 ): CpuSummary[] {
-  const rows = all.map((registers) => ({ registers, context: pagingContext(registers) }));
-  return rows.map((
-    { registers: { cpu, cr3, cpl, rip, halted }, context: { mode, root, noTables } },
-  ) => ({
-    cpu,
-    mode,
-    root,
-    cr3,
-    cpl,
-    rip,
-    halted,
+  const rows = all.map((registers) => {
+    const { registers: formats, names } = architectureOf(registers);
+    return { cpu: registers.cpu, own: names.summary(registers), ...formats.regimeOf(registers) };
+  });
+  return rows.map(({ cpu, own, mode, root, noTables }) => ({
+    ...{ cpu, mode, root, ...own },
     ...noTables && { noTables },
     ...tasks[cpu] && { task: tasks[cpu] },
     sharesRootWith: rows
-      .filter((other) => noTables === undefined && other.context.noTables === undefined)
-      .filter((other) => other.registers.cpu !== cpu && other.context.root === root)
-      .map((other) => other.registers.cpu),
+      .filter((other) => noTables === undefined && other.noTables === undefined)
+      .filter((other) => other.cpu !== cpu && other.root === root)
+      .map((other) => other.cpu),
   }));
 }
 
-function cpusText(
+/** Writes them as a table. */
+export function cpusText(
   rows: readonly CpuSummary[],
+  names: RegisterNames,
   style: Style,
-  symbols: readonly (string | null)[],
+  symbols: readonly (string | null)[] = [],
 ): string {
   const hasTasks = rows.some(({ task }) => task !== undefined);
-  const heads = ["cpu", "state", "mode", "root", "CR3", "CPL", "RIP", "same root"];
+  const own = names.columns;
+  const heads = [names.head, "state", "mode", "root", ...own.map(({ head }) => head), "same root"];
   if (hasTasks) heads.push("task");
-  const isNumber = (column: number) => column === 0 || column === 5;
   const table = rows.map((row, i) => [
     String(row.cpu),
     row.noTables ? STATES[row.noTables.kind] : row.halted ? "halted" : "running",
     row.mode,
     groupHex(row.root),
-    groupHex(row.cr3),
-    String(row.cpl),
-    [groupHex(row.rip), ...symbols[i] ? [symbols[i]] : []].join(" "),
+    ...own.map(({ field }, column) => {
+      const symbol = column === own.length - 1 ? symbols[i] : null;
+      return [valueText(row[field]), ...symbol ? [symbol] : []].join(" ");
+    }),
     row.sharesRootWith.map((cpu) => `cpu${cpu}`).join(" "),
     ...hasTasks ? [row.task ? `${row.task.tid} ${escapeText(row.task.comm)}` : ""] : [],
   ]);
+  const isNumber = (column: number) => column === 0 || own[column - 4]?.isNumber;
   return columns([heads, ...table].map((texts, line) =>
     texts.map((text, column): Cell => {
       const paint = line === 0 ? style.faint : column === 3 ? style.value : undefined;
       return isNumber(column) ? numberCell(text, paint) : cell(text, paint);
     })
   ));
+}
+
+function valueText(value: unknown): string {
+  return typeof value === "bigint" ? groupHex(value) : value === undefined ? "" : String(value);
 }

@@ -32,7 +32,7 @@ export const DMESG: Helper = {
     "40 if n is left out; dmesg(Infinity) has all. An array of records with timeNs, level and text.",
     'dmesg("error") or dmesg(/page fault/) has the records with that in them; dmesg({ level: 3 })',
     'errors and worse; dmesg({ last: 5, grep: "vfio" }) the newest of these.',
-    "To follow new records: session.linux().followDmesg().",
+    "To follow new records, across resets too: for (const event of session.followLog()) ….",
   ],
   example: `
 > dmesg(2)

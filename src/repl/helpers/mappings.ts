@@ -11,6 +11,8 @@ import { chosen } from "./walk.ts";
 export interface MappingsHelperOptions extends Omit<GuestMappingsOptions, "filter"> {
   /** `kernel`, `w+x`, or several with commas; or a function of the page. */
   readonly filter?: string | GuestMappingsOptions["filter"];
+  /** Name memory areas and files of tables that no process was named for. */
+  readonly names?: boolean;
 }
 
 /** `mappings(range, options)`. */
@@ -21,7 +23,8 @@ export const MAPPINGS: Helper = {
   notes: [
     "range: { start, lengthBytes }; all, if left out. Rights: user, read, write, execute, of all levels.",
     'options: filter: "user", "kernel", "w+x", … or a function; pages: true for a line each page;',
-    "contiguous, notPresent, maxTables, and whose tables, as with walk. Returns an array; for a listing",
+    "contiguous, notPresent, maxTables, and whose tables, as with walk; names: true names memory areas",
+    "and files, which is the default after pid(). Returns an array; for a listing",
     "too long for one, for (const run of session.mappings()) ….",
   ],
   example: `
@@ -38,23 +41,30 @@ true
     const { mappingLine, mappingsHead } = await import("../../report/mappings_text.ts");
     const range = await rangeFrom(given, repl) ?? given as AddressRange;
     checkRange(range);
-    const [own, { filter, ...others }] = splitTableChoice(options);
+    const [own, { filter, names = false, ...others }] = splitTableChoice(options);
     const isWanted = typeof filter === "string"
       ? (await import("../../cli/mapping_filters.ts")).mappingFilters(filter)
       : filter;
     const { signal, onProgress } = repl;
     return await repl.guest.use(async (session, choice) => {
-      const table = { ...chosen(own, choice), ...own };
-      const { context } = await session.pageTable(table, range.start, { signal });
-      // What runs on a vCPU changes; a device's tables are of another kind than the root alone says.
-      const same = table.device === undefined ? { root: context.root } : { device: table.device };
+      // What runs on a vCPU changes: the line above the list and the list are about the same tables.
+      const wanted = { ...chosen(own, choice), ...own };
+      const table = await session.pageTable(wanted, range.start, { signal });
+      const { context } = table;
+      const { namerFor } = await import("../../cli/naming.ts");
+      const namer = await namerFor(session, table, names);
       const records = session.mappings(range, {
-        ...{ signal, ...onProgress && { onProgress }, ...others, ...same },
+        ...{ signal, ...onProgress && { onProgress }, ...others, table },
         ...isWanted && { filter: isWanted },
+        ...namer && { boundaries: namer.names.boundaries },
       });
-      return asRows(await Array.fromAsync(records), {
+      const rows = await Array.fromAsync(
+        records,
+        async (record) => await namer?.complete(record) ?? record,
+      );
+      return asRows(rows, {
         head: () => mappingsHead(context),
-        line: (record) => mappingLine(record, context),
+        line: (record) => mappingLine(record, context, namer?.nameOf(record)),
       });
     });
   },

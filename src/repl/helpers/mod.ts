@@ -8,12 +8,14 @@ import { CONNECT } from "./connect.ts";
 import { CPUS } from "./cpus.ts";
 import { DIFF } from "./diff.ts";
 import { DMESG } from "./dmesg.ts";
+import { FILES } from "./files.ts";
 import { FRAME } from "./frame.ts";
 import { HELP } from "./help.ts";
 import { HEX } from "./hex.ts";
 import { IOVA } from "./iova.ts";
 import { MAPPINGS } from "./mappings.ts";
 import { MAPS } from "./maps.ts";
+import { MODULES } from "./modules.ts";
 import { MONITOR } from "./monitor.ts";
 import { OOPS } from "./oops.ts";
 import { PID } from "./pid.ts";
@@ -60,8 +62,10 @@ export const HELPERS: readonly Helper[] = [
   PS,
   PID,
   MAPS,
+  FILES,
   FRAME,
   DMESG,
+  MODULES,
   SYM,
   TYPE,
   ADDRESS,

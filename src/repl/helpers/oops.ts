@@ -12,8 +12,8 @@ export const OOPS: Helper = {
   purpose: "explain a Linux fault report with the current page tables",
   notes: [
     "text: the report as it stands in dmesg or on a console, in backquotes over several lines: a page",
-    "fault, a general protection fault, a segfault, KASAN's, or registers with CR2 and CR3. The address",
-    "is walked in the tables of that CR3, or of the process, unless oops(text, { root: 0x… }) chooses",
+    "fault, a general protection fault, a segfault, KASAN's, or registers alone. The address is walked",
+    "in the tables whose root is printed, or in the process's, unless oops(text, { root: 0x… }) chooses",
     "others; the printed entries are compared with the current ones.",
   ],
   example: `

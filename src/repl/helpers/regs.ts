@@ -1,9 +1,8 @@
 import type { Helper } from "../helper.ts";
+import { architectureOf } from "../../arch/architectures.ts";
 import type { GuestRegisters } from "../../arch/registers.ts";
-import { isRiscv } from "../is_riscv.ts";
 import { symbolText } from "../linux.ts";
 import { registersText } from "../show/registers_text.ts";
-import { riscvRegistersText } from "../show/riscv_registers_text.ts";
 import { showAs } from "../show/renderers.ts";
 
 /** `regs(cpu)`. */
@@ -29,10 +28,8 @@ true
     const registers = await guest.use((session, choice) =>
       session.registers<GuestRegisters>(cpu ?? choice.cpu)
     );
-    if (isRiscv(registers)) {
-      return showAs(registers, (value, style) => riscvRegistersText(value, style));
-    }
-    const symbol = await symbolText(guest, registers.rip);
-    return showAs(registers, (value, style) => registersText(value, style, symbol ?? ""));
+    const { names } = architectureOf(registers);
+    const symbol = await symbolText(guest, names.nextInstruction(registers)) ?? "";
+    return showAs(registers, (value, style) => registersText(value, names, style, symbol));
   },
 };

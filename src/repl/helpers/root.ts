@@ -13,8 +13,8 @@ export const ROOT: Helper = {
   usage: "root(addr?)",
   purpose: "choose, or say, whose page tables are walked",
   notes: [
-    "Page tables are private to each process, and a vCPU's CR3 belongs to the task on it.",
-    "root(0x5100000) walks the tables at that physical address: a process's root or CR3 value.",
+    "Page tables are private to each process, and a vCPU runs on those of the task on it.",
+    "root(0x5100000) walks the tables at that physical address: a process's root, or a register's value.",
     'root({ device: "00:03.0" }) walks those of a device, by its addresses (IOVAs).',
     "root({ cpu: 1 }) walks those of vCPU 1, whatever runs there; root(null) those of the monitor's",
     "vCPU, as at the start. If the process sleeps, walk(va, { sampleMs: 5000 }) waits until it runs.",

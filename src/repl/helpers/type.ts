@@ -2,7 +2,7 @@ import type { LayoutMember, StructLayout } from "../../linux/btf/btf.ts";
 import { layoutText, memberLine } from "../../report/layout_text.ts";
 import type { Style } from "../../report/style.ts";
 import type { Helper } from "../helper.ts";
-import { typeNames, useLinux } from "../linux.ts";
+import { modulesOf, typeNames, useLinux } from "../linux.ts";
 import { showAs } from "../show/renderers.ts";
 import { asRows, moreText, SHOWN_ROWS } from "../show/rows.ts";
 
@@ -10,12 +10,12 @@ import { asRows, moreText, SHOWN_ROWS } from "../show/rows.ts";
 export const TYPE: Helper = {
   name: "type",
   usage: "type(name)",
-  purpose: "the layout of a struct or union of the kernel",
+  purpose: "the layout of a struct or union of the kernel or a module",
   takesText: true,
   on: "linux",
   notes: [
-    "From the kernel's own type data (BTF), of which some megabytes are read once; null if it has none",
-    "of that name.",
+    "From the type data (BTF) of the kernel, of which some megabytes are read once, and of its modules;",
+    'null if none has that name. type("vfio:vfio_group") is that of one module.',
   ],
   example: `
 > type("list_head")
@@ -34,7 +34,7 @@ struct task_struct {
   complete: typeNames,
   create: (repl) => (name: string) =>
     useLinux(repl.guest, async ({ linux }) => {
-      const layout = await linux.type(name);
+      const layout = await linux.type(name) ?? await (await modulesOf(linux)).type(name);
       if (layout) asRows(layout.members as LayoutMember[], { line: memberLine });
       return layout && showAs(layout, shortLayoutText);
     }),

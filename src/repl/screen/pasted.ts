@@ -1,3 +1,4 @@
+import { ARCHITECTURES } from "../../arch/architectures.ts";
 import { parseLogLine } from "../../linux/log_line.ts";
 import { readAddress, readHex } from "./address_text.ts";
 
@@ -31,6 +32,8 @@ const range = (groups: Record<string, string>, end: "exclusive" | "inclusive") =
   if (lengthBytes <= 0n) return undefined;
   return { kind: "range", start, lengthBytes, note: (groups.note ?? "").trim() } as const;
 };
+
+const REGISTERS = ARCHITECTURES.flatMap(({ names }) => names.reported?.source ?? []).join("|");
 
 /** The formats, the more particular first. */
 const FORMATS: readonly Format[] = [
@@ -88,8 +91,8 @@ const FORMATS: readonly Format[] = [
     read: ({ name, offset }) => ({ kind: "symbol", name: name!, offset: readHex(offset!) }),
   },
   {
-    of: "an oops: CR2: ffffc90000001000; an address by itself",
-    pattern: /^(?:(?:CR[23]|R[A-Z0-9]{2}|E?FLAGS): ?)?(?<at>\S+)$/,
+    of: "an oops: RSP: ffffc90000001000; an address by itself",
+    pattern: new RegExp(`^(?:(?:${REGISTERS}): ?)?(?<at>\\S+)$`),
     read: ({ at }) => {
       const address = readAddress(at!);
       return address === undefined ? undefined : { kind: "address", address };

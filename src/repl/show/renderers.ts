@@ -1,6 +1,5 @@
-import type { RiscvRegisters } from "../../arch/riscv/registers.ts";
-import { riscvRegistersText } from "./riscv_registers_text.ts";
-import type { CpuRegisters } from "../../arch/x86/registers.ts";
+import { ARCHITECTURES } from "../../arch/architectures.ts";
+import type { GuestRegisters } from "../../arch/registers.ts";
 import type { EntryBits } from "../../translate/entry_bits.ts";
 import type { PageTableEntry } from "../../translate/entry.ts";
 import type { Walk } from "../../translate/walk.ts";
@@ -38,10 +37,6 @@ function kind<T extends object>(
 }
 
 const KINDS: readonly ResultKind[] = [
-  kind<RiscvRegisters>(
-    ["satp", "mstatus", "xlen"],
-    (value, style) => riscvRegistersText(value, style),
-  ),
   kind<Verdict>(["verdict", "reason", "walk"], verdictText),
   kind<RangeVerdict & Partial<GuestRangeVerdict>>(
     ["verdict", "firstFailure", "gaps"],
@@ -51,10 +46,6 @@ const KINDS: readonly ResultKind[] = [
   kind<Walk>(["outcome", "steps", "root"], walkText),
   kind<EntryBits>(["raw", "fields", "entryName"], bitsText),
   kind<PageTableEntry>(["raw", "flags", "frame", "kind"], entryText),
-  kind<CpuRegisters>(
-    ["cr0", "cr3", "cr4", "efer", "rip"],
-    (value, style) => registersText(value, style),
-  ),
 ];
 
 const bound = new WeakMap<object, (style: Style) => string>();
@@ -75,6 +66,9 @@ export function renderKnown(value: object, style: Style): string | undefined {
   const rows = renderRows(value, style);
   if (rows !== undefined) return rows;
   if (value instanceof Uint8Array) return hexdumpText(value, 0n, style);
-  const known = KINDS.find(({ fields }) => fields.every((field) => field in value));
-  return known && (known.render as Renderer<object>)(value, style);
+  const has = (fields: readonly string[]) => fields.every((field) => field in value);
+  const known = KINDS.find(({ fields }) => has(fields));
+  if (known !== undefined) return (known.render as Renderer<object>)(value, style);
+  const names = ARCHITECTURES.map((each) => each.names).find(({ fields }) => has(fields));
+  return names && registersText(value as GuestRegisters, names, style);
 }

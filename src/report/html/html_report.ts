@@ -29,9 +29,10 @@ export function htmlReport(data: ReportData): string {
     '<html lang="en">',
     '<meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width,initial-scale=1">',
-    // Even if something slipped through: nothing is loaded from anywhere.
+    // Even if something slipped through: nothing is loaded from anywhere else.
     `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; ` +
-    `script-src 'unsafe-inline'; style-src 'unsafe-inline'">`,
+    `script-src 'unsafe-inline'; style-src 'unsafe-inline'` +
+    `${data.live ? "; connect-src 'self'" : ""}">`,
     `<title>${escapeMarkup(escapeText(data.title))}</title>`,
     `<style>${PAGE_STYLE}</style>`,
     "<main></main>",

@@ -32,6 +32,14 @@ export interface ReportFinding {
   readonly text: string;
 }
 
+/** How a served page follows the guest. */
+export interface ReportFeed {
+  /** Where its events come from, from the page's address on. */
+  readonly events: string;
+  /** How long the server waits between two readings, in milliseconds. */
+  readonly intervalMs: number;
+}
+
 /** What a report's page is made from. It stands in the page as JSON. */
 export interface ReportData {
   /** The page's title. */
@@ -42,4 +50,6 @@ export interface ReportData {
   readonly devices?: readonly ReportSide[];
   /** What an audit found. */
   readonly findings: readonly ReportFinding[];
+  /** Where a served page learns what has changed. @default nowhere: the page is a file */
+  readonly live?: ReportFeed;
 }

@@ -2,10 +2,10 @@
 export const PAGE_STYLE = `
 :root{color-scheme:light dark;--paper:#fff;--ink:#1b1f24;--dim:#59636e;--edge:#d1d9e0;--accent:#0969da;
 --u-rx:#2da44e;--u-rw:#54aeff;--u-r:#a5d6ff;--k-rx:#8250df;--k-rw:#c297ff;--k-r:#d8b9ff;--wx:#cf222e;
---closed:#fb8500;--hole:#f0f2f4}
+--closed:#fb8500;--glow:#e3b505;--hole:#f0f2f4}
 @media(prefers-color-scheme:dark){:root{--paper:#0d1117;--ink:#f0f6fc;--dim:#9198a1;--edge:#3d444d;
 --accent:#4493f8;--u-rx:#3fb950;--u-rw:#388bfd;--u-r:#1f4a80;--k-rx:#ab7df8;--k-rw:#7d4fd0;--k-r:#4c2f80;
---wx:#f85149;--closed:#ff9e2c;--hole:#21262d}}
+--wx:#f85149;--closed:#ff9e2c;--glow:#f2cc60;--hole:#21262d}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:14px/1.4 system-ui,sans-serif}
 main{max-width:1180px;margin:0 auto;padding:12px 16px}
@@ -31,6 +31,8 @@ overflow:hidden;text-overflow:ellipsis}
 .sides>section{overflow-x:auto;border:1px solid var(--edge);border-radius:4px;padding:8px}
 svg{max-width:100%;height:auto;display:block}
 details{margin:4px 0}summary{cursor:pointer;font-family:ui-monospace,monospace;font-size:13px}
+.glow{animation:glow 3s}@keyframes glow{from{background:var(--glow)}}
+@media(prefers-reduced-motion:reduce){.glow{animation:none;outline:2px solid var(--glow)}}
 .links button{margin:0 8px 4px 0;color:var(--accent)}
 .high{color:var(--wx)}.low{color:var(--dim)}
 `;

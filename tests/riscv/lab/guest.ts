@@ -5,7 +5,7 @@ import {
   parseFacts,
   parsePagemap,
 } from "../../lab/guest_lines.ts";
-import { exists } from "../../lab/cache.ts";
+import { exists, removeTree } from "../../lab/cache.ts";
 import { SerialLine } from "../../lab/serial_line.ts";
 import { freePort, QEMU_64 } from "../_qemu.ts";
 import { buildRiscvLab } from "./build.ts";
@@ -102,7 +102,7 @@ export class RiscvLabGuest implements AsyncDisposable {
 async function end(qemu: Deno.ChildProcess, folder: string): Promise<void> {
   qemu.kill("SIGKILL");
   await qemu.status;
-  await Deno.remove(folder, { recursive: true });
+  await removeTree(folder);
 }
 
 /** QEMU waits for the connection, so that nothing is lost. */

@@ -16,7 +16,7 @@ export interface DeviceSpacesParts {
   /** The devices' address spaces, as the report has them. */
   readonly devices: readonly ReportSide[];
   /** The address space that the page is about. */
-  readonly shown: Side;
+  shown(): Side;
   /** How wide drawings are, in pixels. */
   width(): number;
   /** Shows the way to an address of the page's own address space. */
@@ -64,7 +64,7 @@ export class DeviceSpaces {
   /** Links to where devices reach the frame that an address of the page's own space leads to. */
   async linksFrom(address: bigint): Promise<Content[]> {
     if (this.#spaces.length === 0) return [];
-    const { memory, context } = this.#parts.shown.snapshot;
+    const { memory, context } = this.#parts.shown().snapshot;
     const found = await walk(memory, context, address, { recheck: false });
     if (found.outcome !== "mapped") return [];
     const links: Content[] = [];
@@ -87,7 +87,7 @@ export class DeviceSpaces {
     const links: Content[] = [];
     if (found.outcome === "mapped") {
       const { shown, lookUp } = this.#parts;
-      for (const alias of await mappingsOf(shown, found.physicalAddress)) {
+      for (const alias of await mappingsOf(shown(), found.physicalAddress)) {
         const text = `this frame is mapped at ${hex(alias.address)} (${
           rightsText(alias.effective)
         })`;

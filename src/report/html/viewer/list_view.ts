@@ -46,6 +46,16 @@ export class ListView {
     this.#draw();
   }
 
+  /** Shows other rows in the place of those that are in sight. */
+  update(rows: readonly ListRow[]): void {
+    const { scrollTop } = this.node;
+    const selected = this.#rows[this.#selected]?.address;
+    this.show(rows);
+    this.#selected = rows.findIndex(({ address }) => address === selected);
+    this.node.scrollTop = scrollTop;
+    this.#draw();
+  }
+
   #onKey(event: KeyboardEvent): void {
     const page = Math.floor(this.node.clientHeight / ROW) - 1;
     const steps: Record<string, number> = {

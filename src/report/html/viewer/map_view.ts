@@ -6,15 +6,26 @@ import { make } from "./dom.ts";
 import { colourOf, LEGEND } from "./map_colours.ts";
 import { Places } from "./places.ts";
 import type { NamedRegion } from "./regions.ts";
-import { Sight } from "./sight.ts";
-import { StripView } from "./strip_view.ts";
+import type { AddressPart } from "./strip_drawing.ts";
+import { type StripContent, StripView } from "./strip_view.ts";
 
-/** What a map shows. */
-export interface MapOptions {
+/** A strip, and the addresses that it shows. */
+interface Strip {
+  readonly first: bigint;
+  readonly last: bigint;
+  readonly view: StripView;
+}
+
+/** What of a map changes with the guest. */
+export interface MapContent {
   /** The runs of the whole address space, in address order. */
   readonly runs: readonly Mapping[];
   /** Its named parts. */
   readonly regions: readonly NamedRegion[];
+}
+
+/** What a map shows. */
+export interface MapOptions extends MapContent {
   /** The kind of tables. */
   readonly regime: Regime;
   /** Called with the address that is chosen. */
@@ -25,27 +36,40 @@ export interface MapOptions {
 export class MapView {
   /** The map's element. */
   readonly node: HTMLElement;
-  readonly #strips: readonly { first: bigint; last: bigint; view: StripView }[];
+  readonly #regime: Regime;
+  readonly #strips: readonly Strip[];
+  #regions: readonly NamedRegion[];
+  #legend: HTMLElement;
 
   /** Makes a map. */
   constructor(options: MapOptions) {
-    this.#strips = halvesOf(options.regime).map(({ title, first, last }) => {
-      const isIn = (address: bigint) => address >= first && address <= last;
-      const places = new Places(options.runs.filter(({ address }) => isIn(address)));
-      const regions = options.regions.filter(({ start, end }) =>
-        isIn(start) && places.placeOf(start) < places.placeOf(end)
-      );
-      const { regime, pick } = options;
-      const sight = new Sight(places.total);
-      return { first, last, view: new StripView({ title, places, sight, regions, regime, pick }) };
+    const { regime, pick } = options;
+    this.#regime = regime;
+    this.#regions = options.regions;
+    this.#strips = halvesOf(regime).map(({ title, first, last }) => {
+      const content = partOf(options, { first, last });
+      return { first, last, view: new StripView({ ...content, title, regime, pick }) };
     });
+    this.#legend = legend(options.runs, regime);
     this.node = make(
       "div",
       { class: "map" },
-      legend(options),
-      ...this.#chooser(options.regions),
+      this.#legend,
+      ...this.#chooser(),
       ...this.#strips.map(({ view }) => view.node),
     );
+  }
+
+  /** Shows another state, and lets what has changed glow. */
+  update(content: MapContent, changed: readonly AddressPart[]): void {
+    this.#regions = content.regions;
+    const fresh = legend(content.runs, this.#regime);
+    this.#legend.replaceWith(fresh);
+    this.#legend = fresh;
+    for (const { view, ...half } of this.#strips) {
+      const isIn = ({ start }: AddressPart) => start >= half.first && start <= half.last;
+      view.update(partOf(content, half), changed.filter(isIn));
+    }
   }
 
   /** Marks the run that holds an address. */
@@ -54,7 +78,8 @@ export class MapView {
   }
 
   /** Opens regions without a mouse. */
-  #chooser(regions: readonly NamedRegion[]): HTMLElement[] {
+  #chooser(): HTMLElement[] {
+    const regions = this.#regions;
     if (regions.length === 0) return [];
     const select = make("select", { id: "region", "aria-label": "Open a region" });
     select.append(make("option", { value: "" }, "Open a region…"));
@@ -87,8 +112,23 @@ function halvesOf(regime: Regime): { title: string; first: bigint; last: bigint 
     .map((interval) => ({ title: interval.first === 0n ? low : high, ...interval }));
 }
 
+/** What of a map lies in one half. */
+function partOf(
+  { runs, regions }: MapContent,
+  { first, last }: { first: bigint; last: bigint },
+): StripContent {
+  const isIn = (address: bigint) => address >= first && address <= last;
+  const places = new Places(runs.filter(({ address }) => isIn(address)));
+  return {
+    places,
+    regions: regions.filter(({ start, end }) =>
+      isIn(start) && places.placeOf(start) < places.placeOf(end)
+    ),
+  };
+}
+
 /** What each colour means, and how much there is of it. */
-function legend({ runs, regime }: MapOptions): HTMLElement {
+function legend(runs: readonly Mapping[], regime: Regime): HTMLElement {
   const bytes = new Map<string, number>();
   for (const run of runs) {
     const name = colourOf(run, regime);

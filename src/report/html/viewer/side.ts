@@ -49,8 +49,15 @@ export class Side {
     return this.records.filter((record) => record.kind === "mapping");
   }
 
-  /** The tables on the way to an address, each entry drawn bit by bit, in drawings so many pixels wide. */
-  async wayTo(address: bigint, widthPx: number): Promise<HTMLElement> {
+  /**
+   * The tables on the way to an address, each entry drawn bit by bit, in drawings so many pixels wide.
+   * Those at the physical addresses in `changed` glow.
+   */
+  async wayTo(
+    address: bigint,
+    widthPx: number,
+    changed: ReadonlySet<bigint> = new Set(),
+  ): Promise<HTMLElement> {
     const { memory, context } = this.snapshot;
     const found = await walk(memory, context, address, { recheck: false });
     const entries = found.steps.map((entry) => {
@@ -59,7 +66,7 @@ export class Side {
       const isLast = entry === found.steps.at(-1);
       return make(
         "details",
-        isLast ? { open: "" } : {},
+        { ...isLast && { open: "" }, ...changed.has(entry.address) && { class: "glow" } },
         make("summary", {}, summary),
         drawingNode(toSvg(named, { widthPx })),
       );

@@ -45,10 +45,10 @@ export class Sight {
     this.#from = Math.max(0, Math.min(this.#total - this.#span, from));
   }
 
-  /** Shows a part of the map, with a margin; {@linkcode back} shows again what was in sight. */
-  open(from: number, to: number): void {
+  /** Shows a part of the map with a little beside it; {@linkcode back} shows again what was in sight. */
+  open(from: number, to: number, beside = 0.03): void {
     this.#before.push({ from: this.#from, span: this.#span });
-    const margin = (to - from) * 0.03;
+    const margin = (to - from) * beside;
     this.#from = from - margin;
     this.#span = Math.min(this.#total, Math.max(2, to - from + 2 * margin));
     this.move(0);

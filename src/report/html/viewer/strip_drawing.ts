@@ -19,6 +19,14 @@ export function isAmongNames(y: number): boolean {
   return y < RUNS.top;
 }
 
+/** Some addresses. */
+export interface AddressPart {
+  /** The first one. */
+  readonly start: bigint;
+  /** The one after the last. */
+  readonly end: bigint;
+}
+
 /** What a strip shows. */
 export interface DrawnStrip {
   /** The runs' places. */
@@ -31,6 +39,8 @@ export interface DrawnStrip {
   readonly regime: Regime;
   /** The address that is marked. */
   readonly marked: bigint | null;
+  /** What has just changed. */
+  readonly glowing: readonly AddressPart[];
 }
 
 /** Draws what is in sight of a strip: the names of regions, the runs by their rights, an axis. */
@@ -45,6 +55,7 @@ export function drawStrip(canvas: HTMLCanvasElement, strip: DrawnStrip): void {
   context.font = "11px ui-monospace, monospace";
   context.textBaseline = "middle";
   drawRuns(context, strip, width);
+  drawGlow(context, strip, width);
   drawNames(context, strip, width);
   drawAxis(context, strip, width);
 }
@@ -78,6 +89,17 @@ function drawRuns(context: CanvasRenderingContext2D, strip: DrawnStrip, width: n
     });
   }
   for (const draw of last) draw();
+}
+
+function drawGlow(context: CanvasRenderingContext2D, strip: DrawnStrip, width: number): void {
+  const { places, sight, glowing } = strip;
+  const xOf = (address: bigint) => (places.placeOf(address) - sight.from) * width / sight.span;
+  context.strokeStyle = colour("glow");
+  context.lineWidth = 4;
+  for (const { start, end } of glowing) {
+    const x = xOf(start);
+    context.strokeRect(x, RUNS.top + 2, Math.max(xOf(end) - x, 4), RUNS.height - 4);
+  }
 }
 
 function drawNames(context: CanvasRenderingContext2D, strip: DrawnStrip, width: number): void {

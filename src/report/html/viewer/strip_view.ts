@@ -1,14 +1,29 @@
 /// <reference lib="dom" />
+import type { Regime } from "../../../translate/regime.ts";
 import { make } from "./dom.ts";
 import type { Places } from "./places.ts";
 import { type NamedRegion, regionAt } from "./regions.ts";
-import type { Sight } from "./sight.ts";
-import { type DrawnStrip, drawStrip, isAmongNames, STRIP_HEIGHT } from "./strip_drawing.ts";
+import { Sight } from "./sight.ts";
+import {
+  type AddressPart,
+  type DrawnStrip,
+  drawStrip,
+  isAmongNames,
+  STRIP_HEIGHT,
+} from "./strip_drawing.ts";
+
+/** What of a strip changes with the guest. */
+export type StripContent = Pick<DrawnStrip, "places" | "regions">;
+
+/** How long what has changed glows, in milliseconds. */
+const GLOW_MS = 3000;
 
 /** What a strip is made of. */
-export interface StripOptions extends Omit<DrawnStrip, "marked"> {
+export interface StripOptions extends StripContent {
   /** What it is called. */
   readonly title: string;
+  /** The kind of tables. */
+  readonly regime: Regime;
   /** Called with the address that is chosen. */
   readonly pick: (address: bigint) => void;
 }
@@ -21,11 +36,16 @@ export class StripView {
   readonly #status = make("span", { "aria-live": "polite" });
   readonly #back = make("button", { type: "button", hidden: "" }, "Back (Esc)");
   readonly #options: StripOptions;
+  #content: StripContent;
+  #sight: Sight;
   #marked: bigint | null = null;
+  #glowing: readonly AddressPart[] = [];
 
   /** Makes a strip. */
   constructor(options: StripOptions) {
     this.#options = options;
+    this.#content = options;
+    this.#sight = new Sight(options.places.total);
     this.#canvas = make("canvas", {
       tabindex: "0",
       role: "application",
@@ -58,9 +78,28 @@ export class StripView {
     this.#canvas.focus();
   }
 
+  /** Shows another state at the same addresses, and lets what has changed glow. */
+  update(content: StripContent, changed: readonly AddressPart[]): void {
+    const [from, to] = [0, 1].map((part) => this.#places.addressAt(this.#sight.placeAt(part)));
+    const { isWhole } = this.#sight;
+    this.#content = content;
+    this.#sight = new Sight(this.#places.total);
+    if (!isWhole) this.#sight.open(this.#places.placeOf(from!), this.#places.placeOf(to!), 0);
+    this.#glowing = changed;
+    this.draw();
+    setTimeout(() => {
+      if (this.#glowing !== changed) return;
+      this.#glowing = [];
+      this.draw();
+    }, GLOW_MS);
+  }
+
   /** Draws what is in sight. */
   draw(): void {
-    drawStrip(this.#canvas, { ...this.#options, marked: this.#marked });
+    const { regime } = this.#options;
+    const [marked, glowing] = [this.#marked, this.#glowing];
+    const sight = this.#sight;
+    drawStrip(this.#canvas, { ...this.#content, regime, sight, marked, glowing });
     this.#back.hidden = this.#sight.isWhole;
     this.#status.textContent = this.#places.total === 0
       ? "nothing is mapped here"
@@ -70,11 +109,7 @@ export class StripView {
   }
 
   get #places(): Places {
-    return this.#options.places;
-  }
-
-  get #sight(): Sight {
-    return this.#options.sight;
+    return this.#content.places;
   }
 
   #change(change: () => void): void {
@@ -110,7 +145,7 @@ export class StripView {
   }
 
   #regionAt(part: number): NamedRegion | undefined {
-    return regionAt(this.#options.regions, this.#places.addressAt(this.#sight.placeAt(part)));
+    return regionAt(this.#content.regions, this.#places.addressAt(this.#sight.placeAt(part)));
   }
 
   #titleAt(part: number): string {

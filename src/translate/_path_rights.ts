@@ -5,8 +5,8 @@ import type { RegimeRules } from "./regime.ts";
 import type { Rights, RightsSoFar } from "./rights.ts";
 import type { TableEntries, TablePart, TableReader } from "./table_reader.ts";
 
-/** What is left of the rights behind the entries that point to tables. */
-export class RightsOnTheWay {
+/** The rights that the entries on the path from the root leave to what is behind them. */
+export class PathRights {
   readonly #rules: RegimeRules;
   /** The same rights are the same object, whichever levels' entries they come from. */
   readonly #known = new Map<string, RightsSoFar>();

@@ -1,23 +1,13 @@
 import { isCanonical } from "../../core/canonical.ts";
-import type { OopsEntry, OopsReport } from "./oops_report.ts";
+import type { OopsEntry, OopsReport } from "../oops_report.ts";
 
 const PRESENT = 1n;
 const WRITABLE = 1n << 1n;
 const USER = 1n << 2n;
 const NO_EXECUTE = 1n << 63n;
 
-const ACCESS_WORDS = { write: "write", fetch: "instruction fetch", read: "read" } as const;
-
-/** Says in words what the access was: `a supervisor write`. */
-export function oopsAccessText({ access, lengthBytes }: OopsReport): string {
-  if (!access) return "an access";
-  const kind = access.write ? "write" : access.fetch ? "fetch" : "read";
-  const size = lengthBytes === undefined ? "" : ` of ${lengthBytes} bytes`;
-  return `a ${access.user ? "user" : "supervisor"} ${ACCESS_WORDS[kind]}${size}`;
-}
-
 /** Says why an access faulted, by what was printed of it then. */
-export function oopsReason(report: OopsReport): string {
+export function x86OopsReason(report: OopsReport): string {
   const { kind, address, access, entries } = report;
   if (address !== null && !isCanonical(address, 57)) {
     return "the address is not canonical: bits 63 to 47 (with 5-level paging 63 to 56) must be equal";

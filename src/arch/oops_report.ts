@@ -1,5 +1,3 @@
-import type { OopsAccess } from "./page_fault_error.ts";
-
 /** The tables that Linux names when it prints the entries of a fault, from the top. */
 export const OOPS_TABLES = ["PGD", "P4D", "PUD", "PMD", "PTE"] as const;
 
@@ -49,4 +47,22 @@ export interface OopsEntry {
   readonly table: OopsTable;
   /** Null where the kernel could not read it: `BAD`. */
   readonly raw: bigint | null;
+}
+
+/** An access that faulted, as its error code or words tell it. */
+export interface OopsAccess {
+  /** The error code; null where only words tell. */
+  readonly errorCode: bigint | null;
+  /** A write. */
+  readonly write: boolean;
+  /** An instruction fetch. */
+  readonly fetch: boolean;
+  /** Made in user mode. */
+  readonly user: boolean;
+  /** True if every entry was present: a right was missing. Null where nothing tells. */
+  readonly isProtection: boolean | null;
+  /** An entry had reserved bits set. */
+  readonly isReserved: boolean;
+  /** A protection key forbade it. */
+  readonly isProtectionKey: boolean;
 }
