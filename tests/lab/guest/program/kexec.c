@@ -19,6 +19,7 @@ int run(int argc, char **argv)
 {
 	long result = -1;
 
+	(void)argv; /* 32-bit kernels have no such call */
 	if (argc < 4)
 		return 2;
 #ifdef __NR_kexec_file_load
