@@ -1,13 +1,14 @@
 /**
  * Says of many guests whether `_PAGE_USER` is cleared in the entry that maps an address.
  *
- *     deno run --allow-net=127.0.0.1:1334,10.0.0.7:1334 fleet.ts 0x7f1234567000 1334 10.0.0.7:1334
+ *     deno run --allow-net=127.0.0.1:1334,10.0.0.7:1334 fleet.ts 1334 10.0.0.7:1334 0x7f1234567000
  *     deno run --allow-net --allow-read=hosts.txt fleet.ts 0x7f1234567000 --file hosts.txt --json
  */
 import { checkFleet } from "@pagewalk/pagewalk";
 import {
   ADDRESS,
   addressArgument,
+  addressNotation,
   CONNECT_OPTIONS,
   ConnectError,
   connectOptions,
@@ -43,7 +44,6 @@ await runCommand({
   name: "fleet.ts",
   purpose: "Check on many guests whether _PAGE_USER is cleared in the entry that maps an address",
   positionals: [
-    ADDRESS,
     {
       name: "endpoint",
       purpose: "a guest, as for the other scripts",
@@ -51,6 +51,7 @@ await runCommand({
       repeated: true,
       isEndpoint: true,
     },
+    ADDRESS,
   ],
   options: {
     file: value(
@@ -66,12 +67,13 @@ await runCommand({
     ...GUEST_OPTIONS,
   },
   examples: [
-    "0x7f1234567000 1334 1434 unix:/run/vm.sock",
+    "1334 1434 unix:/run/vm.sock 0x7f1234567000",
     "0x7f1234567000 --file hosts.txt --json",
   ],
   exits: { 1: "a guest is not as expected", 2: "in a guest, no page is mapped there" },
-}, async ({ positionals: [virtualAddress, ...given], options }) => {
-  const address = addressArgument(virtualAddress!);
+}, async ({ positionals, options }) => {
+  const [given, virtualAddress] = splitArguments(positionals);
+  const address = addressArgument(virtualAddress);
   const listed = options.file === undefined ? [] : await readListInput(options.file);
   const endpoints = [...given, ...listed].filter((endpoint) => endpoint !== "");
   if (endpoints.length === 0) {
@@ -125,6 +127,19 @@ await runCommand({
     );
   }
 });
+
+/** The endpoints and the address behind them, or before them where that is plain: `0x1000 1334`. */
+function splitArguments(words: readonly string[]): [readonly string[], string] {
+  const [first, last] = [words[0]!, words.at(-1)!];
+  if (words.length === 1) return [[], first];
+  // Bare digits may be a port or an address.
+  const isAddress = (word: string) =>
+    /^0x/i.test(word) || addressNotation(word) !== null && readable([word]).length === 0;
+  if (isAddress(last)) return [words.slice(0, -1), last];
+  if (isAddress(first)) return [words.slice(1), first];
+  const message = "Which argument is the address is not plain: write it last, such as 0x400000";
+  throw new InvalidArgumentError(message, words);
+}
 
 /** The endpoints that are any. */
 function readable(endpoints: readonly string[]): Endpoint[] {

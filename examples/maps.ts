@@ -2,9 +2,9 @@
  * Lists the memory of a process of a Linux guest as `/proc/PID/maps` does, and next to it what its page
  * tables say: pages that are there, large ones, swapped or never touched ones, and where rights differ.
  *
- *     deno run --allow-net=127.0.0.1:1334 maps.ts 1334 --pid 84
+ *     deno run --allow-net=127.0.0.1:1334 maps.ts 1334 target
  */
-import { type AreaPages, sumAreaPages } from "@pagewalk/pagewalk";
+import { type AreaPages, sumAreaPages, type WantedProcess } from "@pagewalk/pagewalk";
 import { areaLine, memorySumsLine } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
@@ -16,6 +16,7 @@ import {
   MONITOR,
   PROCESS_OPTIONS,
   processChoice,
+  type ProcessValues,
   runCommand,
   toJson,
 } from "@pagewalk/pagewalk/cli";
@@ -23,21 +24,19 @@ import {
 await runCommand({
   name: "maps.ts",
   purpose: "List a process's memory and what its page tables say about it",
-  positionals: [MONITOR],
+  positionals: [MONITOR, {
+    name: "process",
+    purpose: "its pid, or its name if only one process has it",
+    optional: true,
+  }],
   options: {
     ...PROCESS_OPTIONS,
     json: flag("print one JSON array"),
     ...CONNECT_OPTIONS,
   },
-  examples: ["1334 --pid 84", "1334 --comm target --json"],
-}, async ({ positionals: [monitor], options }) => {
-  const wanted = processChoice(options);
-  if (wanted === undefined) {
-    throw new InvalidArgumentError(
-      "Name a process: --pid, --comm, --cmdline, --cgroup or --nspid",
-      null,
-    );
-  }
+  examples: ["1334 target", "1334 84", "1334 --cmdline /usr/bin/target --json"],
+}, async ({ positionals: [monitor, named], options }) => {
+  const wanted = wantedProcess(named, options);
   await using guest = await connectTo(monitor!, options);
   const linux = await guest.linux();
   const process = await linux.process(wanted);
@@ -58,3 +57,14 @@ await runCommand({
     mappedBytes: Object.fromEntries(pages.mappedBytes),
   }))));
 });
+
+/** The process that the arguments name. */
+function wantedProcess(named: string | undefined, options: ProcessValues): WantedProcess {
+  const chosen = processChoice(options);
+  if ((named === undefined) === (chosen === undefined)) {
+    const message = "Name one process: its pid or name behind the monitor, or by one of --pid, " +
+      "--comm, --cmdline, --cgroup and --nspid";
+    throw new InvalidArgumentError(message, named);
+  }
+  return chosen ?? (/^\d+$/.test(named!) ? Number(named) : named!);
+}

@@ -42,8 +42,6 @@ await runCommand({
   await using guest = await connectTo(monitor!, options);
   const end = new AbortController();
   const timer = options.for === undefined ? undefined : setTimeout(() => end.abort(), options.for);
-  const ctrlC = () => end.abort();
-  Deno.addSignalListener("SIGINT", ctrlC);
   try {
     const watch = guest.watch(address, {
       ...tableChoice(options),
@@ -59,7 +57,6 @@ await runCommand({
     return options.until ? EXIT.INCONCLUSIVE : EXIT.PASS;
   } finally {
     clearTimeout(timer);
-    Deno.removeSignalListener("SIGINT", ctrlC);
   }
 });
 

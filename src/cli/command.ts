@@ -63,7 +63,7 @@ export async function runCommand<S extends OptionSpecs>(
 ): Promise<void> {
   const { args, program = null, describe } = invocation();
   if (describe) return describe(spec);
-  if (args.includes("--help") || args.includes("-h")) {
+  if (asksHelp(spec, args)) {
     await loadConnectors();
     const { usageText } = await import("./usage.ts");
     console.log(usageText(spec, program));
@@ -73,14 +73,27 @@ export async function runCommand<S extends OptionSpecs>(
   using _ = activity.start();
   try {
     Deno.exitCode = await body(await readArguments(spec, args)) ?? EXIT.PASS;
-  } catch (error) {
+  } catch (thrown) {
     Deno.exitCode = EXIT.CANNOT_CHECK;
-    console.error(errorLine(error));
+    // What closing threw as well is the lesser news.
+    let error: unknown = thrown;
+    while (error instanceof SuppressedError) error = error.suppressed;
+    const lines = [await errorLine(error)];
     if (error instanceof InvalidArgumentError) {
-      console.error(`Try: ${program ?? spec.name} --help`);
+      lines.push(`Try: ${program ?? spec.name} --help`);
     } else if (program !== null && LACKS_PERMISSION.test(String(error))) {
-      console.error(INSTALLED_PERMISSIONS);
+      lines.push(INSTALLED_PERMISSIONS);
     }
+    tell(lines.join("\n"));
+  }
+}
+
+/** Says it on standard error; if that cannot be written either, the exit code alone says it. */
+function tell(text: string): void {
+  try {
+    console.error(text);
+  } catch (error) {
+    if (!(error instanceof Error && /os error/.test(error.message))) throw error;
   }
 }
 
@@ -99,18 +112,26 @@ async function readArguments<S extends OptionSpecs>(
   spec: CommandSpec<S>,
   args: readonly string[],
 ): Promise<CommandArguments<S>> {
-  const { positionals, options } = parseCommandLine(args, { ...spec.options, help: HELP });
+  const specs: OptionSpecs = { ...spec.options, help: HELP };
+  const takesDashes = spec.positionals.at(-1)?.takesDashes ?? false;
+  const parsed = parseCommandLine(takesDashes ? dashesKept(args, specs) : args, specs);
+  const { positionals, options } = parsed as {
+    positionals: string[];
+    options: OptionValues<S>;
+  };
   const given = [...positionals];
   spec.positionals.forEach(({ orOption }, place) => {
     const stand = orOption && (options as Record<string, unknown>)[orOption];
     if (stand !== undefined) given.splice(place, 0, String(stand));
   });
-  const missing = spec.positionals[given.length];
-  if (missing && !missing.optional) {
+  const missing = spec.positionals.filter(({ optional }) => !optional)[given.length];
+  if (missing) {
     await loadConnectors();
     throw new InvalidArgumentError(`Missing argument <${missing.name}>: ${missing.purpose}`, given);
   }
-  if (given.length > spec.positionals.length && !spec.positionals.at(-1)?.repeated) {
+  if (
+    given.length > spec.positionals.length && !spec.positionals.some(({ repeated }) => repeated)
+  ) {
     const extra = given.slice(spec.positionals.length).join(" ");
     throw new InvalidArgumentError(`Too many arguments: ${extra}`, given);
   }
@@ -119,9 +140,38 @@ async function readArguments<S extends OptionSpecs>(
 
 const HELP = flag("print this text");
 
-/** One line for an error of ours; all there is for one that nobody foresaw. */
-function errorLine(error: unknown): string {
+function asksHelp(spec: CommandSpec<OptionSpecs>, args: readonly string[]): boolean {
+  if (args.includes("--help")) return true;
+  // Behind a monitor command it is that command's.
+  return args.includes("-h") && (!spec.positionals.at(-1)?.takesDashes || args[0] === "-h");
+}
+
+/**
+ * A command line on which words with one dash are arguments, once there is an argument: no option of a script
+ * is written with one dash.
+ */
+function dashesKept(args: readonly string[], specs: OptionSpecs): string[] {
+  const [options, words]: [string[], string[]] = [[], []];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    if (arg === "--") return [...options, "--", ...words, ...args.slice(i + 1)];
+    if (!arg.startsWith("--") && (words.length > 0 || !arg.startsWith("-"))) {
+      words.push(arg);
+      continue;
+    }
+    options.push(arg);
+    const takesNext = specs[arg.slice(2)]?.kind === "value" && i + 1 < args.length;
+    if (takesNext) options.push(args[++i]!);
+  }
+  return [...options, "--", ...words];
+}
+
+/** One line for an error of ours or the system's; all there is for one that nobody foresaw. */
+async function errorLine(error: unknown): Promise<string> {
   if (error instanceof PagewalkError) return `error: ${error.message}`;
+  const { describeSystemError } = await import("./system_error.ts");
+  const refused = describeSystemError(error);
+  if (refused !== null) return `error: ${refused}`;
   return escapeLines(
     error instanceof Error ? `error: ${error.stack ?? error.message}` : `error: ${error}`,
   );

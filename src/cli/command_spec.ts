@@ -6,10 +6,12 @@ export interface Positional {
   readonly name: string;
   /** What it is, in a few words. */
   readonly purpose: string;
-  /** May it be left out? Only the last ones may. */
+  /** May it be left out? */
   readonly optional?: boolean;
-  /** May it be given any number of times? Only the last one may. */
+  /** May it be given any number of times? One of a command may, in any place. */
   readonly repeated?: boolean;
+  /** Does it take words with one dash too, as monitor commands have them? Only the last one may. */
+  readonly takesDashes?: boolean;
   /** Is it where a guest is? Then the permissions in the usage text are those that it takes. */
   readonly isEndpoint?: boolean;
   /** The words that it may be, if it is one of a few. */
@@ -38,4 +40,18 @@ export interface CommandSpec<S extends OptionSpecs> {
   readonly examples: readonly string[];
   /** The exit codes that are not 0 or 3, by number. */
   readonly exits?: Readonly<Record<number, string>>;
+}
+
+/** The argument that the word at a place of a command line is, of so many words. */
+export function positionalAt(
+  positionals: readonly Positional[],
+  place: number,
+  count: number,
+): Positional | undefined {
+  const repeated = positionals.findIndex((each) => each.repeated);
+  if (repeated < 0 || place < repeated) return positionals[place];
+  const fromEnd = count - place;
+  return fromEnd < positionals.length - repeated
+    ? positionals[positionals.length - fromEnd]
+    : positionals[repeated];
 }

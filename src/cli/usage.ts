@@ -1,7 +1,7 @@
 import { parseEndpoint, permissionFor } from "../connectors/registry.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import type { Endpoint } from "../monitor/endpoint.ts";
-import type { CommandSpec } from "./command_spec.ts";
+import { type CommandSpec, positionalAt } from "./command_spec.ts";
 import type { OptionSpecs } from "./options.ts";
 
 /**
@@ -51,9 +51,8 @@ export function permissionsOf(spec: CommandSpec<OptionSpecs>, line: string): str
 /** The flags that a command line's endpoints take. */
 function connecting({ positionals }: CommandSpec<OptionSpecs>, line: string): string {
   const [before = ""] = line.split(/ -/);
-  const named = before.split(" ").filter((word, i) => {
-    return word !== "" && (positionals[i] ?? positionals.at(-1))?.isEndpoint;
-  });
+  const words = before.split(" ").filter((word) => word !== "");
+  const named = words.filter((_, i) => positionalAt(positionals, i, words.length)?.isEndpoint);
   // Endpoints in a file are not known here.
   if (named.length === 0 && positionals.some((each) => each.isEndpoint && each.repeated)) {
     return "--allow-net";

@@ -49,6 +49,22 @@ async function textOf(stream: ReadableStream<Uint8Array>, onFirst?: () => void):
   return text;
 }
 
+/** Starts an example as {@linkcode runExample} does, to be interrupted. */
+export function startExample(
+  name: string,
+  args: readonly string[],
+  permissions: readonly string[],
+): Deno.ChildProcess {
+  const script = new URL(`../../examples/${name}`, import.meta.url).pathname;
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", ...permissions, script, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    env: { NO_COLOR: "1" },
+  }).spawn();
+}
+
 /** The least permission for a monitor on a port of this machine. */
 export function netTo(port: number): string[] {
   return [`--allow-net=127.0.0.1:${port}`];

@@ -18,7 +18,7 @@ Deno.test("fleet.ts: one row a guest, bad ones among them, and the worst exit co
   const run = (...args: string[]) =>
     runExample("fleet.ts", [...args, "--timeout", "5000"], { permissions: [`--allow-net=${net}`] });
 
-  const { code, stdout, stderr } = await run(CLEARED, ...endpoints);
+  const { code, stdout, stderr } = await run(...endpoints, CLEARED);
   assertEquals([code, stderr], [3, ""]);
   const lines = stdout.trimEnd().split("\n");
   assertEquals(lines.map((line) => / {2}(pass|error) /.exec(line)?.[1]), [
@@ -33,7 +33,7 @@ Deno.test("fleet.ts: one row a guest, bad ones among them, and the worst exit co
   assertStringIncludes(lines[3]!, "within 5000 ms");
   assertEquals(lines[5], `[-] ${CLEARED}: 2 pass, 3 error`);
 
-  const json = await run(CLEARED, ...endpoints, "--json");
+  const json = await run(CLEARED, ...endpoints, "--json"); // The address first, as it was once.
   const rows = json.stdout.trimEnd().split("\n").map((line) => JSON.parse(line));
   assertEquals(rows.map(({ endpoint }) => endpoint), endpoints);
   assertEquals(rows.map(({ verdict }) => verdict), ["pass", "error", "error", "error", "pass"]);

@@ -54,7 +54,7 @@ const SCRIPTS: Readonly<Record<string, { args?: readonly string[]; stdin?: strin
 /** Runs a script on an endpoint and returns all that it printed. */
 async function run(name: string, endpoint: string): Promise<string> {
   const { args = [], stdin } = SCRIPTS[name]!;
-  const all = name === "fleet.ts" ? [PAGE, endpoint, ...args] : [endpoint, ...args];
+  const all = name === "fleet.ts" ? [endpoint, PAGE, ...args] : [endpoint, ...args];
   const { stdout, stderr, code } = await runExample(name, all, {
     permissions: ["-A"],
     ...stdin !== undefined && { stdin },
