@@ -21,10 +21,10 @@ import {
   exitCodeOf,
   EXPECT_OPTIONS,
   expectationOf,
-  flag,
   formatAddress,
   FREEZE_OPTION,
   InvalidArgumentError,
+  OUTPUT_OPTIONS,
   parseEndpoint,
   permissionFor,
   reading,
@@ -34,6 +34,7 @@ import {
   tableChoice,
   toJson,
   value,
+  verdictOutput,
   verdictRecord,
   wholeNumber,
 } from "@pagewalk/pagewalk/cli";
@@ -63,7 +64,7 @@ await runCommand({
     ...EXPECT_OPTIONS,
     ...TABLE_OPTIONS,
     ...FREEZE_OPTION,
-    json: flag("print one JSON object per guest"),
+    ...OUTPUT_OPTIONS,
     ...GUEST_OPTIONS,
   },
   examples: [
@@ -80,6 +81,7 @@ await runCommand({
     throw new InvalidArgumentError("No guest is named: give endpoints, or --file FILE", endpoints);
   }
 
+  const output = await verdictOutput(options, "fleet");
   const width = Math.max(...endpoints.map((endpoint) => escapeText(endpoint).length));
   const expectation = expectationOf(options);
   const counts = { pass: 0, fail: 0, inconclusive: 0, error: 0 };
@@ -101,20 +103,22 @@ await runCommand({
     if ("error" in row) {
       const { name, message } = row.error;
       permission ||= row.error instanceof ConnectError && row.error.failure === "permission";
-      if (options.json) console.log(toJson({ endpoint, verdict, error: { name, message } }));
-      else print(endpoint, verdict, message);
+      output.add({ name: endpoint, verdict, reason: message });
+      if (output.isJson) console.log(toJson({ endpoint, verdict, error: { name, message } }));
+      print(endpoint, verdict, message);
       continue;
     }
     const { result } = row;
     const source = describeSource(result.walk.source);
-    if (options.json) console.log(toJson({ endpoint, ...verdictRecord(result, source) }));
-    else print(endpoint, verdict, `${result.reason} (${source})`);
+    const reason = `${result.reason} (${source})`;
+    output.add({ name: endpoint, verdict, reason });
+    if (output.isJson) console.log(toJson({ endpoint, ...verdictRecord(result, source) }));
+    print(endpoint, verdict, reason);
   }
-  if (!options.json) {
-    const words = Object.entries(counts).filter(([, count]) => count > 0);
-    const said = words.map(([word, count]) => `${count} ${word}`).join(", ");
-    console.log(`[${worst === EXIT.PASS ? "+" : "-"}] ${formatAddress(address)}: ${said}`);
-  }
+  const words = Object.entries(counts).filter(([, count]) => count > 0);
+  const said = words.map(([word, count]) => `${count} ${word}`).join(", ");
+  output.say(`[${worst === EXIT.PASS ? "+" : "-"}] ${formatAddress(address)}: ${said}`);
+  output.end((["pass", "fail", "inconclusive", "error"] as const)[worst]!);
   if (permission) {
     const needed = escapeMessage(permissionFor(...readable(endpoints)));
     console.error(`error: To reach all of them, run deno with ${needed}`);
@@ -122,7 +126,7 @@ await runCommand({
   return worst;
 
   function print(endpoint: string, verdict: string, text: string): void {
-    console.log(
+    output.say(
       `${escapeText(endpoint).padEnd(width)}  ${verdict.padEnd(12)}  ${escapeMessage(text)}`,
     );
   }

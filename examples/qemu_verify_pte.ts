@@ -13,16 +13,18 @@ import {
   exitCodeOf,
   EXPECT_OPTIONS,
   expectationOf,
-  flag,
+  formatAddress,
   FREEZE_OPTION,
   MONITOR,
   notMappedAdvice,
   oneOf,
+  OUTPUT_OPTIONS,
   reading,
   runCommand,
   TABLE_OPTIONS,
   tableChoice,
   toJson,
+  verdictOutput,
   verdictRecord,
   verificationText,
   whoMapsIt,
@@ -38,7 +40,7 @@ await runCommand({
     ...TABLE_OPTIONS,
     ...FREEZE_OPTION,
     style: oneOf(["xv6"], "print the entries on the way as xv6's course does"),
-    json: flag("print one JSON object"),
+    ...OUTPUT_OPTIONS,
     ...CONNECT_OPTIONS,
   },
   examples: [
@@ -49,8 +51,9 @@ await runCommand({
   exits: { 1: "not as expected", 2: "no page is mapped there" },
 }, async ({ positionals: [monitor, virtualAddress], options }) => {
   const address = addressArgument(virtualAddress!);
+  const output = await verdictOutput(options, "qemu_verify_pte");
   await using guest = await connectTo(monitor!, options);
-  if (!options.json) console.log(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
+  output.say(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
 
   const verdict = await reading(
     guest,
@@ -59,14 +62,16 @@ await runCommand({
   );
 
   const source = describeSource(verdict.walk.source);
-  if (options.json) {
-    console.log(toJson(verdictRecord(verdict, source)));
-  } else {
+  if (output.isJson) console.log(toJson(verdictRecord(verdict, source)));
+  if (output.isText) {
     if (options.style === "xv6") console.log(xv6WalkText(verdict.walk));
     console.log(verificationText(verdict, { source }));
     if (verdict.walk.outcome === "notPresent") console.log(`[!] ${notMappedAdvice(verdict.walk)}`);
     const holders = await whoMapsIt(guest, verdict.walk);
     if (holders !== null) console.log(`[!] ${holders}`);
   }
+  const { verdict: kind, reason } = verdict;
+  output.add({ name: formatAddress(address), verdict: kind, reason });
+  output.end(kind);
   return exitCodeOf(verdict.verdict);
 });

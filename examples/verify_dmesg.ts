@@ -14,11 +14,11 @@ import {
   escapeMessage,
   escapeText,
   exitCodeOf,
-  flag,
   formatAddress,
   FREEZE_OPTION,
   LimitedLines,
   MONITOR,
+  OUTPUT_OPTIONS,
   PagewalkError,
   reading,
   readTextInput,
@@ -26,6 +26,7 @@ import {
   TABLE_OPTIONS,
   tableChoice,
   toJson,
+  verdictOutput,
   verdictRecord,
 } from "@pagewalk/pagewalk/cli";
 
@@ -44,7 +45,7 @@ await runCommand({
   options: {
     ...TABLE_OPTIONS,
     ...FREEZE_OPTION,
-    json: flag("print one JSON object per page"),
+    ...OUTPUT_OPTIONS,
     ...CONNECT_OPTIONS,
   },
   examples: ["1334 < dmesg.txt", "1334 --sample 5000 < dmesg.txt"],
@@ -63,6 +64,7 @@ await runCommand({
         (fromPrograms > 0 ? ` ${refused}` : ""),
     );
   }
+  const output = await verdictOutput(options, "verify_dmesg");
   await using guest = await connectTo(monitor!, options);
   return await reading(guest, options, check);
 
@@ -70,13 +72,9 @@ await runCommand({
     const addresses = records.flatMap(({ address }) => address === null ? [] : [address]);
     const { context, source } = await guest.pageTable(tableChoice(options), addresses[0]);
     const whose = describeSource(source);
-    if (!options.json) {
-      console.log(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
-      console.log(
-        `[+] CR3 (Page Table Base): ${formatAddress(context.root)} (${escapeText(whose)})`,
-      );
-      if (fromPrograms > 0) console.log(`[!] ${refused}: they do not count`);
-    }
+    output.say(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
+    output.say(`[+] CR3 (Page Table Base): ${formatAddress(context.root)} (${escapeText(whose)})`);
+    if (fromPrograms > 0) output.say(`[!] ${refused}: they do not count`);
 
     const counts = { pass: 0, fail: 0, inconclusive: 0 };
     let firstFailure: bigint | null = null;
@@ -94,11 +92,12 @@ await runCommand({
         : judged;
       counts[kind]++;
       if (kind === "fail") firstFailure ??= address;
-      if (options.json) {
+      const where = address === null ? "a record" : formatAddress(address);
+      output.add({ name: where, verdict: kind, reason });
+      if (output.isJson) {
         const record = verdict ? verdictRecord({ ...verdict, verdict: kind, reason }, whose) : null;
         console.log(toJson(record ?? { verdict: kind, reason }));
-      } else if (kind !== "pass") {
-        const where = address === null ? "a record" : formatAddress(address);
+      } else if (output.isText && kind !== "pass") {
         lines.line(`[-] ${where}: ${kind}: ${escapeMessage(reason)}`);
       }
     }
@@ -109,7 +108,9 @@ await runCommand({
     if (firstFailure !== null) parts.push(`first failure ${formatAddress(firstFailure)}`);
     if (inconclusive > 0) parts.push(`${inconclusive} could not be judged`);
     const isPass = pass === records.length;
-    if (!options.json) console.log(`[${isPass ? "+" : "-"}] ${parts.join("; ")}`);
-    return exitCodeOf(fail > 0 ? "fail" : isPass ? "pass" : "inconclusive");
+    output.say(`[${isPass ? "+" : "-"}] ${parts.join("; ")}`);
+    const verdict = fail > 0 ? "fail" : isPass ? "pass" : "inconclusive";
+    output.end(verdict);
+    return exitCodeOf(verdict);
   }
 });

@@ -3,7 +3,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 verify_range.ts 1334 0x7f1234567000 1M
  */
-import { rangeRecord, rangeText, TapWriter } from "@pagewalk/pagewalk/report";
+import { partCase, rangeRecord, rangeText } from "@pagewalk/pagewalk/report";
 import {
   addressArgument,
   CONNECT_OPTIONS,
@@ -12,9 +12,9 @@ import {
   exitCodeOf,
   EXPECT_OPTIONS,
   expectationOf,
-  flag,
   FREEZE_OPTION,
   MONITOR,
+  OUTPUT_OPTIONS,
   parseSize,
   ProgressBar,
   reading,
@@ -22,6 +22,7 @@ import {
   TABLE_OPTIONS,
   tableChoice,
   toJson,
+  verdictOutput,
   wholeNumber,
 } from "@pagewalk/pagewalk/cli";
 
@@ -38,8 +39,7 @@ await runCommand({
     ...TABLE_OPTIONS,
     ...FREEZE_OPTION,
     list: wholeNumber("N", "list at most N failures and N gaps (default 100)"),
-    json: flag("print one JSON object"),
-    tap: flag("print TAP, one line for each page"),
+    ...OUTPUT_OPTIONS,
     ...CONNECT_OPTIONS,
   },
   examples: [
@@ -51,24 +51,24 @@ await runCommand({
 }, async ({ positionals: [monitor, start, length], options }) => {
   const address = addressArgument(start!);
   const lengthBytes = parseSize(length!);
-  const tap = options.tap ? new TapWriter() : null;
+  const output = await verdictOutput(options, "verify_range");
+  const isReport = options.tap || options.junit;
   using bar = new ProgressBar();
   await using guest = await connectTo(monitor!, options);
-  if (tap) console.log(tap.head());
 
   const verify = () =>
     guest.verifyRange(address, lengthBytes, expectationOf(options), {
       ...tableChoice(options),
       ...options.list !== undefined && { keep: options.list },
-      ...tap && { onParts: (parts) => console.log(parts.map((part) => tap.line(part)).join("\n")) },
+      ...isReport && { onParts: (parts) => parts.forEach((part) => output.add(partCase(part))) },
       onProgress: bar.counting("pages"),
     });
   const verdict = await reading(guest, options, verify);
   bar.stop();
 
   const source = describeSource(verdict.source);
-  if (tap) console.log(tap.end());
-  else if (options.json) console.log(toJson(rangeRecord(verdict, source)));
-  else console.log(rangeText(verdict, { source }));
+  if (output.isJson) console.log(toJson(rangeRecord(verdict, source)));
+  output.say(rangeText(verdict, { source }));
+  output.end(verdict.verdict);
   return exitCodeOf(verdict.verdict);
 });

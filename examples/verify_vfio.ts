@@ -5,7 +5,7 @@
  *     deno run --allow-net=127.0.0.1:1334 verify_vfio.ts 1334
  */
 import { verifyVfio, type VfioJudgement, type VfioSource, VfioTally } from "@pagewalk/pagewalk";
-import { vfioLine, vfioRecord, vfioSummary } from "@pagewalk/pagewalk/report";
+import { vfioCase, vfioLine, vfioRecord, vfioSummary } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -19,11 +19,13 @@ import {
   InvalidArgumentError,
   LimitedLines,
   MONITOR,
+  OUTPUT_OPTIONS,
   PROCESS_OPTIONS,
   processChoice,
   reading,
   runCommand,
   toJson,
+  verdictOutput,
 } from "@pagewalk/pagewalk/cli";
 
 await runCommand({
@@ -40,7 +42,7 @@ await runCommand({
     ),
     "no-iommu": flag("do not look at what devices reach"),
     ...PROCESS_OPTIONS,
-    json: flag("print one JSON object per page or range, and a summary"),
+    ...OUTPUT_OPTIONS,
     ...FREEZE_OPTION,
     ...DEVICE_OPTIONS,
     ...CONNECT_OPTIONS,
@@ -55,10 +57,10 @@ await runCommand({
   const iommu = iommuOf(options.iommu, options["no-iommu"]);
   const wanted = processChoice(options);
   const process = wanted === undefined ? {} : { process: wanted };
+  const output = await verdictOutput(options, "verify_vfio");
   await using guest = await connectTo(monitor!, options);
-  const say = (line: string) => options.json || console.log(line);
-  say(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
-  say(`[+] Linux ${escapeText((await guest.linux()).version)}`);
+  output.say(`[+] Connected to QEMU monitor at ${escapeText(guest.endpoint)}`);
+  output.say(`[+] Linux ${escapeText((await guest.linux()).version)}`);
   const tally = new VfioTally();
   const roots = new Set<bigint>();
   await reading(guest, options, async () => {
@@ -66,13 +68,16 @@ await runCommand({
     using lines = new LimitedLines();
     for await (const judgement of counted(judged, "results")) {
       tally.add(judgement);
-      if (options.json) console.log(toJson(vfioRecord(judgement)));
-      else tell(judgement, { roots, lines, pinned: sources.includes("pinned") });
+      const one = vfioCase(judgement);
+      if (one !== null) output.add(one);
+      if (output.isJson) console.log(toJson(vfioRecord(judgement)));
+      if (output.isText) tell(judgement, { roots, lines, pinned: sources.includes("pinned") });
     }
   });
   const { verdict } = tally;
-  if (options.json) console.log(toJson({ kind: "summary", verdict, sources: tally.sources }));
-  else console.log(vfioSummary(tally).join("\n"));
+  if (output.isJson) console.log(toJson({ kind: "summary", verdict, sources: tally.sources }));
+  output.say(vfioSummary(tally).join("\n"));
+  output.end(verdict);
   return exitCodeOf(verdict);
 });
 

@@ -5,6 +5,7 @@
  *
  * @module
  */
+export { formatAddress } from "../core/address.ts";
 export { escapeText } from "../core/escape.ts";
 export { toJson, verdictRecord } from "../report/json.ts";
 export { notMappedAdvice, verificationText } from "../report/verification_text.ts";
@@ -14,5 +15,12 @@ export { whoMapsIt } from "../session/whose_tables.ts";
 export { addressArgument, flag, oneOf } from "./options.ts";
 export { connectTo } from "./connect_for_check.ts";
 export { exitCodeOf, runCommand } from "./command.ts";
-export { EXPECT_OPTIONS, expectationOf, FREEZE_OPTION, reading } from "./check_options.ts";
+export {
+  EXPECT_OPTIONS,
+  expectationOf,
+  FREEZE_OPTION,
+  OUTPUT_OPTIONS,
+  reading,
+  verdictOutput,
+} from "./check_options.ts";
 export { ADDRESS, CONNECT_OPTIONS, MONITOR, TABLE_OPTIONS, tableChoice } from "./guest_options.ts";

@@ -2,6 +2,7 @@ import type { Expectation } from "../verify/expectation.ts";
 import { flag, type FlagOption, oneOf, type OptionValues, type ValueOption } from "./options.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { activity } from "./activity.ts";
+import type { VerifiedCase } from "../report/cases.ts";
 import type { GuestSession } from "../session/guest_session.ts";
 
 /** What says how `_PAGE_USER` should be. */
@@ -112,4 +113,76 @@ async function isRunning(guest: GuestSession): Promise<boolean> {
     if (error instanceof NoMonitorError) return false;
     throw error;
   }
+}
+
+/** What chooses how a verification is told. */
+export type OutputOptionSpecs = {
+  /** JSON. */
+  readonly json: FlagOption;
+  /** TAP. */
+  readonly tap: FlagOption;
+  /** JUnit's XML. */
+  readonly junit: FlagOption;
+  /** Nothing. */
+  readonly quiet: FlagOption;
+};
+
+/** The options of a script that verifies: what it prints on standard output instead of text. */
+export const OUTPUT_OPTIONS: OutputOptionSpecs = {
+  json: flag("print JSON: one object for one answer, one a line for many"),
+  tap: flag("print TAP 14: one line for each page, range or guest"),
+  junit: flag("print JUnit XML: one test case for each page, range or guest"),
+  quiet: flag("print nothing on standard output: the exit code is the verdict"),
+};
+
+/** What a script prints, by {@linkcode OUTPUT_OPTIONS}. */
+export interface VerdictOutput {
+  /** Whether it prints text for people. */
+  readonly isText: boolean;
+  /** Whether it prints JSON. */
+  readonly isJson: boolean;
+  /** Prints a line of text, and nothing in the other forms. */
+  say(line: string): void;
+  /** Counts a case of a test report, in the forms that are one. */
+  add(one: VerifiedCase): void;
+  /** Ends a test report, in the forms that are one. */
+  end(verdict: VerifiedCase["verdict"]): void;
+}
+
+/**
+ * Begins the output that the options choose. `suite` is what a test report is called.
+ *
+ * @throws {InvalidArgumentError} if they choose two
+ */
+export async function verdictOutput(
+  options: OptionValues<OutputOptionSpecs>,
+  suite: string,
+): Promise<VerdictOutput> {
+  const chosen = (["json", "tap", "junit", "quiet"] as const).filter((name) => options[name]);
+  if (chosen.length > 1) {
+    const names = chosen.map((name) => `--${name}`).join(" and ");
+    throw new InvalidArgumentError(`Choose one output: ${names} exclude each other`, chosen);
+  }
+  const [form = "text"] = chosen;
+  const print = (text: string) => text !== "" && console.log(text);
+  const cases = form === "tap" || form === "junit" ? await import("../report/cases.ts") : null;
+  const writer = cases && (form === "tap" ? new cases.TapCases() : new cases.JUnitCases(suite));
+  let hasBegun = false;
+  function begin(): void {
+    if (writer && !hasBegun) print(writer.head());
+    hasBegun = true;
+  }
+  return {
+    isText: form === "text",
+    isJson: form === "json",
+    say: (line) => void (form === "text" && console.log(line)),
+    add(one) {
+      begin();
+      if (writer) print(writer.line(one));
+    },
+    end(verdict) {
+      begin();
+      if (writer) print(writer.end(verdict));
+    },
+  };
 }

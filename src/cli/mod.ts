@@ -24,6 +24,7 @@ export { ConnectError, MonitorError } from "../monitor/errors.ts";
 export { PAGING_MODES } from "../arch/x86/modes.ts";
 export { type MappedWalk, type Walk, walk } from "../translate/walk.ts";
 export { toJson, verdictRecord, walkRecord } from "../report/json.ts";
+export type { VerifiedCase } from "../report/cases.ts";
 export { formatSize } from "../report/size.ts";
 export { whoMapsIt } from "../session/whose_tables.ts";
 export {
@@ -63,8 +64,12 @@ export {
   FREEZE_OPTION,
   type FreezeOptionSpecs,
   type FreezeValues,
+  OUTPUT_OPTIONS,
+  type OutputOptionSpecs,
   reading,
   readingOnce,
+  type VerdictOutput,
+  verdictOutput,
 } from "./check_options.ts";
 export type { CommandSpec, Positional } from "./command_spec.ts";
 export { counted } from "./activity.ts";

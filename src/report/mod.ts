@@ -57,14 +57,15 @@ export { rangeSummary, rangeText, type RangeTextOptions } from "./range_text.ts"
 export { type DrawingOptions, toSvg } from "./svg/to_svg.ts";
 export { formatSize } from "./size.ts";
 export { COLOUR, PLAIN, type Style, styleForStdout } from "./style.ts";
-export { TapWriter } from "./tap.ts";
+export { type CaseWriter, JUnitCases, TapCases, type VerifiedCase } from "./cases.ts";
+export { partCase, TapWriter } from "./tap.ts";
 export {
   notMappedAdvice,
   verificationText,
   type VerificationTextOptions,
 } from "./verification_text.ts";
 export { frameRecord, frameText } from "./frame_text.ts";
-export { vfioLine, vfioRecord, vfioSummary } from "./vfio_text.ts";
+export { vfioCase, vfioLine, vfioRecord, vfioSummary } from "./vfio_text.ts";
 export {
   IOMMU_CSV_HEAD,
   iommuDeviceCsv,

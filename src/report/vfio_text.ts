@@ -10,6 +10,7 @@ import type {
   VfioUnreadPart,
 } from "../vfio/judgement.ts";
 import type { VfioCounts, VfioSourceTally, VfioTally } from "../vfio/tally.ts";
+import type { VerifiedCase } from "./cases.ts";
 import { walkRecord } from "./json.ts";
 import { rangeRecord } from "./range_record.ts";
 import { formatSize } from "./size.ts";
@@ -34,6 +35,25 @@ export function vfioLine(judgement: VfioJudgement): string | null {
   const mark = judgement.verdict === "pass" ? "+" : "-";
   const { verdict, reason } = judgement;
   return `[${mark}] ${whatOf(judgement)}: ${verdict}: ${escapeMessage(reason)}`;
+}
+
+/**
+ * One judgement of the VFIO check as a case of a test report; null for what only the summary tells.
+ *
+ * @example Usage
+ * ```ts
+ * import { vfioCase } from "@pagewalk/pagewalk/report";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const reason = "pid 84 target: its list of DMA mappings changes";
+ * const one = vfioCase({ kind: "unread", source: "pinned", verdict: "inconclusive", reason });
+ * assertEquals(one, { name: "what VFIO has pinned", verdict: "inconclusive", reason });
+ * ```
+ */
+export function vfioCase(judgement: VfioJudgement): VerifiedCase | null {
+  if (judgement.kind === "source") return null;
+  const { verdict, reason } = judgement;
+  return { name: whatOf(judgement), verdict, reason };
 }
 
 function whatOf(judgement: JudgedPart): string {

@@ -299,6 +299,28 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     ],
     lines: 1,
   }),
+  TapCases: () => {
+    const tap = new sdk.TapCases();
+    const hostile = [tap.line({ name: HOSTILE, verdict: "fail", reason: HOSTILE })];
+    return { hostile, own: [tap.head(), tap.end("fail")], lines: 1 };
+  },
+  JUnitCases: () => {
+    const junit = new sdk.JUnitCases("own");
+    junit.line({ name: HOSTILE, verdict: "fail", reason: HOSTILE });
+    return { hostile: [junit.end("fail")], lines: 8 };
+  },
+  // Data, which the writers of test reports escape.
+  partCase: () => {
+    const hostile = parts.map((part) => sdk.partCase({ ...part, reason: HOSTILE }));
+    const tap = new sdk.TapCases();
+    return { hostile: hostile.map((one) => tap.line(one)), lines: 1 };
+  },
+  vfioCase: () => {
+    const one = sdk.vfioCase({
+      ...{ kind: "unread", source: "log", verdict: "inconclusive", reason: HOSTILE } as const,
+    });
+    return { hostile: [new sdk.TapCases().line(one!)], lines: 1 };
+  },
   TapWriter: () => {
     const tap = new sdk.TapWriter();
     const directive = "# TODO \\# SKIP\nnot ok 98 - x\nBail out!\n1..0\n";
