@@ -11,8 +11,8 @@ export const MODULES: Helper = {
   purpose: "the modules of the kernel, with bases and sizes",
   on: "linux",
   notes: [
-    'The last one loaded first. sym() and type() find what is in them: sym("vfio:vfio_register_group_dev"),',
-    'type("vfio_dma"). Returns an array.',
+    "The last one loaded first. Returns an array.",
+    'sym() and type() find what is in them: sym("vfio:vfio_register_group_dev"), type("vfio_dma").',
   ],
   example: `
 > modules()

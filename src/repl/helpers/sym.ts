@@ -17,9 +17,9 @@ export const SYM: Helper = {
   takesText: true,
   on: "linux",
   notes: [
-    'Null if there is none. sym("vfio:vfio_register_group_dev") is that of one module; a module\'s symbol is written',
-    "with [its name]. Once Linux was asked for anything, kernel addresses are printed with their",
-    "symbol: regs(), cpus(), a number.",
+    "Null if there is none. A module's symbol is written with [its name], and",
+    'sym("vfio:vfio_register_group_dev") is that of one module. Once Linux was asked for anything,',
+    "kernel addresses are printed with their symbol: regs(), cpus(), a number.",
   ],
   example: `
 > sym("init_task")
