@@ -7,7 +7,10 @@ import { netTo, runExample } from "./_run.ts";
 const VA = "0x7f1234567000";
 
 /** Each script that judges tables, with its arguments around the monitor's. */
-const SCRIPTS: Record<string, { before?: string[]; after?: string[]; stdin?: string }> = {
+const SCRIPTS: Record<
+  string,
+  { before?: string[]; after?: string[]; stdin?: string; registers?: number }
+> = {
   "qemu_verify_pte.ts": { after: [VA] },
   "qemu_verify_pte_simple.ts": { after: [VA] },
   "verify_range.ts": { after: [VA, "16K"] },
@@ -17,11 +20,13 @@ const SCRIPTS: Record<string, { before?: string[]; after?: string[]; stdin?: str
   "fleet.ts": { before: [VA] },
   "audit.ts": { after: ["--fail-on", "high"] },
   "snapshot.ts": { after: ["FOLDER/a.pwsnap"] },
-  "report.ts": { after: ["-o", "FOLDER/a.html"] },
+  // Twice more for the names: a kernel is looked for in the tables of each vCPU.
+  "report.ts": { after: ["-o", "FOLDER/a.html"], registers: 3 },
   "diff.ts": { before: ["FOLDER/sim.pwsnap"] },
 };
 
-for (const [script, { before: first = [], after = [], stdin }] of Object.entries(SCRIPTS)) {
+for (const [script, words] of Object.entries(SCRIPTS)) {
+  const { before: first = [], after = [], stdin, registers: asked = 1 } = words;
   Deno.test(`${script} --freeze reads a paused guest, and looks its tables up once`, async () => {
     const folder = await Deno.makeTempDir();
     try {
@@ -40,7 +45,7 @@ for (const [script, { before: first = [], after = [], stdin }] of Object.entries
         },
       );
       assertLess(code, 3, stderr);
-      assertEquals(monitor.count("info registers"), 1);
+      assertEquals(monitor.count("info registers"), asked);
       const { commands } = monitor;
       const [stop, cont] = [commands.indexOf("stop"), commands.indexOf("cont")];
       assertEquals([monitor.count("stop"), monitor.count("cont"), guest.running], [1, 1, true]);
