@@ -13,6 +13,7 @@ const NOT_RUN: readonly [RegExp, string][] = [
   [/npm:@pagewalk/, "ways_test.ts installs it from a registry of its own"],
   [/pagewalk-pagewalk|package\/lib/, "ways_test.ts makes the archive"],
   [/unix:/, "has no such socket"],
+  [/^pahole/, "needs a kernel with its debugging data"],
 ];
 
 /** What a command of a README must not be told: that it is wrong. */
