@@ -3,7 +3,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 files.ts 1334 --path "/dev/vfio/*"
  */
-import { matchesGlob } from "node:path";
+import * as posix from "node:path/posix";
 import { type ProcessFiles, readProcessFiles } from "@pagewalk/pagewalk";
 import { openFileLine, openFilesHead } from "@pagewalk/pagewalk/report";
 import {
@@ -64,5 +64,8 @@ await runCommand({
 /** Only files with a path that fits; one whose path cannot be read may be any. */
 function filtered({ files, ...rest }: ProcessFiles, glob: string | undefined): ProcessFiles {
   if (glob === undefined) return { files, ...rest };
-  return { ...rest, files: files.filter(({ path }) => path === null || matchesGlob(path, glob)) };
+  return {
+    ...rest,
+    files: files.filter(({ path }) => path === null || posix.matchesGlob(path, glob)),
+  };
 }
