@@ -45,6 +45,7 @@ export { judge, type Verdict, type VerdictKind } from "../verify/verdict.ts";
 export { ALL_OPTIONS, allBounds, type AllOptionSpecs, type AllValues } from "./all_option.ts";
 export {
   addressArgument,
+  durationArgument,
   flag,
   type FlagOption,
   oneOf,

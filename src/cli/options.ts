@@ -180,3 +180,31 @@ export function addressArgument(text: string): bigint {
   }
   return address;
 }
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
+
+/** The longest time that a timer of JavaScript waits. */
+const MAX_MS = 2 ** 31 - 1;
+
+/**
+ * Reads a time such as `500ms`, `5s` or `2m`, in milliseconds.
+ *
+ * @throws {InvalidArgumentError} if it is none, or longer than 24 days
+ *
+ * @example Usage
+ * ```ts
+ * import { durationArgument } from "@pagewalk/pagewalk/cli";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(durationArgument("5s"), 5000);
+ * ```
+ */
+export function durationArgument(text: string): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m)$/.exec(text) ?? [];
+  const milliseconds = unit === undefined ? NaN : Number(number) * UNITS[unit]!;
+  if (milliseconds <= MAX_MS) return milliseconds;
+  throw new InvalidArgumentError(
+    `Not a time: "${text}"; write a number with its unit, such as 500ms, 5s or 2m`,
+    text,
+  );
+}

@@ -135,6 +135,14 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   auditSummary: () => ({ own: [sdk.auditSummary({ high: 1, medium: 2, low: 3 })] }),
   findingRecord: () => exact(hostileFindings.map(sdk.findingRecord)),
   csvLine: () => ({ hostile: [csvLine([HOSTILE, -1]), csvLine([`=1+${HOSTILE}`])], lines: 1 }),
+  // A generator of the differences themselves.
+  differenceRuns: () => ({ own: [] }),
+  differenceRunLine: () => ({
+    own: differences.map((first) =>
+      sdk.differenceRunLine({ first, last: first, count: 2 }, context)
+    ),
+    lines: 1,
+  }),
   differenceLine: () => ({
     own: differences.map((difference) => sdk.differenceLine(difference, context)),
     lines: 1,

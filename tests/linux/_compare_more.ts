@@ -9,8 +9,9 @@ export async function compareModules(guest: GuestShell, linux: LinuxGuest): Prom
   const listed = (await modules.list()).map(({ name, lengthBytes, state, base }) =>
     `${name} ${lengthBytes} ${state} 0x${hex(base)}`
   );
-  const theirs = (await guest.shell("cat /proc/modules")).trim().split("\n")
-    .map((line) => line.toLowerCase().split(" "))
+  const theirs = linesOf(await guest.shell("cat /proc/modules")).map((line) =>
+    line.toLowerCase().split(" ")
+  )
     .map(([name, bytes, , , state, base]) => `${name} ${bytes} ${state} ${base}`);
   const differences = listed.join() === theirs.join() ? [] : [`${listed}, not ${theirs}`];
 
@@ -22,7 +23,7 @@ export async function compareModules(guest: GuestShell, linux: LinuxGuest): Prom
   const text = await guest.shell("grep '\\[' /proc/kallsyms");
   // Programs in the kernel, and what ftrace makes, have a name there too, and are no modules.
   // A capital letter there says that the symbol is exported.
-  const lines = text.trim().split("\n").map((line) =>
+  const lines = linesOf(text).map((line) =>
     line.trim().replace("\t", " ").replace(/ [A-Z] /, (letter) => letter.toLowerCase())
   )
     .filter((line) => !/\[(bpf|__builtin__\w+)\]$/.test(line));
@@ -37,6 +38,11 @@ export async function compareModules(guest: GuestShell, linux: LinuxGuest): Prom
     if (at === null || at.address > address + 1n) differences.push(`${hex(address)} has no symbol`);
   }
   return { compared: lines.length, differences };
+}
+
+/** The lines of a text: none of an empty one. */
+function linesOf(text: string): string[] {
+  return text.trim() === "" ? [] : text.trim().split("\n");
 }
 
 /** Compares what processes have open with the links in /proc/PID/fd. */
