@@ -29,8 +29,13 @@ export { processesHead, processLine, type ProcessOfLine, threadLine } from "./pr
 export { symbolLine, symbolName } from "./symbol_text.ts";
 export { auditSummary, findingLine, findingRecord } from "./audit_text.ts";
 export { sarifLog, type SarifOptions } from "./sarif.ts";
-export { type DifferenceRun, differenceRunLine, differenceRuns } from "./difference_runs.ts";
-export { differenceLine, differenceRecord } from "./diff_text.ts";
+export {
+  differenceLine,
+  differenceRecord,
+  type DifferenceRun,
+  differenceRunLine,
+  differenceRuns,
+} from "./diff_text.ts";
 export { privilegesRecord, toJson, verdictRecord, walkRecord } from "./json.ts";
 export { htmlReport, toBase64 } from "./html/html_report.ts";
 export type {

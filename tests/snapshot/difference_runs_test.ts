@@ -3,7 +3,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { pagingContext } from "../../src/arch/x86/paging_context.ts";
 import { durationArgument } from "../../src/cli/options.ts";
 import { InvalidArgumentError } from "../../src/core/errors.ts";
-import { differenceRunLine, differenceRuns } from "../../src/report/difference_runs.ts";
+import { differenceRunLine, differenceRuns } from "../../src/report/diff_text.ts";
 import { diff } from "../../src/snapshot/diff.ts";
 import { type Snapshot, snapshot } from "../../src/snapshot/snapshot.ts";
 import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";
