@@ -16,7 +16,7 @@ export const MODULES: Helper = {
   ],
   example: `
 > modules()
-BASE                       SIZE NAME
+BASE                      SIZE NAME
 …
 > modules().find(({ name }) => name === "vfio_iommu_type1").parts.length
 1
