@@ -3,7 +3,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 files.ts 1334 --path "/dev/vfio/*"
  */
-import * as posix from "node:path/posix";
+import * as globs from "node:path";
 import { type ProcessFiles, readProcessFiles } from "@pagewalk/pagewalk";
 import { openFileLine, openFilesHead } from "@pagewalk/pagewalk/report";
 import {
@@ -66,6 +66,6 @@ function filtered({ files, ...rest }: ProcessFiles, glob: string | undefined): P
   if (glob === undefined) return { files, ...rest };
   return {
     ...rest,
-    files: files.filter(({ path }) => path === null || posix.matchesGlob(path, glob)),
+    files: files.filter(({ path }) => path === null || globs.matchesGlob(path, glob)),
   };
 }

@@ -1,4 +1,4 @@
-import * as posix from "node:path/posix";
+import * as globs from "node:path";
 import { openFileLine, openFilesHead } from "../../report/open_files_text.ts";
 import type { Helper } from "../helper.ts";
 import { useLinux } from "../linux.ts";
@@ -37,7 +37,7 @@ true
         files.map((file) => ({ pid, comm, ...file }))
       );
       const listed = typeof wanted === "string"
-        ? rows.filter(({ path }) => path === null || posix.matchesGlob(path, wanted))
+        ? rows.filter(({ path }) => path === null || globs.matchesGlob(path, wanted))
         : rows;
       return asRows(listed, {
         head: () => openFilesHead(),
