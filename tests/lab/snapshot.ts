@@ -49,7 +49,7 @@ export class LabSnapshots {
       }
       const guest = await boot();
       try {
-        await save(guest, path);
+        if (!await save(guest, path)) return guest;
         const said = {
           console: guest.consoleText.trimEnd().split("\n"),
           target: guest.targetLines,
@@ -86,14 +86,19 @@ export async function untilResumed(monitorPort: number, timeoutMs: number): Prom
 const RESET_SATA = "bar=$(sed -n 6p /sys/bus/pci/devices/0000:00:1f.2/resource); " +
   "devmem $((${bar%% *} + 4)) 32 1";
 
-/** Writes a guest to a file while it runs on. */
-async function save(guest: LabGuest, path: string): Promise<void> {
+/**
+ * Writes a guest to a file while it runs on; false if QEMU cannot save this machine: it has no state of
+ * `amd-iommu`, say, so that such guests boot each time.
+ */
+async function save(guest: LabGuest, path: string): Promise<boolean> {
   const said = await guest.shell(RESET_SATA);
   if (said !== "") throw new LabError(`the guest's SATA controller cannot be reset: ${said}`);
   await using monitor = await connectHmp(`${guest.monitorPort}`);
   // At 128 MiB/s, as QEMU has it, a guest that is at work would never be written whole.
   await command(monitor, "migrate_set_parameter max-bandwidth 100G");
-  await command(monitor, `migrate -d "exec:cat > '${path}'"`);
+  const refused = await command(monitor, `migrate -d "exec:cat > '${path}'"`);
+  if (/non-migratable|unmigratable/.test(refused)) return false;
+  if (refused.trim() !== "") throw new LabError(`the guest cannot be saved: ${refused}`);
   for (;;) {
     const status = await command(monitor, "info migrate");
     if (/^Migration status: completed/m.test(status)) break;
@@ -103,6 +108,7 @@ async function save(guest: LabGuest, path: string): Promise<void> {
     await pause();
   }
   await command(monitor, "cont");
+  return true;
 }
 
 /** Runs a command that changes the guest: the lab's own may. */
