@@ -58,6 +58,9 @@ export interface KernelParts {
   onNotice?(text: string): void;
 }
 
+/** So often a kernel is looked for while the tables that map it vanish. */
+const MAX_ATTEMPTS = 10;
+
 /** The release, the build's id and the addresses of symbols, which KASLR moves. */
 const COMPARED_CHARACTERS = 1024;
 
@@ -144,11 +147,26 @@ export class Kernel {
    * @throws {KernelFormatError} if it cannot be read
    */
   static async find(parts: KernelParts): Promise<Kernel> {
-    const kernel = await Kernel.#find(parts);
+    const kernel = await Kernel.#findSteadily(parts);
     const [types] = parts.types ?? [];
     const notice = types && await checkTypeFile(types, kernel.vmcoreinfo);
     if (notice) parts.onNotice?.(notice);
     return kernel;
+  }
+
+  /**
+   * The tables that a vCPU ran on may be those of a process that ends meanwhile: what they map is gone
+   * then, and another vCPU, or the same one a moment later, has others.
+   */
+  static async #findSteadily(parts: KernelParts): Promise<Kernel> {
+    for (let attempt = 1;; attempt++) {
+      try {
+        return await Kernel.#find(parts);
+      } catch (error) {
+        const mayChange = typeof parts.contexts === "function" && attempt < MAX_ATTEMPTS;
+        if (!(error instanceof PageFaultError && mayChange)) throw error;
+      }
+    }
   }
 
   static async #find(parts: KernelParts): Promise<Kernel> {
@@ -190,7 +208,14 @@ export class Kernel {
           "symbols have no data (CONFIG_KALLSYMS_ALL)",
       );
     }
-    const told = await readVmcoreinfo(live, symbol.address);
+    const told = await readVmcoreinfo(live, symbol.address).catch(async (error) => {
+      // The tables that the vCPU ran on are gone with their process; the kernel's own stay.
+      if (!(error instanceof PageFaultError)) throw error;
+      const root = await kallsyms.symbol("swapper_pg_dir") ?? await kallsyms.symbol("init_top_pgt");
+      const own = withKernelRoot(parts.memory, image, root?.address);
+      const lasting = new KernelSpace(parts.memory, { image: { ...image, context: own } });
+      return await readVmcoreinfo(lasting, symbol.address);
+    });
     const directMap = await findDirectMap(parts.memory, image, told);
     const knowledge: KernelKnowledge = {
       buildId: told.vmcoreinfo.buildId ?? "",
@@ -369,9 +394,10 @@ async function readVmcoreinfo(
 /** Where all of physical memory is mapped, from a page that was allocated. */
 async function findDirectMap(
   memory: PhysicalMemory,
-  { context }: KernelImage,
+  image: KernelImage,
   { pointer, vmcoreinfo }: { pointer: bigint; vmcoreinfo: Vmcoreinfo },
 ): Promise<DirectMap | null> {
+  const context = kernelContext(memory, image, vmcoreinfo);
   const physical = await new AddressSpace(memory, context).translate(pointer);
   if (physical === null) return null;
   return context.rules.kernel.directMap?.(pointer, physical, vmcoreinfo.numbers) ?? null;
@@ -383,7 +409,18 @@ function kernelContext(
   image: KernelImage,
   { symbols }: Vmcoreinfo,
 ): Regime {
-  const root = symbols.get("swapper_pg_dir") ?? symbols.get("init_top_pgt");
+  return withKernelRoot(
+    memory,
+    image,
+    symbols.get("swapper_pg_dir") ?? symbols.get("init_top_pgt"),
+  );
+}
+
+function withKernelRoot(
+  memory: PhysicalMemory,
+  image: KernelImage,
+  root: bigint | undefined,
+): Regime {
   const physical = root && new KernelSpace(memory, { image }).physicalOf(root);
   return physical ? withRoot(image.context, physical) : image.context;
 }
