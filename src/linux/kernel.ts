@@ -1,6 +1,6 @@
 import { type AddressLike, formatAddress } from "../core/address.ts";
 import type { DirectMap } from "../translate/kernel_layout.ts";
-import { type Regime, withRoot } from "../translate/regime.ts";
+import type { Regime } from "../translate/regime.ts";
 import { CachingMemory } from "../memory/caching_memory.ts";
 import {
   MemoryReadError,
@@ -31,11 +31,11 @@ import {
   relativeTables,
   shapeOf,
 } from "./kernel_knowledge.ts";
-import { KernelSpace } from "./kernel_space.ts";
+import { findDirectMap, kernelContext, KernelSpace, withKernelRoot } from "./kernel_space.ts";
 import { KernelTypes } from "./kernel_types.ts";
-import { cString, leftInPage, type Reader, readU32, readU64 } from "./reader.ts";
+import { readU32, readU64 } from "./reader.ts";
 import type { StructOffsets } from "./struct_reader.ts";
-import { parseVmcoreinfo, type Vmcoreinfo, VMCOREINFO_BYTES } from "./vmcoreinfo.ts";
+import { readVmcoreinfo, type Vmcoreinfo } from "./vmcoreinfo.ts";
 
 /** Where a kernel is looked for. */
 export interface KernelParts {
@@ -57,9 +57,6 @@ export interface KernelParts {
   /** Is told what a user should know, such as that the types of a file could not be checked. */
   onNotice?(text: string): void;
 }
-
-/** So often a kernel is looked for while the tables that map it vanish. */
-const MAX_ATTEMPTS = 10;
 
 /** The release, the build's id and the addresses of symbols, which KASLR moves. */
 const COMPARED_CHARACTERS = 1024;
@@ -147,26 +144,11 @@ export class Kernel {
    * @throws {KernelFormatError} if it cannot be read
    */
   static async find(parts: KernelParts): Promise<Kernel> {
-    const kernel = await Kernel.#findSteadily(parts);
+    const kernel = await Kernel.#find(parts);
     const [types] = parts.types ?? [];
     const notice = types && await checkTypeFile(types, kernel.vmcoreinfo);
     if (notice) parts.onNotice?.(notice);
     return kernel;
-  }
-
-  /**
-   * The tables that a vCPU ran on may be those of a process that ends meanwhile: what they map is gone
-   * then, and another vCPU, or the same one a moment later, has others.
-   */
-  static async #findSteadily(parts: KernelParts): Promise<Kernel> {
-    for (let attempt = 1;; attempt++) {
-      try {
-        return await Kernel.#find(parts);
-      } catch (error) {
-        const mayChange = typeof parts.contexts === "function" && attempt < MAX_ATTEMPTS;
-        if (!(error instanceof PageFaultError && mayChange)) throw error;
-      }
-    }
   }
 
   static async #find(parts: KernelParts): Promise<Kernel> {
@@ -209,11 +191,11 @@ export class Kernel {
       );
     }
     const told = await readVmcoreinfo(live, symbol.address).catch(async (error) => {
-      // The tables that the vCPU ran on are gone with their process; the kernel's own stay.
-      if (!(error instanceof PageFaultError)) throw error;
+      // The tables that the vCPU ran on may be gone with their process; the kernel's own stay.
+      isNoKernel(error);
       const root = await kallsyms.symbol("swapper_pg_dir") ?? await kallsyms.symbol("init_top_pgt");
-      const own = withKernelRoot(parts.memory, image, root?.address);
-      const lasting = new KernelSpace(parts.memory, { image: { ...image, context: own } });
+      const context = withKernelRoot(parts.memory, image, root?.address);
+      const lasting = new KernelSpace(parts.memory, { image: { ...image, context } });
       return await readVmcoreinfo(lasting, symbol.address);
     });
     const directMap = await findDirectMap(parts.memory, image, told);
@@ -375,52 +357,4 @@ function isNoKernel(error: unknown): null {
     error instanceof PageFaultError
   ) return null;
   throw error;
-}
-
-/** Reads the text that the variable `vmcoreinfo_data` points to. */
-async function readVmcoreinfo(
-  reader: Reader,
-  variable: bigint,
-): Promise<{ vmcoreinfo: Vmcoreinfo; pointer: bigint }> {
-  const pointer = await readU64(reader, variable);
-  if (pointer === 0n) {
-    throw new KernelFormatError("VMCOREINFO", "it is not written yet: the guest is still booting");
-  }
-  const length = Math.min(VMCOREINFO_BYTES, leftInPage(pointer));
-  const vmcoreinfo = parseVmcoreinfo(cString(await reader.read(pointer, length)));
-  return { vmcoreinfo, pointer };
-}
-
-/** Where all of physical memory is mapped, from a page that was allocated. */
-async function findDirectMap(
-  memory: PhysicalMemory,
-  image: KernelImage,
-  { pointer, vmcoreinfo }: { pointer: bigint; vmcoreinfo: Vmcoreinfo },
-): Promise<DirectMap | null> {
-  const context = kernelContext(memory, image, vmcoreinfo);
-  const physical = await new AddressSpace(memory, context).translate(pointer);
-  if (physical === null) return null;
-  return context.rules.kernel.directMap?.(pointer, physical, vmcoreinfo.numbers) ?? null;
-}
-
-/** The context with the root that the kernel booted with: it maps all of the kernel for ever. */
-function kernelContext(
-  memory: PhysicalMemory,
-  image: KernelImage,
-  { symbols }: Vmcoreinfo,
-): Regime {
-  return withKernelRoot(
-    memory,
-    image,
-    symbols.get("swapper_pg_dir") ?? symbols.get("init_top_pgt"),
-  );
-}
-
-function withKernelRoot(
-  memory: PhysicalMemory,
-  image: KernelImage,
-  root: bigint | undefined,
-): Regime {
-  const physical = root && new KernelSpace(memory, { image }).physicalOf(root);
-  return physical ? withRoot(image.context, physical) : image.context;
 }

@@ -1,8 +1,10 @@
 import type { DirectMap } from "../translate/kernel_layout.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { AddressSpace } from "../translate/address_space.ts";
+import { type Regime, withRoot } from "../translate/regime.ts";
 import type { ImageRun, KernelImage } from "./kernel_image.ts";
 import type { Reader } from "./reader.ts";
+import type { Vmcoreinfo } from "./vmcoreinfo.ts";
 
 /** How a kernel's address space maps its own image and all of physical memory. */
 export interface KernelLayout {
@@ -47,4 +49,39 @@ export class KernelSpace implements Reader {
     const direct = this.#directMap;
     return direct && address >= direct.start && end <= direct.end ? address - direct.base : null;
   }
+}
+
+/** Where all of physical memory is mapped, from a page that was allocated. */
+export async function findDirectMap(
+  memory: PhysicalMemory,
+  image: KernelImage,
+  { pointer, vmcoreinfo }: { pointer: bigint; vmcoreinfo: Vmcoreinfo },
+): Promise<DirectMap | null> {
+  const context = kernelContext(memory, image, vmcoreinfo);
+  const physical = await new AddressSpace(memory, context).translate(pointer);
+  if (physical === null) return null;
+  return context.rules.kernel.directMap?.(pointer, physical, vmcoreinfo.numbers) ?? null;
+}
+
+/** The context with the root that the kernel booted with: it maps all of the kernel for ever. */
+export function kernelContext(
+  memory: PhysicalMemory,
+  image: KernelImage,
+  { symbols }: Vmcoreinfo,
+): Regime {
+  return withKernelRoot(
+    memory,
+    image,
+    symbols.get("swapper_pg_dir") ?? symbols.get("init_top_pgt"),
+  );
+}
+
+/** The same with its top table at an address of the image; the context as it is where that is unknown. */
+export function withKernelRoot(
+  memory: PhysicalMemory,
+  image: KernelImage,
+  root: bigint | undefined,
+): Regime {
+  const physical = root && new KernelSpace(memory, { image }).physicalOf(root);
+  return physical ? withRoot(image.context, physical) : image.context;
 }

@@ -1,4 +1,5 @@
 import { KernelFormatError } from "./errors.ts";
+import { cString, leftInPage, type Reader, readU64 } from "./reader.ts";
 
 /** What a Linux kernel tells crash tools about itself (Documentation/admin-guide/kdump/vmcoreinfo). */
 export interface Vmcoreinfo {
@@ -19,7 +20,7 @@ export interface Vmcoreinfo {
 }
 
 /** The kernel never writes more (VMCOREINFO_BYTES is a page). */
-export const VMCOREINFO_BYTES = 4096;
+const VMCOREINFO_BYTES = 4096;
 
 const ENTRY = /^(SYMBOL|OFFSET|SIZE|NUMBER)\(([^)]+)\)=(-?[0-9a-fx]+)$/;
 
@@ -69,4 +70,18 @@ function numberFrom(value: string, isHex: boolean): bigint | null {
   if (isHex) return /^[0-9a-f]{1,16}$/.test(value) ? BigInt(`0x${value}`) : null;
   if (/^0x[0-9a-f]{1,16}$/.test(value)) return BigInt(value);
   return /^-?[0-9]{1,20}$/.test(value) ? BigInt(value) : null;
+}
+
+/** Reads the text that the variable `vmcoreinfo_data` points to. */
+export async function readVmcoreinfo(
+  reader: Reader,
+  variable: bigint,
+): Promise<{ vmcoreinfo: Vmcoreinfo; pointer: bigint }> {
+  const pointer = await readU64(reader, variable);
+  if (pointer === 0n) {
+    throw new KernelFormatError("VMCOREINFO", "it is not written yet: the guest is still booting");
+  }
+  const length = Math.min(VMCOREINFO_BYTES, leftInPage(pointer));
+  const vmcoreinfo = parseVmcoreinfo(cString(await reader.read(pointer, length)));
+  return { vmcoreinfo, pointer };
 }
