@@ -1,13 +1,11 @@
 import { formatAddress } from "../core/address.ts";
 import { escapeText } from "../core/escape.ts";
-import { PagewalkError } from "../core/errors.ts";
 import { type AddressRegion, addressRegions } from "../linux/address_regions.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LinuxProcess } from "../linux/processes.ts";
-import { MemoryReadError } from "../memory/physical_memory.ts";
-import { PageFaultError } from "../translate/address_space.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { Session } from "./session.ts";
+import { isUnknownLinux } from "./whose_tables.ts";
 
 /** What a Linux guest says of one of its address spaces. */
 export interface NamedSpace {
@@ -41,13 +39,16 @@ export async function nameAddressSpace(session: Session, context: Regime): Promi
     ) ?? null;
     const facts = [`Linux ${linux.version}`, ownerText(process)];
     const regions = await addressRegions(linux, process);
-    return { facts, regions: withDma(regions, process ? await dmaOf(linux, process) : []) };
+    if (process === null) {
+      return { facts, regions };
+    }
+    const dma = await dmaOf(linux, process);
+    return dma instanceof Error
+      ? { facts: [...facts, `what VFIO maps is not named: ${dma.message}`], regions }
+      : { facts, regions: withDma(regions, dma) };
   } catch (error) {
-    if (!isAboutTheGuest(error)) throw error;
-    return {
-      facts: ["parts have no names: no Linux kernel was found that tells them"],
-      regions: [],
-    };
+    if (!isUnknownLinux(error)) throw error;
+    return { facts: [`parts have no names: ${error.message}`], regions: [] };
   }
 }
 
@@ -55,8 +56,8 @@ function ownerText(process: LinuxProcess | null): string {
   return process ? `pid ${process.pid} ${escapeText(process.comm)}` : "the tables of no process";
 }
 
-/** What a process has VFIO map, by the kernel's list; none where the kernel does not tell. */
-async function dmaOf(linux: LinuxGuest, process: LinuxProcess): Promise<AddressRegion[]> {
+/** What a process has VFIO map, by the kernel's list; the error where the kernel does not tell. */
+async function dmaOf(linux: LinuxGuest, process: LinuxProcess): Promise<AddressRegion[] | Error> {
   try {
     const mappings = await linux.vfioMappings(process);
     return mappings.flatMap(({ address, lengthBytes, iova }) =>
@@ -67,8 +68,8 @@ async function dmaOf(linux: LinuxGuest, process: LinuxProcess): Promise<AddressR
       }]
     );
   } catch (error) {
-    if (!isAboutTheGuest(error)) throw error;
-    return [];
+    if (!isUnknownLinux(error)) throw error;
+    return error;
   }
 }
 
@@ -87,18 +88,3 @@ function withDma(
   }
   return [...left, ...dma].sort((a, b) => a.start < b.start ? -1 : 1);
 }
-
-/** Names are for people: a guest that cannot be understood goes without. */
-function isAboutTheGuest(error: unknown): boolean {
-  return error instanceof MemoryReadError || error instanceof PageFaultError ||
-    error instanceof PagewalkError && UNKNOWN.has(error.name);
-}
-
-/** By name, since their module is loaded only with a Linux guest. */
-const UNKNOWN = new Set([
-  "LinuxNotFoundError",
-  "CapabilityError",
-  "KernelFormatError",
-  "InconsistentListError",
-  "NoSuchProcessError",
-]);

@@ -49,19 +49,24 @@ export async function whoMapsIt(session: GuestSession, found: GuestWalk): Promis
     const holders = processes.filter((_, i) => walks[i]!.outcome === "mapped");
     return `${running}${tables}. ${holdersText(holders)}`;
   } catch (error) {
-    const isUnknown = error instanceof MemoryReadError || error instanceof PageFaultError ||
-      error instanceof PagewalkError && UNKNOWN.has(error.name);
-    if (isUnknown) return null;
+    if (isUnknownLinux(error)) return null;
     throw error;
   }
 }
 
-/** It is a hint: where Linux cannot be read, there is none. */
+/** Whether Linux cannot be read, or is none: hints and names do without it. */
+export function isUnknownLinux(error: unknown): error is Error {
+  return error instanceof MemoryReadError || error instanceof PageFaultError ||
+    error instanceof PagewalkError && UNKNOWN.has(error.name);
+}
+
+/** By name, since their module is loaded only with a Linux guest. */
 const UNKNOWN = new Set([
   "LinuxNotFoundError",
   "CapabilityError",
   "KernelFormatError",
   "InconsistentListError",
+  "NoSuchProcessError",
 ]);
 
 async function runningText(linux: LinuxProcesses, cpu: number): Promise<string> {
