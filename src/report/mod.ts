@@ -14,9 +14,9 @@
  *
  * @module
  */
-export { type AccessNow, oopsLines, type OopsTextParts } from "./oops_text.ts";
-export { aliasLine, type AllTally, allTallyText, processText } from "./all_text.ts";
-export { areaLine, type AreaOfLine, memorySumsLine } from "./area_text.ts";
+export { type AccessNow, oopsLines, oopsRecord, type OopsTextParts } from "./oops_text.ts";
+export { aliasLine, aliasRecord, type AllTally, allTallyText, processText } from "./all_text.ts";
+export { areaLine, type AreaOfLine, areaRecord, memorySumsLine } from "./area_text.ts";
 export { layoutText, type LayoutTextOptions, memberLine } from "./layout_text.ts";
 export type { LineOptions } from "./line_options.ts";
 export { logText } from "./log_text.ts";
