@@ -5,8 +5,9 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
+import { connect, formatAddress, PagewalkError } from "../../mod.ts";
+import type { LinuxGuest } from "../../src/entries/linux.ts";
 import { checkLines } from "../json/_schema.ts";
-import { connect, formatAddress, type LinuxGuest, PagewalkError } from "../../mod.ts";
 import { count } from "../bench/_count.ts";
 import { checked } from "../bench/vfio_bench.ts";
 import { netTo, runExample } from "../examples/_run.ts";
