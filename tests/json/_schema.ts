@@ -11,17 +11,19 @@ const ajv = new Ajv2020({
 ajv.addSchema(schema);
 const validators = new Map<string, ValidateFunction>();
 
+/** What a script printed on a line; the schema says what that is. */
+// deno-lint-ignore no-explicit-any -- a type for each script would say the same again
+export type Line = any;
+
 /** Checks that a script printed one object a line, each as the schema has it, and returns them. */
-// deno-lint-ignore no-explicit-any -- the schema says what they are
-export function checkLines(script: string, stdout: string): any[] {
+export function checkLines(script: string, stdout: string): Line[] {
   const lines = stdout.split("\n");
   assertEquals(lines.pop(), "", `${script}: the last line ends`);
   return lines.map((line) => checkRecord(script, JSON.parse(line)));
 }
 
 /** Checks one object of a script's output, or a part of the schema by its name. */
-// deno-lint-ignore no-explicit-any -- the schema says what it is
-export function checkRecord(script: string, record: any): any {
+export function checkRecord(script: string, record: Line): Line {
   const name = script.replace(/\.ts$/, "");
   const reference = `${schema.$id}#/$defs/${name}`;
   const validate = validators.get(name) ?? ajv.getSchema(reference);
