@@ -1,7 +1,9 @@
 import type { AddressLike } from "../../core/address.ts";
 import type { GuestWalkOptions } from "../../session/guest_walk.ts";
 import { splitTableChoice } from "../../session/table_choice.ts";
+import { type PrintStyle, splitStyle, styledWalk } from "../print_style.ts";
 import type { Helper } from "../helper.ts";
+import { showAs } from "../show/renderers.ts";
 
 /** `walk(va)`. */
 export const WALK: Helper = {
@@ -12,6 +14,7 @@ export const WALK: Helper = {
   notes: [
     "flags: U user, W writable, X executable, - where the entry does not allow it; then A accessed,",
     "D dirty, G global, PS large page, PAT, PCD, PWT. decides: the level that decides a right.",
+    '{ style: "xv6" } prints the entries as xv6\'s course does.',
     "walk(va, { root: 0x… }), { cpu: 1 } or { sampleMs: 5000 } walk other tables than the prompt's;",
     '{ device: "00:03.0" } those that translate that device\'s DMA. So do all that take tables.',
   ],
@@ -27,10 +30,13 @@ mapped to 0x1018_8000, 4 KiB page: user no (PDE decides, PTE allows it), write y
 > walk(0xffffffff81000000).pageSizeBytes
 2097152
 `,
-  create: (repl) => (address: AddressLike, options: GuestWalkOptions = {}) =>
-    repl.guest.use((session, choice) =>
-      session.walk(address, { signal: repl.signal, ...chosen(options, choice), ...options })
-    ),
+  create: (repl) => async (address: AddressLike, options: GuestWalkOptions & PrintStyle = {}) => {
+    const [style, others] = splitStyle(options);
+    const found = await repl.guest.use((session, choice) =>
+      session.walk(address, { signal: repl.signal, ...chosen(others, choice), ...others })
+    );
+    return style === undefined ? found : showAs(found, await styledWalk(style));
+  },
 };
 
 /** The prompt's choice of table, unless the call makes one. */
