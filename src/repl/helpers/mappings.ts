@@ -5,9 +5,8 @@ import type { GuestMappingsOptions } from "../../session/ranges.ts";
 import { splitTableChoice } from "../../session/table_choice.ts";
 import { rangeFrom } from "../address_argument.ts";
 import type { Helper, HelperContext } from "../helper.ts";
-import { type PrintStyle, splitStyle } from "../print_style.ts";
 import { asRows } from "../show/rows.ts";
-import { chosen } from "./walk.ts";
+import { chosen, type PrintStyle, splitStyle } from "./walk.ts";
 
 /** Which tables to list, and how; a filter may be named. */
 export interface MappingsHelperOptions extends Omit<GuestMappingsOptions, "filter">, PrintStyle {

@@ -2,10 +2,9 @@ import type { AddressLike } from "../../core/address.ts";
 import type { GuestWalkOptions } from "../../session/guest_walk.ts";
 import type { Expectation } from "../../verify/expectation.ts";
 import type { Helper } from "../helper.ts";
-import { type PrintStyle, splitStyle, styledWalk } from "../print_style.ts";
 import { showAs } from "../show/renderers.ts";
 import { verdictText } from "../show/verdict_text.ts";
-import { chosen } from "./walk.ts";
+import { chosen, type PrintStyle, splitStyle, styledWalk } from "./walk.ts";
 
 /** `verify(va)`. */
 export const VERIFY: Helper = {
