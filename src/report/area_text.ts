@@ -103,7 +103,7 @@ export function memorySumsLine(sums: MemorySums): string {
  *
  * @example Usage
  * ```ts
- * import type { AreaPages, MemoryArea } from "@pagewalk/pagewalk";
+ * import type { AreaPages, MemoryArea } from "@pagewalk/pagewalk/linux";
  * import { areaRecord, toJson } from "@pagewalk/pagewalk/report";
  *
  * function print(area: MemoryArea, pages: AreaPages) {

@@ -96,7 +96,8 @@ function nowText(now: AccessNow, write: (address: bigint) => string): string {
  *
  * @example Usage
  * ```ts
- * import { connect, explainOops } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { explainOops } from "@pagewalk/pagewalk/linux";
  * import { oopsRecord } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
