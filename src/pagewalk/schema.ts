@@ -1,5 +1,5 @@
 /** `pagewalk schema`: the shapes of what the scripts print with `--json`, as JSON Schema. */
-import schema from "../report/output.schema.json" with { type: "json" };
+import schema from "./output.schema.json" with { type: "json" };
 import { runCommand } from "../cli/command.ts";
 import type { CommandSpec } from "../cli/command_spec.ts";
 import type { OptionSpecs } from "../cli/options.ts";

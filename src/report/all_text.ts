@@ -2,7 +2,7 @@ import type { ProcessName } from "../audit/finding.ts";
 import { formatAddress } from "../core/address.ts";
 import { escapeText } from "../core/escape.ts";
 import type { AliasRecord } from "../translate/aliases.ts";
-import { entryRecord } from "./entry_record.ts";
+import { entryRecord } from "./json.ts";
 import { mappingRecord } from "./mappings_record.ts";
 import { rightsText } from "./mappings_text.ts";
 import { formatSize } from "./size.ts";

@@ -4,7 +4,7 @@ import type { Finding } from "../audit/finding.ts";
 import { SEVERITIES, type Severity } from "../audit/rules.ts";
 import { rightsText } from "./mappings_text.ts";
 import { processText } from "./all_text.ts";
-import { entryRecord } from "./entry_record.ts";
+import { entryRecord } from "./json.ts";
 import { formatSize } from "./size.ts";
 import type { Style } from "./style.ts";
 

@@ -2,7 +2,7 @@ import { formatAddress } from "../core/address.ts";
 import type { PageTableEntry } from "../translate/entry.ts";
 import { addressDigits, entryNameOf, type Regime } from "../translate/regime.ts";
 import type { EntryDifference } from "../snapshot/diff.ts";
-import { entryRecord } from "./entry_record.ts";
+import { entryRecord } from "./json.ts";
 import { mappingRecord } from "./mappings_record.ts";
 import { formatSize } from "./size.ts";
 

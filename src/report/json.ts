@@ -3,10 +3,9 @@ import type { Rights } from "../translate/rights.ts";
 import { formatAddress } from "../core/address.ts";
 import { escapeForJson } from "../core/escape.ts";
 import { given } from "../core/options.ts";
-import type { TableSource } from "../session/table_choice.ts";
 import type { Walk } from "../translate/walk.ts";
+import type { PageTableEntry } from "../translate/entry.ts";
 import type { Verdict } from "../verify/verdict.ts";
-import { entryRecord } from "./entry_record.ts";
 
 /** Names of quantities. Nanoseconds are exact for the first 104 days (2^53). */
 const QUANTITY = /(Bytes|Ns)$|^sequence$/;
@@ -38,6 +37,12 @@ export function toJson(value: unknown, indent = 0): string {
   return json && escapeForJson(json);
 }
 
+/** Where a root comes from, as a session's `TableSource` says it. */
+export interface RootSource {
+  /** Which kind of choice it was. */
+  readonly kind: string;
+}
+
 /**
  * A walk as plain data for JSON, by the names that {@linkcode Walk} has. `source` says whose table it is.
  *
@@ -52,7 +57,7 @@ export function toJson(value: unknown, indent = 0): string {
  * assertEquals(walkRecord(walk, walk.source).source, { kind: "cpu", cpu: 0 });
  * ```
  */
-export function walkRecord(walk: Walk, source?: TableSource): Record<string, unknown> {
+export function walkRecord(walk: Walk, source?: RootSource): Record<string, unknown> {
   const { address, mode, root, outcome, changedDuringWalk } = walk;
   const steps = walk.steps.map(entryRecord);
   const common = { address, root, ...given({ source }), mode, outcome, steps };
@@ -101,7 +106,7 @@ export function walkRecord(walk: Walk, source?: TableSource): Record<string, unk
  * assertEquals(verdictRecord(verdict, verdict.walk.source).verdict, "pass");
  * ```
  */
-export function verdictRecord(verdict: Verdict, source?: TableSource): Record<string, unknown> {
+export function verdictRecord(verdict: Verdict, source?: RootSource): Record<string, unknown> {
   return {
     ...walkRecord(verdict.walk, source),
     expectation: verdict.expectation,
@@ -132,4 +137,13 @@ export function privilegesRecord(
 ): { privileges?: Readonly<Record<string, string>> } {
   const privileges = regime.rules.rights.byPrivilege?.(rights);
   return privileges ? { privileges } : {};
+}
+
+/**
+ * A page-table entry as plain data for JSON: where it stands and its value, by the names that
+ * {@linkcode PageTableEntry} has; `reservedBits` only if any is set.
+ */
+export function entryRecord(entry: PageTableEntry): Record<string, unknown> {
+  const { level, name, index, address, raw, reservedBits } = entry;
+  return { level, name, index, address, raw, ...reservedBits !== 0n && { reservedBits } };
 }

@@ -1,7 +1,7 @@
 import type { MappingRecord } from "../translate/mappings.ts";
 import { formatAddress } from "../core/address.ts";
 import { csvLine } from "./csv.ts";
-import { entryRecord } from "./entry_record.ts";
+import { entryRecord } from "./json.ts";
 
 /** What a record of a listing does not say itself. */
 export interface MappingNames {

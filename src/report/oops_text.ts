@@ -3,8 +3,8 @@ import { escapeText } from "../core/escape.ts";
 import type { OopsEntryChange } from "../linux/oops/compare_entries.ts";
 import type { OopsReport } from "../arch/oops_report.ts";
 import { oopsAccessText } from "../linux/oops/access_text.ts";
-import type { OopsExplanation } from "../session/oops.ts";
-import { walkRecord } from "./json.ts";
+import type { Walk } from "../translate/walk.ts";
+import { type RootSource, walkRecord } from "./json.ts";
 import { completeLineOptions, type LineOptions } from "./line_options.ts";
 
 /** What would come of an access, as `Session.access()` says it. */
@@ -91,6 +91,12 @@ function nowText(now: AccessNow, write: (address: bigint) => string): string {
   }
 }
 
+/** What a record tells of a report: the walk, too. */
+export interface OopsOfRecord extends OopsTextParts {
+  /** The walk to the address as the tables are now; null if the report tells no address. */
+  readonly walk: Walk & { readonly source: RootSource } | null;
+}
+
 /**
  * An explained report as plain data for JSON.
  *
@@ -107,7 +113,7 @@ function nowText(now: AccessNow, write: (address: bigint) => string): string {
  * assertEquals(Object.keys(record), ["report", "reason", "walk", "entries", "now", "doubt"]);
  * ```
  */
-export function oopsRecord(found: OopsExplanation): Record<string, unknown> {
+export function oopsRecord(found: OopsOfRecord): Record<string, unknown> {
   const { report, reason, walk, entries, now, doubt } = found;
   return {
     ...{ report, reason, walk: walk && walkRecord(walk, walk.source) },

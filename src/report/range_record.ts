@@ -1,7 +1,6 @@
 import type { JudgedGap, JudgedPageOfRange, RangeVerdict } from "../verify/range_verdict.ts";
 import { given } from "../core/options.ts";
-import type { TableSource } from "../session/table_choice.ts";
-import { entryRecord } from "./entry_record.ts";
+import { entryRecord, type RootSource } from "./json.ts";
 import { rangeSummary } from "./range_text.ts";
 
 /**
@@ -21,7 +20,7 @@ import { rangeSummary } from "./range_text.ts";
  */
 export function rangeRecord(
   verdict: RangeVerdict,
-  source?: TableSource,
+  source?: RootSource,
 ): Record<string, unknown> {
   const { address, lengthBytes, root, mode } = verdict;
   return {

@@ -3,7 +3,7 @@ import * as mod from "../../mod.ts";
 import * as report from "../../src/report/mod.ts";
 import { VIEWER } from "../../src/report/html/_viewer_bundle.ts";
 import { csvLine } from "../../src/report/csv.ts";
-import { entryRecord } from "../../src/report/entry_record.ts";
+import { entryRecord } from "../../src/report/json.ts";
 import { completeLineOptions } from "../../src/report/line_options.ts";
 import { drawBits } from "../../src/report/svg/bits_drawing.ts";
 import * as svg from "../../src/report/svg/element.ts";
@@ -76,6 +76,7 @@ const DEVICE = {
 };
 const STYLE: Style = { good: marked, bad: marked, value: marked, faint: marked, strong: marked };
 const source = HOSTILE;
+const rootSource = { kind: "process", pid: 7, comm: HOSTILE };
 const owner: LinuxProcess = { ...process, isKernelThread: false, task: 0n, startNs: null, mm: 0n };
 const failure = { verdict: "fail", reason: HOSTILE } as const;
 const unread = { kind: "unread", source: "pinned", verdict: "inconclusive" } as const;
@@ -171,9 +172,8 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     });
     return exact({ [HOSTILE]: HOSTILE });
   },
-  walkRecord: () => exact(sdk.walkRecord(walk, { kind: "process", pid: 7, comm: HOSTILE })),
-  verdictRecord: () =>
-    exact(sdk.verdictRecord(verdict, { kind: "process", pid: 7, comm: HOSTILE })),
+  walkRecord: () => exact(sdk.walkRecord(walk, rootSource)),
+  verdictRecord: () => exact(sdk.verdictRecord(verdict, rootSource)),
   entryRecord: () => ({ own: [sdk.toJson(entryRecord(walk.steps[0]!))] }),
   areaRecord: () =>
     exact(sdk.areaRecord({
@@ -289,8 +289,7 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   xv6WalkText: () => ({ own: [sdk.xv6WalkText(walk)] }),
   xv6Tables: () => ({ own: xv6Listed, lines: 1 }),
   threadLine: () => ({ hostile: [sdk.threadLine({ ...process, tid: 1 })], lines: 1 }),
-  rangeRecord: () =>
-    exact(sdk.rangeRecord(hostileRange, { kind: "process", pid: 7, comm: HOSTILE })),
+  rangeRecord: () => exact(sdk.rangeRecord(hostileRange, rootSource)),
   rangeText: () => ({ hostile: [sdk.rangeText(hostileRange, { source })] }),
   rangeSummary: () => ({ own: [sdk.rangeSummary(range)], lines: 1 }),
   sarifLog: () => {

@@ -1,6 +1,6 @@
 import { Ajv2020, type ValidateFunction } from "ajv/2020";
 import { assert, assertEquals } from "@std/assert";
-import schema from "../../src/report/output.schema.json" with { type: "json" };
+import schema from "../../src/pagewalk/output.schema.json" with { type: "json" };
 
 const ajv = new Ajv2020({
   strict: true,

@@ -15,7 +15,7 @@ const TEXTS = [
   "README.zh-CN.md",
   "CHANGELOG.md",
   "LICENSE",
-  "src/report/output.schema.json",
+  "src/pagewalk/output.schema.json",
 ];
 
 /**
