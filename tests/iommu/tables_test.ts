@@ -1,18 +1,20 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   decodeSnapshot,
-  dmaAccess,
   encodeSnapshot,
   formatAddress,
-  type IommuDevice,
-  type IommuKind,
   mappings,
   type PhysicalMemory,
-  readIommuDevices,
   type Regime,
   snapshot,
   walk,
 } from "../../mod.ts";
+import {
+  dmaAccess,
+  type IommuDevice,
+  type IommuKind,
+  readIommuDevices,
+} from "../../src/entries/devices.ts";
 import { iommuDeviceLine } from "../../src/report/mod.ts";
 import { flagsText } from "../../src/repl/show/flags_text.ts";
 import {
