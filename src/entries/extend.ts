@@ -60,5 +60,7 @@ export type {
   SecondStageMemory,
   SecondStagePart,
   SecondStageRecord,
+  TranslatedPages,
+  TranslatedPagesOptions,
 } from "../translate/second_stage_rule.ts";
 export type { TableViews, ViewsRule } from "../translate/views_rule.ts";
