@@ -4,7 +4,7 @@
  *     deno run --allow-net=127.0.0.1:1334 files.ts 1334 --path "/dev/vfio/*"
  */
 import * as globs from "node:path";
-import { type ProcessFiles, readProcessFiles } from "@pagewalk/pagewalk";
+import { type ProcessFiles, readProcessFiles } from "@pagewalk/pagewalk/linux";
 import { openFileLine, openFilesHead } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,

@@ -9,7 +9,7 @@ import {
   groupDevices,
   type GuestDevice,
   type GuestDevices,
-} from "@pagewalk/pagewalk";
+} from "@pagewalk/pagewalk/devices";
 import { mappingLine, mappingsHead } from "@pagewalk/pagewalk/report";
 import {
   IOMMU_CSV_HEAD,

@@ -4,7 +4,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 maps.ts 1334 target
  */
-import { type AreaPages, sumAreaPages, type WantedProcess } from "@pagewalk/pagewalk";
+import { type AreaPages, sumAreaPages, type WantedProcess } from "@pagewalk/pagewalk/linux";
 import { areaLine, memorySumsLine } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,

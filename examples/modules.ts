@@ -3,7 +3,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 modules.ts 1334
  */
-import { kernelModules } from "@pagewalk/pagewalk";
+import { kernelModules } from "@pagewalk/pagewalk/linux";
 import { moduleLine, modulesHead } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,

@@ -5,7 +5,7 @@
  *     deno run --allow-net=127.0.0.1:1334 oops.ts 1334 < console.log
  *     deno run --allow-net=127.0.0.1:1334 --allow-read=oops.txt oops.ts 1334 oops.txt
  */
-import { explainOops } from "@pagewalk/pagewalk";
+import { explainOops } from "@pagewalk/pagewalk/linux";
 import { oopsLines } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,

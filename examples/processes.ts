@@ -4,7 +4,8 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 processes.ts 1334
  */
-import type { LinuxGuest, LinuxProcess, Session } from "@pagewalk/pagewalk";
+import type { Session } from "@pagewalk/pagewalk";
+import type { LinuxGuest, LinuxProcess } from "@pagewalk/pagewalk/linux";
 import {
   elfProcessesHead,
   elfProcessLine,

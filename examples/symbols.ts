@@ -4,7 +4,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 symbols.ts 1334 init_task
  */
-import { type KernelModules, kernelModules, type KernelSymbol } from "@pagewalk/pagewalk";
+import { type KernelModules, kernelModules, type KernelSymbol } from "@pagewalk/pagewalk/linux";
 import { layoutText, symbolLine, symbolName } from "@pagewalk/pagewalk/report";
 import {
   addressArgument,

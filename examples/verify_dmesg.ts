@@ -6,7 +6,8 @@
  *     dmesg -x | deno run --allow-net=127.0.0.1:1334 verify_dmesg.ts 1334
  *     deno run --allow-net=127.0.0.1:1334 --allow-read=dmesg.txt verify_dmesg.ts 1334 dmesg.txt
  */
-import { judgeLogged, readVfioLog, walkMany } from "@pagewalk/pagewalk";
+import { judgeLogged, walkMany } from "@pagewalk/pagewalk";
+import { readVfioLog } from "@pagewalk/pagewalk/linux";
 import {
   CONNECT_OPTIONS,
   connectTo,

@@ -15,7 +15,7 @@ export interface DeviceGroup<D extends IommuDevice> {
  *
  * @example Usage
  * ```ts
- * import { deviceMappings, groupDevices, readIommuDevices } from "@pagewalk/pagewalk";
+ * import { deviceMappings, groupDevices, readIommuDevices } from "@pagewalk/pagewalk/devices";
  * import { IommuTableBuilder, ramRange, SparseMemory } from "@pagewalk/pagewalk/testing";
  * import { assertEquals } from "@std/assert";
  *
@@ -54,7 +54,7 @@ function reachTheSame(one: IommuDevice, other: IommuDevice): boolean {
  *
  * @example Usage
  * ```ts
- * import { deviceMappings, groupDevices, readIommuDevices } from "@pagewalk/pagewalk";
+ * import { deviceMappings, groupDevices, readIommuDevices } from "@pagewalk/pagewalk/devices";
  * import { IommuTableBuilder, ramRange, SparseMemory } from "@pagewalk/pagewalk/testing";
  * import { assertEquals } from "@std/assert";
  *

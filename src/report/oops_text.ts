@@ -38,7 +38,8 @@ const CHANGES: Readonly<Record<OopsEntryChange["change"], string>> = {
  *
  * @example Usage
  * ```ts
- * import { connect, explainOops } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { explainOops } from "@pagewalk/pagewalk/linux";
  * import { oopsLines } from "@pagewalk/pagewalk/report";
  * import { assertStringIncludes } from "@std/assert";
  *

@@ -58,7 +58,8 @@ export interface SessionParts {
  *
  * @example Usage
  * ```ts
- * import { GuestSession, HmpClient, monitorSource } from "@pagewalk/pagewalk";
+ * import { GuestSession, HmpClient } from "@pagewalk/pagewalk";
+ * import { monitorSource } from "@pagewalk/pagewalk/extend";
  * import { simulatedGuest } from "@pagewalk/pagewalk/testing";
  * import { assertEquals } from "@std/assert";
  *

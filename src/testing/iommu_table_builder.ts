@@ -50,7 +50,7 @@ interface DeviceTables {
  *
  * @example Usage
  * ```ts
- * import { readIommuDevices } from "@pagewalk/pagewalk";
+ * import { readIommuDevices } from "@pagewalk/pagewalk/devices";
  * import { IommuTableBuilder, ramRange, SparseMemory } from "@pagewalk/pagewalk/testing";
  * import { assertEquals } from "@std/assert";
  *

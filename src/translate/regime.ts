@@ -172,7 +172,8 @@ export interface RegimeRules {
  *
  * @example Usage
  * ```ts
- * import { levelDecoders, pagingContext } from "@pagewalk/pagewalk";
+ * import { pagingContext } from "@pagewalk/pagewalk";
+ * import { levelDecoders } from "@pagewalk/pagewalk/extend";
  * import { assertEquals } from "@std/assert";
  *
  * const context = pagingContext({ cr0: 0x80050033n, cr3: 0x1000n, cr4: 0x20n, efer: 0xd01n });

@@ -114,7 +114,7 @@ const ALL_RIGHTS: RightsSoFar = Object.freeze({
  *
  * @example Usage
  * ```ts
- * import { everyLevelGrants } from "@pagewalk/pagewalk";
+ * import { everyLevelGrants } from "@pagewalk/pagewalk/extend";
  * import { assertEquals } from "@std/assert";
  *
  * const rule = everyLevelGrants(["writable"], ({ flags }) => ({

@@ -9,14 +9,9 @@ import * as svg from "../../src/report/svg/element.ts";
 import { RIGHT_WORDS } from "../../src/report/right_words.ts";
 import { drawWalk } from "../../src/report/svg/walk_drawing.ts";
 import { xv6Head } from "../../src/report/xv6_text.ts";
-import type {
-  Finding,
-  FrameReport,
-  JudgedPart,
-  LinuxProcess,
-  MappingRecord,
-  VfioJudgement,
-} from "../../mod.ts";
+import type { Finding, JudgedPart, MappingRecord, VfioJudgement } from "../../mod.ts";
+import type { FrameReport } from "../../src/entries/devices.ts";
+import { type LinuxProcess, parseVfioLog } from "../../src/entries/linux.ts";
 import type { Style } from "../../src/report/mod.ts";
 import { assertClean, assertEscaped, forbiddenIn, HOSTILE } from "./_hostile_text.ts";
 
@@ -86,7 +81,7 @@ const unread = { kind: "unread", source: "pinned", verdict: "inconclusive" } as 
 const vfio: VfioJudgement[] = [
   {
     ...{ kind: "logged", ...failure, process: owner, walk },
-    record: sdk.parseVfioLog(LOGGED)[0]!,
+    record: parseVfioLog(LOGGED)[0]!,
   },
   {
     ...{ kind: "device", ...failure, process: owner, name: HOSTILE },

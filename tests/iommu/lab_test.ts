@@ -3,20 +3,22 @@ import {
   AddressSpace,
   connect,
   type ConnectOptions,
-  deviceMappings,
   type Finding,
   formatAddress,
-  groupDevices,
-  type GuestDevices,
   isBacked,
-  type LinuxGuest,
   MonitorMemory,
-  parseDeviceId,
   parseRecording,
-  readFrameReport,
-  readFrameState,
   type Session,
 } from "../../mod.ts";
+import {
+  deviceMappings,
+  groupDevices,
+  type GuestDevices,
+  parseDeviceId,
+  readFrameReport,
+  readFrameState,
+} from "../../src/entries/devices.ts";
+import type { LinuxGuest } from "../../src/entries/linux.ts";
 import { netTo, runExample } from "../examples/_run.ts";
 import { LAB_PRESETS, type LabGuest, labTest, startLab } from "../lab/mod.ts";
 

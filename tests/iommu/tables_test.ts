@@ -1,13 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import {
-  formatAddress,
-  type IommuDevice,
-  type IommuKind,
-  mappings,
-  type PhysicalMemory,
-  readIommuDevices,
-  walk,
-} from "../../mod.ts";
+import { formatAddress, mappings, type PhysicalMemory, walk } from "../../mod.ts";
+import { type IommuDevice, type IommuKind, readIommuDevices } from "../../src/entries/devices.ts";
 import { flagsText } from "../../src/repl/show/flags_text.ts";
 import {
   IommuTableBuilder,

@@ -7,18 +7,16 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import {
-  addressRegions,
   AmbiguousProcessError,
   connect,
   InconsistentListError,
   InvalidArgumentError,
-  kernelModules,
-  type LinuxGuest,
   nameAddressSpace,
   NoSuchProcessError,
   type Session,
   whoMapsIt,
 } from "../../mod.ts";
+import { addressRegions, kernelModules, type LinuxGuest } from "../../src/entries/linux.ts";
 import { logText } from "../../src/report/mod.ts";
 import { type LabGuest, type LabPresetName, labTest, startLab } from "../lab/mod.ts";
 import {

@@ -5,7 +5,8 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { connect, formatAddress, type LinuxGuest, PagewalkError } from "../../mod.ts";
+import { connect, formatAddress, PagewalkError } from "../../mod.ts";
+import type { LinuxGuest } from "../../src/entries/linux.ts";
 import { count } from "../bench/_count.ts";
 import { checked } from "../bench/vfio_bench.ts";
 import { netTo, runExample } from "../examples/_run.ts";

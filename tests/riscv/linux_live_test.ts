@@ -1,12 +1,7 @@
 /** Debian's Linux on a RISC-V machine, by its memory alone over plain HMP: it is what it says of itself. */
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import {
-  connect,
-  type GuestRegisters,
-  type LinuxGuest,
-  type RiscvRegisters,
-  type Session,
-} from "../../mod.ts";
+import { connect, type GuestRegisters, type RiscvRegisters, type Session } from "../../mod.ts";
+import type { LinuxGuest } from "../../src/entries/linux.ts";
 import { LabUnavailableError } from "../lab/mod.ts";
 import type { LabFact } from "../lab/guest_lines.ts";
 import {

@@ -2,7 +2,6 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   AddressSpace,
   aliases,
-  ARCHITECTURES,
   audit,
   decodeSnapshot,
   diff,
@@ -15,6 +14,7 @@ import {
   verifyRange,
   walk,
 } from "../../mod.ts";
+import { ARCHITECTURES } from "../../src/entries/extend.ts";
 import {
   differenceLine,
   findingLine,

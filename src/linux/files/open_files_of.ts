@@ -72,7 +72,8 @@ const NAMELESS = "/ (deleted)";
  *
  * @example Usage
  * ```ts
- * import { connect, LinuxNotFoundError, readProcessFiles } from "@pagewalk/pagewalk";
+ * import { connect, LinuxNotFoundError } from "@pagewalk/pagewalk";
+ * import { readProcessFiles } from "@pagewalk/pagewalk/linux";
  * import { assertRejects } from "@std/assert";
  *
  * await using guest = await connect("sim:");
