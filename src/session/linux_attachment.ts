@@ -1,3 +1,4 @@
+import { escapeText } from "../core/escape.ts";
 import type { ElfKernel, ElfKernelParts } from "../elf_kernel/elf_kernel.ts";
 import type { TypeFile } from "../linux/btf/type_file.ts";
 import type { ProcessSource } from "./table_finder.ts";
@@ -25,6 +26,8 @@ export interface LinuxAttachmentParts {
   readonly knowledge: LinuxKnowledge;
   /** Files with the kernel's types, its own first; what it has in memory is used without. */
   readonly btf?: readonly string[];
+  /** The ELF file of the guest's kernel, if one was named: then it is no Linux. */
+  readonly kernel?: string;
   /** Is told what a user should know. */
   onNotice?(text: string): void;
 }
@@ -71,7 +74,11 @@ export class LinuxAttachment {
   }
 
   async #attach(): Promise<LinuxProcesses> {
-    const { memory, vcpus, kernelCacheDir, knowledge, btf = [], onNotice } = this.#parts;
+    const { memory, vcpus, kernelCacheDir, knowledge, btf = [], kernel, onNotice } = this.#parts;
+    if (kernel !== undefined) {
+      const said = `This takes a Linux guest, and this guest's kernel is ${escapeText(kernel)}`;
+      throw new LinuxNotFoundError(`${said} (its ELF file was named)`);
+    }
     const { all, tables } = await vcpus.translating();
     if (tables.length === 0) {
       throw new LinuxNotFoundError(
