@@ -1,7 +1,7 @@
 import { KernelFormatError } from "./errors.ts";
 import { type Reader, readU32, readU64 } from "./reader.ts";
 import { type StructOffsets, StructReader } from "./struct_reader.ts";
-import { MAX_PATH_PARTS } from "./path_limits.ts";
+import { MAX_PATH_PARTS } from "./file_abi.ts";
 
 /** What naming files takes besides their addresses. */
 export interface FilePathsOptions {

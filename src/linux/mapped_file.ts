@@ -2,7 +2,7 @@ import type { ReadOptions } from "../memory/physical_memory.ts";
 import { CapabilityError } from "./errors.ts";
 import type { LinuxGuest } from "./linux_guest.ts";
 import { readCString, readU64 } from "./reader.ts";
-import { MAX_PATH_PARTS } from "./path_limits.ts";
+import { MAX_PATH_PARTS } from "./file_abi.ts";
 
 /** What is asked of a kernel: a `LinuxGuest` answers it. */
 export type MappedFileKernel = Pick<LinuxGuest, "type" | "read">;

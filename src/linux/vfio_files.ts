@@ -1,4 +1,4 @@
-import { FILE_MODE } from "./file_mode.ts";
+import { FILE_MODE } from "./file_abi.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
 import { type OpenFile, readOpenFiles } from "./open_files.ts";
 import { readU64 } from "./reader.ts";

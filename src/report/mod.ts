@@ -23,7 +23,7 @@ export { logText } from "./log_text.ts";
 export { moduleLine, type ModuleOfLine, modulesHead } from "./modules_text.ts";
 export { openFileLine, openFilesHead, type ProcessOfFile } from "./open_files_text.ts";
 export { elfProcessesHead, elfProcessLine } from "./elf_processes_text.ts";
-export { xv6Tables } from "./xv6_tables.ts";
+export { xv6Tables, type Xv6TablesOptions } from "./xv6_tables.ts";
 export { xv6EntryLine, xv6WalkText } from "./xv6_text.ts";
 export { processesHead, processLine, type ProcessOfLine, threadLine } from "./processes_text.ts";
 export { symbolLine, symbolName } from "./symbol_text.ts";

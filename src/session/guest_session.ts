@@ -169,6 +169,7 @@ export class GuestSession implements AsyncDisposable {
       knowledge: await this.linuxKnowledge(),
       ...this.#kernelCacheDir !== undefined && { kernelCacheDir: this.#kernelCacheDir },
       ...this.#btf !== undefined && { btf: this.#btf },
+      ...this.#kernelPath !== undefined && { kernel: this.#kernelPath },
       ...this.#onNotice !== undefined && { onNotice: this.#onNotice },
     });
   }

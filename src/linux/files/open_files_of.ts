@@ -1,4 +1,4 @@
-import { FILE_MODE } from "../file_mode.ts";
+import { FILE_MODE } from "../file_abi.ts";
 import { checkOptions, SIGNAL } from "../../core/options.ts";
 import type { ReadOptions } from "../../memory/physical_memory.ts";
 import { BatchingReader } from "../batching_reader.ts";
