@@ -394,7 +394,7 @@ export { AddressNamer } from "./src/session/address_namer.ts";
 export type { AliasAllRecord, AliasesAllOptions } from "./src/session/aliases_all.ts";
 export type { AllProgress, AuditAllOptions, AuditAllRecord } from "./src/session/audit_all.ts";
 export type { GuestWalk, GuestWalkOptions } from "./src/session/guest_walk.ts";
-export { GuestSession, type GuestVerdict, type SessionParts } from "./src/session/guest_session.ts";
+export { GuestSession, type GuestVerdict, type SessionInit } from "./src/session/guest_session.ts";
 export { Session } from "./src/session/session.ts";
 export { nameAddressSpace, type NamedSpace } from "./src/session/named_space.ts";
 export { whoMapsIt } from "./src/session/whose_tables.ts";

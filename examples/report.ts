@@ -41,6 +41,7 @@ import {
   InvalidArgumentError,
   isSnapshotFile,
   ProgressBar,
+  reading,
   readingOnce,
   readSnapshot,
   runCommand,
@@ -65,7 +66,8 @@ await runCommand({
     title: value("TEXT", "the page's title", (text) => text),
     serve: flag(
       "serve the page on loopback instead, and let it follow the guest until Ctrl-C: " +
-        "also needs --allow-net=127.0.0.1, and writes no file",
+        "also needs --allow-net=127.0.0.1, and writes no file; with --freeze each reading pauses it, " +
+        "about once a second while a page is in sight",
     ),
     port: wholeNumber("N", "the port of --serve (default: one that is free)"),
     devices: flag("add what the devices behind the IOMMU reach, and link what maps the same frame"),
@@ -142,8 +144,10 @@ await runCommand({
       async function again(): Promise<Snapshot> {
         const { pid, comm, cmdline } = options;
         const isProcess = [pid, comm, cmdline].some((name) => name !== undefined);
-        const now = isProcess ? (await guest.tables(tableChoice(options))).context : context;
-        return await snapshot(memory, now, { source });
+        return await reading(guest, options, async () => {
+          const now = isProcess ? (await guest.tables(tableChoice(options))).context : context;
+          return await snapshot(memory, now, { source });
+        });
       }
     });
   }

@@ -29,7 +29,7 @@ export interface ElfProcess {
 }
 
 /** What reading such a kernel takes. */
-export interface ElfKernelParts {
+export interface ElfKernelInit {
   /** The guest's physical memory. */
   readonly memory: PhysicalMemory;
   /** How the guest pages now, with any root. */
@@ -57,11 +57,11 @@ const MAX_LISTED = 20;
  */
 export class ElfKernel {
   readonly #file: ElfFile;
-  readonly #parts: ElfKernelParts;
+  readonly #parts: ElfKernelInit;
   readonly #table: ProcessTable;
   #symbols: readonly ElfSymbol[] | null = null;
 
-  private constructor(file: ElfFile, table: ProcessTable, parts: ElfKernelParts) {
+  private constructor(file: ElfFile, table: ProcessTable, parts: ElfKernelInit) {
     this.#file = file;
     this.#table = table;
     this.#parts = parts;
@@ -73,7 +73,7 @@ export class ElfKernel {
    * @throws {ElfFormatError} if it is no such kernel
    * @throws {WrongKernelError} if the guest's memory holds something else
    */
-  static async open(bytes: Uint8Array, parts: ElfKernelParts): Promise<ElfKernel> {
+  static async open(bytes: Uint8Array, parts: ElfKernelInit): Promise<ElfKernel> {
     const file = new ElfFile(bytes);
     const kernel = new ElfKernel(file, await findProcessTable(file), parts);
     await kernel.#checkHeld();

@@ -36,7 +36,7 @@ export {
   type GuestDevice,
   type GuestDevices,
   GuestIommu,
-  type GuestIommuParts,
+  type GuestIommuInit,
   type IommuUnit,
 } from "../session/guest_iommu.ts";
 export { auditDmaReach, type DmaReach, type DmaRun, type GuardedMemory } from "../audit/dma.ts";

@@ -28,7 +28,7 @@ export type { VfioContainer, VfioMapping, VfioMappingOwner } from "../linux/vfio
 export { parseVfioLog, readVfioLog, type VfioLogReading } from "../linux/vfio_log.ts";
 export type { VfioLogEntry, VfioLogRecord } from "../linux/vfio_log_record.ts";
 export type { LinuxCapability } from "../linux/errors.ts";
-export type { ElfKernel, ElfKernelParts, ElfProcess } from "../elf_kernel/elf_kernel.ts";
+export type { ElfKernel, ElfKernelInit, ElfProcess } from "../elf_kernel/elf_kernel.ts";
 export type { ElfSymbol } from "../elf/elf_file.ts";
 export { AddressNames, type NamedRange, readAddressNames } from "../linux/address_names.ts";
 export { type AddressRegion, addressRegions } from "../linux/address_regions.ts";
@@ -52,7 +52,7 @@ export {
 export type { LinuxModule, ModulePart, ModuleState } from "../linux/modules/linux_module.ts";
 export type { ModuleSymbol } from "../linux/modules/module_symbols.ts";
 export type { LinuxGuest } from "../linux/linux_guest.ts";
-export type { LinuxGuestParts, LinuxProcesses } from "../linux/linux_processes.ts";
+export type { LinuxGuestInit, LinuxProcesses } from "../linux/linux_processes.ts";
 export type { LinuxKnowledge } from "../session/linux_attachment.ts";
 export type { LinuxProcess, ProcessTraits, WantedProcess } from "../linux/processes.ts";
 export type { FollowLogOptions, LogOptions } from "../linux/log.ts";

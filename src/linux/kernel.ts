@@ -38,7 +38,7 @@ import type { StructOffsets } from "./struct_reader.ts";
 import { readVmcoreinfo, type Vmcoreinfo } from "./vmcoreinfo.ts";
 
 /** Where a kernel is looked for. */
-export interface KernelParts {
+export interface KernelInit {
   /** The guest's physical memory. */
   readonly memory: PhysicalMemory;
   /**
@@ -102,13 +102,13 @@ export class Kernel {
   readonly stable: KernelSpace;
   /** How its structures are laid out. */
   readonly types: KernelTypes;
-  readonly #parts: KernelParts;
+  readonly #parts: KernelInit;
   #knowledge: KernelKnowledge;
   #isKept = true;
   readonly #fromFile = new Map<keyof typeof GROUPS, StructOffsets>();
 
   private constructor(
-    parts: KernelParts,
+    parts: KernelInit,
     found: {
       image: KernelImage;
       kallsyms: Kallsyms;
@@ -143,7 +143,7 @@ export class Kernel {
    * @throws {LinuxNotFoundError} if there is none
    * @throws {KernelFormatError} if it cannot be read
    */
-  static async find(parts: KernelParts): Promise<Kernel> {
+  static async find(parts: KernelInit): Promise<Kernel> {
     const kernel = await Kernel.#find(parts);
     const [types] = parts.types ?? [];
     const notice = types && await checkTypeFile(types, kernel.vmcoreinfo);
@@ -151,7 +151,7 @@ export class Kernel {
     return kernel;
   }
 
-  static async #find(parts: KernelParts): Promise<Kernel> {
+  static async #find(parts: KernelInit): Promise<Kernel> {
     const image = await findKernelImage(parts.memory, contextsOf(parts));
     const shape = shapeOf(image);
     const stableMemory = new CachingMemory(parts.memory);
@@ -346,7 +346,7 @@ export class Kernel {
   }
 }
 
-function contextsOf({ contexts }: KernelParts): ContextsNow {
+function contextsOf({ contexts }: KernelInit): ContextsNow {
   return typeof contexts === "function" ? contexts : () => Promise.resolve(contexts);
 }
 

@@ -5,7 +5,7 @@ import { KernelFormatError } from "./errors.ts";
 import { type Reader, readU64, viewOf } from "./reader.ts";
 
 /** Where a kernel's types are read. */
-export interface KernelTypesParts {
+export interface KernelTypesInit {
   /** Reads what stays while the kernel runs, in pieces of some KiB: types lie scattered. */
   readonly reader: Reader;
   /** Reads memory as it is. */
@@ -22,14 +22,14 @@ const ROOTS = ["task_struct", "file", "vm_area_struct"] as const;
 
 /** The types of a kernel: those that it has in memory, or those of a file. */
 export class KernelTypes {
-  readonly #parts: KernelTypesParts;
+  readonly #parts: KernelTypesInit;
   #live: Promise<LiveBtf | null> | null = null;
   #entry: Promise<{ btf: Btf; roots: TypeRoots } | null> | null = null;
   #blob: Promise<BtfBlob | null> | null = null;
   #base: Promise<BtfBase | null> | null = null;
 
   /** Prepares; nothing is read yet. */
-  constructor(parts: KernelTypesParts) {
+  constructor(parts: KernelTypesInit) {
     this.#parts = parts;
   }
 

@@ -9,7 +9,7 @@ import type { KernelSymbol, SymbolAt } from "./kallsyms/kallsyms.ts";
 import { Kernel } from "./kernel.ts";
 import {
   checkReads,
-  type LinuxGuestParts,
+  type LinuxGuestInit,
   LinuxProcesses,
   withoutMemory,
 } from "./linux_processes.ts";
@@ -82,7 +82,7 @@ export class LinuxGuest extends LinuxProcesses {
    * @throws {KernelFormatError} if its kernel cannot be read
    * @throws {CapabilityError} if its kernel was built without what is needed
    */
-  static override async attach(parts: LinuxGuestParts): Promise<LinuxGuest> {
+  static override async attach(parts: LinuxGuestInit): Promise<LinuxGuest> {
     return new LinuxGuest(await Kernel.find(parts), parts.memory);
   }
 

@@ -4,13 +4,13 @@ import { type Regime, withRoot } from "../translate/regime.ts";
 import { Btf, type StructLayout } from "./btf/btf.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
 import { CapabilityError, NoSuchProcessError } from "./errors.ts";
-import { Kernel, type KernelParts } from "./kernel.ts";
+import { Kernel, type KernelInit } from "./kernel.ts";
 import { type LinuxProcess, Processes, type WantedProcess } from "./processes.ts";
 import { readRunningTasks, type RunningTask } from "./running_tasks.ts";
 import type { LinuxThread } from "./task_record.ts";
 
 /** What a Linux guest lets one know, and what {@linkcode LinuxProcesses.attach} needs. */
-export type LinuxGuestParts = KernelParts;
+export type LinuxGuestInit = KernelInit;
 
 /**
  * A Linux guest as far as checks of single addresses take it: its processes and their tables.
@@ -46,7 +46,7 @@ export class LinuxProcesses {
    * @throws {KernelFormatError} if its kernel cannot be read
    * @throws {CapabilityError} if its kernel was built without what is needed
    */
-  static async attach(parts: LinuxGuestParts): Promise<LinuxProcesses> {
+  static async attach(parts: LinuxGuestInit): Promise<LinuxProcesses> {
     return new LinuxProcesses(await Kernel.find(parts), parts.memory);
   }
 

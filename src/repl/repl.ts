@@ -18,7 +18,7 @@ import { type ShowOptions, showValue } from "./show/inspect.ts";
 import type { Completion } from "./terminal/line_editor.ts";
 
 /** What a {@linkcode Repl} is made of. */
-export interface ReplParts {
+export interface ReplInit {
   readonly guest: GuestLink;
   readonly style: Style;
   readonly colours: boolean;
@@ -44,14 +44,14 @@ export class Repl {
   readonly evaluator: Evaluator;
   /** What the helpers are given. */
   readonly context: HelperContext;
-  readonly #parts: ReplParts;
+  readonly #parts: ReplInit;
   readonly #show: ShowOptions;
   readonly #globals: Record<string, unknown>;
   #sdk: Promise<void> | null = null;
   #signal: AbortSignal = AbortSignal.abort();
 
   /** Makes a prompt's inside. */
-  constructor(parts: ReplParts) {
+  constructor(parts: ReplInit) {
     const { guest, style, colours, isSimulated } = parts;
     const signal = () => this.#signal;
     this.guest = guest;

@@ -18,8 +18,8 @@ export {
   type AccessNow,
   oopsLines,
   type OopsOfRecord,
+  type OopsOfText,
   oopsRecord,
-  type OopsTextParts,
 } from "./oops_text.ts";
 export { aliasLine, aliasRecord, type AllTally, allTallyText, processText } from "./all_text.ts";
 export { areaLine, type AreaOfLine, areaRecord, memorySumsLine } from "./area_text.ts";

@@ -13,7 +13,7 @@ export type AccessNow =
   | { readonly outcome: "pageFault" | "generalProtection" | "unknown"; readonly reason: string };
 
 /** What there is to say of a report. */
-export interface OopsTextParts {
+export interface OopsOfText {
   /** What Linux printed. */
   readonly report: OopsReport;
   /** Why the access faulted. */
@@ -51,7 +51,7 @@ const CHANGES: Readonly<Record<OopsEntryChange["change"], string>> = {
  * assertStringIncludes(lines[1]!, "to 0x7f1234567000");
  * ```
  */
-export function oopsLines(parts: OopsTextParts, options: LineOptions = {}): string[] {
+export function oopsLines(parts: OopsOfText, options: LineOptions = {}): string[] {
   const { report, reason, entries, now, doubt } = parts;
   const { style, address: write } = completeLineOptions(options);
   const who = report.comm === null
@@ -92,7 +92,7 @@ function nowText(now: AccessNow, write: (address: bigint) => string): string {
 }
 
 /** What a record tells of a report: the walk, too. */
-export interface OopsOfRecord extends OopsTextParts {
+export interface OopsOfRecord extends OopsOfText {
   /** The walk to the address as the tables are now; null if the report tells no address. */
   readonly walk: Walk & { readonly source: RootSource } | null;
 }

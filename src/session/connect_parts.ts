@@ -16,7 +16,7 @@ import {
   wholeNumberFrom,
 } from "../core/options.ts";
 import type { Endpoint } from "../monitor/endpoint.ts";
-import { GuestSession, type SessionParts } from "./guest_session.ts";
+import { GuestSession, type SessionInit } from "./guest_session.ts";
 import "../connectors/human_monitor.ts";
 
 /** How to connect to a guest, and what its registers do not tell of its paging. */
@@ -112,7 +112,7 @@ export const CONNECT_SHAPE: OptionShape<ConnectOptions> = {
 export async function connectedParts(
   endpoint: Endpoint | string | number,
   options: ConnectOptions,
-): Promise<SessionParts> {
+): Promise<SessionInit> {
   checkOptions(options, "the options of a connection", CONNECT_SHAPE, INSTEAD);
   const parsed = await endpointOf(typeof endpoint === "object" ? endpoint : String(endpoint));
   const source = await openSource(parsed, options);

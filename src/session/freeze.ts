@@ -23,7 +23,7 @@ export class GuestLeftPausedError extends PagewalkError {
 }
 
 /** What pausing needs of a session. */
-export interface FreezeParts {
+export interface FreezeInit {
   /** The monitor to pause and resume through; none where the guest does not move, as in a dump. */
   readonly monitor?: Monitor;
   /** Is told what the guest was before. */
@@ -34,12 +34,12 @@ export interface FreezeParts {
 
 /** Stops a guest around blocks, and leaves it as it was found: running or paused. */
 export class Freezer {
-  readonly #parts: FreezeParts;
+  readonly #parts: FreezeInit;
   #atProcessEnd: Disposable | null = null;
   #depth = 0;
   #stopping: Promise<boolean> | null = null;
 
-  constructor(parts: FreezeParts) {
+  constructor(parts: FreezeInit) {
     this.#parts = parts;
   }
 

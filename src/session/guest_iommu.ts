@@ -17,7 +17,7 @@ import { isUnknown } from "./_unknown.ts";
 import type { PageTable } from "./table_choice.ts";
 
 /** What a guest's IOMMUs are found with. */
-export interface GuestIommuParts {
+export interface GuestIommuInit {
   /** The guest's physical memory. */
   readonly memory: PhysicalMemory;
   /** The monitor, where there is one. */
@@ -74,10 +74,10 @@ export interface GuestDevices {
  * ```
  */
 export class GuestIommu {
-  readonly #parts: GuestIommuParts;
+  readonly #parts: GuestIommuInit;
 
   /** Prepares; nothing is read yet. */
-  constructor(parts: GuestIommuParts) {
+  constructor(parts: GuestIommuInit) {
     this.#parts = parts;
   }
 

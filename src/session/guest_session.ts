@@ -32,7 +32,7 @@ export type GuestVerdict = Verdict & {
 };
 
 /** What a {@linkcode Session} is made of. */
-export interface SessionParts {
+export interface SessionInit {
   /** The path of the ELF file of the guest's kernel. @default the guest runs Linux */
   readonly kernel?: string;
   /** A folder to keep what was learned about kernels in. @default nothing is kept */
@@ -84,7 +84,7 @@ export class GuestSession implements AsyncDisposable {
   #linux: Promise<LinuxAttachment> | null = null;
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
-  constructor(parts: SessionParts) {
+  constructor(parts: SessionInit) {
     const { source, kernel, kernelCacheDir, btf, onNotice, mode, paging = {} } = parts;
     const { memory, cpus } = source;
     this.memory = memory;

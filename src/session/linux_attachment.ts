@@ -1,21 +1,21 @@
 import { escapeText } from "../core/escape.ts";
-import type { ElfKernel, ElfKernelParts } from "../elf_kernel/elf_kernel.ts";
+import type { ElfKernel, ElfKernelInit } from "../elf_kernel/elf_kernel.ts";
 import type { TypeFile } from "../linux/btf/type_file.ts";
 import type { ProcessSource } from "./table_finder.ts";
 import { LinuxNotFoundError } from "../linux/errors.ts";
 import { DirectoryKernelCache } from "../linux/kernel_cache.ts";
-import type { LinuxGuestParts, LinuxProcesses } from "../linux/linux_processes.ts";
+import type { LinuxGuestInit, LinuxProcesses } from "../linux/linux_processes.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import { type VcpuTable, type VcpuTables, whyNone } from "./vcpu_tables.ts";
 
 /** What is known of a Linux guest: no more is loaded than a session needs. */
 export interface LinuxKnowledge {
   /** Finds the guest's kernel. */
-  attach(parts: LinuxGuestParts): Promise<LinuxProcesses>;
+  attach(parts: LinuxGuestInit): Promise<LinuxProcesses>;
 }
 
 /** What finding a guest's Linux needs of a session. */
-export interface LinuxAttachmentParts {
+export interface LinuxAttachmentInit {
   /** The guest's physical memory. */
   readonly memory: PhysicalMemory;
   /** The tables of the guest's vCPUs. */
@@ -36,7 +36,7 @@ export interface LinuxAttachmentParts {
 const MAX_KERNEL_BYTES = 256 * 1024 * 1024;
 
 /** Opens the ELF file of a guest's kernel, which is loaded only where one is named. */
-export async function openElfKernel(path: string, parts: ElfKernelParts): Promise<ElfKernel> {
+export async function openElfKernel(path: string, parts: ElfKernelInit): Promise<ElfKernel> {
   const { ElfKernel } = await import("../elf_kernel/elf_kernel.ts");
   const { readRegularFile } = await import("../core/regular_file.ts");
   return await ElfKernel.open(await readRegularFile(path, MAX_KERNEL_BYTES), parts);
@@ -54,10 +54,10 @@ export function processesOf(linux: LinuxProcesses): ProcessSource {
 
 /** Finds the Linux that a guest runs when it is first asked for, and again after a reboot. */
 export class LinuxAttachment {
-  readonly #parts: LinuxAttachmentParts;
+  readonly #parts: LinuxAttachmentInit;
   #linux: Promise<LinuxProcesses> | null = null;
 
-  constructor(parts: LinuxAttachmentParts) {
+  constructor(parts: LinuxAttachmentInit) {
     this.#parts = parts;
   }
 

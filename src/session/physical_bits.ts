@@ -5,7 +5,7 @@ import { ConnectionLostError } from "../monitor/errors.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 
 /** Whom MAXPHYADDR is asked of. */
-export interface PhysicalBitsParts {
+export interface PhysicalBitsInit {
   /** What somebody named; then nobody is asked. */
   readonly named: number | undefined;
   /** The monitor, if there is one. */
@@ -16,11 +16,11 @@ export interface PhysicalBitsParts {
 
 /** Learns the vCPUs' MAXPHYADDR, once from each source. */
 export class PhysicalBits {
-  readonly #parts: PhysicalBitsParts;
+  readonly #parts: PhysicalBitsInit;
   #machine: Promise<number | null> | null = null;
   #kernel: Promise<number | null> | null = null;
 
-  constructor(parts: PhysicalBitsParts) {
+  constructor(parts: PhysicalBitsInit) {
     this.#parts = parts;
   }
 

@@ -33,7 +33,7 @@ import type { GuestSource } from "../connectors/connector.ts";
 import type { Walk, WalkOptions } from "../translate/walk.ts";
 import type { DmaAuditOptions } from "./dma_audit_source.ts";
 import type { GuestIommu } from "./guest_iommu.ts";
-import { GuestSession, readOptionsOf, requireTables, type SessionParts } from "./guest_session.ts";
+import { GuestSession, readOptionsOf, requireTables, type SessionInit } from "./guest_session.ts";
 
 /**
  * A connection to one guest: its registers, its memory and its page tables. {@linkcode connect} makes
@@ -54,7 +54,7 @@ export class Session extends GuestSession {
   readonly #mmio: boolean;
 
   /** Assembles a session from its parts; {@linkcode connect} is the usual way to one. */
-  constructor(parts: SessionParts) {
+  constructor(parts: SessionInit) {
     super(parts);
     this.#source = parts.source;
     this.#mmio = parts.mmio ?? true;

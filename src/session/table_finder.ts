@@ -19,7 +19,7 @@ export interface ProcessSource {
 }
 
 /** What the page tables of a guest are found with. */
-export interface TableFinderParts {
+export interface TableFinderInit {
   /** Where registers are asked for. */
   readonly cpus: CpuSource;
   /** The guest's physical memory. */
@@ -38,9 +38,9 @@ export interface TableFinderParts {
 export class TableFinder {
   /** The tables of the guest's vCPUs. */
   readonly vcpus: VcpuTables;
-  readonly #parts: TableFinderParts;
+  readonly #parts: TableFinderInit;
 
-  constructor(parts: TableFinderParts) {
+  constructor(parts: TableFinderInit) {
     this.#parts = parts;
     this.vcpus = new VcpuTables(parts.cpus, parts.memory, parts.paging);
   }

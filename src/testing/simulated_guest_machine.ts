@@ -11,7 +11,7 @@ export type CpuOccupation = SimulatedProcessName | "off";
 const CPU_COUNT = 2;
 
 /** What a machine is put together from. */
-export interface SimulatedMachineParts {
+export interface SimulatedMachineInit {
   flavour: QemuFlavour;
   rows: readonly MemoryRow[];
   bus: SimulatedBus;
@@ -30,7 +30,7 @@ export class SimulatedMachine implements HmpMachine {
   readonly #schedules: (readonly CpuOccupation[])[];
   readonly #stateOf: (cpu: number, occupation: CpuOccupation) => CpuState;
 
-  constructor({ flavour, rows, bus, schedule, stateOf }: SimulatedMachineParts) {
+  constructor({ flavour, rows, bus, schedule, stateOf }: SimulatedMachineInit) {
     this.flavour = flavour;
     this.memoryRows = rows;
     this.bus = bus;

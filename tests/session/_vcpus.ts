@@ -1,5 +1,5 @@
 import type { CpuRegisters } from "../../src/arch/x86/registers.ts";
-import type { SessionParts } from "../../src/session/guest_session.ts";
+import type { SessionInit } from "../../src/session/guest_session.ts";
 import { Session } from "../../src/session/session.ts";
 import { PageTableBuilder, registersFor } from "../../src/testing/page_table_builder.ts";
 import { ramRange, SparseMemory } from "../../src/testing/sparse_memory.ts";
@@ -33,7 +33,7 @@ export function inReset(cpu: number): CpuRegisters {
 export function sessionOn(
   memory: SparseMemory,
   vcpus: () => readonly CpuRegisters[],
-  parts: Partial<SessionParts> & { current?: number } = {},
+  parts: Partial<SessionInit> & { current?: number } = {},
 ): Session {
   const { current = 0, ...others } = parts;
   return new Session({

@@ -17,7 +17,7 @@ const READ_UNIT_BYTES = 0x800;
 const FOUR_GIB = 1n << 32n;
 
 /** What the stub's memory is read with. */
-export interface GdbMemoryParts {
+export interface GdbMemoryInit {
   readonly connection: GdbConnection;
   /** The stub's PacketSize. */
   readonly packetBytes: number;
@@ -34,10 +34,10 @@ export interface GdbMemoryParts {
  * 10.0 answers zeros, and a device would really be read.
  */
 export class GdbMemory implements PhysicalMemory {
-  readonly #parts: GdbMemoryParts;
+  readonly #parts: GdbMemoryInit;
   readonly #readBytes: number;
 
-  constructor(parts: GdbMemoryParts) {
+  constructor(parts: GdbMemoryInit) {
     this.#parts = parts;
     const fitting = Math.floor(parts.packetBytes / 2 / READ_UNIT_BYTES) * READ_UNIT_BYTES;
     this.#readBytes = Math.min(Math.max(fitting, 256), MAX_READ_BYTES);

@@ -12,7 +12,7 @@ import { Side } from "./side.ts";
 const MAX_LINKS = 16;
 
 /** What the spaces of devices need of the page. */
-export interface DeviceSpacesParts {
+export interface DeviceSpacesInit {
   /** The devices' address spaces, as the report has them. */
   readonly devices: readonly ReportSide[];
   /** The address space that the page is about. */
@@ -27,11 +27,11 @@ export interface DeviceSpacesParts {
 export class DeviceSpaces {
   /** All of them, as they stand in the page. */
   readonly node: HTMLElement = make("div", { id: "devices" });
-  readonly #parts: DeviceSpacesParts;
+  readonly #parts: DeviceSpacesInit;
   readonly #spaces: readonly Side[];
   readonly #way = make("div", { class: "sides", id: "device-way" });
 
-  private constructor(parts: DeviceSpacesParts, spaces: readonly Side[]) {
+  private constructor(parts: DeviceSpacesInit, spaces: readonly Side[]) {
     this.#parts = parts;
     this.#spaces = spaces;
     if (spaces.length === 0) return;
@@ -57,7 +57,7 @@ export class DeviceSpaces {
   }
 
   /** Unpacks them. */
-  static async open(parts: DeviceSpacesParts): Promise<DeviceSpaces> {
+  static async open(parts: DeviceSpacesInit): Promise<DeviceSpaces> {
     return new DeviceSpaces(parts, await Promise.all(parts.devices.map((one) => Side.open(one))));
   }
 
