@@ -3,6 +3,7 @@ import { formatAddress } from "../core/address.ts";
 import { escapeText } from "../core/escape.ts";
 import type { DmaState, IommuDevice } from "../iommu/iommu_device.ts";
 import type { MappingRecord } from "../translate/mappings.ts";
+import type { Regime } from "../translate/regime.ts";
 import { csvLine } from "./csv.ts";
 import { mappingRecord } from "./mappings_record.ts";
 
@@ -46,7 +47,7 @@ export function iommuDevicesHead(): string {
 export function iommuDeviceLine(
   { device, domain, state, regime, reason, name }: ShownDevice,
 ): string {
-  const tables = regime === undefined ? "" : `${regime.mode}, root ${formatAddress(regime.root)}`;
+  const tables = regime === undefined ? "" : tablesText(regime);
   return [
     device.padEnd(8),
     String(domain ?? "-").padEnd(7),
@@ -55,6 +56,12 @@ export function iommuDeviceLine(
       "; ",
     ),
   ].join(" ").trimEnd();
+}
+
+function tablesText({ mode, root, stage2 }: Regime): string {
+  const text = `${mode}, root ${formatAddress(root)}`;
+  if (stage2 === undefined) return text;
+  return `${text}, nested in ${stage2.mode}, root ${formatAddress(stage2.root)}`;
 }
 
 /**
@@ -75,6 +82,7 @@ export function iommuDeviceRecord(shown: ShownDevice): Record<string, unknown> {
     kind: "device",
     ...{ device, domain, state },
     ...regime && { mode: regime.mode, root: regime.root },
+    ...regime?.stage2 && { nestedIn: { mode: regime.stage2.mode, root: regime.stage2.root } },
     ...given({ reason }),
     ...name && { name },
   };

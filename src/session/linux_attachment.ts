@@ -6,7 +6,7 @@ import { LinuxNotFoundError } from "../linux/errors.ts";
 import { DirectoryKernelCache } from "../linux/kernel_cache.ts";
 import type { LinuxGuestParts, LinuxProcesses } from "../linux/linux_processes.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
-import { type VcpuTables, whyNone } from "./vcpu_tables.ts";
+import { type VcpuTable, type VcpuTables, whyNone } from "./vcpu_tables.ts";
 
 /** What is known of a Linux guest: no more is loaded than a session needs. */
 export interface LinuxKnowledge {
@@ -87,7 +87,12 @@ export class LinuxAttachment {
         }`,
       );
     }
-    const contexts = async () => (await vcpus.translating()).tables.map(({ context }) => context);
+    let read: readonly VcpuTable[] | null = tables;
+    const contexts = async () => {
+      const now = read ?? (await vcpus.translating()).tables;
+      read = null;
+      return now.map(({ context }) => context);
+    };
     const types = btf.length > 0 ? { types: await typeFiles(btf) } : {};
     const parts = { memory, contexts, ...types, ...onNotice && { onNotice } };
     if (kernelCacheDir === undefined) return await knowledge.attach(parts);

@@ -14,6 +14,7 @@ import {
   compareSymbols,
   type Comparison,
 } from "../linux/_compare.ts";
+import { attachInStorm } from "../linux/_fork_storm.ts";
 import { buildRiscvLab } from "./lab/build.ts";
 import { type LabMode, RiscvLabGuest } from "./lab/guest.ts";
 
@@ -46,6 +47,7 @@ function none({ compared, differences }: Comparison): number {
 
 async function run(t: Deno.TestContext, mode: LabMode): Promise<void> {
   await using lab = await RiscvLabGuest.start(mode);
+  await t.step("Linux is found in a storm of processes", () => attachInStorm(lab, lab.release));
   await using session = await connect(lab.monitorPort);
   const linux = await session.linux();
   assertEquals([linux.version, linux.context.mode], [lab.release, mode]);
