@@ -1,6 +1,6 @@
 import { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
 import type { Regime } from "../translate/regime.ts";
-import type { AccessVerdict } from "../arch/default_types.ts";
+import type { GuestAccessVerdict } from "../arch/access_rule.ts";
 import { compareOopsEntries, type OopsEntryChange } from "../linux/oops/compare_entries.ts";
 import type { OopsReader } from "../arch/oops_reader.ts";
 import type { OopsReport } from "../arch/oops_report.ts";
@@ -21,7 +21,7 @@ export interface OopsExplanation {
   /** The printed entries beside those of now. */
   readonly entries: readonly OopsEntryChange[];
   /** What would come of the same access now; null if the access or the address is not told. */
-  readonly now: AccessVerdict | null;
+  readonly now: GuestAccessVerdict | null;
   /** Why these tables may be others than those of the fault; null if they are what was printed. */
   readonly doubt: string | null;
 }
