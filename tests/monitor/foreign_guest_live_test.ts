@@ -2,11 +2,13 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   connect,
+  DumpFormatError,
   InvalidArgumentError,
   NoBannerError,
   NotX86Error,
   parseEndpoint,
 } from "../../mod.ts";
+import { dumpGuest } from "../dump/_same_walks.ts";
 import { parseRegisters } from "../../src/monitor/commands/registers.ts";
 import { qemuAvailable, startQemu } from "../../src/testing/mod.ts";
 import { liveTest } from "../live.ts";
@@ -25,6 +27,9 @@ const MACHINES = [
   ["qemu-system-or1k", "or1k-sim", "OpenRISC"],
 ] as const;
 
+/** Those whose memory QEMU dumps, and is little. */
+const DUMPED: readonly string[] = ["qemu-system-aarch64", "qemu-system-arm", "qemu-system-s390x"];
+
 liveTest("a guest that is no x86 is said to be so by every connection", async (t) => {
   for (const [binary, machine, architecture] of MACHINES) {
     await t.step({
@@ -37,7 +42,16 @@ liveTest("a guest that is no x86 is said to be so by every connection", async (t
           `unix:${folder}/${option},server=on,wait=off`,
         ]);
         await using _qemu = await startQemu([
-          ...["-display", "none", "-nodefaults", "-S", "-M", ...machine.split(" "), ...listening],
+          ...[
+            "-display",
+            "none",
+            "-nodefaults",
+            "-S",
+            ...DUMPED.includes(binary) ? ["-m", "64M"] : [],
+            "-M",
+            ...machine.split(" "),
+            ...listening,
+          ],
         ], { binary });
         while (!await Deno.stat(`${folder}/gdb`).catch(() => null)) {
           await new Promise((resolve) => setTimeout(resolve, 10));
@@ -46,6 +60,14 @@ liveTest("a guest that is no x86 is said to be so by every connection", async (t
           await using guest = await connect(endpoint.replace("unix:", `unix:${folder}/`));
           const error = await assertRejects(() => guest.walk(0x1000n), NotX86Error);
           assertEquals(error.architecture, architecture, endpoint);
+          if (endpoint === "unix:monitor" && DUMPED.includes(binary)) {
+            await dumpGuest(guest, `${folder}/core`);
+            await assertRejects(
+              () => connect(`dump:${folder}/core`),
+              DumpFormatError,
+              `but of ${architecture} (ELF machine`,
+            );
+          }
         }
         await Deno.remove(folder, { recursive: true });
       },
