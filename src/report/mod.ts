@@ -14,9 +14,15 @@
  *
  * @module
  */
-export { type AccessNow, oopsLines, type OopsTextParts } from "./oops_text.ts";
-export { aliasLine, type AllTally, allTallyText, processText } from "./all_text.ts";
-export { areaLine, type AreaOfLine, memorySumsLine } from "./area_text.ts";
+export {
+  type AccessNow,
+  oopsLines,
+  type OopsOfRecord,
+  oopsRecord,
+  type OopsTextParts,
+} from "./oops_text.ts";
+export { aliasLine, aliasRecord, type AllTally, allTallyText, processText } from "./all_text.ts";
+export { areaLine, type AreaOfLine, areaRecord, memorySumsLine } from "./area_text.ts";
 export { layoutText, type LayoutTextOptions, memberLine } from "./layout_text.ts";
 export type { LineOptions } from "./line_options.ts";
 export { logText } from "./log_text.ts";
@@ -36,7 +42,7 @@ export {
   differenceRunLine,
   differenceRuns,
 } from "./diff_text.ts";
-export { privilegesRecord, toJson, verdictRecord, walkRecord } from "./json.ts";
+export { privilegesRecord, type RootSource, toJson, verdictRecord, walkRecord } from "./json.ts";
 export { htmlReport, toBase64 } from "./html/html_report.ts";
 export type {
   ReportData,
