@@ -21,7 +21,7 @@ export interface AllTally {
 const NOT_WHOLE: readonly (readonly [outcome: string, says: string])[] = [
   ["partial", "only in part (tables that could not be read, or too many)"],
   ["ended", "not, as they ended or ran another program meanwhile"],
-  ["left out", "not, as there were too many tables: --max-all-tables allows more"],
+  ["left out", "not, as there were too many tables: a higher limit allows more"],
 ];
 
 /**

@@ -46,7 +46,7 @@ export function differenceLine(difference: EntryDifference, regime: Regime): str
     case "notCompared": {
       const { side, record } = difference;
       const why = record.kind === "truncated"
-        ? "its listing ended here; --max-tables allows more"
+        ? "its listing ended here, at its limit of tables"
         : `its table at ${formatAddress(record.table)} could not be read`;
       return `? ${where} not compared: ${side}, ${why}`;
     }

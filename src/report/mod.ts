@@ -71,11 +71,7 @@ export { formatSize } from "./size.ts";
 export { COLOUR, PLAIN, type Style, styleForStdout } from "./style.ts";
 export { type CaseWriter, JUnitCases, TapCases, type VerifiedCase } from "./cases.ts";
 export { partCase, TapWriter } from "./tap.ts";
-export {
-  notMappedAdvice,
-  verificationText,
-  type VerificationTextOptions,
-} from "./verification_text.ts";
+export { verificationText, type VerificationTextOptions } from "./verification_text.ts";
 export { frameRecord, frameText } from "./frame_text.ts";
 export { vfioCase, vfioLine, vfioRecord, vfioSummary } from "./vfio_text.ts";
 export {

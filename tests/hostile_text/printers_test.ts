@@ -359,7 +359,6 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   verificationText: () => ({
     hostile: [verdict, inconclusive].map((each) => sdk.verificationText(each, { source })),
   }),
-  notMappedAdvice: () => ({ own: [sdk.notMappedAdvice(inconclusive.walk)], lines: 1 }),
   vfioLine: () => ({ hostile: vfio.map((judgement) => sdk.vfioLine(judgement)!), lines: 1 }),
   vfioRecord: () => exact(vfio.map(sdk.vfioRecord)),
   vfioSummary: () => {

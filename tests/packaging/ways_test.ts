@@ -90,6 +90,29 @@ Deno.test("packaging: the bundled command is the scripts", async () => {
   }
 });
 
+Deno.test("packaging: a check finds the code of most that it calls in Deno's cache", async () => {
+  await using clean = await cleanFolder();
+  const log = `${clean.path}/v8.log`;
+  const flags = `--v8-flags=--log-function-events,--logfile=${log},--no-logfile-per-isolate`;
+  const file = `${folder}/package/lib/pagewalk.js`;
+  const compiled: string[][] = [];
+  // The first run fills the cache.
+  for (let run = 0; run < 2; run++) {
+    await clean.run("deno", ["run", flags, file, "verify", "sim:", PAGE]);
+    const events = (await Deno.readTextFile(log)).split("\n").map((line) => line.split(","));
+    const core = events.find(([event, , url]) => {
+      return event === "script-details" && url?.endsWith("/lib/core.js");
+    });
+    compiled.push(
+      events.filter(([, event, script]) => event === "parse-function" && script === core?.[1])
+        .map(([, , , , , , , name]) => name!),
+    );
+  }
+  assert(compiled[1]!.includes("walk"), "methods are compiled when they are called");
+  // Without withEagerFunctions() there are three times as many.
+  assert(compiled[1]!.length < 130, compiled[1]!.join(" "));
+});
+
 Deno.test("packaging: the bundled command draws its progress bar on a terminal", async () => {
   await using clean = await cleanFolder();
   // Work that ends within half a second needs no bar.

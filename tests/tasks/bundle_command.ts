@@ -1,4 +1,6 @@
 import { type Module, moduleGraph, sourceFiles } from "../architecture/_module_graph.ts";
+import { calledFunctions } from "./called_functions.ts";
+import { withEagerFunctions } from "./eager_functions.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -82,10 +84,10 @@ export async function bundleCommand(out: string): Promise<void> {
     await Deno.mkdir(out, { recursive: true });
     await Deno.writeTextFile(`${out}/core.js`, named(coreText));
     await Deno.writeTextFile(`${out}/rest.js`, named(restText));
-    await Deno.writeTextFile(
-      `${out}/pagewalk.js`,
-      ENTRY,
-    );
+    await Deno.writeTextFile(`${out}/pagewalk.js`, ENTRY);
+    const called = await calledFunctions(`${out}/pagewalk.js`);
+    const eager = withEagerFunctions(named(coreText), called.get("core.js")!);
+    await Deno.writeTextFile(`${out}/core.js`, eager);
   } finally {
     await Deno.remove(tree, { recursive: true });
   }
