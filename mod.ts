@@ -15,13 +15,14 @@
  * | ask a guest | {@linkcode connect}: a {@linkcode Session} walks, verifies, lists, audits, watches |
  * | say what is expected, and read the answer | {@linkcode Expectation}, {@linkcode Verdict}, {@linkcode RangeVerdict} |
  * | choose whose tables | {@linkcode TableChoice}: a vCPU, a root, a process, a device |
- * | know the guest's Linux | {@linkcode LinuxGuest}, {@linkcode explainOops}, {@linkcode verifyVfio} |
- * | know what a device reaches | {@linkcode GuestIommu} |
+ * | judge what VFIO mapped | {@linkcode verifyVfio} |
+ * | know the guest's Linux | {@linkcode Session.linux}; the rest is in `@pagewalk/pagewalk/linux` |
+ * | know what a device reaches | {@linkcode Session.iommu}; the rest is in `@pagewalk/pagewalk/devices` |
  * | compare two moments | {@linkcode Snapshot}, {@linkcode encodeSnapshot}, {@linkcode diff} |
  * | read tables without a session | {@linkcode walk}, {@linkcode mappings}, {@linkcode audit}, over {@linkcode PhysicalMemory} and a {@linkcode Regime} |
  * | make a regime of registers | {@linkcode pagingContext} (x86), {@linkcode riscvRegimeOf} |
  * | talk to a monitor | {@linkcode HmpClient}, {@linkcode QmpClient}, {@linkcode record} |
- * | add a way to a guest, or an architecture | {@linkcode registerConnector}, {@linkcode registerArchitecture} |
+ * | add a way to a guest, or an architecture | `@pagewalk/pagewalk/extend` |
  * | tell errors apart | all are {@linkcode PagewalkError}s with fields |
  *
  * Text, JSON, CSV, HTML and SVG are made by `@pagewalk/pagewalk/report`; what scripts share is in
@@ -94,45 +95,8 @@ export {
 export { MonitorMemory, type MonitorMemoryOptions } from "./src/memory/monitor_memory.ts";
 export { RamFileError, type RamFileFailure } from "./src/memory/ram_file_memory.ts";
 
-// Devices: what their DMA reaches
-export { type DmaAccess, dmaAccess, type DmaVerdict } from "./src/iommu/access.ts";
-export { formatDeviceId, parseDeviceId } from "./src/iommu/device_id.ts";
-export { DeviceNotTranslatedError, NoIommuError } from "./src/iommu/errors.ts";
-export type { FrameOwner, FrameOwners, TableOwner } from "./src/linux/frame_owners.ts";
-export {
-  type FrameReport,
-  type FrameSource,
-  readFrameReport,
-  readFrameState,
-} from "./src/linux/frame_report.ts";
-export type { FrameState, FrameUse } from "./src/linux/frames.ts";
-export type { DmaDevices } from "./src/vfio/verify_dma.ts";
-export type { DmaState, IommuDevice, IommuDevices } from "./src/iommu/iommu_device.ts";
-export { type DeviceGroup, deviceMappings, groupDevices } from "./src/iommu/reach.ts";
-export { type IommuKind, readIommuDevices } from "./src/iommu/read_devices.ts";
-export type { LinuxIommuUnit } from "./src/linux/iommu_units.ts";
-export {
-  type IommuRegion,
-  type IommuRoot,
-  readIommuRoots,
-} from "./src/monitor/commands/read_iommu_root.ts";
-export {
-  type GuestDevice,
-  type GuestDevices,
-  GuestIommu,
-  type GuestIommuParts,
-  type IommuUnit,
-} from "./src/session/guest_iommu.ts";
-
 // Connectors
-export {
-  type Connector,
-  type GuestSource,
-  monitorSource,
-  type MonitorSourceOptions,
-  NoMonitorError,
-  type OpenOptions,
-} from "./src/connectors/connector.ts";
+export { NoMonitorError } from "./src/connectors/connector.ts";
 export type { DumpEndpoint } from "./src/connectors/dump/mod.ts";
 export {
   connectors,
@@ -140,7 +104,6 @@ export {
   parseEndpoint,
   permissionFor,
   permissionsFor,
-  registerConnector,
 } from "./src/connectors/registry.ts";
 export type { GdbEndpoint } from "./src/connectors/gdbstub/endpoint.ts";
 export type {
@@ -187,7 +150,6 @@ export { translateByQemu } from "./src/monitor/commands/translate_by_qemu.ts";
 export {
   type Endpoint,
   monitorPortFor,
-  type ParseRest,
   type QmpEndpoint,
   type SocketEndpoint,
   type TcpEndpoint,
@@ -227,7 +189,6 @@ export {
   type RecordingHeader,
 } from "./src/monitor/recording/recording.ts";
 export { ReplayMonitor } from "./src/monitor/recording/replay_monitor.ts";
-export type { Transport } from "./src/monitor/transport.ts";
 
 // The gdbstub
 export {
@@ -237,60 +198,18 @@ export {
 } from "./src/connectors/gdbstub/gdb_client.ts";
 
 // Regimes: what a translation knows of its tables
-export type { AccessRule, GuestAccess, GuestAccessVerdict } from "./src/arch/access_rule.ts";
-export type { Architecture } from "./src/arch/architecture.ts";
-export { ARCHITECTURES, registerArchitecture } from "./src/arch/architectures.ts";
+export type { GuestAccess, GuestAccessVerdict } from "./src/arch/access_rule.ts";
+export { type Regime, withRoot } from "./src/translate/regime.ts";
 export type {
-  DumpedMachine,
-  Printed,
-  RegisterFormats,
-  StubRegister,
-  StubRegisters,
-} from "./src/arch/register_formats.ts";
-export type { CpuColumn, RegisterNames, RegisterRow } from "./src/arch/register_names.ts";
-export {
-  type AddressSpan,
-  levelDecoders,
-  type Regime,
-  type RegimeRules,
-  withRoot,
-} from "./src/translate/regime.ts";
-export {
-  type BitField,
-  type EntryFlags,
-  type EntryKind,
-  type EntryMarker,
-  type LevelDecoder,
-  type LevelFormat,
-  type NotPresentContent,
-  type PageTableEntry,
-  type SpecialState,
-  type SwapMark,
-  tableIndex,
+  EntryFlags,
+  EntryKind,
+  NotPresentContent,
+  PageTableEntry,
+  SpecialState,
+  SwapMark,
 } from "./src/translate/entry.ts";
-export { fieldDecoder, type FieldDecoderOptions } from "./src/translate/field_decoder.ts";
-export type {
-  DirectMap,
-  KernelArea,
-  KernelLayout,
-  KernelRegion,
-} from "./src/translate/kernel_layout.ts";
-export {
-  type DecidingLevels,
-  everyLevelGrants,
-  type LeafRights,
-  type Right,
-  type RightBit,
-  type Rights,
-  type RightsRule,
-  type RightsSoFar,
-  type SettledRights,
-} from "./src/translate/rights.ts";
-export type {
-  SecondStage,
-  SecondStageMemory,
-  SecondStageRecord,
-} from "./src/translate/second_stage_rule.ts";
+export type { LeafRights, Right, Rights } from "./src/translate/rights.ts";
+export type { SecondStage } from "./src/translate/second_stage_rule.ts";
 export { secondStage } from "./src/translate/second_stage.ts";
 export { type EptOptions, extendedPageTables, nestedPaging } from "./src/arch/x86/second_stage.ts";
 export { type RiscvAccess, riscvAccess, type RiscvAccessVerdict } from "./src/arch/riscv/access.ts";
@@ -304,7 +223,6 @@ export {
 } from "./src/arch/riscv/regime.ts";
 export type { RiscvPrivilege, RiscvRegisters } from "./src/arch/riscv/registers.ts";
 export type { GuestRegisters } from "./src/arch/registers.ts";
-export type { TableViews, ViewsRule } from "./src/translate/views_rule.ts";
 
 // Page tables
 export {
@@ -369,6 +287,7 @@ export {
   type PagingLevelFormat,
   type PagingMode,
 } from "./src/arch/x86/modes.ts";
+export { findKptiPair } from "./src/arch/x86/kpti_pair.ts";
 export { decodeNotPresent } from "./src/arch/x86/not_present.ts";
 export { describeNotPresent } from "./src/translate/describe_not_present.ts";
 export { effectiveRights, leafRightsOf, RIGHTS, rightsOf } from "./src/arch/x86/rights.ts";
@@ -413,9 +332,6 @@ export {
 
 // Audits
 export { audit, type AuditOptions } from "./src/audit/audit.ts";
-export { auditDmaReach, type DmaReach, type DmaRun, type GuardedMemory } from "./src/audit/dma.ts";
-export { DMA_RULES, type DmaRuleName } from "./src/audit/dma_rules.ts";
-export type { DmaAuditOptions } from "./src/session/dma_audit_source.ts";
 export type { AuditManyOptions, AuditOutcome } from "./src/audit/audit_many.ts";
 export type { Evidence, Finding, FrameMapping, ProcessName } from "./src/audit/finding.ts";
 export {
@@ -426,70 +342,18 @@ export {
   type Severity,
 } from "./src/audit/rules.ts";
 
-// Linux
-export type { OopsEntryChange } from "./src/linux/oops/compare_entries.ts";
-export type {
-  OOPS_TABLES,
-  OopsAccess,
-  OopsEntry,
-  OopsKind,
-  OopsReport,
-  OopsTable,
-} from "./src/arch/oops_report.ts";
-export { parseOops } from "./src/linux/oops/parse_oops.ts";
-export { explainOops, type OopsExplanation } from "./src/session/oops.ts";
-export { findKptiPair } from "./src/arch/x86/kpti_pair.ts";
-
-export type { VfioContainer, VfioMapping, VfioMappingOwner } from "./src/linux/vfio_mappings.ts";
-export { parseVfioLog, readVfioLog, type VfioLogReading } from "./src/linux/vfio_log.ts";
-export type { VfioLogEntry, VfioLogRecord } from "./src/linux/vfio_log_record.ts";
+// Errors of what a session loads only when it is used: Linux, kernels with an ELF file, devices
 export {
   AmbiguousProcessError,
   CapabilityError,
   InconsistentListError,
   KernelFormatError,
   KernelGoneError,
-  type LinuxCapability,
   LinuxNotFoundError,
   NoSuchProcessError,
 } from "./src/linux/errors.ts";
 export { ElfFormatError, WrongKernelError } from "./src/elf/errors.ts";
-// Loaded by `Session.elfKernel()` only when it is used.
-export type { ElfKernel, ElfKernelParts, ElfProcess } from "./src/elf_kernel/elf_kernel.ts";
-export type { ElfSymbol } from "./src/elf/elf_file.ts";
-// The rest of it is loaded by `Session.linux()` only when it is used.
-export { AddressNames, type NamedRange, readAddressNames } from "./src/linux/address_names.ts";
-export { type AddressRegion, addressRegions } from "./src/linux/address_regions.ts";
-export { type MemorySums, sumAreaPages } from "./src/linux/memory_sums.ts";
-export type { AreaPages } from "./src/linux/area_pages.ts";
-export type { LayoutMember, StructLayout } from "./src/linux/btf/btf.ts";
-export type { KernelSymbol, SymbolAt } from "./src/linux/kallsyms/kallsyms.ts";
-export type { SymbolName } from "./src/linux/kallsyms/names.ts";
-export {
-  type LinuxOpenFile,
-  type OpenFileKind,
-  type ProcessFiles,
-  readProcessFiles,
-} from "./src/linux/files/open_files_of.ts";
-export {
-  type KernelModules,
-  kernelModules,
-  type ModuleSymbolList,
-  type ModuleType,
-} from "./src/linux/modules/kernel_modules.ts";
-export type { LinuxModule, ModulePart, ModuleState } from "./src/linux/modules/linux_module.ts";
-export type { ModuleSymbol } from "./src/linux/modules/module_symbols.ts";
-export type { LinuxGuest } from "./src/linux/linux_guest.ts";
-export type { LinuxGuestParts, LinuxProcesses } from "./src/linux/linux_processes.ts";
-export type { LinuxKnowledge } from "./src/session/linux_attachment.ts";
-export type { LinuxProcess, ProcessTraits, WantedProcess } from "./src/linux/processes.ts";
-export type { FollowLogOptions, LogOptions } from "./src/linux/log.ts";
-export type { AreaKind, MemoryArea } from "./src/linux/memory_area.ts";
-export type { LogRecord } from "./src/linux/printk_ring.ts";
-export type { RunningTask } from "./src/linux/running_tasks.ts";
-export type { LinuxThread } from "./src/linux/task_record.ts";
-export type { TaskState } from "./src/linux/task_state.ts";
-export type { LoggedPage, OwnedPage } from "./src/linux/vfio_pages.ts";
+export { DeviceNotTranslatedError, NoIommuError } from "./src/iommu/errors.ts";
 
 // Verdicts
 export { type Expectation, USER_CLEARED } from "./src/verify/expectation.ts";
@@ -526,7 +390,6 @@ export type {
   GuestSnapshotOptions,
   GuestTables,
 } from "./src/session/ranges.ts";
-export type { LogEvent } from "./src/session/follow_log.ts";
 export { AddressNamer } from "./src/session/address_namer.ts";
 export type { AliasAllRecord, AliasesAllOptions } from "./src/session/aliases_all.ts";
 export type { AllProgress, AuditAllOptions, AuditAllRecord } from "./src/session/audit_all.ts";

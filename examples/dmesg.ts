@@ -3,7 +3,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 dmesg.ts 1334 --follow
  */
-import type { LogRecord } from "@pagewalk/pagewalk";
+import type { LogRecord } from "@pagewalk/pagewalk/linux";
 import { logText } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,

@@ -4,7 +4,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 frame.ts 1334 0x2a0b000
  */
-import { readFrameReport } from "@pagewalk/pagewalk";
+import { readFrameReport } from "@pagewalk/pagewalk/devices";
 import { frameRecord, frameText } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,

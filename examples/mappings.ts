@@ -4,6 +4,7 @@
  *     deno run --allow-net=127.0.0.1:1334 mappings.ts 1334 --filter w+x
  */
 import {
+  InvalidArgumentError,
   type ListedPage,
   MAPPING_FILTERS,
   type MappingRecord,
@@ -29,6 +30,7 @@ import {
   FREEZE_OPTION,
   LineWriter,
   LISTING_OPTIONS,
+  type ListingBounds,
   listingBounds,
   mappingFilters,
   MONITOR,
@@ -82,6 +84,7 @@ await runCommand({
   ],
   exits: { 2: "a part of the tables could not be listed" },
 }, async ({ positionals: [monitor], options }) => {
+  checkStyle(options);
   using bar = new ProgressBar();
   await using guest = await connectTo(monitor!, options);
   return await readingOnce(guest, options, list);
@@ -90,7 +93,7 @@ await runCommand({
     // Looked up once: a running vCPU is on other tables the next moment.
     const tables = await guest.tables(tableChoice(options), options.range?.start);
     const { context } = tables;
-    if (options.style === "xv6") return await listAsXv6(guest, context, options["max-tables"]);
+    if (options.style === "xv6") return await listAsXv6(guest, context, listingBounds(options));
     const namer = await namerFor(guest, tables, options.names);
     const { filter, physical, "page-size": pageSize } = options;
 
@@ -137,9 +140,18 @@ await runCommand({
   }
 });
 
-async function listAsXv6(guest: Session, context: Regime, maxTables?: number): Promise<number> {
+async function listAsXv6(guest: Session, context: Regime, bounds: ListingBounds): Promise<number> {
   using out = new LineWriter();
-  const bounds = maxTables === undefined ? {} : { maxTables };
   for await (const line of xv6Tables(guest.memory, context, bounds)) out.line(line);
   return EXIT.PASS;
+}
+
+/** The course's form has entries and nothing else: what would choose pages, or another form, has no place. */
+function checkStyle(options: Readonly<Record<string, unknown>>): void {
+  const others = ["json", "csv", "pages", "filter", "page-size", "physical", "names"]
+    .concat(["contiguous", "not-present", "expand-shared"])
+    .filter((name) => options[name]);
+  if (options.style === undefined || others.length === 0) return;
+  const names = others.map((name) => `--${name}`).join(" and ");
+  throw new InvalidArgumentError(`--style xv6 lists whole tables: it excludes ${names}`, others);
 }

@@ -10,13 +10,13 @@ import {
   diff,
   encodeSnapshot,
   type Finding,
-  groupDevices,
   MonitorMemory,
   nameAddressSpace,
   type NamedSpace,
   type Snapshot,
   snapshot,
 } from "@pagewalk/pagewalk";
+import { groupDevices } from "@pagewalk/pagewalk/devices";
 import {
   findingLine,
   htmlReport,

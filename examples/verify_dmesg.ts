@@ -6,7 +6,8 @@
  *     dmesg -x | deno run --allow-net=127.0.0.1:1334 verify_dmesg.ts 1334
  *     deno run --allow-net=127.0.0.1:1334 --allow-read=dmesg.txt verify_dmesg.ts 1334 dmesg.txt
  */
-import { judgeLogged, readVfioLog, walkMany } from "@pagewalk/pagewalk";
+import { judgeLogged, walkMany } from "@pagewalk/pagewalk";
+import { readVfioLog } from "@pagewalk/pagewalk/linux";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -95,8 +96,8 @@ await runCommand({
       const where = address === null ? "a record" : formatAddress(address);
       output.add({ name: where, verdict: kind, reason });
       if (output.isJson) {
-        const record = verdict ? verdictRecord({ ...verdict, verdict: kind, reason }, whose) : null;
-        console.log(toJson(record ?? { verdict: kind, reason }));
+        const judged = verdict && verdictRecord({ ...verdict, verdict: kind, reason }, source);
+        console.log(toJson(judged ?? { verdict: kind, reason }));
       } else if (output.isText && kind !== "pass") {
         lines.line(`[-] ${where}: ${kind}: ${escapeMessage(reason)}`);
       }

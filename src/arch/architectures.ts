@@ -22,7 +22,7 @@ export const ARCHITECTURES: readonly [Architecture, ...Architecture[]] = known;
  *
  * @example Usage
  * ```ts
- * import { ARCHITECTURES, registerArchitecture } from "@pagewalk/pagewalk";
+ * import { ARCHITECTURES, registerArchitecture } from "@pagewalk/pagewalk/extend";
  * import { assertEquals } from "@std/assert";
  *
  * const before = ARCHITECTURES.length;

@@ -50,7 +50,7 @@ const ISA_BYTES = 16n << 20n;
  *
  * @example Usage
  * ```ts
- * import { auditDmaReach } from "@pagewalk/pagewalk";
+ * import { auditDmaReach } from "@pagewalk/pagewalk/devices";
  * import { assertEquals } from "@std/assert";
  *
  * const run = { iova: 0n, physicalAddress: 0x1000n, lengthBytes: 8192, read: true, write: true };

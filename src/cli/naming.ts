@@ -26,7 +26,9 @@ export async function namerFor(
   tables: GuestTables,
   isAsked: boolean,
 ): Promise<AddressNamer | null> {
-  if (!isAsked && tables.source.kind !== "process") return null;
+  // Kernels that are known by their file keep no memory areas.
+  const hasNames = tables.source.kind === "process" && guest.kernelPath === null;
+  if (!isAsked && !hasNames) return null;
   const [{ AddressNamer }, { CapabilityError, InconsistentListError }] = await Promise.all([
     import("../session/address_namer.ts"),
     import("../linux/errors.ts"),

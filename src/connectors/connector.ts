@@ -126,7 +126,8 @@ const MONITOR_SOURCE_SHAPE: OptionShape<MonitorSourceOptions> = {
  *
  * @example Usage
  * ```ts
- * import { HmpClient, monitorSource, Session } from "@pagewalk/pagewalk";
+ * import { HmpClient, Session } from "@pagewalk/pagewalk";
+ * import { monitorSource } from "@pagewalk/pagewalk/extend";
  * import { simulatedGuest } from "@pagewalk/pagewalk/testing";
  * import { assertEquals } from "@std/assert";
  *

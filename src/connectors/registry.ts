@@ -13,7 +13,8 @@ const known: Connector[] = [];
  *
  * @example A connector of one's own
  * ```ts
- * import { connect, type Connector, monitorSource, HmpClient, registerConnector } from "@pagewalk/pagewalk";
+ * import { connect, HmpClient } from "@pagewalk/pagewalk";
+ * import { type Connector, monitorSource, registerConnector } from "@pagewalk/pagewalk/extend";
  * import { simulatedGuest } from "@pagewalk/pagewalk/testing";
  * import { assertEquals } from "@std/assert";
  *

@@ -27,7 +27,8 @@ const DMA_SHAPE: OptionShape<DmaAccess> = { write: BOOLEAN };
  *
  * @example Usage
  * ```ts
- * import { dmaAccess, readIommuDevices, walk } from "@pagewalk/pagewalk";
+ * import { walk } from "@pagewalk/pagewalk";
+ * import { dmaAccess, readIommuDevices } from "@pagewalk/pagewalk/devices";
  * import { IommuTableBuilder, ramRange, SparseMemory } from "@pagewalk/pagewalk/testing";
  * import { assertEquals } from "@std/assert";
  *

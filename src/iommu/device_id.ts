@@ -8,7 +8,7 @@ import { InvalidArgumentError } from "../core/errors.ts";
  *
  * @example Usage
  * ```ts
- * import { formatDeviceId, parseDeviceId } from "@pagewalk/pagewalk";
+ * import { formatDeviceId, parseDeviceId } from "@pagewalk/pagewalk/devices";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(parseDeviceId("0000:00:03.0"), 0x18);
@@ -42,7 +42,7 @@ export function parseDeviceId(text: string): number {
  *
  * @example Usage
  * ```ts
- * import { formatDeviceId } from "@pagewalk/pagewalk";
+ * import { formatDeviceId } from "@pagewalk/pagewalk/devices";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(formatDeviceId(0x18), "00:03.0");

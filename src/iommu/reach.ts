@@ -15,7 +15,7 @@ export interface DeviceGroup<D extends IommuDevice> {
  *
  * @example Usage
  * ```ts
- * import { deviceMappings, groupDevices, readIommuDevices } from "@pagewalk/pagewalk";
+ * import { deviceMappings, groupDevices, readIommuDevices } from "@pagewalk/pagewalk/devices";
  * import { IommuTableBuilder, ramRange, SparseMemory } from "@pagewalk/pagewalk/testing";
  * import { assertEquals } from "@std/assert";
  *
@@ -43,7 +43,8 @@ export function groupDevices<D extends IommuDevice>(devices: readonly D[]): Devi
 function reachTheSame(one: IommuDevice, other: IommuDevice): boolean {
   const [a, b] = [one.regime, other.regime];
   return one.state === other.state && one.domain === other.domain && one.reason === other.reason &&
-    a?.root === b?.root && a?.mode === b?.mode && a?.rules === b?.rules;
+    a?.root === b?.root && a?.mode === b?.mode && a?.rules === b?.rules &&
+    a?.stage2?.root === b?.stage2?.root;
 }
 
 /**
@@ -54,7 +55,7 @@ function reachTheSame(one: IommuDevice, other: IommuDevice): boolean {
  *
  * @example Usage
  * ```ts
- * import { deviceMappings, groupDevices, readIommuDevices } from "@pagewalk/pagewalk";
+ * import { deviceMappings, groupDevices, readIommuDevices } from "@pagewalk/pagewalk/devices";
  * import { IommuTableBuilder, ramRange, SparseMemory } from "@pagewalk/pagewalk/testing";
  * import { assertEquals } from "@std/assert";
  *

@@ -26,7 +26,7 @@ const MAX_ATTEMPTS = 3;
  *
  * @example Usage
  * ```ts
- * import { readIommuDevices } from "@pagewalk/pagewalk";
+ * import { readIommuDevices } from "@pagewalk/pagewalk/devices";
  * import { IommuTableBuilder, ramRange, SparseMemory } from "@pagewalk/pagewalk/testing";
  * import { assertEquals } from "@std/assert";
  *

@@ -21,7 +21,7 @@ export interface NamedRange {
  *
  * @example Usage
  * ```ts
- * import { AddressNames } from "@pagewalk/pagewalk";
+ * import { AddressNames } from "@pagewalk/pagewalk/linux";
  * import { assertEquals } from "@std/assert";
  *
  * const names = new AddressNames([{ start: 0x400000n, end: 0x401000n, name: "/bin/target" }]);
@@ -67,7 +67,8 @@ export class AddressNames {
  *
  * @example Usage
  * ```ts
- * import { connect, LinuxNotFoundError, readAddressNames } from "@pagewalk/pagewalk";
+ * import { connect, LinuxNotFoundError } from "@pagewalk/pagewalk";
+ * import { readAddressNames } from "@pagewalk/pagewalk/linux";
  * import { assertRejects } from "@std/assert";
  *
  * await using guest = await connect("sim:");

@@ -24,7 +24,8 @@ export interface AddressRegion {
  *
  * @example Usage
  * ```ts
- * import { addressRegions, connect } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { addressRegions } from "@pagewalk/pagewalk/linux";
  *
  * async function printRegions(monitor: string, pid: number): Promise<void> {
  *   await using guest = await connect(monitor);

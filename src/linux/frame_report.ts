@@ -33,7 +33,8 @@ const layouts = new WeakMap<LinuxGuest, Promise<FrameLayout>>();
  *
  * @example Usage
  * ```ts
- * import { connect, LinuxNotFoundError, readFrameState } from "@pagewalk/pagewalk";
+ * import { connect, LinuxNotFoundError } from "@pagewalk/pagewalk";
+ * import { readFrameState } from "@pagewalk/pagewalk/devices";
  * import { assertRejects } from "@std/assert";
  *
  * await using guest = await connect("sim:");
@@ -64,7 +65,8 @@ export async function readFrameState(
  *
  * @example Usage
  * ```ts
- * import { connect, LinuxNotFoundError, readFrameReport } from "@pagewalk/pagewalk";
+ * import { connect, LinuxNotFoundError } from "@pagewalk/pagewalk";
+ * import { readFrameReport } from "@pagewalk/pagewalk/devices";
  * import { assertRejects } from "@std/assert";
  *
  * await using guest = await connect("sim:");

@@ -23,7 +23,7 @@ import {
 import { CapabilityError, KernelFormatError, LinuxNotFoundError } from "./errors.ts";
 import { Kallsyms, type KernelSymbol, type SymbolAt } from "./kallsyms/kallsyms.ts";
 import { locateKallsyms } from "./kallsyms/locate.ts";
-import { findKernelImage, type KernelImage, mapsImage } from "./kernel_image.ts";
+import { type ContextsNow, findKernelImage, type KernelImage, mapsImage } from "./kernel_image.ts";
 import {
   absoluteTables,
   type KernelCache,
@@ -45,7 +45,7 @@ export interface KernelParts {
    * The paging contexts of its vCPUs, or what asks for them as they are now: any one that runs in long
    * mode will do.
    */
-  readonly contexts: readonly Regime[] | (() => Promise<readonly Regime[]>);
+  readonly contexts: readonly Regime[] | ContextsNow;
   /** What earlier attaches learned. @default nothing */
   readonly cache?: KernelCache;
   /**
@@ -152,7 +152,7 @@ export class Kernel {
   }
 
   static async #find(parts: KernelParts): Promise<Kernel> {
-    const image = await findKernelImage(parts.memory, await contextsNow(parts));
+    const image = await findKernelImage(parts.memory, contextsOf(parts));
     const shape = shapeOf(image);
     const stableMemory = new CachingMemory(parts.memory);
     const live = new KernelSpace(parts.memory, { image });
@@ -216,7 +216,7 @@ export class Kernel {
    */
   async isCurrent(): Promise<boolean> {
     try {
-      if (!await mapsImage(this.#parts.memory, await contextsNow(this.#parts), this.image)) {
+      if (!await mapsImage(this.#parts.memory, contextsOf(this.#parts), this.image)) {
         return false;
       }
       const { vmcoreinfo } = await readVmcoreinfo(
@@ -346,8 +346,8 @@ export class Kernel {
   }
 }
 
-async function contextsNow({ contexts }: KernelParts): Promise<readonly Regime[]> {
-  return typeof contexts === "function" ? await contexts() : contexts;
+function contextsOf({ contexts }: KernelParts): ContextsNow {
+  return typeof contexts === "function" ? contexts : () => Promise.resolve(contexts);
 }
 
 /** What reading at an address of another kernel may end in; anything else is thrown on. */

@@ -38,6 +38,12 @@ const TWO_MIB = 0x20_0000n;
 /** A user root under KPTI maps only the entry code: far less than this. */
 const LEAST_IMAGE_BYTES = 8n << 20n;
 
+/** The paging contexts of the vCPUs as they are when it is called. */
+export type ContextsNow = () => Promise<readonly Regime[]>;
+
+/** So often the vCPUs are asked for their tables; more than once only while these change. */
+const ATTEMPTS = 8;
+
 /**
  * Finds the kernel's image from the paging contexts of the vCPUs: any one will do. A root may be the
  * user half of a KPTI pair, which lacks the image: then the other half is tried. Which half a root is
@@ -47,49 +53,86 @@ const LEAST_IMAGE_BYTES = 8n << 20n;
  */
 export async function findKernelImage(
   memory: PhysicalMemory,
-  contexts: readonly Regime[],
+  contexts: ContextsNow,
   options: ReadOptions = {},
 ): Promise<KernelImage> {
-  const long = contexts.filter(({ rules, root }) => rules.kernel.image && root !== 0n);
-  if (long.length === 0) {
+  let last: readonly Regime[] = [];
+  const found = await inTablesNow(contexts, async (now) => {
+    last = now;
+    for (const context of candidates(now)) {
+      const image = imageFrom(context, await imageRuns(memory, context, options));
+      if (image) return image;
+    }
+    return null;
+  });
+  if (found) return found;
+  const roots = new Set(last.filter(mayBeKernel).map(({ root }) => formatAddress(root)));
+  if (roots.size === 0) {
     throw new LinuxNotFoundError(
       "No vCPU uses page tables in which a Linux kernel can be found: it takes a 64-bit kernel that " +
-        `has started (paging now: ${contexts.map(({ mode }) => mode).join(", ") || "none"})`,
+        `has started (paging now: ${last.map(({ mode }) => mode).join(", ") || "none"})`,
     );
   }
-  const roots = new Set(long.map(({ root }) => root));
-  const { views } = long[0]!.rules;
-  const partners = views ? [...roots].map((root) => views.partnerOf(root)) : [];
-  for (const root of new Set([...roots, ...partners])) {
-    const context = withRoot(long[0]!, root);
-    const image = imageFrom(context, await imageRuns(memory, context, options));
-    if (image) return image;
-  }
   throw new LinuxNotFoundError(
-    `None of the roots ${[...roots].map((root) => formatAddress(root)).join(", ")} maps a Linux ` +
-      "kernel: the guest runs something else, is still booting, or its memory is encrypted",
+    `None of the roots ${
+      [...roots].join(", ")
+    } maps a Linux kernel: the guest runs something else, ` +
+      "is still booting, or its memory is encrypted",
   );
 }
 
 /** Does one of the vCPUs' page tables, or the other half of a KPTI pair, map an image where it was? */
 export async function mapsImage(
   memory: PhysicalMemory,
-  contexts: readonly Regime[],
+  contexts: ContextsNow,
   { rodata }: KernelImage,
   options: ReadOptions = {},
 ): Promise<boolean> {
-  const long = contexts.filter(({ rules, root }) => rules.kernel.image && root !== 0n);
-  const own = [...new Map(long.map((each) => [each.root, each])).values()];
+  const found = await inTablesNow(contexts, async (now) => {
+    for (const context of candidates(now)) {
+      // Read-only data: of code, user tables have some, too.
+      const walked = await walk(memory, context, rodata.start, { ...options, recheck: false });
+      if (walked.outcome === "mapped" && walked.physicalAddress === rodata.physical) return true;
+    }
+    return null;
+  });
+  return found ?? false;
+}
+
+/**
+ * Looks for something in the vCPUs' tables. A process may exit, and its tables be given to others, between
+ * the moment when a vCPU tells of them and their reading: then the vCPUs are asked again, until they tell
+ * the same twice.
+ */
+async function inTablesNow<T>(
+  contexts: ContextsNow,
+  look: (now: readonly Regime[]) => Promise<T | null>,
+): Promise<T | null> {
+  let before = "";
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const now = await contexts();
+    const found = await look(now);
+    if (found !== null) return found;
+    const told = now.map(({ mode, root }) => `${mode} ${root}`).join();
+    if (told === before) return null;
+    before = told;
+  }
+  return null;
+}
+
+function mayBeKernel({ rules, root }: Regime): boolean {
+  return rules.kernel.image !== undefined && root !== 0n;
+}
+
+/** The contexts in which a kernel may be mapped: all vCPUs', then the other halves of KPTI pairs. */
+function candidates(contexts: readonly Regime[]): Regime[] {
+  const own = contexts.filter(mayBeKernel);
   const partners = own.flatMap((context) => {
     const { views } = context.rules;
     return views ? [withRoot(context, views.partnerOf(context.root))] : [];
   });
-  for (const tables of [...own, ...partners]) {
-    // Read-only data: of code, user tables have some, too.
-    const found = await walk(memory, tables, rodata.start, { ...options, recheck: false });
-    if (found.outcome === "mapped" && found.physicalAddress === rodata.physical) return true;
-  }
-  return false;
+  const roots = [...own, ...partners].map(({ root }) => root);
+  return [...own, ...partners].filter(({ root }, i) => roots.indexOf(root) === i);
 }
 
 /** The image that runs make up, or null if they are not a kernel's. */

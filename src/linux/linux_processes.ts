@@ -19,7 +19,8 @@ export type LinuxGuestParts = KernelParts;
  *
  * @example Usage
  * ```ts
- * import { GuestSession, HmpClient, LinuxNotFoundError, monitorSource } from "@pagewalk/pagewalk";
+ * import { GuestSession, HmpClient, LinuxNotFoundError } from "@pagewalk/pagewalk";
+ * import { monitorSource } from "@pagewalk/pagewalk/extend";
  * import { simulatedGuest } from "@pagewalk/pagewalk/testing";
  * import { assertRejects } from "@std/assert";
  *

@@ -24,7 +24,7 @@ export interface MemorySums {
  *
  * @example Usage
  * ```ts
- * import { sumAreaPages } from "@pagewalk/pagewalk";
+ * import { sumAreaPages } from "@pagewalk/pagewalk/linux";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(sumAreaPages([], []).rssBytes, 0);

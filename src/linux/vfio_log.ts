@@ -23,7 +23,7 @@ export interface VfioLogReading {
  *
  * @example Usage
  * ```ts
- * import { parseVfioLog } from "@pagewalk/pagewalk";
+ * import { parseVfioLog } from "@pagewalk/pagewalk/linux";
  * import { assertEquals } from "@std/assert";
  *
  * const log = "[ 2.5] VFIO: Successfully cleared _PAGE_USER at vaddr 0x7f1234567000, new PTE: 0x863";
@@ -42,7 +42,7 @@ export function parseVfioLog(text: string): VfioLogRecord[] {
  *
  * @example Usage
  * ```ts
- * import { readVfioLog } from "@pagewalk/pagewalk";
+ * import { readVfioLog } from "@pagewalk/pagewalk/linux";
  * import { assertEquals } from "@std/assert";
  *
  * const words = "VFIO: Clearing _PAGE_USER at vaddr 0x7f1234567000, old PTE: 0x867";

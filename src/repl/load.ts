@@ -18,14 +18,13 @@ export function commandContext(
     leave,
     runText: (text) => runText(repl, text, signal()),
     async savedScript() {
-      const { REPORT_NAMES, SDK } = await import("./sdk.ts");
+      const { SDK_ENTRIES } = await import("./sdk.ts");
       const { endpoint } = await repl.guest.session();
       const helpers = repl.context.helpers.map(({ name }) => name);
       return savedScript(repl.evaluator.done, {
         endpoint,
         helpers,
-        sdk: Object.keys(SDK),
-        report: REPORT_NAMES,
+        entries: SDK_ENTRIES,
       });
     },
   };

@@ -135,11 +135,14 @@ export class Repl {
 
   /** Writes what was thrown, for printing. */
   describeError(error: unknown): string {
+    const names = this.evaluator.scope.names();
     return errorText(
       error,
       this.#show,
       (name) =>
-        nearest(name, [...this.evaluator.scope.names(), "exit", "Math", "BigInt", "console"]),
+        names.includes(name)
+          ? name
+          : nearest(name, [...names, "exit", "Math", "BigInt", "console"]),
     );
   }
 

@@ -1,6 +1,7 @@
 import { escapeForString, escapeMessage } from "../core/escape.ts";
 import type { RunLine } from "./evaluate/evaluator.ts";
 import { toScript } from "./evaluate/script.ts";
+import type { EntryNames } from "./sdk.ts";
 import { parseEndpoint, permissionFor } from "../connectors/registry.ts";
 
 /** What a saved script needs to know besides the lines. */
@@ -9,15 +10,12 @@ export interface SaveOptions {
   readonly endpoint: string;
   /** The names of the helpers. */
   readonly helpers: readonly string[];
-  /** The names that the SDK exports. */
-  readonly sdk: readonly string[];
-  /** Those of them that are the printers' entry's. */
-  readonly report: readonly string[];
+  /** What the package's entries export, the SDK's first. */
+  readonly entries: readonly EntryNames[];
 }
 
 /** Where the modules are that a saved script imports: in a checkout, or wherever they came from. */
 const SDK = import.meta.resolve("../../mod.ts");
-const REPORT = import.meta.resolve("../report/mod.ts");
 const REPL = import.meta.resolve("./mod.ts");
 
 /**
@@ -29,16 +27,21 @@ export function savedScript(lines: readonly RunLine[], options: SaveOptions): st
   if (!body) return replayingScript(lines, options);
   const { text, identifiers } = body;
   const helpers = options.helpers.filter((name) => name === "print" || identifiers.has(name));
-  const sdk = options.sdk.filter((name) => identifiers.has(name) && !helpers.includes(name));
   // A helper of the same name goes before it.
   const connect = helpers.includes("connect") ? "connect as connectTo" : "connect";
-  const printers = sdk.filter((name) => options.report.includes(name));
-  const others = sdk.filter((name) => name !== "connect" && !printers.includes(name));
-  const imports = [connect, ...others];
+  const imports = options.entries.map(({ module, names }) => ({
+    module,
+    names: [
+      ...module === SDK ? [connect] : [],
+      ...names.filter((name) =>
+        identifiers.has(name) && !helpers.includes(name) && name !== "connect"
+      ),
+    ],
+  }));
   return [
     ...head(options),
-    `import { ${imports.join(", ")} } from "${SDK}";`,
-    ...printers.length > 0 ? [`import { ${printers.join(", ")} } from "${REPORT}";`] : [],
+    ...imports.filter(({ names }) => names.length > 0)
+      .map(({ module, names }) => `import { ${names.join(", ")} } from "${module}";`),
     `import { replHelpers } from "${REPL}";`,
     ...identifiers.has("pagewalk") ? [`import * as pagewalk from "${SDK}";`] : [],
     "",

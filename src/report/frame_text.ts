@@ -22,7 +22,7 @@ const USES: Readonly<Record<FrameUse, string>> = {
  *
  * @example Usage
  * ```ts
- * import type { FrameState } from "@pagewalk/pagewalk";
+ * import type { FrameState } from "@pagewalk/pagewalk/devices";
  * import { frameText } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *
@@ -67,7 +67,7 @@ export function frameText(
  *
  * @example Usage
  * ```ts
- * import type { FrameState } from "@pagewalk/pagewalk";
+ * import type { FrameState } from "@pagewalk/pagewalk/devices";
  * import { frameRecord } from "@pagewalk/pagewalk/report";
  * import { assertEquals } from "@std/assert";
  *

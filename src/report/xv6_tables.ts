@@ -4,18 +4,34 @@ import {
   type PhysicalMemory,
   type ReadOptions,
 } from "../memory/physical_memory.ts";
-import type { AddressSpan, Regime } from "../translate/regime.ts";
+import { type AddressRange, parseRange } from "../translate/address_range.ts";
+import { NoTablesError } from "../translate/no_tables.ts";
+import {
+  type AddressInterval,
+  type AddressSpan,
+  intervalIn,
+  type Regime,
+  whyNoTables,
+} from "../translate/regime.ts";
 import { TableReader } from "../translate/table_reader.ts";
 import { xv6EntryLine, xv6Head } from "./xv6_text.ts";
 
 /** Every table costs a read; a damaged one may lead to itself. */
 const MAX_TABLES = 131_072;
 
+/** What is listed, and how much of it. */
+export interface Xv6TablesOptions extends ReadOptions {
+  /** Only entries that serve these addresses; all, if left out. */
+  readonly range?: AddressRange;
+  /** How many tables are read at the most; the last line says if there are more. @default {131072} */
+  readonly maxTables?: number;
+}
+
 /**
  * Lists all valid entries of an address space in the form of xv6's course (`vmprint`), the tables that an
  * entry leads to behind it.
  *
- * @param options its `maxTables` bounds how many tables are read; the last line says if there are more
+ * @throws {NoTablesError} if the regime has no tables
  *
  * @example Usage
  * ```ts
@@ -34,39 +50,65 @@ const MAX_TABLES = 131_072;
 export async function* xv6Tables(
   memory: PhysicalMemory,
   regime: Regime,
-  options: ReadOptions & { readonly maxTables?: number } = {},
+  options: Xv6TablesOptions = {},
 ): AsyncGenerator<string, void> {
+  const { range = {}, maxTables = MAX_TABLES, signal } = options;
+  const why = whyNoTables(regime);
+  if (why) throw new NoTablesError(why);
+  const wanted = parseRange(range);
   yield xv6Head(regime.root);
-  const state = { left: options.maxTables ?? MAX_TABLES };
+  const state = { left: maxTables };
   for (const span of regime.spans) {
-    const reader = new TableReader(memory, span, options.signal);
-    yield* tableLines(reader, span, regime.root, 0, state);
+    const interval = intervalIn(wanted, span);
+    if (interval === null) continue;
+    const reader = new TableReader(memory, span, signal);
+    const top = { table: span.table ?? regime.root, depth: 0, base: 0n };
+    yield* tableLines({ reader, span, interval, state }, top);
   }
-  if (state.left < 0) yield "… more tables: raise --max-tables";
+  if (state.left < 0) yield "… more tables: the listing ended at its limit";
+}
+
+/** What stays the same in all tables of a span. */
+interface Listed {
+  readonly reader: TableReader;
+  readonly span: AddressSpan;
+  /** The addresses that are listed. */
+  readonly interval: AddressInterval;
+  readonly state: { left: number };
+}
+
+/** A table, and the first address that it serves. */
+interface ListedTable {
+  readonly table: bigint;
+  readonly depth: number;
+  readonly base: bigint;
 }
 
 async function* tableLines(
-  reader: TableReader,
-  span: AddressSpan,
-  table: bigint,
-  depth: number,
-  state: { left: number },
+  listed: Listed,
+  { table, depth, base }: ListedTable,
 ): AsyncGenerator<string, void> {
+  const { reader, span, interval, state } = listed;
   const decoder = span.levels[depth];
   if (!decoder || --state.left < 0) return;
-  const last = 2 ** decoder.format.indexBits - 1;
-  const entries = await reader.read({ table, first: 0, last });
+  const { indexBits, shift } = decoder.format;
+  const end = 2 ** indexBits - 1;
+  const entries = await reader.read({ table, first: 0, last: end });
   if (entries instanceof MemoryReadError) {
     yield `${" ..".repeat(depth + 1)}: ${formatAddress(table)} cannot be read`;
     return;
   }
-  for (let index = 0; index <= last; index++) {
+  const indexOf = (address: bigint) => Number((address - base) >> BigInt(shift));
+  const first = Math.max(0, indexOf(interval.first));
+  const last = Math.min(end, indexOf(interval.last));
+  for (let index = first; index <= last; index++) {
     const raw = entries.raw(index);
     if (decoder.kindOf(raw) === "notPresent") continue;
     const at = table + BigInt(index * span.entryBytes);
     const entry = decoder.decode(raw, at, index);
     yield xv6EntryLine(entry, depth);
-    const leads = entry.kind === "table" && entry.reservedBits === 0n;
-    if (leads) yield* tableLines(reader, span, entry.frame, depth + 1, state);
+    if (entry.kind !== "table" || entry.reservedBits !== 0n) continue;
+    const next = base + (BigInt(index) << BigInt(shift));
+    yield* tableLines(listed, { table: entry.frame, depth: depth + 1, base: next });
   }
 }

@@ -1,5 +1,6 @@
 import { formatAddress } from "../core/address.ts";
 import type { PageTableEntry } from "../translate/entry.ts";
+import { describeNoTables } from "../translate/no_tables.ts";
 import type { Walk } from "../translate/walk.ts";
 
 /**
@@ -45,6 +46,8 @@ export function xv6EntryLine(
  * ```
  */
 export function xv6WalkText(walk: Walk): string {
+  // What a root register holds then is no table of this guest's.
+  if (walk.outcome === "noTables") return `no page table: ${describeNoTables(walk.why)}`;
   const lines = walk.steps.map((step, depth) => xv6EntryLine(step, depth));
   return [xv6Head(walk.root), ...lines].join("\n");
 }

@@ -58,7 +58,8 @@ export interface SessionParts {
  *
  * @example Usage
  * ```ts
- * import { GuestSession, HmpClient, monitorSource } from "@pagewalk/pagewalk";
+ * import { GuestSession, HmpClient } from "@pagewalk/pagewalk";
+ * import { monitorSource } from "@pagewalk/pagewalk/extend";
  * import { simulatedGuest } from "@pagewalk/pagewalk/testing";
  * import { assertEquals } from "@std/assert";
  *
@@ -168,6 +169,7 @@ export class GuestSession implements AsyncDisposable {
       knowledge: await this.linuxKnowledge(),
       ...this.#kernelCacheDir !== undefined && { kernelCacheDir: this.#kernelCacheDir },
       ...this.#btf !== undefined && { btf: this.#btf },
+      ...this.#kernelPath !== undefined && { kernel: this.#kernelPath },
       ...this.#onNotice !== undefined && { onNotice: this.#onNotice },
     });
   }

@@ -1,3 +1,4 @@
+import { escapeText } from "../core/escape.ts";
 import type { ElfKernel, ElfKernelParts } from "../elf_kernel/elf_kernel.ts";
 import type { TypeFile } from "../linux/btf/type_file.ts";
 import type { ProcessSource } from "./table_finder.ts";
@@ -5,7 +6,7 @@ import { LinuxNotFoundError } from "../linux/errors.ts";
 import { DirectoryKernelCache } from "../linux/kernel_cache.ts";
 import type { LinuxGuestParts, LinuxProcesses } from "../linux/linux_processes.ts";
 import type { PhysicalMemory } from "../memory/physical_memory.ts";
-import { type VcpuTables, whyNone } from "./vcpu_tables.ts";
+import { type VcpuTable, type VcpuTables, whyNone } from "./vcpu_tables.ts";
 
 /** What is known of a Linux guest: no more is loaded than a session needs. */
 export interface LinuxKnowledge {
@@ -25,6 +26,8 @@ export interface LinuxAttachmentParts {
   readonly knowledge: LinuxKnowledge;
   /** Files with the kernel's types, its own first; what it has in memory is used without. */
   readonly btf?: readonly string[];
+  /** The ELF file of the guest's kernel, if one was named: then it is no Linux. */
+  readonly kernel?: string;
   /** Is told what a user should know. */
   onNotice?(text: string): void;
 }
@@ -71,7 +74,11 @@ export class LinuxAttachment {
   }
 
   async #attach(): Promise<LinuxProcesses> {
-    const { memory, vcpus, kernelCacheDir, knowledge, btf = [], onNotice } = this.#parts;
+    const { memory, vcpus, kernelCacheDir, knowledge, btf = [], kernel, onNotice } = this.#parts;
+    if (kernel !== undefined) {
+      const said = `This takes a Linux guest, and this guest's kernel is ${escapeText(kernel)}`;
+      throw new LinuxNotFoundError(`${said} (its ELF file was named)`);
+    }
     const { all, tables } = await vcpus.translating();
     if (tables.length === 0) {
       throw new LinuxNotFoundError(
@@ -80,7 +87,12 @@ export class LinuxAttachment {
         }`,
       );
     }
-    const contexts = async () => (await vcpus.translating()).tables.map(({ context }) => context);
+    let read: readonly VcpuTable[] | null = tables;
+    const contexts = async () => {
+      const now = read ?? (await vcpus.translating()).tables;
+      read = null;
+      return now.map(({ context }) => context);
+    };
     const types = btf.length > 0 ? { types: await typeFiles(btf) } : {};
     const parts = { memory, contexts, ...types, ...onNotice && { onNotice } };
     if (kernelCacheDir === undefined) return await knowledge.attach(parts);

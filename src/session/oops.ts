@@ -37,7 +37,8 @@ export interface OopsExplanation {
  *
  * @example Usage
  * ```ts
- * import { connect, explainOops } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { explainOops } from "@pagewalk/pagewalk/linux";
  * import { assertEquals } from "@std/assert";
  *
  * await using session = await connect("sim:");

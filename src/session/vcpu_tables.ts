@@ -15,6 +15,9 @@ export interface VcpuTable {
 /** A vCPU is in a nested guest for milliseconds at a time: its host runs at each of its timer's ticks. */
 const LOOK_AGAIN_MS = 3000;
 const PAUSE_MS = 1;
+/** In its firmware, or in system-management mode, it is for microseconds, unless it never leaves them. */
+const BRIEF_LOOKS = 20;
+const BRIEF: ReadonlySet<NoTables["kind"]> = new Set(["smm", "firmware"]);
 
 /** The tables of a guest's vCPUs, each with whether it translates by them. */
 export class VcpuTables {
@@ -51,18 +54,19 @@ export class VcpuTables {
   }
 
   /**
-   * Those of all vCPUs that translate by the guest's tables. While each of the others is in a nested
-   * guest, it is looked again for some seconds; none may be left.
+   * Those of all vCPUs that translate by the guest's tables. If none does, it is looked again: for some
+   * seconds where one is in a nested guest, some times where one is in its firmware. None may be left.
    */
   async translating(signal?: AbortSignal): Promise<{ tables: VcpuTable[]; all: VcpuTable[] }> {
     const started = performance.now();
-    for (;;) {
+    for (let look = 1;; look++) {
       const all = await this.all();
       const tables = all.filter(({ context }) => context.noTables === undefined);
-      const mayReturn = all.some(({ context }) => context.noTables?.kind === "nested");
-      if (tables.length > 0 || !mayReturn || performance.now() - started > LOOK_AGAIN_MS) {
-        return { tables, all };
-      }
+      const kinds = all.map(({ context }) => context.noTables?.kind);
+      const mayReturn = kinds.includes("nested")
+        ? performance.now() - started <= LOOK_AGAIN_MS
+        : look < BRIEF_LOOKS && kinds.some((kind) => kind !== undefined && BRIEF.has(kind));
+      if (tables.length > 0 || !mayReturn) return { tables, all };
       signal?.throwIfAborted();
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }

@@ -1,9 +1,8 @@
 import { escapeText } from "../core/escape.ts";
-import { PagewalkError } from "../core/errors.ts";
-import { PageFaultError } from "../translate/address_space.ts";
-import { MemoryReadError } from "../memory/physical_memory.ts";
 import type { LinuxProcesses } from "../linux/linux_processes.ts";
+import type { Regime } from "../translate/regime.ts";
 import { walk } from "../translate/walk.ts";
+import { isUnknown } from "./_unknown.ts";
 import type { GuestWalk } from "./guest_walk.ts";
 import type { GuestSession } from "./guest_session.ts";
 
@@ -13,8 +12,8 @@ const MAX_NAMED = 8;
 
 /**
  * Says of a page that a vCPU's tables do not map whose tables those are, and which processes of a Linux
- * guest map the address, with the option that chooses each. Null where nothing more is known: another
- * guest than Linux, tables that were chosen by name, or a page that is mapped.
+ * guest, or of one whose kernel's file is known, map the address, with the option that chooses each. Null where nothing more is known: another
+ * guest, tables that were chosen by name, or a page that is mapped.
  *
  * @throws {MonitorError} if the guest cannot be asked
  *
@@ -31,9 +30,7 @@ export async function whoMapsIt(session: GuestSession, found: GuestWalk): Promis
   const { source, outcome, address } = found;
   if (outcome !== "notPresent" || !("cpu" in source)) return null;
   try {
-    const linux = await session.linux();
-    const running = await runningText(linux, source.cpu);
-    const processes = (await linux.processes()).filter(({ root }) => root !== null);
+    const { running, processes } = await processesOn(session, source.cpu);
     const ofTable = processes.find(({ root, userRoot }) => [root, userRoot].includes(found.root));
     const tables = ofTable
       ? `its tables belong to ${named(ofTable)}`
@@ -42,32 +39,46 @@ export async function whoMapsIt(session: GuestSession, found: GuestWalk): Promis
       return `${running}${tables}. ${processes.length} processes are too many to search`;
     }
     const walks = await Promise.all(
-      processes.map((process) =>
-        walk(session.memory, linux.contextOf(process), address, { recheck: false })
+      processes.map(async ({ context }) =>
+        await walk(session.memory, await context(), address, { recheck: false })
       ),
     );
     const holders = processes.filter((_, i) => walks[i]!.outcome === "mapped");
     return `${running}${tables}. ${holdersText(holders)}`;
   } catch (error) {
-    if (isUnknownLinux(error)) return null;
+    if (isUnknown(error)) return null;
     throw error;
   }
 }
 
-/** Whether Linux cannot be read, or is none: hints and names do without it. */
-export function isUnknownLinux(error: unknown): error is Error {
-  return error instanceof MemoryReadError || error instanceof PageFaultError ||
-    error instanceof PagewalkError && UNKNOWN.has(error.name);
+/** A process of any kernel that is known, and how its address space is translated. */
+interface OwnedTables {
+  readonly pid: number;
+  readonly comm: string;
+  readonly root: bigint | null;
+  readonly userRoot?: bigint | null;
+  context(): Regime | Promise<Regime>;
 }
 
-/** By name, since their module is loaded only with a Linux guest. */
-const UNKNOWN = new Set([
-  "LinuxNotFoundError",
-  "CapabilityError",
-  "KernelFormatError",
-  "InconsistentListError",
-  "NoSuchProcessError",
-]);
+/** The processes with tables of their own, and what a vCPU runs, where the kernel tells that. */
+async function processesOn(
+  session: GuestSession,
+  cpu: number,
+): Promise<{ readonly running: string; readonly processes: OwnedTables[] }> {
+  if (session.kernelPath !== null) {
+    const kernel = await session.elfKernel();
+    const all = (await kernel.processes()).filter(({ root }) => root !== null);
+    const processes = all.map((each) => ({ ...each, context: () => kernel.contextOf(each) }));
+    return { running: "", processes };
+  }
+  const linux = await session.linux();
+  const running = await runningText(linux, cpu);
+  const all = (await linux.processes()).filter(({ root }) => root !== null);
+  return {
+    running,
+    processes: all.map((each) => ({ ...each, context: () => linux.contextOf(each) })),
+  };
+}
 
 async function runningText(linux: LinuxProcesses, cpu: number): Promise<string> {
   const task = (await linux.runningTasks(cpu + 1)).at(cpu);

@@ -151,7 +151,8 @@ export type EntryMarker = "uffd-wp" | "poisoned" | "guard";
  *
  * @example Usage
  * ```ts
- * import { PAGING_MODES, tableIndex } from "@pagewalk/pagewalk";
+ * import { PAGING_MODES } from "@pagewalk/pagewalk";
+ * import { tableIndex } from "@pagewalk/pagewalk/extend";
  * import { assertEquals } from "@std/assert";
  *
  * const indexes = PAGING_MODES["4-level"].levels.map((l) => tableIndex(0x7f1234567000n, l));

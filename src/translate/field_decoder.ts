@@ -55,7 +55,7 @@ const MAX_SHAPES = 4096;
  *
  * @example An entry whose bit 0 says that it is there, and bits 12 to 31 where
  * ```ts
- * import { fieldDecoder } from "@pagewalk/pagewalk";
+ * import { fieldDecoder } from "@pagewalk/pagewalk/extend";
  * import { assertEquals } from "@std/assert";
  *
  * const page = [

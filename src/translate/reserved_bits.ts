@@ -7,7 +7,8 @@ import type { Regime } from "./regime.ts";
  *
  * @example Usage
  * ```ts
- * import { describeReservedBits, levelDecoders, pagingContext } from "@pagewalk/pagewalk";
+ * import { describeReservedBits, pagingContext } from "@pagewalk/pagewalk";
+ * import { levelDecoders } from "@pagewalk/pagewalk/extend";
  * import { assertEquals } from "@std/assert";
  *
  * // EFER.NXE is off.

@@ -1,6 +1,11 @@
 /** Every rule of auditDmaReach(), hit and not hit, on runs made by hand. */
 import { assertEquals } from "@std/assert";
-import { auditDmaReach, type DmaReach, type DmaRun, type GuardedMemory } from "../../mod.ts";
+import {
+  auditDmaReach,
+  type DmaReach,
+  type DmaRun,
+  type GuardedMemory,
+} from "../../src/entries/devices.ts";
 
 const TEXT: GuardedMemory = {
   rule: "dma-writes-kernel-text",

@@ -1,5 +1,6 @@
 /** What the DMA side costs on a guest with VFIO: commands of the monitor and time, each beside another. */
-import { connect, deviceMappings, type Session, verifyVfio, VfioTally } from "../../mod.ts";
+import { connect, type Session, verifyVfio, VfioTally } from "../../mod.ts";
+import { deviceMappings } from "../../src/entries/devices.ts";
 import { startLab } from "../lab/mod.ts";
 import { count } from "./_count.ts";
 import { median, ms, timeMs } from "./_measure.ts";

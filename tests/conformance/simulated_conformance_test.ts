@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { connect, HmpClient, monitorSource, Session } from "../../mod.ts";
+import { connect, HmpClient, Session } from "../../mod.ts";
+import { monitorSource } from "../../src/entries/extend.ts";
 import {
   fakeMonitor,
   type FakeMonitorOptions,

@@ -5,9 +5,11 @@ import {
   connect,
   ElfFormatError,
   InvalidArgumentError,
+  LinuxNotFoundError,
   NoSuchProcessError,
   WrongKernelError,
 } from "../../mod.ts";
+import { namerFor, whoMapsIt } from "../../src/cli/mod.ts";
 import { ElfKernel } from "../../src/elf_kernel/elf_kernel.ts";
 import { elfProcessLine, xv6Tables, xv6WalkText } from "../../src/report/mod.ts";
 import { ramRange, SparseMemory, startQemu } from "../../src/testing/mod.ts";
@@ -115,6 +117,16 @@ async function live(
     "command lines",
   );
 
+  // Another than the kernel that was named is not searched for, and a process has no names of areas.
+  await assertRejects(() => session.linux(), LinuxNotFoundError, "its ELF file was named");
+  assertEquals(await namerFor(session, await session.tables({ pid: 1 }), false), null);
+  const elsewhere = await session.walk(0x1000n, { cpu: 0 });
+  assertEquals(elsewhere.outcome, "notPresent");
+  assertEquals(
+    await whoMapsIt(session, elsewhere),
+    "its tables belong to no process. The address is mapped in pid 1 init: --pid 1",
+  );
+
   await session.close();
   await speakInRepl(port, path, page("proc"));
   const other = await buildKernel(folder, width, "-g", "-O2");
@@ -132,7 +144,9 @@ async function speakInRepl(port: number, path: string, proc: bigint): Promise<vo
     ...{ stdin: "piped", stdout: "piped", stderr: "piped", env: { NO_COLOR: "1" } },
   }).spawn();
   const input = repl.stdin.getWriter();
-  await input.write(new TextEncoder().encode('ps()\npid("sh")\nsym("proc")\npid(99)\n'));
+  await input.write(new TextEncoder().encode(
+    'ps()\npid("sh")\nsym("proc")\nwalk(0, { style: "xv6" })\nmappings()\npid(99)\n',
+  ));
   await input.close();
   const { stdout, stderr } = await repl.output();
   const [text, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
@@ -141,6 +155,8 @@ async function speakInRepl(port: number, path: string, proc: bigint): Promise<vo
   assert(lines.some((line) => /^ +2 RUNNING +0x3000 +0x8\S+ +sh$/.test(line)), text!);
   assert(lines.some((line) => /^Sv(39|32) paging, root \S+ \(pid 2 sh\)$/.test(line)), text!);
   const symbol = lines.find((line) => line.endsWith(" B proc"))!;
+  assert(lines.some((line) => /^ \.\.0: pte 0x[0-9a-f]{16} pa 0x[0-9a-f]{16}$/.test(line)), text!);
+  assert(lines.some((line) => line.startsWith("linear addresses")), text! + errors!);
   assertEquals(BigInt(symbol.split(" ")[0]!.replaceAll("_", "")), proc);
   assertStringIncludes(text! + errors!, "The guest has no process 99");
   assert(!text!.includes("\x1b"), "a name moves the cursor");

@@ -20,8 +20,8 @@ const SCRIPTS: Record<
   "fleet.ts": { before: [VA] },
   "audit.ts": { after: ["--fail-on", "high"] },
   "snapshot.ts": { after: ["FOLDER/a.pwsnap"] },
-  // Twice more for the names: a kernel is looked for in the tables of each vCPU.
-  "report.ts": { after: ["-o", "FOLDER/a.html"], registers: 3 },
+  // Once more for the names: a kernel is looked for in the tables of each vCPU.
+  "report.ts": { after: ["-o", "FOLDER/a.html"], registers: 2 },
   "diff.ts": { before: ["FOLDER/sim.pwsnap"] },
 };
 

@@ -6,12 +6,12 @@ import {
   diff,
   encodeSnapshot,
   GuestSession,
-  type GuestSource,
   InvalidArgumentError,
   type Monitor,
   type PhysicalMemory,
   Session,
 } from "../../mod.ts";
+import type { GuestSource } from "../../src/entries/extend.ts";
 import { IommuTableBuilder, ramRange, SparseMemory } from "../../src/testing/mod.ts";
 
 const DEVICE = "00:03.0";
@@ -142,7 +142,8 @@ for (const format of ["vtd-scalable-second", "vtd-scalable-first", "amdvi"] as c
     const memory = new SparseMemory({ ranges: [ramRange(0n, 0x4000_0000n)] });
     const builder = new IommuTableBuilder(format, memory, { tablesAt: 0x10_0000n });
     builder.map(DEVICE, 0x1000n, 0x5000n, 4096);
-    const { readIommuDevices, snapshot } = await import("../../mod.ts");
+    const { snapshot } = await import("../../mod.ts");
+    const { readIommuDevices } = await import("../../src/entries/devices.ts");
     if (format === "amdvi") {
       const entry = (builder.root & ~0xfffn) + 0x18n * 32n;
       memory.writeU64(entry, memory.readU64(entry) & ~(1n << 62n)); // IW

@@ -1,12 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import {
   DeviceNotTranslatedError,
-  GuestIommu,
   InvalidArgumentError,
   LinuxNotFoundError,
   type Monitor,
   NoIommuError,
 } from "../../mod.ts";
+import { GuestIommu } from "../../src/entries/devices.ts";
 import { parseIommuUnits } from "../../src/monitor/commands/read_iommu_root.ts";
 import { IommuTableBuilder, ramRange, SparseMemory } from "../../src/testing/mod.ts";
 

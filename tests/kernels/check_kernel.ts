@@ -1,4 +1,5 @@
-import { CapabilityError, connect, type LinuxGuest } from "../../mod.ts";
+import { CapabilityError, connect } from "../../mod.ts";
+import type { LinuxGuest } from "../../src/entries/linux.ts";
 import {
   compareAreas,
   compareDetails,

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertLess } from "@std/assert";
-import type { Finding, LinuxGuest, ProcessName, Session } from "../../mod.ts";
+import type { Finding, ProcessName, Session } from "../../mod.ts";
+import type { LinuxGuest } from "../../src/entries/linux.ts";
 import { count } from "../bench/_count.ts";
 import type { LabGuest } from "../lab/mod.ts";
 import { withMemory } from "./_compare.ts";

@@ -1,14 +1,11 @@
 /** What pagewalk reads of a Linux guest, held against what the guest says of itself. */
+import { AddressSpace, NoSuchProcessError, type PhysicalMemory, withRoot } from "../../mod.ts";
 import {
-  AddressSpace,
   type AreaPages,
   type LinuxGuest,
   type LinuxProcess,
-  NoSuchProcessError,
-  type PhysicalMemory,
   sumAreaPages,
-  withRoot,
-} from "../../mod.ts";
+} from "../../src/entries/linux.ts";
 import { logText } from "../../src/report/mod.ts";
 
 /** A guest that can be asked: the lab's, or any with a shell. */

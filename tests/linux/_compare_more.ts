@@ -1,5 +1,5 @@
 /** More of what pagewalk reads of a Linux guest, held against what the guest says of itself. */
-import { kernelModules, type LinuxGuest, readProcessFiles } from "../../mod.ts";
+import { kernelModules, type LinuxGuest, readProcessFiles } from "../../src/entries/linux.ts";
 import { type Comparison, type GuestShell, kallsyms } from "./_compare.ts";
 
 /** Compares the modules with /proc/modules, and their symbols with /proc/kallsyms. */

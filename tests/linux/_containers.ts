@@ -1,10 +1,6 @@
 import { assertEquals, assertGreater, assertRejects } from "@std/assert";
-import {
-  AmbiguousProcessError,
-  type LinuxGuest,
-  NoSuchProcessError,
-  readProcessFiles,
-} from "../../mod.ts";
+import { AmbiguousProcessError, NoSuchProcessError } from "../../mod.ts";
+import { type LinuxGuest, readProcessFiles } from "../../src/entries/linux.ts";
 import { compareDetails, type GuestShell } from "./_compare.ts";
 import { compareFiles } from "./_compare_more.ts";
 

@@ -1,6 +1,7 @@
 /** A kernel that starts another one, and is reset: an open session notices both. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { LogEvent, Session } from "../../mod.ts";
+import type { Session } from "../../mod.ts";
+import type { LogEvent } from "../../src/entries/linux.ts";
 import { LAB_PRESETS, type LabGuest } from "../lab/mod.ts";
 import { buildLab } from "../lab/build.ts";
 import { fileEntry, folderEntry, packInitramfs } from "../lab/initramfs.ts";

@@ -194,18 +194,19 @@ fuzz(
   "page tables without a kernel",
   fc.tuple(BYTES, fc.bigInt(0n, 1n << 40n)),
   ([bytes, root]) =>
-    findKernelImage(garbage(bytes), [contextOf({
-      mode: "4-level",
-      root: root & ~0xfffn,
-      pageSizeExtension: false,
-      executeDisable: true,
-      writeProtect: true,
-      smep: true,
-      smap: true,
-      userKeys: false,
-      supervisorKeys: false,
-      physicalAddressBits: 52,
-    })]),
+    findKernelImage(garbage(bytes), () =>
+      Promise.resolve([contextOf({
+        mode: "4-level",
+        root: root & ~0xfffn,
+        pageSizeExtension: false,
+        executeDisable: true,
+        writeProtect: true,
+        smep: true,
+        smap: true,
+        userKeys: false,
+        supervisorKeys: false,
+        physicalAddressBits: 52,
+      })])),
   20,
 );
 fuzz("a cache file", fc.oneof(fc.string(), fc.json()), (text) => {

@@ -7,18 +7,16 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import {
-  addressRegions,
   AmbiguousProcessError,
   connect,
   InconsistentListError,
   InvalidArgumentError,
-  kernelModules,
-  type LinuxGuest,
   nameAddressSpace,
   NoSuchProcessError,
   type Session,
   whoMapsIt,
 } from "../../mod.ts";
+import { addressRegions, kernelModules, type LinuxGuest } from "../../src/entries/linux.ts";
 import { logText } from "../../src/report/mod.ts";
 import { type LabGuest, type LabPresetName, labTest, startLab } from "../lab/mod.ts";
 import {
@@ -37,6 +35,7 @@ import { compareModules } from "./_compare_more.ts";
 import { checkContainers } from "./_containers.ts";
 import { aliasesInAll, auditsAll } from "./_all_processes.ts";
 import { checkExamples } from "./_examples.ts";
+import { attachInStorm } from "./_fork_storm.ts";
 import { anew, nextKernel } from "./_next_kernel.ts";
 
 /** How many times processes are listed while others come and go as fast as they can. */
@@ -62,6 +61,9 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
         });
         // Before the test connects, since a monitor serves one client at a time.
         if (preset === "pti") await t.step("the scripts", () => checkExamples(lab));
+        await t.step("Linux is found in a storm of processes", () => {
+          return attachInStorm(lab, lab.build.release);
+        });
         await using guest = await connect(lab.monitorPort);
         const linux = await guest.linux();
         assertEquals(linux.version, lab.build.release);

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { connect, explainOops, type OopsReport, parseOops } from "../../mod.ts";
+import { connect } from "../../mod.ts";
+import { explainOops, type OopsReport, parseOops } from "../../src/entries/linux.ts";
 import { oopsLines } from "../../src/report/mod.ts";
 import { runExample } from "../examples/_run.ts";
 import { cpuTimeMs } from "../_cpu_time.ts";

@@ -5,8 +5,8 @@ import {
   NoBannerError,
   QmpClient,
   ReplyTimeoutError,
-  type Transport,
 } from "../../mod.ts";
+import type { Transport } from "../../src/entries/extend.ts";
 import { GdbConnection } from "../../src/connectors/gdbstub/gdb_connection.ts";
 import { bytesOf } from "./_fixtures.ts";
 import { BANNER, PROMPT } from "./_script_server.ts";

@@ -182,6 +182,7 @@ const ENTERED: readonly (readonly [line: string, printed: RegExp])[] = [
   ["wlak 0x1000", /did you mean walk\(0x1000\)\?/],
   ["walk(0x1000, { rooot: 1 })", /Unknown key "rooot".*did you mean root\?/],
   ["ps({ kernl: true })", /Unknown key "kernl".*did you mean kernel\?/],
+  ["eval('walk(0x1000)')", /walk is not defined: eval\(\) and new Function\(\) do not see/],
   // Arguments that are missing or of another kind.
   ["walk()", /walk needs an address: walk\(va\)/],
   ["watch()", /watch needs an address/],

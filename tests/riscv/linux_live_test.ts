@@ -1,12 +1,7 @@
 /** Debian's Linux on a RISC-V machine, by its memory alone over plain HMP: it is what it says of itself. */
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import {
-  connect,
-  type GuestRegisters,
-  type LinuxGuest,
-  type RiscvRegisters,
-  type Session,
-} from "../../mod.ts";
+import { connect, type GuestRegisters, type RiscvRegisters, type Session } from "../../mod.ts";
+import type { LinuxGuest } from "../../src/entries/linux.ts";
 import { LabUnavailableError } from "../lab/mod.ts";
 import type { LabFact } from "../lab/guest_lines.ts";
 import {
@@ -17,6 +12,7 @@ import {
   compareSymbols,
   type Comparison,
 } from "../linux/_compare.ts";
+import { attachInStorm } from "../linux/_fork_storm.ts";
 import { buildRiscvLab } from "./lab/build.ts";
 import { type LabMode, RiscvLabGuest } from "./lab/guest.ts";
 
@@ -49,6 +45,7 @@ function none({ compared, differences }: Comparison): number {
 
 async function run(t: Deno.TestContext, mode: LabMode): Promise<void> {
   await using lab = await RiscvLabGuest.start(mode);
+  await t.step("Linux is found in a storm of processes", () => attachInStorm(lab, lab.release));
   await using session = await connect(lab.monitorPort);
   const linux = await session.linux();
   assertEquals([linux.version, linux.context.mode], [lab.release, mode]);

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { RiscvRegisters } from "../../mod.ts";
-import { ARCHITECTURES, riscvRegime } from "../../mod.ts";
+import { riscvRegime } from "../../mod.ts";
+import { ARCHITECTURES } from "../../src/entries/extend.ts";
 import { cpusText, summarise } from "../../src/repl/helpers/cpus.ts";
 import { registersText } from "../../src/repl/show/registers_text.ts";
 import { renderKnown } from "../../src/repl/show/renderers.ts";

@@ -1,6 +1,14 @@
 /** The scripts on a RISC-V guest: in its own words, with what each privilege may do. */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { riscvRegime, riscvSecondStage } from "../../mod.ts";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { NoTablesError, riscvRegime, riscvSecondStage, walk } from "../../mod.ts";
+import { xv6Tables, xv6WalkText } from "../../src/report/mod.ts";
+import { simulatedRiscvGuest } from "../../src/testing/mod.ts";
 import { runExample } from "../examples/_run.ts";
 
 /** Words of x86 that mean nothing on a RISC-V machine. */
@@ -70,6 +78,32 @@ Deno.test("tables are printed as xv6's course does with --style xv6", async () =
   }
   const [, walk] = await run("qemu_verify_pte.ts", "sim:riscv64", "0x2000", "--style", "xv6");
   assertStringIncludes(walk, " ..0: pte 0x0000000021f80401 pa 0x0000000087e01000\n .. ..0: pte");
+});
+
+Deno.test("--style xv6 takes a range, and refuses what would be left out of it", async () => {
+  const args = ["mappings.ts", "sim:riscv64", "--style", "xv6"] as const;
+  const [, whole] = await run(...args);
+  const [, part] = await run(...args, "--range", "0x2000+4K");
+  const lines = part.trimEnd().split("\n");
+  assertEquals(lines.map((line) => line.split(":")[0]), [
+    ...["page table 0x0000000087e00000", " ..0", " .. ..0", " .. .. ..2"],
+  ]);
+  for (const line of lines) assert(whole.includes(`${line}\n`), line);
+  for (const other of ["--json", "--filter=user", "--pages"]) {
+    const { code, stderr } = await runExample(args[0], [...args.slice(1), other], {
+      permissions: ["-A"],
+    });
+    assertEquals(code, 3);
+    assertStringIncludes(stderr, `it excludes ${other.split("=")[0]}`);
+  }
+});
+
+Deno.test("tables that are not this guest's are not printed in xv6's form either", async () => {
+  const { memory } = simulatedRiscvGuest();
+  const noTables = { kind: "nested", reason: "V=1" } as const;
+  const regime = { ...riscvRegime("Sv39", 0x8000_0000n), noTables };
+  assertEquals(xv6WalkText(await walk(memory, regime, 0x1000n)), "no page table: V=1");
+  await assertRejects(() => Array.fromAsync(xv6Tables(memory, regime)), NoTablesError, "V=1");
 });
 
 Deno.test("audit, range, snapshot and diff speak of RISC-V", async () => {

@@ -3,7 +3,8 @@
  * commands, which do not depend on the machine; times are printed.
  */
 import { assertEquals, assertLess } from "@std/assert";
-import { connect, type LinuxGuest, type LinuxProcess } from "../../mod.ts";
+import { connect } from "../../mod.ts";
+import type { LinuxGuest, LinuxProcess } from "../../src/entries/linux.ts";
 import { count, type Counted } from "../bench/_count.ts";
 import { type LabGuest, labTest, startLab } from "../lab/mod.ts";
 

@@ -1,6 +1,7 @@
 /** What a connection asks together with the first registers. */
 import { assertEquals } from "@std/assert";
-import { connect, HmpClient, type Monitor, monitorSource, QmpClient, Session } from "../../mod.ts";
+import { connect, HmpClient, type Monitor, QmpClient, Session } from "../../mod.ts";
+import { monitorSource } from "../../src/entries/extend.ts";
 import { fakeMonitor, simulatedGuest } from "../../src/testing/mod.ts";
 
 const PAGE = 0x7f1234567000n;

@@ -20,7 +20,6 @@ import {
   listTables,
   mappings,
   MonitorMemory,
-  monitorSource,
   pagingContext,
   parseRecording,
   QmpClient,
@@ -34,6 +33,7 @@ import {
   walk,
   walkMany,
 } from "../../mod.ts";
+import { monitorSource } from "../../src/entries/extend.ts";
 import { processesHead, rangeText, sarifLog, verificationText } from "../../src/report/mod.ts";
 import { simulatedGuest } from "../../src/testing/mod.ts";
 

@@ -1,6 +1,7 @@
 /** MAXPHYADDR is asked for where it matters, and where nobody tells it there is no verdict. */
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { HmpClient, type Monitor, monitorSource, Session } from "../../mod.ts";
+import { HmpClient, type Monitor, Session } from "../../mod.ts";
+import { monitorSource } from "../../src/entries/extend.ts";
 import { parsePhysicalBits, readPhysicalBits } from "../../src/monitor/commands/physical_bits.ts";
 import { ReplyParseError } from "../../src/monitor/errors.ts";
 import { simulatedGuest } from "../../src/testing/mod.ts";

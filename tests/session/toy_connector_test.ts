@@ -2,18 +2,16 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import {
   connect,
-  type Connector,
   connectors,
   describeSource,
   diff,
   formatEndpoint,
-  type GuestSource,
   InvalidArgumentError,
   NoMonitorError,
   parseEndpoint,
   permissionFor,
-  registerConnector,
 } from "../../mod.ts";
+import { type Connector, type GuestSource, registerConnector } from "../../src/entries/extend.ts";
 import { verificationText } from "../../src/report/mod.ts";
 import { simulatedGuest } from "../../src/testing/mod.ts";
 

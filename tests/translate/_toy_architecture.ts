@@ -2,22 +2,18 @@
  * An architecture of no processor, to show that a regime is all that the walk and everything built on it
  * know: three levels of eight entries of 4 bytes, and a right holds if any level gives it.
  */
+import type { GuestRegisters, PageTableEntry, Regime, Right, Rights } from "../../mod.ts";
 import {
   type Architecture,
   type BitField,
   fieldDecoder,
-  type GuestRegisters,
   type LevelDecoder,
   type LevelFormat,
-  type PageTableEntry,
-  type Regime,
   type RegimeRules,
   type RegisterFormats,
   type RegisterNames,
-  type Right,
-  type Rights,
   type RightsRule,
-} from "../../mod.ts";
+} from "../../src/entries/extend.ts";
 
 /** The bits of an entry. */
 export const TOY = { valid: 1n, page: 2n, user: 4n, write: 8n, run: 16n, seen: 32n } as const;

@@ -6,15 +6,13 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   aliases,
-  fieldDecoder,
-  type LevelDecoder,
-  type LevelFormat,
   mappings,
   type PageTableEntry,
   type Regime,
   verifyRange,
   walk,
 } from "../../mod.ts";
+import { fieldDecoder, type LevelDecoder, type LevelFormat } from "../../src/entries/extend.ts";
 import { mappingLine } from "../../src/report/mod.ts";
 import { ramRange, SparseMemory } from "../../src/testing/mod.ts";
 import { TOY, toyRegime } from "./_toy_architecture.ts";

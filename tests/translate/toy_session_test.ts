@@ -1,18 +1,20 @@
 /** A guest of the toy architecture behind a toy connector: a session of it does all that one of x86 does. */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
-  ARCHITECTURES,
   connect,
-  type Connector,
   decodeSnapshot,
   encodeSnapshot,
-  type GuestSource,
   InvalidArgumentError,
   NoTablesError,
-  registerArchitecture,
-  registerConnector,
   SnapshotError,
 } from "../../mod.ts";
+import {
+  ARCHITECTURES,
+  type Connector,
+  type GuestSource,
+  registerArchitecture,
+  registerConnector,
+} from "../../src/entries/extend.ts";
 import { parseRegisters } from "../../src/monitor/commands/registers.ts";
 import { cpusText, summarise } from "../../src/repl/helpers/cpus.ts";
 import { registersText } from "../../src/repl/show/registers_text.ts";

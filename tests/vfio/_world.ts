@@ -1,4 +1,5 @@
-import { formatAddress, type LinuxProcess, pagingContext, type VfioJudgement } from "../../mod.ts";
+import { formatAddress, pagingContext, type VfioJudgement } from "../../mod.ts";
+import type { LinuxProcess } from "../../src/entries/linux.ts";
 import { findLoggedPages, type PageOwner } from "../../src/linux/vfio_pages.ts";
 import { readVfioLog } from "../../src/linux/vfio_log.ts";
 import type { PhysicalMemory } from "../../src/memory/physical_memory.ts";

@@ -5,14 +5,8 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import {
-  connect,
-  formatAddress,
-  readStatus,
-  readVfioLog,
-  verifyVfio,
-  VfioTally,
-} from "../../mod.ts";
+import { connect, formatAddress, readStatus, verifyVfio, VfioTally } from "../../mod.ts";
+import { readVfioLog } from "../../src/entries/linux.ts";
 import { netTo, runExample } from "../examples/_run.ts";
 import { LAB_PRESETS, type LabGuest, labTest, startLab } from "../lab/mod.ts";
 import { crasher } from "./_crasher.ts";

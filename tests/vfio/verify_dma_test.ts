@@ -2,19 +2,17 @@ import { assertEquals, assertRejects } from "@std/assert";
 import {
   ConnectionLostError,
   KernelFormatError,
-  type LinuxGuest,
   NoIommuError,
   pagingContext,
   type PhysicalMemory,
-  readIommuDevices,
   verifyVfio,
   type VerifyVfioOptions,
-  type VfioContainer,
   type VfioDmaJudgement,
-  type VfioMapping,
   type VfioSourceState,
   VfioTally,
 } from "../../mod.ts";
+import { readIommuDevices } from "../../src/entries/devices.ts";
+import type { LinuxGuest, VfioContainer, VfioMapping } from "../../src/entries/linux.ts";
 import { IommuTableBuilder, registersFor } from "../../src/testing/mod.ts";
 import { ADDRESS, type Living, World } from "./_world.ts";
 

@@ -2,15 +2,13 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   CapabilityError,
   InconsistentListError,
-  type LinuxGuest,
-  type LinuxProcess,
   NoSuchProcessError,
   pagingContext,
   verifyVfio,
   type VerifyVfioOptions,
-  type VfioMapping,
   VfioTally,
 } from "../../mod.ts";
+import type { LinuxGuest, LinuxProcess, VfioMapping } from "../../src/entries/linux.ts";
 import { vfioSummary } from "../../src/report/mod.ts";
 import { findLoggedPages } from "../../src/linux/vfio_pages.ts";
 import { registersFor } from "../../src/testing/mod.ts";

@@ -59,7 +59,8 @@ export function bareRegime(): RiscvRegime {
  *
  * @example Usage
  * ```ts
- * import { levelDecoders, riscvRegime } from "@pagewalk/pagewalk";
+ * import { riscvRegime } from "@pagewalk/pagewalk";
+ * import { levelDecoders } from "@pagewalk/pagewalk/extend";
  * import { assertEquals } from "@std/assert";
  *
  * const regime = riscvRegime("Sv39", 0x87f4_1000n);

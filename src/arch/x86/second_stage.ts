@@ -32,7 +32,8 @@ export interface EptOptions {
  *
  * @example Usage
  * ```ts
- * import { extendedPageTables, levelDecoders } from "@pagewalk/pagewalk";
+ * import { extendedPageTables } from "@pagewalk/pagewalk";
+ * import { levelDecoders } from "@pagewalk/pagewalk/extend";
  * import { assertEquals } from "@std/assert";
  *
  * const ept = extendedPageTables(0x12345_01en);

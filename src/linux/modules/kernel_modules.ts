@@ -34,7 +34,8 @@ export interface ModuleSymbolList {
  *
  * @example Usage
  * ```ts
- * import { connect, kernelModules, LinuxNotFoundError } from "@pagewalk/pagewalk";
+ * import { connect, LinuxNotFoundError } from "@pagewalk/pagewalk";
+ * import { kernelModules } from "@pagewalk/pagewalk/linux";
  * import { assertRejects } from "@std/assert";
  *
  * await using guest = await connect("sim:");
@@ -205,7 +206,8 @@ const known = new WeakMap<LinuxGuest, KernelModules>();
  *
  * @example Usage
  * ```ts
- * import { connect, kernelModules, LinuxNotFoundError } from "@pagewalk/pagewalk";
+ * import { connect, LinuxNotFoundError } from "@pagewalk/pagewalk";
+ * import { kernelModules } from "@pagewalk/pagewalk/linux";
  * import { assertRejects } from "@std/assert";
  *
  * await using guest = await connect("sim:");

@@ -65,7 +65,7 @@ const MAX_LINES = 10_000;
  *
  * @example Usage
  * ```ts
- * import { parseOops } from "@pagewalk/pagewalk";
+ * import { parseOops } from "@pagewalk/pagewalk/linux";
  * import { assertEquals } from "@std/assert";
  *
  * const report = parseOops(`

@@ -83,7 +83,8 @@ const ROOT_REGISTERS: Readonly<
  *
  * @example Usage
  * ```ts
- * import { connect, readIommuRoots } from "@pagewalk/pagewalk";
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { readIommuRoots } from "@pagewalk/pagewalk/devices";
  * import { assertEquals } from "@std/assert";
  *
  * await using guest = await connect("sim:");

@@ -26,7 +26,8 @@ export interface RecordOptions {
  *
  * @example Usage
  * ```ts
- * import { connect, monitorSource, record, Session } from "@pagewalk/pagewalk";
+ * import { connect, record, Session } from "@pagewalk/pagewalk";
+ * import { monitorSource } from "@pagewalk/pagewalk/extend";
  * import { assertEquals } from "@std/assert";
  *
  * const path = `${await Deno.makeTempDir()}/guest.jsonl`;

@@ -2,7 +2,9 @@ import type { AddressLike } from "../../core/address.ts";
 import type { GuestWalkOptions } from "../../session/guest_walk.ts";
 import type { Expectation } from "../../verify/expectation.ts";
 import type { Helper } from "../helper.ts";
-import { chosen } from "./walk.ts";
+import { showAs } from "../show/renderers.ts";
+import { verdictText } from "../show/verdict_text.ts";
+import { chosen, type PrintStyle, splitStyle, styledWalk } from "./walk.ts";
 
 /** `verify(va)`. */
 export const VERIFY: Helper = {
@@ -14,7 +16,7 @@ export const VERIFY: Helper = {
     "Without an expectation: is _PAGE_USER clear in the entry that maps the page?",
     "expectation: any of present, user, writable, executable: true or false, and",
     'scope: "leaf" (the last entry, the default) or "effective" (what all levels leave).',
-    "A third argument chooses other tables than the prompt's, as with walk.",
+    "A third argument chooses other tables than the prompt's, or a style, as with walk.",
   ],
   example: `
 > verify(0x7f1234567000).reason
@@ -31,13 +33,22 @@ PT         0  0x510_c000  0x8000_0000_1018_8067  U W -  A D  W=1 X=0
 mapped to 0x1018_8000, 4 KiB page: user no (PDE decides, PTE allows it), write yes, execute no
 PASS: …
 `,
-  create:
-    (repl) => (address: AddressLike, expectation?: Expectation, options: GuestWalkOptions = {}) =>
-      repl.guest.use((session, choice) =>
-        session.verify(address, expectation, {
-          signal: repl.signal,
-          ...chosen(options, choice),
-          ...options,
-        })
-      ),
+  create: (repl) =>
+  async (
+    address: AddressLike,
+    expectation?: Expectation,
+    options: GuestWalkOptions & PrintStyle = {},
+  ) => {
+    const [style, others] = splitStyle(options);
+    const found = await repl.guest.use((session, choice) =>
+      session.verify(address, expectation, {
+        signal: repl.signal,
+        ...chosen(others, choice),
+        ...others,
+      })
+    );
+    if (style === undefined) return found;
+    const written = await styledWalk(style);
+    return showAs(found, (value, paint) => verdictText(value, paint, written));
+  },
 };

@@ -1,7 +1,10 @@
 import type { AddressLike } from "../../core/address.ts";
+import { InvalidArgumentError } from "../../core/errors.ts";
 import type { GuestWalkOptions } from "../../session/guest_walk.ts";
 import { splitTableChoice } from "../../session/table_choice.ts";
+import type { Walk } from "../../translate/walk.ts";
 import type { Helper } from "../helper.ts";
+import { showAs } from "../show/renderers.ts";
 
 /** `walk(va)`. */
 export const WALK: Helper = {
@@ -12,6 +15,7 @@ export const WALK: Helper = {
   notes: [
     "flags: U user, W writable, X executable, - where the entry does not allow it; then A accessed,",
     "D dirty, G global, PS large page, PAT, PCD, PWT. decides: the level that decides a right.",
+    '{ style: "xv6" } prints the entries as xv6\'s course does.',
     "walk(va, { root: 0x… }), { cpu: 1 } or { sampleMs: 5000 } walk other tables than the prompt's;",
     '{ device: "00:03.0" } those that translate that device\'s DMA. So do all that take tables.',
   ],
@@ -27,14 +31,43 @@ mapped to 0x1018_8000, 4 KiB page: user no (PDE decides, PTE allows it), write y
 > walk(0xffffffff81000000).pageSizeBytes
 2097152
 `,
-  create: (repl) => (address: AddressLike, options: GuestWalkOptions = {}) =>
-    repl.guest.use((session, choice) =>
-      session.walk(address, { signal: repl.signal, ...chosen(options, choice), ...options })
-    ),
+  create: (repl) => async (address: AddressLike, options: GuestWalkOptions & PrintStyle = {}) => {
+    const [style, others] = splitStyle(options);
+    const found = await repl.guest.use((session, choice) =>
+      session.walk(address, { signal: repl.signal, ...chosen(others, choice), ...others })
+    );
+    return style === undefined ? found : showAs(found, await styledWalk(style));
+  },
 };
 
 /** The prompt's choice of table, unless the call makes one. */
 export function chosen<T extends object>(options: object, choice: T): T | Record<string, never> {
   const [own] = splitTableChoice(options);
   return Object.keys(own).length > 0 ? {} : choice;
+}
+
+/** How a result is printed; what it holds stays the same. */
+export interface PrintStyle {
+  /** As xv6's course prints page tables. @default as all else is printed here */
+  readonly style?: "xv6";
+}
+
+/**
+ * Takes the style out of options that were typed.
+ *
+ * @throws {InvalidArgumentError} if there is none of that name
+ */
+export function splitStyle<T extends PrintStyle>(
+  options: T,
+): [style: PrintStyle["style"], others: Omit<T, "style">] {
+  const { style, ...others } = options;
+  if (style !== undefined && style !== "xv6") {
+    throw new InvalidArgumentError('The only style is "xv6"', style);
+  }
+  return [style, others];
+}
+
+/** Writes a walk in a style. It is loaded only where one is asked for. */
+export async function styledWalk(_style: "xv6"): Promise<(walk: Walk) => string> {
+  return (await import("../../report/xv6_text.ts")).xv6WalkText;
 }

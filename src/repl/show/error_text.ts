@@ -40,9 +40,15 @@ function errorLine({ name, message }: Error, style: Style): string {
     escapeLines(String(message)).replaceAll("\n", "\n    ")}`;
 }
 
-/** For a name that nobody knows: the one that was most likely meant. */
+/**
+ * For a name that nobody knows: the one that was most likely meant. The name itself, if the prompt
+ * knows it: then text was run as code, which JavaScript runs outside the prompt.
+ */
 function meantText(error: Error, nearest: (name: string) => string | null): string {
   const [, name] = /^(\S+) is not defined$/.exec(error.message) ?? [];
   const meant = error instanceof ReferenceError && name ? nearest(name) : null;
-  return meant === null ? "" : `: did you mean ${meant}?`;
+  if (meant === null) return "";
+  return meant === name
+    ? ": eval() and new Function() do not see the prompt's names; enter the code itself"
+    : `: did you mean ${meant}?`;
 }

@@ -1,11 +1,16 @@
 import { escapeMessage } from "../../core/escape.ts";
 import type { Style } from "../../report/style.ts";
+import type { Walk } from "../../translate/walk.ts";
 import type { Verdict, VerdictKind } from "../../verify/verdict.ts";
 import { walkText } from "./walk_text.ts";
 
 /** Writes a verdict: the walk it judges, then whether it is as expected and why. */
-export function verdictText(verdict: Verdict, style: Style): string {
-  return `${walkText(verdict.walk, style)}\n${verdictWord(verdict.verdict, style)}: ${
+export function verdictText(
+  verdict: Verdict,
+  style: Style,
+  written: (walk: Walk, style: Style) => string = walkText,
+): string {
+  return `${written(verdict.walk, style)}\n${verdictWord(verdict.verdict, style)}: ${
     escapeMessage(verdict.reason)
   }`;
 }
