@@ -1,7 +1,10 @@
 import type { AddressLike } from "../../core/address.ts";
 import type { GuestWalkOptions } from "../../session/guest_walk.ts";
 import { splitTableChoice } from "../../session/table_choice.ts";
+import { nameAbsentEntry } from "../absent_entry.ts";
 import type { Helper } from "../helper.ts";
+import { showAs } from "../show/renderers.ts";
+import { walkText } from "../show/walk_text.ts";
 
 /** `walk(va)`. */
 export const WALK: Helper = {
@@ -27,10 +30,18 @@ mapped to 0x1018_8000, 4 KiB page: user no (PDE decides, PTE allows it), write y
 > walk(0xffffffff81000000).pageSizeBytes
 2097152
 `,
-  create: (repl) => (address: AddressLike, options: GuestWalkOptions = {}) =>
-    repl.guest.use((session, choice) =>
+  create: (repl) => async (address: AddressLike, options: GuestWalkOptions = {}) => {
+    const walk = await repl.guest.use((session, choice) =>
       session.walk(address, { signal: repl.signal, ...chosen(options, choice), ...options })
-    ),
+    );
+    if (walk.outcome !== "notPresent") return walk;
+    const { regime: context, source } = walk;
+    const content = context.rules.absentContent(walk.entry.raw);
+    const named = await nameAbsentEntry(repl.guest, content, {
+      ...{ address: walk.address, context, source },
+    });
+    return named === content ? walk : showAs(walk, (each, style) => walkText(each, style, named));
+  },
 };
 
 /** The prompt's choice of table, unless the call makes one. */
