@@ -1,7 +1,7 @@
 import { PagewalkError } from "../core/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { TableSource } from "../session/table_choice.ts";
-import type { NotPresentContent } from "../translate/entry.ts";
+import type { NotPresentContent, PageTableEntry } from "../translate/entry.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { GuestLink } from "./guest_link.ts";
 import { useLinux } from "./linux.ts";
@@ -30,6 +30,18 @@ export async function nameAbsentEntry(
     if (error instanceof PagewalkError) return content;
     throw error;
   }
+}
+
+const named = new WeakMap<object, NotPresentContent>();
+
+/** Remembers what the entry that a walk ended at means where it ended. */
+export function rememberMeaning(entry: PageTableEntry, content: NotPresentContent): void {
+  named.set(entry, content);
+}
+
+/** What was remembered of an entry. */
+export function meaningOf(entry: object): NotPresentContent | undefined {
+  return named.get(entry);
 }
 
 async function nameIn(

@@ -1,7 +1,7 @@
 import type { AddressLike } from "../../core/address.ts";
 import type { GuestWalkOptions } from "../../session/guest_walk.ts";
 import { splitTableChoice } from "../../session/table_choice.ts";
-import { nameAbsentEntry } from "../absent_entry.ts";
+import { nameAbsentEntry, rememberMeaning } from "../absent_entry.ts";
 import type { Helper } from "../helper.ts";
 import { showAs } from "../show/renderers.ts";
 import { walkText } from "../show/walk_text.ts";
@@ -36,10 +36,11 @@ mapped to 0x1018_8000, 4 KiB page: user no (PDE decides, PTE allows it), write y
     );
     if (walk.outcome !== "notPresent") return walk;
     const { regime: context, source } = walk;
-    const content = context.rules.absentContent(walk.entry.raw);
+    const content = context.rules.absentContent(walk.entry.raw, walk.level);
     const named = await nameAbsentEntry(repl.guest, content, {
       ...{ address: walk.address, context, source },
     });
+    rememberMeaning(walk.entry, named);
     return named === content ? walk : showAs(walk, (each, style) => walkText(each, style, named));
   },
 };

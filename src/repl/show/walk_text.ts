@@ -87,7 +87,7 @@ function outcomeLines(
   if (walk.outcome === "noTables") return [`${style.bad("no tables")}: ${describeFault(walk)}`];
   const fault = `${style.bad("not mapped")}: ${describeFault(walk)}`;
   if (walk.outcome !== "notPresent") return [fault];
-  const content = named ?? walk.regime.rules.absentContent(walk.entry.raw);
+  const content = named ?? walk.regime.rules.absentContent(walk.entry.raw, walk.level);
   const lines = [`${fault} (${describeNotPresent(content, groupHex)})`];
   // A process that was chosen has no other tables.
   if (content.kind === "empty" && walk.source?.kind !== "process") {
