@@ -101,7 +101,7 @@ function tellDevices(
 ): boolean {
   if (style === "json") {
     for (const unit of units) {
-      out.line(toJson({ ...unit, kind: "unit", type: unit.kind, interruptsRemapped: remapped }));
+      out.line(toJson({ kind: "unit", unit, interruptsRemapped: remapped }));
     }
     for (const { unit: _, ...device } of devices) out.line(toJson(iommuDeviceRecord(device)));
     for (const reason of problems) out.line(toJson({ kind: "problem", reason }));

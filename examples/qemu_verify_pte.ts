@@ -62,7 +62,7 @@ await runCommand({
   );
 
   const source = describeSource(verdict.walk.source);
-  if (output.isJson) console.log(toJson(verdictRecord(verdict, source)));
+  if (output.isJson) console.log(toJson(verdictRecord(verdict, verdict.walk.source)));
   if (output.isText) {
     if (options.style === "xv6") console.log(xv6WalkText(verdict.walk));
     console.log(verificationText(verdict, { source }));

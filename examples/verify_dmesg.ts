@@ -96,8 +96,8 @@ await runCommand({
       const where = address === null ? "a record" : formatAddress(address);
       output.add({ name: where, verdict: kind, reason });
       if (output.isJson) {
-        const record = verdict ? verdictRecord({ ...verdict, verdict: kind, reason }, whose) : null;
-        console.log(toJson(record ?? { verdict: kind, reason }));
+        const judged = verdict && verdictRecord({ ...verdict, verdict: kind, reason }, source);
+        console.log(toJson(judged ?? { verdict: kind, reason }));
       } else if (output.isText && kind !== "pass") {
         lines.line(`[-] ${where}: ${kind}: ${escapeMessage(reason)}`);
       }

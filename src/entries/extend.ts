@@ -56,5 +56,11 @@ export {
   type RightsSoFar,
   type SettledRights,
 } from "../translate/rights.ts";
-export type { SecondStageMemory, SecondStageRecord } from "../translate/second_stage_rule.ts";
+export type {
+  SecondStageMemory,
+  SecondStagePart,
+  SecondStageRecord,
+  TranslatedPages,
+  TranslatedPagesOptions,
+} from "../translate/second_stage_rule.ts";
 export type { TableViews, ViewsRule } from "../translate/views_rule.ts";

@@ -43,7 +43,8 @@ export function groupDevices<D extends IommuDevice>(devices: readonly D[]): Devi
 function reachTheSame(one: IommuDevice, other: IommuDevice): boolean {
   const [a, b] = [one.regime, other.regime];
   return one.state === other.state && one.domain === other.domain && one.reason === other.reason &&
-    a?.root === b?.root && a?.mode === b?.mode && a?.rules === b?.rules;
+    a?.root === b?.root && a?.mode === b?.mode && a?.rules === b?.rules &&
+    a?.stage2?.root === b?.stage2?.root;
 }
 
 /**

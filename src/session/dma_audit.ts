@@ -102,7 +102,8 @@ async function reachOf(
   const reach = {
     devices: group.map(({ device }) => device),
     passesThrough: first.state === "passThrough",
-    isVfio: first.regime !== undefined && vfioRoots.has(first.regime.root),
+    isVfio: first.regime !== undefined && first.regime.stage2 === undefined &&
+      vfioRoots.has(first.regime.root),
     isIsaBridge: group.some(({ name }) => name.startsWith("ISA bridge")),
     runs,
   };

@@ -29,6 +29,11 @@ export async function* guardedMemory(
     if (regime === undefined) continue;
     const what = `the IOMMU's tables of ${device}`;
     yield page(unit.root & ~0xfffn, "the IOMMU's first table");
+    // Where nested tables lie is for the second level to say, whose tables are no device's.
+    if (regime.stage2 !== undefined) {
+      yield `The tables of ${device}, nested in others, are not looked for`;
+      continue;
+    }
     yield* tablesOf(session, regime, {}, what, list);
   }
   const linux = await session.linux().catch((error) => {

@@ -4,6 +4,8 @@ import type { Architecture } from "../arch/architecture.ts";
 import { ARCHITECTURES } from "../arch/architectures.ts";
 import { IOMMU_FORMATS, type IommuFormat } from "../iommu/formats.ts";
 import type { Regime } from "../translate/regime.ts";
+import { secondStage } from "../translate/second_stage.ts";
+import type { SecondStage } from "../translate/second_stage_rule.ts";
 import type { MemoryReadFailure } from "../memory/physical_memory.ts";
 import { damaged, packPieces, PieceReader } from "./_pieces.ts";
 import { SnapshotError } from "./errors.ts";
@@ -28,6 +30,8 @@ interface Header {
   /** The name of the architecture; the first one's if it is left out. */
   architecture?: string;
   context: { root: string; [name: string]: unknown };
+  /** What translates the addresses in those tables, and where they lead. */
+  stage2?: { architecture: string; mode: string; root: string };
   failures: { address: string; lengthBytes: number; failure: MemoryReadFailure }[];
 }
 
@@ -47,6 +51,8 @@ export interface DecodeSnapshotOptions {
 /**
  * Packs a snapshot into the bytes of a file.
  *
+ * @throws {SnapshotError} if it was taken through a second stage that a file cannot name, such as EPT
+ *
  * @example Usage
  * ```ts
  * import { decodeSnapshot, encodeSnapshot, pagingContext, snapshot } from "@pagewalk/pagewalk";
@@ -61,7 +67,7 @@ export interface DecodeSnapshotOptions {
  */
 export async function encodeSnapshot(snapshot: Snapshot): Promise<Uint8Array<ArrayBuffer>> {
   const { context, memory, takenAt, source, isWhole } = snapshot;
-  const { spans: _spans, rules, stage2: _stage2, userView, noTables: _none, ...data } = context;
+  const { spans: _spans, rules, stage2, userView, noTables: _none, ...data } = context;
   const { assuredFrameBits: _bits, ...state } = data;
   const { architecture } = rules;
   const header: Header = {
@@ -71,6 +77,7 @@ export async function encodeSnapshot(snapshot: Snapshot): Promise<Uint8Array<Arr
     ...userView !== undefined && { userRoot: formatAddress(userView) },
     ...architecture !== ARCHITECTURES[0].name && { architecture },
     context: { ...state, root: formatAddress(context.root) },
+    ...stage2 && { stage2: packStage(stage2) },
     failures: memory.failures.map((read) => ({ ...read, address: formatAddress(read.address) })),
   };
   const headerBytes = new TextEncoder().encode(JSON.stringify(header));
@@ -82,6 +89,23 @@ export async function encodeSnapshot(snapshot: Snapshot): Promise<Uint8Array<Arr
   const body = await compress(packPieces(memory.pieces));
   const content = join([head, headerBytes, body]);
   return join([content, await checksum(content)]);
+}
+
+/** How a file names a second stage: by the tables of an IOMMU. */
+function packStage({ architecture, mode, root }: SecondStage): Header["stage2"] & object {
+  if (iommuRegime({ architecture, mode, root }) === null) {
+    throw new SnapshotError(
+      `A snapshot through a second stage (${mode}) cannot be kept in a file: use it while the program runs`,
+    );
+  }
+  return { architecture, mode, root: formatAddress(root) };
+}
+
+function iommuRegime(
+  { architecture, mode, root }: Pick<SecondStage, "architecture" | "mode" | "root">,
+): Regime | null {
+  const format = IOMMU_FORMATS.find(({ name }) => name === architecture);
+  return format?.regimeFrom({ mode, root }) ?? null;
 }
 
 /**
@@ -143,9 +167,11 @@ function regimeOf(header: Header, architectures: readonly Architecture[]): Regim
         "use a newer pagewalk",
     );
   }
-  const { context, userRoot } = header;
-  const regime = architecture.regimeFrom({ ...context, root: parseAddress(context.root) });
-  if (!regime) throw damaged("its header is not that of a snapshot");
+  const { context, userRoot, stage2 } = header;
+  const first = architecture.regimeFrom({ ...context, root: parseAddress(context.root) });
+  const below = stage2 && iommuRegime({ ...stage2, root: parseAddress(stage2.root) });
+  if (!first || below === null) throw damaged("its header is not that of a snapshot");
+  const regime = below === undefined ? first : { ...first, stage2: secondStage(below) };
   return userRoot === undefined ? regime : { ...regime, userView: parseAddress(userRoot) };
 }
 
@@ -157,20 +183,23 @@ function readHeader(bytes: Uint8Array): Header {
   } catch (cause) {
     throw damaged("its header cannot be read", cause);
   }
-  const { takenAt, source, isWhole, context, failures, userRoot, architecture } = header ?? {};
+  const { takenAt, source, isWhole, context, failures } = header ?? {};
+  const { userRoot, architecture, stage2 } = header ?? {};
   const isHeader = typeof takenAt === "string" && typeof source === "string" &&
     typeof isWhole === "boolean" && Array.isArray(failures) && !isNaN(Date.parse(takenAt)) &&
     typeof context === "object" && isHex(context?.root) &&
     (architecture === undefined || typeof architecture === "string") &&
     (userRoot === undefined || isHex(userRoot)) &&
+    (stage2 === undefined || (isHex(stage2?.root) &&
+      [stage2.architecture, stage2.mode].every((name) => typeof name === "string"))) &&
     failures.every((read) =>
       isHex(read?.address) && Number.isSafeInteger(read.lengthBytes) &&
-      ["outsideRam", "unreadable"].includes(read.failure)
+      ["outsideRam", "unreadable", "secondStage"].includes(read.failure)
     );
   if (!isHeader) throw damaged("its header is not that of a snapshot");
   return {
     ...{ takenAt, source, isWhole, context, failures },
-    ...given({ userRoot, architecture }),
+    ...given({ userRoot, architecture, stage2 }),
   };
 }
 

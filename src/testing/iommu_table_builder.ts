@@ -119,9 +119,17 @@ export class IommuTableBuilder {
     }
   }
 
-  /** VT-d, scalable mode: has first-level tables nested in second-level ones, both with no page (9.6, PGTT 3). */
-  nest(device: string, { domain = 1 }: { domain?: number } = {}): void {
-    const [first, second] = [this.newTable(), this.newTable()];
+  /**
+   * VT-d, scalable mode: has first-level tables nested in second-level ones (9.6, PGTT 3). The tables may be other
+   * builders'; those that are not given have no page.
+   *
+   * @param tables where the first level's top table is for the second level, and where the second level's is
+   */
+  nest(
+    device: string,
+    tables: { domain?: number; first?: bigint; second?: bigint } = {},
+  ): void {
+    const { domain = 1, first = this.newTable(), second = this.newTable() } = tables;
     const width = BigInt(this.#levels - 2) << 2n;
     const words = [second | 1n | 3n << 6n | width, BigInt(domain), first];
     this.#writePasidEntry(numberOf(device), words);

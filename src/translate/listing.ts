@@ -130,12 +130,18 @@ export async function* listTables(
   if (why !== undefined) throw new NoTablesError(why);
   const whole = parseRange(range);
   const tables = regime.stage2?.over(memory) ?? memory;
+  const { recheck = false, signal } = options;
+  const pages = regime.stage2?.pages(memory, { recheck, signal });
   let visited = 0;
   for (const span of regime.spans) {
     const interval = intervalIn(whole, span);
     if (interval === null) continue;
     const listing = new Listing(tables, regime, { span, interval }, options, visited);
-    yield* listing.batches();
+    for await (const batch of listing.batches()) {
+      if (pages === undefined) yield batch;
+      else yield* pages.translated(batch);
+      if (pages?.isFull) return;
+    }
     if (listing.isTruncated) return;
     visited = listing.tables;
   }

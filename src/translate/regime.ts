@@ -1,5 +1,5 @@
 import type { LevelDecoder, NotPresentContent, PageTableEntry } from "./entry.ts";
-import { type AddressLike, parseAddress } from "../core/address.ts";
+import { type AddressLike, MAX_ADDRESS, parseAddress } from "../core/address.ts";
 import type { KernelLayout } from "./kernel_layout.ts";
 import type { NoTables } from "./no_tables.ts";
 import type { LeafRights, Right, RightsRule } from "./rights.ts";
@@ -34,7 +34,7 @@ export interface AddressInterval {
   readonly last: bigint;
 }
 
-const END = 1n << 64n;
+const END = MAX_ADDRESS + 1n;
 
 /** Says whether an address lies in a span: whether the bits above the translated ones are as they must be. */
 export function covers(
@@ -139,6 +139,8 @@ export interface RegimeRules {
   readonly secondStageNeeds?: readonly Right[];
   /** The same for the result of the first stage, if a page need not be readable. @default the same */
   readonly secondStageResultNeeds?: readonly Right[];
+  /** The same: the rights that it and the first stage have to give both. @default none */
+  readonly secondStageRestricts?: readonly Right[];
   /** Why there is nothing to read where addresses are not translated. */
   readonly noTables: NoTables;
   /** What the number of a physical address's bits is called, such as `MAXPHYADDR`. */
@@ -228,6 +230,7 @@ export function levelOf(regime: Regime, level: number, address?: bigint): LevelD
 
 /** The name of an entry of a level, such as `PTE`. */
 export function entryNameOf(regime: Regime, level: number): string {
+  if (level === 0) return "the second stage";
   return levelOf(regime, level)?.format.entryName ?? "page";
 }
 

@@ -33,7 +33,10 @@ export interface LeafRights extends Rights {
   readonly private?: boolean;
 }
 
-/** For each right, the number of the level that decides it. */
+/** Stands for the second stage where the level is told that decides a right. */
+const SECOND_STAGE = 0;
+
+/** For each right, the number of the level that decides it; 0 if it is the second stage. */
 export interface DecidingLevels {
   /** The level of the entry that maps the page. */
   readonly present: number;
@@ -163,4 +166,22 @@ export function everyLevelGrants(
 /** What all levels of a walk allow together, by a regime's rule. */
 export function settledRights(rule: RightsRule, steps: readonly PageTableEntry[]): SettledRights {
   return rule.settle(steps.reduce(rule.restrict, rule.start), steps.at(-1)!.level);
+}
+
+/** What is left of a page's rights where a second stage has to give some of them, too. */
+export function restrictedRights<T extends SettledRights>(
+  found: T,
+  second: Rights | undefined,
+  restricts: readonly Right[],
+): T {
+  const denied = restricts.filter((right) =>
+    second?.[right] === false && found.effective[right] !== false
+  );
+  if (denied.length === 0) return found;
+  const all = <V>(value: V) => Object.fromEntries(denied.map((right) => [right, value]));
+  return {
+    ...found,
+    effective: { ...found.effective, ...all(false) },
+    decidedBy: { ...found.decidedBy, ...all(SECOND_STAGE) },
+  };
 }

@@ -9,8 +9,14 @@ import {
 } from "../memory/physical_memory.ts";
 import { type AddressSpan, type Regime, spanAt, whyNoTables } from "./regime.ts";
 import { type PageTableEntry, REREADINGS, saysTheSame, shuffled, tableIndex } from "./entry.ts";
-import { type DecidingLevels, type LeafRights, type Rights, settledRights } from "./rights.ts";
-import type { SecondStageMemory, SecondStageRecord } from "./second_stage_rule.ts";
+import {
+  type DecidingLevels,
+  type LeafRights,
+  restrictedRights,
+  type Rights,
+  settledRights,
+} from "./rights.ts";
+import type { SecondStage, SecondStageMemory, SecondStageRecord } from "./second_stage_rule.ts";
 
 /** What every walk tells, however it ended. */
 export interface WalkRecord {
@@ -170,7 +176,7 @@ export async function walk(
   const stage2 = regime.stage2?.over(memory);
   const tables = stage2 ?? memory;
   let ended = await descend(tables, span, record, others, signal);
-  if (stage2) ended = await throughSecondStage(stage2, ended, signal);
+  if (stage2) ended = await throughSecondStage(regime.stage2!, stage2, ended, signal);
   if (options.recheck === false) return ended;
   const beneath = stage2?.layout;
   if (beneath) {
@@ -187,6 +193,7 @@ export async function walk(
 
 /** What a walk comes to once its result is translated by the second stage too. */
 async function throughSecondStage(
+  stage: SecondStage,
   memory: SecondStageMemory,
   walk: Walk,
   signal: AbortSignal | undefined,
@@ -196,7 +203,8 @@ async function throughSecondStage(
   const found = await memory.translate(intermediateAddress, signal ? { signal } : {});
   const secondStage = [...memory.records];
   if (typeof found === "bigint") {
-    return { ...walk, physicalAddress: found, intermediateAddress, secondStage };
+    const seen = restrictedRights(walk, secondStage.at(-1)?.effective, stage.restricts);
+    return { ...seen, physicalAddress: found, intermediateAddress, secondStage };
   }
   const { address, regime, mode, root, steps, changedDuringWalk } = walk;
   return {

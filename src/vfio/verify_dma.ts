@@ -114,7 +114,7 @@ async function* judgeContainer(
   const { devices, others, options } = about;
   const whose = `pid ${process.pid} ${process.comm}`;
   const sides = groupDevices(
-    devices.filter(({ regime }) => regime !== undefined && container.tables?.includes(regime.root)),
+    devices.filter(({ regime }) => isBehind(container, regime)),
   );
   if (sides.length === 0) {
     if (container.mappings.length === 0) return;
@@ -153,6 +153,12 @@ async function* judgeContainer(
       yield isSteady ? each : { ...each, verdict: "inconclusive", reason };
     }
   }
+}
+
+/** VFIO's type 1 driver nests no tables: the root of nested ones is no address of the machine's. */
+function isBehind({ tables }: VfioContainer, regime: IommuDevice["regime"]): boolean {
+  return regime !== undefined && regime.stage2 === undefined &&
+    (tables?.includes(regime.root) ?? false);
 }
 
 function sameMappings({ mappings }: VfioContainer, later: readonly VfioContainer[]): boolean {

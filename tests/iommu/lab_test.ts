@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { checkLines } from "../json/_schema.ts";
 import {
   AddressSpace,
   connect,
@@ -271,8 +272,10 @@ async function checkScript(lab: LabGuest): Promise<void> {
   const text = await run("--device", "03.0");
   assert(text.includes("00:03.0 "), text);
   assert(text.includes("0x0000000000000000-0x00000000000fffff     1 MiB  4 KiB -rw-"), text);
-  const records = (await run("--device", "00:03.0", "--iova", "0x1000+0x2000", "--json")).trim()
-    .split("\n").map((line) => JSON.parse(line));
+  const records = checkLines(
+    "iommu.ts",
+    await run("--device", "00:03.0", "--iova", "0x1000+0x2000", "--json"),
+  );
   const runs = records.filter(({ kind }) => kind === "mapping");
   const expected = await lab.iovas(0x18, 0x1000n, 0x2000);
   assertEquals(runs.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0), 0x2000);
@@ -280,12 +283,12 @@ async function checkScript(lab: LabGuest): Promise<void> {
     kind: "mapping",
     device: "00:03.0",
     domain: runs[0].domain,
-    iova: "0x1000",
+    address: "0x1000",
     physicalAddress: formatAddress(expected[0]!.physicalAddress),
     lengthBytes: runs[0].lengthBytes,
     pageSizeBytes: 4096,
-    read: true,
-    write: true,
+    pages: runs[0].lengthBytes / 4096,
+    effective: { readable: true, writable: true },
   });
   const csv = (await run("--device", "1f.0", "--csv")).trim().split("\n");
   assertEquals(csv.slice(0, 2), [
@@ -310,7 +313,7 @@ async function checkDeviceChoice(lab: LabGuest): Promise<void> {
   const monitor = `${lab.monitorPort}`;
   const [listed, rows] = await run("mappings.ts", monitor, "--pages", "--json");
   assertEquals(listed, 0, rows);
-  const pages = rows.trim().split("\n").map((line) => JSON.parse(line));
+  const pages = checkLines("mappings.ts", rows);
   const kernels = await lab.iovas(0x18, 0n, 1 << 20);
   assertEquals(
     pages.map(({ address, physicalAddress }) => [address, physicalAddress]),

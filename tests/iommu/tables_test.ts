@@ -1,6 +1,21 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { formatAddress, mappings, type PhysicalMemory, walk } from "../../mod.ts";
-import { type IommuDevice, type IommuKind, readIommuDevices } from "../../src/entries/devices.ts";
+import {
+  decodeSnapshot,
+  encodeSnapshot,
+  formatAddress,
+  mappings,
+  type PhysicalMemory,
+  type Regime,
+  snapshot,
+  walk,
+} from "../../mod.ts";
+import {
+  dmaAccess,
+  type IommuDevice,
+  type IommuKind,
+  readIommuDevices,
+} from "../../src/entries/devices.ts";
+import { iommuDeviceLine } from "../../src/report/mod.ts";
 import { flagsText } from "../../src/repl/show/flags_text.ts";
 import {
   IommuTableBuilder,
@@ -155,14 +170,87 @@ Deno.test("hostile tables end, and what cannot be read is told", async () => {
   assertEquals(devices.length, 1);
 });
 
-Deno.test("nested tables are told and not read: what they reach is not known", async () => {
+Deno.test("first-level tables that are nested in second-level ones are read through these", async () => {
+  const [builder, memory] = build("vtd-scalable-second");
+  const elsewhere = 0x3000_0000n;
+  const inner = new SparseMemory({ ranges: [...memory.ranges] });
+  const own = new IommuTableBuilder("vtd-scalable-first", inner, { tablesAt: 0x20_0000n });
+  own.map("00:03.0", 0x7000n, 0x9000n, 4096, { read: true, write: true });
+  own.map("00:03.0", 0x8000n, 0xa000n, 4096, { read: true, write: false });
+  own.map("00:03.0", 0x9000n, 0xb000n, 4096, { read: true, write: true });
+  own.map("00:03.0", 0xa000n, 0xc000n, 4096, { read: true, write: true });
+  // What a guest takes for its memory, and where it is: the second-level tables of another device.
+  for (const { address, bytes } of inner.writtenRuns()) {
+    memory.writeBytes(address + elsewhere, bytes);
+    for (let at = 0; at < bytes.length; at += 4096) {
+      const from = address + BigInt(at);
+      builder.map("00:04.0", from, from + elsewhere, 4096, { read: true, write: false });
+    }
+  }
+  builder.map("00:04.0", 0x9000n, 0x5_9000n, 4096);
+  builder.map("00:04.0", 0xa000n, 0x5_a000n, 4096);
+  builder.map("00:04.0", 0xb000n, 0x5_b000n, 4096, { read: true, write: false });
+  const [first, second] = [own.tablesOf("00:03.0"), builder.tablesOf("00:04.0")];
+  builder.nest("00:03.0", { domain: 9, first, second });
+  const nested = (await deviceOf("vtd", memory, builder.root, "00:03.0"))!;
+  assertEquals([nested.state, nested.domain, nested.regime?.stage2?.root], [
+    "translated",
+    9,
+    second,
+  ]);
+  const line = iommuDeviceLine(nested);
+  assertStringIncludes(
+    line,
+    `, root 0x${first.toString(16)}, nested in VT-d second level, 4 levels`,
+  );
+
+  const listed = async (memory: PhysicalMemory, regime: Regime): Promise<unknown[]> =>
+    (await Array.fromAsync(mappings(memory, regime, {}, { pages: true }))).map((record) =>
+      record.kind === "mapping"
+        ? [
+          record.address,
+          record.physicalAddress,
+          record.effective.readable,
+          record.effective.writable,
+        ]
+        : [record.address, record.kind]
+    );
+  const expected: unknown[] = [
+    [0x7000n, 0x5_9000n, true, true],
+    [0x8000n, 0x5_a000n, true, false],
+    [0x9000n, 0x5_b000n, true, false],
+    [0xa000n, "unreadable"],
+  ];
+  assertEquals(await listed(memory, nested.regime!), expected);
+  const file = await encodeSnapshot(await snapshot(memory, nested.regime!));
+  const taken = await decodeSnapshot(file);
+  assertEquals(await listed(taken.memory, taken.context), expected);
+
+  const denied = dmaAccess(await walk(memory, nested.regime!, 0x9000n), { write: true });
+  assertEquals(denied, {
+    outcome: "blocked",
+    reason: "the device may not write there (the second stage decides)",
+  });
+  assertEquals(dmaAccess(await walk(memory, nested.regime!, 0x9123n)), {
+    outcome: "ok",
+    physicalAddress: 0x5_b123n,
+  });
+  const lost = await walk(memory, nested.regime!, 0xa000n);
+  assertEquals(lost.outcome === "unreadable" && lost.failure, "secondStage");
+});
+
+Deno.test("nested tables with an address width that is none are blocked", async () => {
   const [builder, memory] = build("vtd-scalable-second");
   builder.nest("00:03.0", { domain: 9 });
-  builder.map("00:04.0", 0x1000n, 0x5000n, 4096);
-  const nested = await deviceOf("vtd", memory, builder.root, "00:03.0");
-  assertEquals([nested?.state, nested?.domain, nested?.regime], ["unknown", 9, undefined]);
-  assertStringIncludes(nested!.reason!, "nested in second-level");
-  assertEquals((await deviceOf("vtd", memory, builder.root, "00:04.0"))?.state, "translated");
+  const context = memory.readU64(builder.root & ~0xfffn) & ~0xfffn;
+  const directory = memory.readU64(context + 0x18n * 32n) & ~0xfffn;
+  const entry = memory.readU64(directory) & ~0xfffn;
+  memory.writeU64(entry, memory.readU64(entry) | 7n << 2n);
+  const found = await deviceOf("vtd", memory, builder.root, "00:03.0");
+  assertEquals([found?.state, found?.reason], [
+    "blocked",
+    "its entry's address width (AW=7) is reserved",
+  ]);
 });
 
 Deno.test("PASID tables out of RAM, beyond the directory, or missing: told for their device", async () => {

@@ -37,13 +37,14 @@ export class AptDirectory {
   static async open(
     architecture: DebianArchitecture,
     progress: Progress,
-    options: { refresh?: boolean } = {},
+    options: { refresh?: boolean; suite?: string | undefined } = {},
   ): Promise<AptDirectory> {
-    const folder = `${labCacheDir()}/apt/${architecture}`;
+    const { suite } = options;
+    const folder = `${labCacheDir()}/apt/${architecture}${suite === undefined ? "" : `-${suite}`}`;
     for (const part of ["state/lists/partial", "cache/archives/partial", "debs", "preferences.d"]) {
       await Deno.mkdir(`${folder}/${part}`, { recursive: true });
     }
-    const sources = sourcesList(await sourcesFor(architecture), architecture);
+    const sources = sourcesList(await sourcesFor(architecture, suite), architecture);
     const changed = !(await exists(`${folder}/sources.list`)) ||
       await Deno.readTextFile(`${folder}/sources.list`) !== sources;
     await Deno.writeTextFile(`${folder}/status`, "");

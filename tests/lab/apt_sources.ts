@@ -41,9 +41,20 @@ async function hostSources(): Promise<AptSource[]> {
  * The sources to use for an architecture: `PAGEWALK_LAB_MIRROR` (an archive's address) with the
  * suite `PAGEWALK_LAB_SUITE`, else what this machine uses.
  *
+ * @param more a suite beside those
  * @throws {LabUnavailableError} if this machine knows no Debian archive.
  */
-export async function sourcesFor(architecture: DebianArchitecture): Promise<AptSource[]> {
+export async function sourcesFor(
+  architecture: DebianArchitecture,
+  more?: string,
+): Promise<AptSource[]> {
+  const sources = await ownSources(architecture);
+  const archive = sources.find(({ uri }) => /\/debian\/?$/.test(uri)) ?? sources[0];
+  if (more === undefined || archive === undefined) return sources;
+  return [...sources, { uri: archive.uri, suite: more }];
+}
+
+async function ownSources(architecture: DebianArchitecture): Promise<AptSource[]> {
   const mirror = Deno.env.get("PAGEWALK_LAB_MIRROR");
   const suite = Deno.env.get("PAGEWALK_LAB_SUITE") ?? SUITES[architecture];
   if (mirror) return [{ uri: mirror, suite }];

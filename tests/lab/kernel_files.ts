@@ -27,7 +27,7 @@ export async function unpackKernel(
   if (!(await exists(files.headers))) {
     await makeFolder(files.headers, async (headers) => {
       for (const item of [...packages.headers, packages.libcHeaders]) {
-        await unpack(item, headers, progress);
+        await unpack(item, headers, { progress, suite: packages.suite });
       }
       // The headers name the folder they are installed in; here they are elsewhere.
       const makefile = `usr/src/linux-headers-${packages.release}/Makefile`;
@@ -41,8 +41,12 @@ export async function unpackKernel(
   return files;
 }
 
-async function unpack(item: PackageVersion, folder: string, progress: Progress): Promise<void> {
-  const apt = await AptDirectory.open(item.architecture, progress);
+async function unpack(
+  item: PackageVersion,
+  folder: string,
+  { progress, suite }: { progress: Progress; suite?: string | undefined },
+): Promise<void> {
+  const apt = await AptDirectory.open(item.architecture, progress, { suite });
   const path = await apt.download(item);
   progress(`unpacking ${item.name}`);
   await runTool("dpkg-deb", ["-x", path, folder], { purpose: `unpacking ${item.name}` });
@@ -55,8 +59,8 @@ async function takeParts(
   progress: Progress,
 ): Promise<void> {
   const all = `${parts}/all`;
-  await unpack(packages.image, all, progress);
-  await unpack(packages.busybox, all, progress);
+  await unpack(packages.image, all, { progress, suite: packages.suite });
+  await unpack(packages.busybox, all, { progress, suite: packages.suite });
   const { release } = packages;
   for (const name of ["vmlinuz", "config"]) {
     await Deno.rename(`${all}/boot/${name}-${release}`, `${parts}/${name}`);

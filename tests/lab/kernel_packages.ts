@@ -17,6 +17,8 @@ export interface KernelPackages {
   busybox: PackageVersion;
   /** Headers for programs. */
   libcHeaders: PackageVersion;
+  /** The suite that has the kernel, if it is not one of those that all packages come from. */
+  suite?: string;
 }
 
 /** Resolving packages again and what to say meanwhile. */
@@ -28,8 +30,9 @@ export interface ResolveOptions {
 }
 
 /** Where the versions found for a kernel are kept. */
-function recordOf(kernel: LabKernel): string {
-  return `${labCacheDir()}/kernels/${kernel.imagePackage}.${kernel.architecture}.json`;
+function recordOf({ architecture, imagePackage, suite }: LabKernel): string {
+  const name = [imagePackage, architecture, suite ?? []].flat().join(".");
+  return `${labCacheDir()}/kernels/${name}.json`;
 }
 
 /** The packages found for a kernel before, if they were. */
@@ -59,7 +62,8 @@ export async function resolveKernel(
 
 async function lookUp(kernel: LabKernel, options: ResolveOptions): Promise<KernelPackages> {
   const { progress, refresh } = options;
-  const own = await AptDirectory.open(kernel.architecture, progress, { refresh });
+  const { suite } = kernel;
+  const own = await AptDirectory.open(kernel.architecture, progress, { refresh, suite });
   const host = kernel.architecture === "amd64" ? own : await AptDirectory.open("amd64", progress);
   const meta = await own.show(kernel.imagePackage);
   // A metapackage depends on the concrete image; a concrete image depends on none.
@@ -87,6 +91,7 @@ async function lookUp(kernel: LabKernel, options: ResolveOptions): Promise<Kerne
     ],
     busybox: await own.find("busybox-static"),
     libcHeaders: await host.find("linux-libc-dev"),
+    ...suite !== undefined && { suite },
   };
 }
 

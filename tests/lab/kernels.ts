@@ -7,6 +7,8 @@ export interface LabKernel {
   imagePackage: string;
   /** Its architecture. */
   architecture: "amd64" | "i386";
+  /** The suite that has it, beside those that all packages come from. @default none */
+  suite?: string;
 }
 
 /** The kernels that presets name. */
@@ -15,6 +17,12 @@ export const LAB_KERNELS = {
   "cloud-amd64": { imagePackage: "linux-image-cloud-amd64", architecture: "amd64" },
   /** The same with drivers for more machines, AMD's IOMMU among them. */
   amd64: { imagePackage: "linux-image-amd64", architecture: "amd64" },
+  /** A newer one, built as this machine can build modules for it: 6.12, with virtio-iommu. */
+  backports: {
+    imagePackage: "linux-image-amd64",
+    architecture: "amd64",
+    suite: "bookworm-backports",
+  },
   /** 32-bit with physical-address extension: three levels, 64-bit entries. */
   "686-pae": { imagePackage: "linux-image-686-pae", architecture: "i386" },
   /** 32-bit: two levels, 32-bit entries. */
@@ -43,10 +51,12 @@ export interface GuestModule {
 
 /** What VFIO needs, in the order in which they must be loaded. */
 const VFIO_MODULES: readonly GuestModule[] = [
+  { name: "virtio-iommu" },
   { name: "irqbypass" },
   { name: "vfio_virqfd" },
   { name: "vfio" },
-  { name: "vfio_iommu_type1" },
+  // Without interrupt remapping, which virtio-iommu lacks, VFIO refuses. The kernel's command line has no effect.
+  { name: "vfio_iommu_type1", options: "allow_unsafe_interrupts=1" },
   { name: "vfio-pci-core" },
   { name: "vfio-pci" },
 ];

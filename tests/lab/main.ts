@@ -25,6 +25,9 @@ await runCommand({
     vsyscall: flag("a vsyscall page that can be read"),
     scalable: flag("the IOMMU in scalable mode"),
     "amd-iommu": flag("AMD's IOMMU instead of Intel's; with --kernel linux-image-amd64"),
+    "virtio-iommu": flag(
+      "virtio's IOMMU instead of Intel's; --preset virtio-iommu has the kernel for it",
+    ),
     "iommu-pt": flag("devices that VFIO does not have pass through the IOMMU"),
     decoy: flag("another process maps the DMA address too"),
     kernel: value("PACKAGE", "boot this image package; append :i386 for 32-bit ones", kernelNamed),

@@ -45,6 +45,8 @@ const FEATURES = {
   scalable: { iommuProperties: ",x-scalable-mode=on", append: "intel_iommu=on,sm_on" },
   /** AMD's IOMMU, with interrupt remapping, without which VFIO refuses. Takes the generic kernel. */
   "amd-iommu": { iommu: "amd-iommu", iommuProperties: ",intremap=on", append: "amd_iommu=on" },
+  /** virtio's IOMMU, which remaps no interrupts. Takes the backported generic kernel. */
+  "virtio-iommu": { iommu: "virtio-iommu-pci" },
   /** Only devices that VFIO has are translated. */
   "iommu-pt": { append: "iommu=pt" },
 } as const satisfies Record<string, MachineChange>;
@@ -76,6 +78,14 @@ export const LAB_PRESETS = {
   },
   /** AMD's IOMMU and Debian's generic kernel, which has a driver for it. */
   amd: { kernel: LAB_KERNELS.amd64, features: ["amd-iommu"] },
+  /** Intel's IOMMU in scalable mode. */
+  scalable: { kernel: LAB_KERNELS["cloud-amd64"], features: ["scalable"] },
+  /** Intel's IOMMU, which most devices pass through. */
+  "iommu-pt": { kernel: LAB_KERNELS["cloud-amd64"], features: ["iommu-pt"] },
+  /** virtio's IOMMU, on Linux 6.12. */
+  "virtio-iommu": { kernel: LAB_KERNELS.backports, features: ["virtio-iommu"] },
+  /** Intel's IOMMU on Linux 6.12. */
+  "linux-6.12": { kernel: LAB_KERNELS.backports, features: [] },
   /** 32-bit with physical-address extension. */
   pae: { kernel: LAB_KERNELS["686-pae"], features: [] },
   /** 32-bit with two levels. */

@@ -1,8 +1,9 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   AddressSpace,
   audit,
   describeFault,
+  encodeSnapshot,
   extendedPageTables,
   judge,
   listTables,
@@ -13,7 +14,9 @@ import {
   type Regime,
   secondStage,
   snapshot,
+  SnapshotError,
   walk,
+  withRoot,
 } from "../../mod.ts";
 import {
   PageTableBuilder,
@@ -124,12 +127,25 @@ for (const kind of ["EPT", "NPT"] as const) {
 
   Deno.test(`a listing through ${kind} finds the pages that walks find, and reads them`, async () => {
     const { memory, below, tables, addresses, context } = nested(kind, 3);
-    const runs = await Array.fromAsync(mappings(memory, context, {}, { pages: true }));
-    const pages = runs.filter((run) => run.kind === "mapping");
-    assertEquals(pages.map(({ address }) => address), [...new Set(addresses)].sort());
-    for (const page of pages) {
-      const expected = tables.expect(page.address);
-      assertEquals(expected.outcome === "mapped" && expected.physicalAddress, page.physicalAddress);
+    for (const recheck of [false, true]) {
+      const list = { pages: true, recheck };
+      const records = await Array.fromAsync(mappings(memory, context, {}, list));
+      assertEquals(records.map(({ address }) => address), [...new Set(addresses)].sort());
+      let unreadable = 0;
+      for (const record of records) {
+        const first = tables.expect(record.address);
+        assert(first.outcome === "mapped");
+        const expected = below.expect(first.physicalAddress);
+        if (expected === null) {
+          assert(record.kind === "unreadable");
+          assertEquals([record.failure, record.table], ["secondStage", first.physicalAddress]);
+          unreadable++;
+        } else {
+          assert(record.kind === "mapping");
+          assertEquals(record.physicalAddress, expected.physicalAddress);
+        }
+      }
+      assert(unreadable > 0 && unreadable < records.length);
     }
     const inReach = addresses.find((address) => {
       const first = tables.expect(address);
@@ -140,7 +156,50 @@ for (const kind of ["EPT", "NPT"] as const) {
     const space = new AddressSpace(memory, context);
     assertEquals(new TextDecoder().decode(await space.read(inReach, 5)), "inner");
     assert((await Array.fromAsync(audit({ memory, context }))).length > 0);
-    assertNotEquals((await snapshot(memory, context)).memory.pieces.length, 0);
+    const taken = await snapshot(memory, context);
+    const listed = (source: typeof taken) =>
+      Array.fromAsync(mappings(source.memory, source.context, {}, { pages: true }));
+    assertEquals(
+      (await listed(taken)).map(({ kind, address }) => [kind, address]),
+      (await Array.fromAsync(mappings(memory, context, {}, { pages: true })))
+        .map(({ kind, address }) => [kind, address]),
+    );
+    // A file has no name for these: what is read from it must not be taken for the guest's own.
+    await assertRejects(() => encodeSnapshot(taken), SnapshotError, "through a second stage");
+  });
+
+  Deno.test(`a large page over small ones of ${kind} is listed in parts`, async () => {
+    const { memory, below, tables, context } = nested(kind, 11);
+    const [inner, size] = [0x2000_0000n, 0x20_0000n];
+    const extra = new SparseMemory({ ranges: [ramRange(0n, RAM)] });
+    const builder = new PageTableBuilder("4-level", extra, { tablesAt: 0x3000_0000n });
+    builder.map(0x7e00_0020_0000n, inner, "2M", { user: true, writable: true });
+    for (const { address, bytes } of extra.writtenRuns()) {
+      memory.writeBytes(address, bytes);
+      for (let at = 0; at < bytes.length; at += 4096) {
+        below.map(address + BigInt(at), address + BigInt(at), "4K");
+      }
+    }
+    // Two pages one after the other, a gap, and one elsewhere.
+    below.map(inner, 0x5000_0000n, "4K").map(inner + 0x1000n, 0x5000_1000n, "4K");
+    below.map(inner + size - 0x1000n, 0x6000_0000n, "4K");
+    const regime = { ...withRoot(context, builder.root), stage2: context.stage2 };
+    const records = await Array.fromAsync(mappings(memory, regime, {}, { contiguous: true }));
+    assertEquals(
+      records.filter(({ kind }) => kind === "mapping").map((record) => [
+        record.address,
+        record.lengthBytes,
+        record.kind === "mapping" && record.physicalAddress,
+        record.kind === "mapping" && record.pageSizeBytes,
+      ]),
+      [
+        [0x7e00_0020_0000n, 0x2000, 0x5000_0000n, 0x20_0000],
+        [0x7e00_003f_f000n, 0x1000, 0x6000_0000n, 0x20_0000],
+      ],
+    );
+    const gaps = records.filter(({ kind }) => kind === "unreadable");
+    assertEquals(gaps.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0), 0x20_0000 - 0x3000);
+    assert(tables.root !== builder.root);
   });
 
   Deno.test(`a table that ${kind} does not map, or forbids, is not taken for an absent one`, async () => {

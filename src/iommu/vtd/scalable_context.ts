@@ -4,6 +4,8 @@ import {
   type PhysicalMemory,
   type ReadOptions,
 } from "../../memory/physical_memory.ts";
+import type { Regime } from "../../translate/regime.ts";
+import { secondStage } from "../../translate/second_stage.ts";
 import { readWords } from "../read_words.ts";
 import { firstLevelRegime } from "./first_level.ts";
 import { type DeviceEntry, translatedBySecondLevel } from "./legacy_context.ts";
@@ -50,25 +52,32 @@ function pasidEntry([low = 0n, second = 0n, third = 0n]: BigUint64Array): Device
       return { state: "passThrough", domain };
     case TYPE.secondLevel:
       return translatedBySecondLevel(low & ADDRESS, Number(low >> 2n & 7n), domain);
-    case TYPE.firstLevel: {
-      const levels = 4 + Number(third >> 2n & 3n);
-      const regime = firstLevelRegime(third & ADDRESS, levels);
-      if (regime !== null) return { state: "translated", domain, regime };
-      return {
-        ...blocked(`its PASID entry asks for ${levels} levels (FLPM), which is reserved`),
-        domain,
-      };
+    case TYPE.firstLevel:
+      return firstLevel(third, domain);
+    case TYPE.nested: {
+      const below = translatedBySecondLevel(low & ADDRESS, Number(low >> 2n & 7n), domain);
+      if (below.regime === undefined) return below;
+      return nestedIn(below.regime, firstLevel(third, domain));
     }
-    case TYPE.nested:
-      return {
-        state: "unknown",
-        domain,
-        reason:
-          "its first-level tables are nested in second-level ones, which pagewalk does not read",
-      };
     default:
       return { ...blocked(`its PASID entry's type (PGTT=${type}) is reserved`), domain };
   }
+}
+
+function firstLevel(third: bigint, domain: number): DeviceEntry {
+  const levels = 4 + Number(third >> 2n & 3n);
+  const regime = firstLevelRegime(third & ADDRESS, levels);
+  if (regime !== null) return { state: "translated", domain, regime };
+  return {
+    ...blocked(`its PASID entry asks for ${levels} levels (FLPM), which is reserved`),
+    domain,
+  };
+}
+
+/** A device's own tables, whose addresses and results are those of a guest that it was given to. */
+function nestedIn(below: Regime, entry: DeviceEntry): DeviceEntry {
+  if (entry.regime === undefined) return entry;
+  return { ...entry, regime: { ...entry.regime, stage2: secondStage(below) } };
 }
 
 function blocked(reason: string): DeviceEntry {

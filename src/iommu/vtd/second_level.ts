@@ -68,13 +68,20 @@ export const secondLevelRegime = vtdRegimes({
   rightFlags: ["readable", "writable"],
   tableFields,
   pageFields,
-  rules: iommuRules({
-    architecture: "vtd-second-level",
-    rootName: "SLPTPTR",
-    frameLimitName: "the host address width",
-    rights: dmaRights({
-      readable: { field: "R", name: "DMA_PTE_READ", mask: READ, setWhenGranted: true },
-      writable: { field: "W", name: "DMA_PTE_WRITE", mask: WRITE, setWhenGranted: true },
+  // Nested, every access is an AND of both (Intel VT-d specification, 3.7 and 3.8): a table of the first level
+  // has to be readable.
+  rules: {
+    ...iommuRules({
+      architecture: "vtd-second-level",
+      rootName: "SLPTPTR",
+      frameLimitName: "the host address width",
+      rights: dmaRights({
+        readable: { field: "R", name: "DMA_PTE_READ", mask: READ, setWhenGranted: true },
+        writable: { field: "W", name: "DMA_PTE_WRITE", mask: WRITE, setWhenGranted: true },
+      }),
     }),
-  }),
+    secondStageNeeds: ["readable"],
+    secondStageResultNeeds: [],
+    secondStageRestricts: ["readable", "writable"],
+  },
 });

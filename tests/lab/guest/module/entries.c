@@ -22,6 +22,18 @@ static bool add_directory(struct lab_path *path, void *pointer, u64 value)
 	return value & _PAGE_PRESENT;
 }
 
+/*
+ * Since 6.5 (0d940a9b270b "mm/pgtable: allow pte_offset_map[_lock]() to fail") modules cannot map an entry;
+ * only 32-bit kernels have to, whose tables may be in high memory.
+ */
+#ifdef CONFIG_X86_64
+#define map_entry(pmd, address) pte_offset_kernel(pmd, address)
+#define unmap_entry(pte) ((void)(pte))
+#else
+#define map_entry(pmd, address) pte_offset_map(pmd, address)
+#define unmap_entry(pte) pte_unmap(pte)
+#endif
+
 static void walk(struct mm_struct *mm, unsigned long address, struct lab_path *path)
 {
 	pgd_t *pgd = pgd_offset(mm, address);
@@ -48,10 +60,10 @@ static void walk(struct mm_struct *mm, unsigned long address, struct lab_path *p
 		return;
 	if (pmd_val(*pmd) & _PAGE_PSE)
 		return;
-	pte = pte_offset_map(pmd, address);
+	pte = map_entry(pmd, address);
 	add(path, ((phys_addr_t)pmd_pfn(*pmd) << PAGE_SHIFT) + offset_in_page(pte), pte_val(*pte),
 	    NULL);
-	pte_unmap(pte);
+	unmap_entry(pte);
 }
 
 /* How many levels this kernel walks now. PAE has three, plain i386 two. */
