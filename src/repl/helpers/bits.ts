@@ -3,7 +3,7 @@ import { entryBits } from "../../translate/entry_bits.ts";
 import { architectureNamed } from "../../arch/architectures.ts";
 import type { PageTableEntry } from "../../translate/entry.ts";
 import { levelDecoders, type Regime } from "../../translate/regime.ts";
-import { meaningOf, nameAbsentEntry } from "../absent_entry.ts";
+import { meaningOf, nameAbsentEntry } from "../linux.ts";
 import type { Helper } from "../helper.ts";
 
 /** `bits(entry, level)`. */

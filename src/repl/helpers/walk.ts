@@ -3,7 +3,7 @@ import { InvalidArgumentError } from "../../core/errors.ts";
 import type { GuestWalkOptions } from "../../session/guest_walk.ts";
 import { splitTableChoice } from "../../session/table_choice.ts";
 import type { Walk } from "../../translate/walk.ts";
-import { nameAbsentEntry, rememberMeaning } from "../absent_entry.ts";
+import { nameAbsentEntry, rememberMeaning } from "../linux.ts";
 import type { Helper } from "../helper.ts";
 import { showAs } from "../show/renderers.ts";
 import { walkText } from "../show/walk_text.ts";
