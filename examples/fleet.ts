@@ -143,7 +143,7 @@ function splitArguments(words: readonly string[]): [readonly string[], string] {
     /^0x/i.test(word) || addressNotation(word) !== null && readable([word]).length === 0;
   if (isAddress(last)) return [words.slice(0, -1), last];
   if (isAddress(first)) return [words.slice(1), first];
-  const message = "Which argument is the address is not plain: write it last, such as 0x400000";
+  const message = "It is not clear which argument is the address: write it last, such as 0x400000";
   throw new InvalidArgumentError(message, words);
 }
 

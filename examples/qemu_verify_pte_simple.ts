@@ -57,7 +57,7 @@ async function verify(guest: Session, address: bigint): Promise<number> {
   const { rules } = context;
   const span = spanAt(context, address);
   if (span === undefined) {
-    console.log(`\n${formatAddress(address)} is no address of ${context.mode} paging`);
+    console.log(`\n${formatAddress(address)} is not an address of ${context.mode} paging`);
     return EXIT.INCONCLUSIVE;
   }
   const decoders = span.levels;

@@ -27,6 +27,11 @@ export function describeSystemError(error: unknown): string | null {
     const [, access = "", quoted, bare] = NOT_CAPABLE.exec(message) ?? [];
     const what = quoted ?? bare;
     if (what === undefined) return escapeMessage(message);
+    if (access === "net") {
+      // Port 0 is any that is free: the permission is for the host then.
+      const host = what.replace(/:0$/, "");
+      return escapeMessage(`No permission to use ${host}: run deno with --allow-net=${host}`);
+    }
     const isRead = access === "read" || access === "all";
     const how = isRead ? howToRead(what, error) : `run deno with --allow-${access}=${what}`;
     const verb = access === "all" ? "open" : access;

@@ -82,7 +82,7 @@ export class Dwarf {
     if (info === null || abbrev === null) return null;
     if (info.length > MAX_INFO_BYTES) {
       throw new ElfFormatError(
-        "has more than 64 MiB of debugging data: it is no kernel of this kind",
+        "has more than 64 MiB of debugging data: it is not a kernel of this kind",
       );
     }
     const empty = new Uint8Array(0);

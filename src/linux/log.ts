@@ -105,7 +105,7 @@ export async function readKernelLog(
   return records;
 }
 
-/** So many records are handed over together: that the kernel still runs is asked once for them. */
+/** So many records are passed on together: that the kernel still runs is asked once for them. */
 const TOGETHER = 64;
 /** How often a kernel that logs nothing is asked whether it still runs. */
 const IDLE_MS = 1000;

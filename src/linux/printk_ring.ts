@@ -147,7 +147,7 @@ export function rangeTo(first: bigint, head: bigint, ring: PrintkRing): LogRange
   const count = head - first + 1n & ID_MASK;
   const capacity = 1n << BigInt(ring.countBits);
   if (count <= capacity) return { first, count: Number(count) };
-  // The log has turned over since: only the newest are left.
+  // The log buffer has wrapped since: only the newest are left.
   return { first: head - capacity + 1n & ID_MASK, count: Number(capacity) };
 }
 

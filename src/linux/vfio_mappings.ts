@@ -34,7 +34,7 @@ export interface VfioMapping {
   /** The first address as devices use it. */
   readonly iova: bigint;
   /**
-   * The first virtual address in the process; null while the memory is handed over to another program
+   * The first virtual address in the process; null while the memory is changing owner
    * (`VFIO_DMA_UNMAP_FLAG_VADDR`), when the old address counts no longer.
    */
   readonly address: bigint | null;

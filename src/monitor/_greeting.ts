@@ -21,7 +21,7 @@ export const FOREIGN_PEERS: readonly ForeignPeer[] = [
     name: "gdbstub",
     greeting: /^[+-]*\$/,
     advice:
-      "the monitor's port is by convention the debug port + 100; connecting to a gdbstub pauses the guest, so it was told to run on (to read through the stub, write gdb: before the address)",
+      "the monitor's port is by convention the debug port + 100; connecting to a gdbstub pauses the guest, so it was resumed (to read through the stub, write gdb: before the address)",
   },
   { name: "HTTP", greeting: /^HTTP\//, advice: "check the port" },
   { name: "SSH", greeting: /^SSH-/, advice: "check the port" },
@@ -29,7 +29,7 @@ export const FOREIGN_PEERS: readonly ForeignPeer[] = [
   { name: "NBD", greeting: /^NBDMAGIC/, advice: "check the port: this one serves a disk" },
 ];
 
-/** What a peer is by its first bytes: a monitor, something else, or not to be told yet. */
+/** What a peer is by its first bytes: a monitor, something else, or not known yet. */
 export type PeerVerdict =
   | { kind: "monitor" }
   | { kind: "foreign"; name: string; advice: string }

@@ -10,7 +10,7 @@ import { readOptionsOf } from "./guest_session.ts";
 import type { Session } from "./session.ts";
 import type { TableChoice } from "./table_choice.ts";
 
-/** A report of a fault, held against the tables as they are now. */
+/** A fault report, compared with the current page tables. */
 export interface OopsExplanation {
   /** What Linux printed. */
   readonly report: OopsReport;
@@ -18,7 +18,7 @@ export interface OopsExplanation {
   readonly reason: string;
   /** The walk to the address as the tables are now; null if the report tells no address. */
   readonly walk: GuestWalk | null;
-  /** The printed entries beside those of now. */
+  /** The printed entries beside the current ones. */
   readonly entries: readonly OopsEntryChange[];
   /** What would come of the same access now; null if the access or the address is not told. */
   readonly now: GuestAccessVerdict | null;
@@ -28,7 +28,7 @@ export interface OopsExplanation {
 
 /**
  * Explains Linux's report of a fault: walks the address in the tables that the report names (its CR3 or
- * `pgdp`, or the process's of a segfault) as they are now, holds the entries against the printed ones, and says why
+ * `pgdp`, or the process's of a segfault) as they are now, compares the entries with the printed ones, and says why
  * the access faulted and what would come of it now.
  *
  * @param text the report as it stands in a log

@@ -187,7 +187,7 @@ export class Session extends GuestSession {
   ): Promise<DmaVerdict>;
   /**
    * Says what comes of an access to an address: whether it goes through, and with which error code it
-   * faults. SMAP is taken to be on guard: `alignmentCheck` lifts it.
+   * faults. EFLAGS.AC=0 is assumed under SMAP: `alignmentCheck` sets it.
    *
    * @throws {InvalidArgumentError} if the address, the access or the choice cannot be used
    * @throws {MonitorError} if the guest cannot be asked

@@ -239,7 +239,7 @@ export class RiscvPageTables {
 
   #entryAddress(va: bigint, level: number): bigint {
     if (!this.#isAddress(va)) {
-      throw new InvalidArgumentError(`${formatAddress(va)} is no address of ${this.mode}`, va);
+      throw new InvalidArgumentError(`${formatAddress(va)} is not an address of ${this.mode}`, va);
     }
     let table = this.root;
     for (let at = this.levels - 1; at > level; at--) {

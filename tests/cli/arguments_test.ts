@@ -42,7 +42,10 @@ Deno.test("fleet.ts: guests, then the address; the other order where it is plain
   assertStringIncludes((await run("fleet.ts", "sim:", "4194304")).stdout, "0x400000");
   const unclear = await run("fleet.ts", "1334", "1335", "1336");
   assertEquals(unclear.code, 3);
-  assertMatch(unclear.stderr, /^error: Which argument is the address is not plain: write it last/);
+  assertMatch(
+    unclear.stderr,
+    /^error: It is not clear which argument is the address: write it last/,
+  );
   assertMatch((await run("fleet.ts", PAGE)).stderr, /^error: No guest is named/);
   assertMatch((await run("fleet.ts")).stderr, /^error: Missing argument <virtual_address>/);
   assertMatch((await run("fleet.ts", "--help")).stdout, /\[endpoint…\] <virtual_address>/);

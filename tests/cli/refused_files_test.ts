@@ -59,6 +59,10 @@ const ROWS: readonly {
     message: /^error: Cannot write \/dev\/full: No space left on device$/,
   },
   {
+    command: "report.ts sim: --serve",
+    message: /^error: No permission to use 127\.0\.0\.1: run deno with --allow-net=127\.0\.0\.1$/,
+  },
+  {
     command: "report.ts sim: -o /dev/full",
     permissions: ["-A"],
     message: /^error: Cannot write \/dev\/full: No space left on device$/,

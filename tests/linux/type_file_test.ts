@@ -106,9 +106,9 @@ Deno.test("a file that has no types says what it is, and how to make one", async
   };
   await refused(
     new Uint8Array(0),
-    "is no file of types (BTF): write the kernel's types with: pahole",
+    "is not a file of types (BTF): write the kernel's types with: pahole",
   );
-  await refused(new TextEncoder().encode("hello".repeat(40)), "is no file of types");
+  await refused(new TextEncoder().encode("hello".repeat(40)), "is not a file of types");
   await refused(btfBytes(STRUCTS).subarray(0, 90), "is cut off");
   await refused(elf([{ name: ".text", bytes: new Uint8Array(3) }]), "no section .BTF");
   await refused(

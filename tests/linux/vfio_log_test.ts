@@ -191,7 +191,7 @@ Deno.test("records that contradict each other name the page, but no entry, in ev
   }
 });
 
-Deno.test("the first record of a log that has turned over may have lost its partner", () => {
+Deno.test("the first record of a log buffer that has wrapped may have lost its partner", () => {
   const lines = [CLEARED.replace("345678", "555678"), CLEARING, CLEARED];
   const ring = (from: bigint) =>
     lines.map((text, i) => ({ sequence: from + BigInt(i), facility: 0, text }));

@@ -117,7 +117,7 @@ Deno.test("memory of another process, of one that has ended, and of a former pro
   ]);
 });
 
-Deno.test("rights, what is handed over, being pinned, and what another process mapped", async () => {
+Deno.test("rights, what is changing owner, being pinned, and what another process mapped", async () => {
   const [a, b, c, d, e] = rangesOf(5) as [FakeRange, FakeRange, FakeRange, FakeRange, FakeRange];
   const ranges = [
     { ...a, prot: 1 },

@@ -86,7 +86,7 @@ const SAMPLES: readonly Sample[] = [
   {
     name: "what is no address",
     text: oops("paging request", "1000000000000000", "0d"),
-    told: { reason: "it is no address: bits 63 to 56 must be equal" },
+    told: { reason: "it is not a valid address: bits 63 to 56 must be equal" },
   },
   {
     name: "a null pointer, as 5.10 prints it",

@@ -27,12 +27,12 @@ Deno.test("a hart's registers are named, and what its satp is", () => {
   const inner = registersText({ ...HART, virtualized: true } as RiscvRegisters, names, PLAIN).split(
     "\n",
   );
-  assertEquals(inner[0], "hart 0: 64 bits, privilege not told, not on this guest's tables");
+  assertEquals(inner[0], "hart 0: 64 bits, privilege unknown, not on this guest's tables");
   assertEquals(inner[2]?.endsWith("the inner guest's (V=1)"), true);
   // Registers that a line of code gives are known by their fields.
   assertEquals(
     renderKnown(HART, PLAIN)?.split("\n")[0],
-    "hart 0: 64 bits, privilege not told, Sv39",
+    "hart 0: 64 bits, privilege unknown, Sv39",
   );
 });
 

@@ -42,7 +42,7 @@ Deno.test("qemu_verify_pte_simple.ts walks RISC-V's tables by hand", async () =>
   assertEquals(open[0], 1);
   const [unknown, said] = await run("qemu_verify_pte_simple.ts", "sim:riscv64", "0x7f1234567000");
   assertEquals(unknown, 2);
-  assertStringIncludes(said, "0x7f1234567000 is no address of Sv39 paging");
+  assertStringIncludes(said, "0x7f1234567000 is not an address of Sv39 paging");
 });
 
 Deno.test("results say what each privilege may do", async () => {

@@ -195,7 +195,7 @@ Deno.test("a part of a log, or one that cannot be read, is no pass", async () =>
   ]]);
 });
 
-Deno.test("a log that has turned over is said to have, and one with a gap is no pass", async () => {
+Deno.test("a log buffer that has wrapped is said to have, and one with a gap is no pass", async () => {
   const world = new World();
   const living = target(world, 4, 4);
   const answers = pinnedBy(living, 4);

@@ -127,7 +127,7 @@ export function riscvAccess(walk: Walk, access: RiscvAccess = {}): RiscvAccessVe
   };
   switch (walk.outcome) {
     case "nonCanonical":
-      return fault(`it is no address of ${walk.mode}`);
+      return fault(`it is not an address of ${walk.mode}`);
     case "unreadable":
       return { outcome: "unknown", reason: "the tables could not be read" };
     case "noTables":

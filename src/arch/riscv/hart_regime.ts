@@ -120,6 +120,6 @@ export function whyNoRoot(registers: RiscvRegisters): NoTables | null {
   if (mode !== null) return null;
   const reason = code === 0n
     ? `addresses are not translated on hart ${cpu} (satp.MODE=0)`
-    : `satp.MODE of hart ${cpu} is ${code}, which is no mode that is known`;
+    : `satp.MODE of hart ${cpu} is ${code}, which is not a known mode`;
   return { kind: "pagingOff", reason };
 }

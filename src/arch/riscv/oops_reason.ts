@@ -35,7 +35,7 @@ export function riscvOopsReason(report: OopsReport): string {
   if (other !== undefined) return other;
   const bits = Number(registers.VA_BITS ?? 57n);
   if (address !== null && !isAddress(address, bits)) {
-    return `it is no address: bits 63 to ${bits - 1} must be equal`;
+    return `it is not a valid address: bits 63 to ${bits - 1} must be equal`;
   }
   if (headline.includes("without uaccess")) {
     return "the supervisor may not touch an address of user mode while SUM is clear";

@@ -23,7 +23,7 @@ export const RISCV_NAMES: RegisterNames = {
       : why.kind === "pagingOff"
       ? "no translation"
       : "not on this guest's tables";
-    const level = privilege ? `privilege ${privilege}` : "privilege not told";
+    const level = privilege ? `privilege ${privilege}` : "privilege unknown";
     return `${xlen} bits, ${level}, ${paging}`;
   },
   rows(registers: RiscvRegisters, symbol, hex) {

@@ -56,6 +56,6 @@ export function riscvReservedCauses(
   left(0x1fn << 54n, "bits that its format reserves");
   left(SOFTWARE_HIGH, "bits 60 or 59 (which need Svrsw60t59b)");
   left(PBMT, "a memory type (PBMT) that is reserved or needs Svpbmt");
-  left(N, "N, but is no Svnapot entry of 64 KiB");
+  left(N, "N, but not a Svnapot entry of 64 KiB");
   return causes;
 }

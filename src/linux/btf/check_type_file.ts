@@ -54,7 +54,7 @@ async function isKernels(types: BtfBlob): Promise<boolean> {
   }
 }
 
-/** Holds what the kernel says of its structures against the types. */
+/** Compares what the kernel says of its structures with the types. */
 async function compare(
   types: BtfBlob,
   { sizes, offsets }: Vmcoreinfo,

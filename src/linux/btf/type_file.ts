@@ -65,7 +65,9 @@ function typesIn(path: string, bytes: Uint8Array, base: BtfBase | null): BtfBlob
     return new BtfBlob(bytes, base);
   } catch (cause) {
     if (!(cause instanceof KernelFormatError)) throw cause;
-    throw new InvalidArgumentError(`${path} is no file of types (BTF): ${HOW_TO}`, {}, { cause });
+    throw new InvalidArgumentError(`${path} is not a file of types (BTF): ${HOW_TO}`, {}, {
+      cause,
+    });
   }
 }
 

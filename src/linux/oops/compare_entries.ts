@@ -13,7 +13,7 @@ export interface OopsEntryChange extends OopsEntry {
 /** The tables by Linux's names, from the one of the smallest pages up; the top one is always a PGD. */
 const FROM_LEAF: readonly OopsTable[] = ["PTE", "PMD", "PUD", "P4D"];
 
-/** Holds printed entries against those of a walk. */
+/** Compares printed entries with those of a walk. */
 export function compareOopsEntries(
   printed: readonly OopsEntry[],
   { steps, regime }: Walk,

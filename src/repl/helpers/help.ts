@@ -34,9 +34,7 @@ function overview(context: HelperContext): string {
   const { helpers, isSimulated, style } = context;
   const tour = [
     style.strong("A tour of the simulated guest; type a line, or paste it:"),
-    columns(
-      TOUR.map(([input, what]) => [cell(`  ${input}`, style.value), cell(what, style.faint)]),
-    ),
+    table(TOUR, context),
     "",
   ];
   return [
@@ -50,25 +48,32 @@ function overview(context: HelperContext): string {
     style.strong("For guests with an IOMMU:"),
     helperTable(helpers.filter(({ on }) => on === "iommu"), context),
     "",
-    "This is JavaScript with extensions. Promises are awaited everywhere: in functions and callbacks",
-    "of lists too. Integers are exact at any size and print in hexadecimal if they were written so; ~ and",
-    ">>> mean 64 bits, numbers and bigints mix, 5 / 2 is 2.5 but addresses divide to integers. Addresses,",
-    "ranges and commands may be entered as gdb, the monitor, dmesg, kallsyms and maps have them: $rip,",
-    "x/4gx $rsp, ffffffff81000000, _stext+0x40, 7f1234567000-7f1234667000 rw-p.",
-    "_ is the last result, _err the last error, session the connection, pagewalk the SDK.",
+    "This is JavaScript with extensions. Promises are awaited everywhere, also in",
+    "functions and callbacks of lists. Integers are exact at any size and print in",
+    "hexadecimal if they were written so; ~ and >>> mean 64 bits, numbers and",
+    "bigints mix, 5 / 2 is 2.5 but addresses divide to integers. Addresses, ranges",
+    "and commands may be entered as gdb, the monitor, dmesg, kallsyms and maps have",
+    "them: $rip, x/4gx $rsp, ffffffff81000000, _stext+0x40, 7f12000-7f13000 rw-p.",
+    "_ is the last result, _err the last error, session the connection, pagewalk",
+    "the SDK.",
   ].join("\n");
 }
 
 /** Below this, what a helper does stands under it. */
 const NARROW = 90;
 
-function helperTable(helpers: readonly Helper[], { style, columns: width }: HelperContext): string {
+function helperTable(helpers: readonly Helper[], context: HelperContext): string {
+  return table(helpers.map(({ usage, purpose }) => [usage, purpose]), context);
+}
+
+function table(
+  rows: readonly (readonly [input: string, what: string])[],
+  { style, columns: width }: HelperContext,
+): string {
   if (width && width() < NARROW) {
-    return helpers.map(({ usage, purpose }) => `${style.value(usage)}\n  ${purpose}`).join("\n");
+    return rows.map(([input, what]) => `${style.value(input)}\n  ${what}`).join("\n");
   }
-  return columns(
-    helpers.map(({ usage, purpose }) => [cell(`  ${usage}`, style.value), cell(purpose)]),
-  );
+  return columns(rows.map(([input, what]) => [cell(`  ${input}`, style.value), cell(what)]));
 }
 
 function describe({ helpers, style }: HelperContext, about: unknown): string {

@@ -96,7 +96,7 @@ export class LineEditor implements Disposable {
   }
 
   /**
-   * Puts an entry of several lines in the place of its lines, so that it comes back whole.
+   * Puts an entry of several lines instead of its lines, so that it comes back whole.
    *
    * @param before the history before its first line
    */

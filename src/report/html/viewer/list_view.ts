@@ -46,7 +46,7 @@ export class ListView {
     this.#draw();
   }
 
-  /** Shows other rows in the place of those that are in sight. */
+  /** Shows other rows instead of those in sight. */
   update(rows: readonly ListRow[]): void {
     const { scrollTop } = this.node;
     const selected = this.#rows[this.#selected]?.address;
