@@ -111,6 +111,12 @@ function tellDevices(
     for (const problem of problems) console.error(`note: ${escapeMessage(problem)}`);
   } else {
     for (const { kind, registers, root, source } of units) {
+      if (registers === null) {
+        out.line(
+          "[+] virtio-iommu: QEMU keeps its tables, Linux's records tell what devices reach",
+        );
+        continue;
+      }
       const from = source === "register" ? "its register" : "Linux's records";
       const name = kind === "vtd" ? "VT-d" : "AMD-Vi";
       out.line(`[+] ${name} at ${formatAddress(registers)}, root ${formatAddress(root)} (${from})`);

@@ -56,7 +56,7 @@ async function* allFindings(
   }
   yield* auditDmaReach(reaches, guarded);
   for (const { root, iova, lengthBytes, pid } of orphans) {
-    const index = groups.findIndex(([{ regime }]) => regime?.root === root);
+    const index = groups.findIndex(([first]) => rootOf(first) === root);
     const end = iova + BigInt(lengthBytes);
     const run = reaches[index]?.runs.find((each) =>
       each.iova < end && iova < each.iova + BigInt(each.lengthBytes)
@@ -69,6 +69,11 @@ async function* allFindings(
       evidence: { devices, physicalAddress: run.physicalAddress },
     });
   }
+}
+
+/** By what a container is known that a device is in: its top table, or Linux's domain. */
+function rootOf({ linuxDomain, regime }: GuestDevice): bigint | undefined {
+  return linuxDomain ?? (regime?.stage2 === undefined ? regime?.root : undefined);
 }
 
 function notAudited(message: string): Finding {
@@ -102,8 +107,7 @@ async function reachOf(
   const reach = {
     devices: group.map(({ device }) => device),
     passesThrough: first.state === "passThrough",
-    isVfio: first.regime !== undefined && first.regime.stage2 === undefined &&
-      vfioRoots.has(first.regime.root),
+    isVfio: vfioRoots.has(rootOf(first) ?? -1n),
     isIsaBridge: group.some(({ name }) => name.startsWith("ISA bridge")),
     runs,
   };
