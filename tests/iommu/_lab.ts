@@ -1,11 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { connect, type ConnectOptions, formatAddress, type Session } from "../../mod.ts";
-import {
-  deviceMappings,
-  groupDevices,
-  type GuestDevice,
-  parseDeviceId,
-} from "../../src/entries/devices.ts";
+import { deviceMappings, groupDevices, type GuestDevice } from "../../src/entries/devices.ts";
 import { netTo, runExample } from "../examples/_run.ts";
 import type { LabGuest } from "../lab/mod.ts";
 
