@@ -4,7 +4,7 @@
  *
  *     deno run --allow-net=127.0.0.1:1334 aliases.ts 1334 0x1eb1a000 --all
  */
-import { aliasLine, allTallyText, processText } from "@pagewalk/pagewalk/report";
+import { aliasLine, aliasRecord, allTallyText, processText } from "@pagewalk/pagewalk/report";
 import {
   ALL_OPTIONS,
   allBounds,
@@ -69,7 +69,7 @@ await runCommand({
     for await (const alias of guest.aliases(target, { ...bounds, ...tableChoice(options) })) {
       if (alias.kind === "alias") found++;
       else isWhole = false;
-      out.line(json ? toJson(alias) : aliasLine(alias));
+      out.line(json ? toJson(aliasRecord(alias)) : aliasLine(alias));
     }
   }
 
@@ -89,7 +89,9 @@ await runCommand({
         if (alias.kind === "alias") found++;
         else isWhole = false;
         const whose = process ? processText(process) : "the kernel";
-        out.line(json ? toJson({ process, ...alias }) : `${aliasLine(alias)}  ${whose}`);
+        out.line(
+          json ? toJson({ process, ...aliasRecord(alias) }) : `${aliasLine(alias)}  ${whose}`,
+        );
       }
     }
     const said = allTallyText(tally, "searched");

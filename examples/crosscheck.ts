@@ -26,6 +26,7 @@ import {
   toJson,
   value,
   type Walk,
+  walkRecord,
   wholeNumber,
 } from "@pagewalk/pagewalk/cli";
 
@@ -71,7 +72,9 @@ await runCommand({
   const check = async (): Promise<number> => {
     const tables = await crosscheckTables([first, second], choice);
     if (tables.first.mode !== tables.second.mode) {
-      console.log(`[-] The modes differ: ${tables.first.mode} and ${tables.second.mode}`);
+      const line = `[-] The modes differ: ${tables.first.mode} and ${tables.second.mode}`;
+      if (options.json) console.error(line);
+      else console.log(line);
       return EXIT.FAIL;
     }
     if (tables.secondRoot !== tables.first.root && !options.json) {
@@ -84,22 +87,18 @@ await runCommand({
       if (result.qemu !== undefined) counts.byQemu++;
       if (result.agree) continue;
       counts.different++;
-      const answers: [who: string, what: string][] = [
-        [first.endpoint, text(result.first)],
-        [second.endpoint, text(result.second)],
-        ...result.qemu === undefined
-          ? []
-          : [["gva2gpa", translation(result.qemu)] as [string, string]],
-      ];
+      const { address, qemu } = result;
       if (options.json) {
-        console.log(toJson({
-          address: formatAddress(result.address),
-          answers: answers.map(([by, says]) => ({ by, says })),
-        }));
-      } else {
-        const said = answers.map(([by, says]) => `${escapeText(by)} says ${says}`).join("; ");
-        console.log(`[-] ${formatAddress(result.address)}: ${said}`);
+        const walks = { first: walkRecord(result.first), second: walkRecord(result.second) };
+        console.log(toJson({ address, ...walks, qemu }));
+        continue;
       }
+      const answers = [
+        `${escapeText(first.endpoint)} says ${text(result.first)}`,
+        `${escapeText(second.endpoint)} says ${text(result.second)}`,
+        ...qemu === undefined ? [] : [`gva2gpa says ${translation(qemu)}`],
+      ];
+      console.log(`[-] ${formatAddress(address)}: ${answers.join("; ")}`);
     }
     if (counts.walks === 0) throw new PagewalkError("There is no address to check");
     if (!options.json) {

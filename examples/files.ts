@@ -11,6 +11,7 @@ import {
   connectTo,
   escapeMessage,
   flag,
+  LineWriter,
   MONITOR,
   PROCESS_OPTIONS,
   processChoice,
@@ -26,7 +27,7 @@ await runCommand({
   options: {
     path: value("GLOB", 'only files with such a path, such as "/dev/vfio/*"', (text) => text),
     ...PROCESS_OPTIONS,
-    json: flag("print one JSON array"),
+    json: flag("print one JSON object per line"),
     ...CONNECT_OPTIONS,
   },
   examples: ['1334 --path "/dev/vfio/*"', "1334 --pid 84", "1334 --cgroup 4f2a --json"],
@@ -48,10 +49,10 @@ await runCommand({
     );
   }
   if (options.json) {
-    const rows = found.flatMap(({ process: { pid, comm }, files }) =>
-      files.map((file) => ({ pid, comm, ...file }))
-    );
-    console.log(toJson(rows));
+    using out = new LineWriter();
+    for (const { process: { pid, comm }, files } of found) {
+      for (const file of files) out.line(toJson({ process: { pid, comm }, ...file }));
+    }
   } else {
     const lines = found.flatMap(({ process, files }) =>
       files.map((file) => openFileLine(process, file))

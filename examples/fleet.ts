@@ -112,7 +112,9 @@ await runCommand({
     const source = describeSource(result.walk.source);
     const reason = `${result.reason} (${source})`;
     output.add({ name: endpoint, verdict, reason });
-    if (output.isJson) console.log(toJson({ endpoint, ...verdictRecord(result, source) }));
+    if (output.isJson) {
+      console.log(toJson({ endpoint, ...verdictRecord(result, result.walk.source) }));
+    }
     print(endpoint, verdict, reason);
   }
   const words = Object.entries(counts).filter(([, count]) => count > 0);

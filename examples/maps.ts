@@ -5,7 +5,7 @@
  *     deno run --allow-net=127.0.0.1:1334 maps.ts 1334 target
  */
 import { type AreaPages, sumAreaPages, type WantedProcess } from "@pagewalk/pagewalk/linux";
-import { areaLine, memorySumsLine } from "@pagewalk/pagewalk/report";
+import { areaLine, areaRecord, memorySumsLine } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -31,7 +31,7 @@ await runCommand({
   }],
   options: {
     ...PROCESS_OPTIONS,
-    json: flag("print one JSON array"),
+    json: flag("print one JSON object per line"),
     ...CONNECT_OPTIONS,
   },
   examples: ["1334 target", "1334 84", "1334 --cmdline /usr/bin/target --json"],
@@ -48,14 +48,11 @@ await runCommand({
   }
   const all: AreaPages[] = [];
   for await (const pages of linux.areaPages(process, areas)) {
-    if (!options.json) console.log(areaLine({ ...areas[all.length]!, pages }));
+    const area = areas[all.length]!;
     all.push(pages);
+    console.log(options.json ? toJson(areaRecord(area, pages)) : areaLine({ ...area, pages }));
   }
-  if (!options.json) return console.log(memorySumsLine(sumAreaPages(areas, all)));
-  console.log(toJson(all.map((pages, i) => ({
-    ...{ ...areas[i]!, ...pages },
-    mappedBytes: Object.fromEntries(pages.mappedBytes),
-  }))));
+  if (!options.json) console.log(memorySumsLine(sumAreaPages(areas, all)));
 });
 
 /** The process that the arguments name. */

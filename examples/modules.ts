@@ -18,11 +18,14 @@ await runCommand({
   name: "modules.ts",
   purpose: "List the modules of a Linux guest's kernel, the last one loaded first",
   positionals: [MONITOR],
-  options: { json: flag("print one JSON array, with each piece of memory"), ...CONNECT_OPTIONS },
+  options: {
+    json: flag("print one JSON object per line, with each piece of memory"),
+    ...CONNECT_OPTIONS,
+  },
   examples: ["1334", "1334 --json"],
 }, async ({ positionals: [monitor], options }) => {
   await using guest = await connectTo(monitor!, options);
   const modules = await kernelModules(await guest.linux()).list();
-  if (options.json) return console.log(toJson(modules));
-  console.log([modulesHead(), ...modules.map((module) => moduleLine(module))].join("\n"));
+  if (options.json) modules.forEach((module) => console.log(toJson(module)));
+  else console.log([modulesHead(), ...modules.map((module) => moduleLine(module))].join("\n"));
 });

@@ -6,7 +6,7 @@
  *     deno run --allow-net=127.0.0.1:1334 --allow-read=oops.txt oops.ts 1334 oops.txt
  */
 import { explainOops } from "@pagewalk/pagewalk/linux";
-import { oopsLines } from "@pagewalk/pagewalk/report";
+import { oopsLines, oopsRecord } from "@pagewalk/pagewalk/report";
 import {
   CONNECT_OPTIONS,
   connectTo,
@@ -38,6 +38,6 @@ await runCommand({
   const text = await readTextInput(file);
   await using guest = await connectTo(monitor!, options);
   const found = await explainOops(guest, text, tableChoice(options));
-  console.log(options.json ? toJson(found) : oopsLines(found).join("\n"));
+  console.log(options.json ? toJson(oopsRecord(found)) : oopsLines(found).join("\n"));
   return 0;
 });

@@ -18,6 +18,7 @@ import {
   connectTo,
   escapeText,
   flag,
+  LineWriter,
   MONITOR,
   runCommand,
   toJson,
@@ -33,9 +34,17 @@ await runCommand({
     cmdline: flag("show the arguments of each"),
     cgroup: flag("show the cgroup of each: its service, or its container"),
     nspid: flag("show the pid of each in the namespace of its container"),
-    json: flag("print one JSON array"),
+    json: flag("print one JSON object per line"),
     ...CONNECT_OPTIONS,
   },
+  notes: [
+    "A Linux guest's kernel is found in guest memory: no debug symbols, no agent, no pause. What is read: the " +
+    "kernel's symbol table and type data, then its task list. Finding one process by pid takes about ten " +
+    "monitor commands, however many there are. Kernels built with RANDSTRUCT and without type data, and " +
+    "confidential guests, whose memory is encrypted, cannot be read.",
+    "With --kernel FILE (an ELF file with debugging data, -g) the processes of xv6 and its like are listed: " +
+    "kernels with one array of structs that have a pid, a state and a pagetable.",
+  ],
   examples: ["1334", "1334 --user --json", "unix:mon.sock --kernel kernel/kernel"],
 }, async ({ positionals: [monitor], options }) => {
   await using guest = await connectTo(monitor!, options);
@@ -46,18 +55,13 @@ await runCommand({
     .sort((a, b) => a.pid - b.pid);
   const details = await Promise.all(processes.map((each) => detailsOf(linux, each, options)));
   if (options.json) {
-    const rows = [];
+    using out = new LineWriter();
     for (const [i, process] of processes.entries()) {
       const { pid, comm, state, root, userRoot, threadCount } = process;
       const threads = options.threads && (await linux.threads(process)).map(({ tid }) => tid);
       const known = { pid, comm, state, root, userRoot, threadCount };
-      rows.push({
-        ...known,
-        ...threads && { threads },
-        ...details[i],
-      });
+      out.line(toJson({ ...known, ...threads && { threads }, ...details[i] }));
     }
-    console.log(toJson(rows));
     return;
   }
   console.log(escapeText(`Linux ${linux.version} at ${guest.endpoint}`));
@@ -75,7 +79,7 @@ await runCommand({
 async function listByElf(guest: Session, asJson: boolean): Promise<void> {
   const kernel = await guest.elfKernel();
   const processes = await kernel.processes();
-  if (asJson) return console.log(toJson(processes));
+  if (asJson) return processes.forEach((process) => console.log(toJson(process)));
   console.log(escapeText(`${kernel.processTable}[] of ${guest.endpoint}`));
   console.log(elfProcessesHead());
   for (const process of processes) console.log(elfProcessLine(process));

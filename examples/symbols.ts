@@ -15,6 +15,7 @@ import {
   escapeText,
   flag,
   formatAddress,
+  LineWriter,
   MONITOR,
   PagewalkError,
   runCommand,
@@ -31,7 +32,10 @@ await runCommand({
       "a name, with its module's if need be (vfio:vfio_register_group_dev), an address, or struct:NAME; nothing lists all",
     optional: true,
   }],
-  options: { json: flag("print JSON"), ...CONNECT_OPTIONS },
+  options: {
+    json: flag("print JSON: one object for one answer, one per line for all symbols"),
+    ...CONNECT_OPTIONS,
+  },
   examples: [
     "1334 init_task",
     "1334 0xffffffff81000010",
@@ -87,10 +91,11 @@ async function listAll(
     if (!(error instanceof PagewalkError)) throw error;
     warn(`the symbols of modules are missing: ${error.message}`);
   }
-  if (isJson) return console.log(toJson(symbols));
+  using out = new LineWriter();
+  if (isJson) return symbols.forEach((symbol) => out.line(toJson(symbol)));
   for (const { address, type, name, module } of symbols) {
     const of = module === undefined ? "" : `\t[${escapeText(module)}]`;
-    console.log(
+    out.line(
       `${address.toString(16).padStart(16, "0")} ${escapeText(type)} ${escapeText(name)}${of}`,
     );
   }

@@ -67,7 +67,7 @@ await runCommand({
   bar.stop();
 
   const source = describeSource(verdict.source);
-  if (output.isJson) console.log(toJson(rangeRecord(verdict, source)));
+  if (output.isJson) console.log(toJson(rangeRecord(verdict, verdict.source)));
   output.say(rangeText(verdict, { source }));
   output.end(verdict.verdict);
   return exitCodeOf(verdict.verdict);

@@ -8,7 +8,8 @@
 export { formatAddress } from "../core/address.ts";
 export { escapeText } from "../core/escape.ts";
 export { toJson, verdictRecord } from "../report/json.ts";
-export { notMappedAdvice, verificationText } from "../report/verification_text.ts";
+export { verificationText } from "../report/verification_text.ts";
+export { notMappedAdvice } from "./not_mapped_advice.ts";
 export { xv6WalkText } from "../report/xv6_text.ts";
 export { describeSource } from "../session/table_choice.ts";
 export { whoMapsIt } from "../session/whose_tables.ts";

@@ -27,11 +27,8 @@ export { toJson, verdictRecord, walkRecord } from "../report/json.ts";
 export type { VerifiedCase } from "../report/cases.ts";
 export { formatSize } from "../report/size.ts";
 export { whoMapsIt } from "../session/whose_tables.ts";
-export {
-  notMappedAdvice,
-  verificationText,
-  type VerificationTextOptions,
-} from "../report/verification_text.ts";
+export { verificationText, type VerificationTextOptions } from "../report/verification_text.ts";
+export { notMappedAdvice } from "./not_mapped_advice.ts";
 export type { ConnectOptions } from "../session/connect_parts.ts";
 export type { GuestWalk } from "../session/guest_walk.ts";
 export type { GuestSession, GuestVerdict } from "../session/guest_session.ts";

@@ -6,7 +6,8 @@ import { InvalidArgumentError } from "./errors.ts";
  */
 export type AddressLike = bigint | number | string;
 
-const MAX_ADDRESS = 0xffff_ffff_ffff_ffffn;
+/** The last address there is. */
+export const MAX_ADDRESS = 0xffff_ffff_ffff_ffffn;
 /** Digits of an address, grouped or not, without a prefix. */
 const DIGITS = /^[0-9a-fA-F]+(?:[_`][0-9a-fA-F]+)*$/;
 

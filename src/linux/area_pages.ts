@@ -5,6 +5,7 @@ import { listTables } from "../translate/listing.ts";
 import type { ListedPage } from "../translate/listing_records.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { MemoryArea } from "./memory_area.ts";
+import { VM } from "./vm_flags.ts";
 
 /** What the page tables say about a memory area. All fields but the last count bytes. */
 export interface AreaPages {
@@ -60,8 +61,6 @@ export interface AreaKernel {
   hugeZeroFrame(): Promise<bigint | null>;
 }
 
-// include/linux/mm.h
-const VM_PFNMAP = 0x400n;
 const PAGE_BYTES = 4096;
 /** Tables of one process: enough for 2 TiB by small pages. Its areas do not make it read more. */
 const MAX_TABLES = 1 << 20;
@@ -170,7 +169,7 @@ class AreaSum {
   async #isNobodys({ entry, physicalAddress }: ListedPage, size: number): Promise<boolean> {
     if (this.#context.rules.isSpecial?.(entry.raw)) return true;
     if (size === PAGE_BYTES) return false;
-    if (this.#area.flags & VM_PFNMAP) return true;
+    if (this.#area.flags & VM.PFNMAP) return true;
     return entry.flags.writable === false &&
       physicalAddress === await this.#kernel.hugeZeroFrame();
   }

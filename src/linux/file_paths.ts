@@ -1,6 +1,7 @@
 import { KernelFormatError } from "./errors.ts";
 import { type Reader, readU32, readU64 } from "./reader.ts";
 import { type StructOffsets, StructReader } from "./struct_reader.ts";
+import { MAX_PATH_PARTS } from "./file_abi.ts";
 
 /** What naming files takes besides their addresses. */
 export interface FilePathsOptions {
@@ -32,8 +33,6 @@ interface MountedOn extends Place {
 const FMODE_BACKING = 1 << 24 | 1 << 25;
 const FMODE_NOACCOUNT = 1 << 29;
 const MAX_NAME_BYTES = 255;
-/** PATH_MAX is 4096: no path has more parts. */
-const MAX_PARTS = 2048;
 
 /**
  * Names open files as `/proc/PID/maps` does (fs/d_path.c), seen from the first root directory. What many
@@ -110,7 +109,7 @@ export class FilePaths {
   async #absolute(dentry: bigint, mount: bigint, mountRoot: bigint): Promise<string> {
     const parts: string[] = [];
     let at = { dentry, mount, mountRoot };
-    for (let steps = 0; steps < MAX_PARTS; steps++) {
+    for (let steps = 0; steps < MAX_PATH_PARTS; steps++) {
       if (at.dentry === at.mountRoot) {
         const above = await this.#mountedOn(at.mount);
         if (!above) return `/${parts.reverse().join("/")}`;

@@ -3,6 +3,7 @@ import type { Kernel } from "./kernel.ts";
 import type { MemoryArea } from "./memory_area.ts";
 import { readU64 } from "./reader.ts";
 import type { StructOffsets } from "./struct_reader.ts";
+import { VM } from "./vm_flags.ts";
 
 /** VSYSCALL_ADDR (arch/x86/include/uapi/asm/vsyscall.h). */
 const START = 0xffff_ffff_ff60_0000n;
@@ -13,8 +14,6 @@ const EXECUTE_ONLY = 1;
 
 /** MM_CONTEXT_HAS_VSYSCALL (arch/x86/include/asm/mmu.h). */
 const HAS_VSYSCALL = 1n << 1n;
-const VM_READ = 0x1n;
-const VM_EXEC = 0x4n;
 
 /**
  * The vsyscall page, which no process's areas hold and `/proc/PID/maps` lists nevertheless, as that of
@@ -46,6 +45,6 @@ export async function readGateArea(
     offset: 0n,
     kind: "special",
     name: "[vsyscall]",
-    flags: mode === EMULATE ? VM_READ | VM_EXEC : VM_EXEC,
+    flags: mode === EMULATE ? VM.READ | VM.EXEC : VM.EXEC,
   };
 }

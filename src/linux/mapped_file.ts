@@ -2,13 +2,12 @@ import type { ReadOptions } from "../memory/physical_memory.ts";
 import { CapabilityError } from "./errors.ts";
 import type { LinuxGuest } from "./linux_guest.ts";
 import { readCString, readU64 } from "./reader.ts";
+import { MAX_PATH_PARTS } from "./file_abi.ts";
 
 /** What is asked of a kernel: a `LinuxGuest` answers it. */
 export type MappedFileKernel = Pick<LinuxGuest, "type" | "read">;
 
 const MAX_NAME_BYTES = 256;
-/** PATH_MAX is 4096: no path has more parts. */
-const MAX_PARTS = 2048;
 
 /**
  * The path of the file whose contents an `address_space` is, within its file system; null if it has no name
@@ -35,7 +34,7 @@ export async function readMappedFile(
   const [name, parent] = [await offset("dentry", "d_name"), await offset("dentry", "d_parent")];
   const text = name + await offset("qstr", "name");
   const parts: string[] = [];
-  for (let dentry = link - await offset("dentry", "d_u"); parts.length < MAX_PARTS;) {
+  for (let dentry = link - await offset("dentry", "d_u"); parts.length < MAX_PATH_PARTS;) {
     const above = await read(dentry + parent);
     if (above === dentry) return `/${parts.reverse().join("/")}`;
     parts.push(await readCString(linux, await read(dentry + text), MAX_NAME_BYTES, options) ?? "…");

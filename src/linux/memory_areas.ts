@@ -9,6 +9,7 @@ import type { AreaKind, MemoryArea } from "./memory_area.ts";
 import { readMapleTree } from "./maple_tree.ts";
 import { readCString, readU64 } from "./reader.ts";
 import { type StructOffsets, StructReader, type StructView } from "./struct_reader.ts";
+import { VM } from "./vm_flags.ts";
 
 const AREA_MEMBERS = {
   vm_start: 8,
@@ -25,15 +26,6 @@ const AREA_MEMBERS = {
 type Area = StructView<keyof typeof AREA_MEMBERS>;
 
 const MM_MEMBERS = { start_brk: 8, brk: 8, start_stack: 8 } as const;
-
-// include/linux/mm.h
-const VM_READ = 0x1n;
-const VM_WRITE = 0x2n;
-const VM_EXEC = 0x4n;
-const VM_MAYSHARE = 0x80n;
-const VM_PFNMAP = 0x400n;
-const VM_IO = 0x4000n;
-const VM_HUGETLB = 0x40_0000n;
 
 const MAX_AREAS = 1 << 20;
 const MAX_ATTEMPTS = 20;
@@ -168,8 +160,8 @@ class AreaReader {
     const isOwn = offsets.get("vm_area_struct.anon_name") !== offsets.get("vm_area_struct.shared");
     const given = isOwn ? await this.#givenName(area) : null;
     const name = given === null ? path : `[anon_shmem:${given}]`;
-    if (flags & VM_HUGETLB) return ["hugetlb", name];
-    if (!(flags & (VM_PFNMAP | VM_IO))) return ["file", name];
+    if (flags & VM.HUGETLB) return ["hugetlb", name];
+    if (!(flags & (VM.PFNMAP | VM.IO))) return ["file", name];
     // A group's device is an anonymous inode, a device opened by its number a character device.
     const isVfio = path.startsWith("anon_inode:[vfio") || path.startsWith("/dev/vfio/");
     return [isVfio ? "vfio" : "device", name];
@@ -188,7 +180,7 @@ class AreaReader {
       const name = await readCString(this.#batch, text, MAX_NAME_BYTES);
       return ["special", name ?? ""];
     }
-    if (area.u64("vm_flags") & VM_HUGETLB) return ["hugetlb", ""];
+    if (area.u64("vm_flags") & VM.HUGETLB) return ["hugetlb", ""];
     // vma_is_initial_heap() since 6.7; before, an area that only touched an empty heap counted too.
     if (start < program.u64("brk") && end > program.u64("start_brk")) return ["heap", "[heap]"];
     const stack = program.u64("start_stack");
@@ -217,9 +209,9 @@ class AreaReader {
 
 function permissionsOf(flags: bigint): string {
   return [
-    flags & VM_READ ? "r" : "-",
-    flags & VM_WRITE ? "w" : "-",
-    flags & VM_EXEC ? "x" : "-",
-    flags & VM_MAYSHARE ? "s" : "p",
+    flags & VM.READ ? "r" : "-",
+    flags & VM.WRITE ? "w" : "-",
+    flags & VM.EXEC ? "x" : "-",
+    flags & VM.MAYSHARE ? "s" : "p",
   ].join("");
 }

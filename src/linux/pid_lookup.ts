@@ -2,6 +2,7 @@ import type { ReadOptions } from "../memory/physical_memory.ts";
 import { Changed } from "./changed.ts";
 import { type Reader, viewOf } from "./reader.ts";
 import { type StructOffsets, StructReader } from "./struct_reader.ts";
+import { XA_NODE } from "./xarray.ts";
 
 /** Where a kernel keeps which task has which pid. */
 export interface PidSource {
@@ -32,9 +33,8 @@ const NEEDED = [
   "xarray.xa_head",
 ] as const;
 
-// struct xa_node (include/linux/xarray.h), which has not changed since 4.20; 64 slots unless the kernel
-// is built for the smallest of machines (CONFIG_BASE_SMALL), where a node's place in its parent is off.
-const NODE = { shift: 0, offset: 1, parent: 8, array: 16, slots: 40 } as const;
+// 64 slots, unless the kernel is built for the smallest of machines, where a node's place in its parent
+// is off.
 const CHUNK_SHIFT = 6;
 const CHUNK_MASK = (1 << CHUNK_SHIFT) - 1;
 /** Pids have 22 bits. */
@@ -111,14 +111,14 @@ async function lookUp(
     if (entry < FIRST_NODE) throw new Changed("the tree of pids is changed");
     const node = entry - 2n;
     const slot = (shift: number) => index >> shift & CHUNK_MASK;
-    const view = viewOf(await reader.read(node, NODE.slots + (CHUNK_MASK + 1) * 8, options));
-    const shift = view.getUint8(NODE.shift);
-    const isNode = view.getBigUint64(NODE.array, true) === tree &&
-      view.getBigUint64(NODE.parent, true) === parent && shift < above &&
-      (parent === 0n || view.getUint8(NODE.offset) === slot(shift + CHUNK_SHIFT));
+    const view = viewOf(await reader.read(node, XA_NODE.slots + (CHUNK_MASK + 1) * 8, options));
+    const shift = view.getUint8(XA_NODE.shift);
+    const isNode = view.getBigUint64(XA_NODE.array, true) === tree &&
+      view.getBigUint64(XA_NODE.parent, true) === parent && shift < above &&
+      (parent === 0n || view.getUint8(XA_NODE.offset) === slot(shift + CHUNK_SHIFT));
     if (!isNode) throw new Changed("the tree of pids is changed");
     if (parent === 0n && index >> shift + CHUNK_SHIFT !== 0) return null;
-    entry = view.getBigUint64(NODE.slots + slot(shift) * 8, true);
+    entry = view.getBigUint64(XA_NODE.slots + slot(shift) * 8, true);
     [parent, above] = [node, shift];
     if (shift > 0) continue;
     if ((entry & 3n) === 2n) throw new Changed("the tree of pids is changed");

@@ -1,3 +1,4 @@
+import { FILE_MODE } from "./file_abi.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
 import { type OpenFile, readOpenFiles } from "./open_files.ts";
 import { readU64 } from "./reader.ts";
@@ -34,8 +35,6 @@ export interface HeldContainer extends Keeper {
 // major 10 that matter here, such as /dev/iommu, have any number.
 const MISC_MAJOR = 10;
 const VFIO_MINOR = 196;
-const S_IFMT = 0xf000;
-const S_IFCHR = 0x2000;
 /** MODULE_NAME_LEN on 64 bits (include/linux/moduleparam.h). */
 const MODULE_NAME_BYTES = 56;
 
@@ -99,7 +98,7 @@ export class VfioFiles {
     if (!driver || privateData === 0n) return null;
     const view = await this.#inodes.read(this.#kernel.live, inode, this.#options);
     const device = view.u32("i_rdev");
-    const isDevice = (view.u32("i_mode") & S_IFMT) === S_IFCHR;
+    const isDevice = (view.u32("i_mode") & FILE_MODE.TYPE_MASK) === FILE_MODE.CHARACTER_DEVICE;
     const { module, name: kind } = driver;
     if (isDevice && device >>> 20 === MISC_MAJOR) {
       // iommufd stands in for /dev/vfio/vfio, too (CONFIG_IOMMUFD_VFIO_CONTAINER).

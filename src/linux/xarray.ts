@@ -2,9 +2,11 @@ import type { ReadOptions } from "../memory/physical_memory.ts";
 import { Changed } from "./changed.ts";
 import { type Reader, viewOf } from "./reader.ts";
 
-// struct xa_node (include/linux/xarray.h), which has not changed since 4.20; 64 slots unless the kernel
-// is built for the smallest of machines (CONFIG_BASE_SMALL).
-const NODE = { shift: 0, offset: 1, parent: 8, array: 16, slots: 40 } as const;
+/**
+ * `struct xa_node` (include/linux/xarray.h), which has not changed since 4.20; 64 slots unless the kernel
+ * is built for the smallest of machines (CONFIG_BASE_SMALL).
+ */
+export const XA_NODE = { shift: 0, offset: 1, parent: 8, array: 16, slots: 40 } as const;
 const SLOTS = 64;
 /** Below this a marked pointer is not a node (xa_is_node): a slot that is reserved, or being changed. */
 const FIRST_NODE = 4096n;
@@ -38,14 +40,14 @@ export async function readXarray(
       }
       if (entry < FIRST_NODE) return;
       const node = entry - 2n;
-      const view = viewOf(await reader.read(node, NODE.slots + SLOTS * 8, options));
-      const shift = view.getUint8(NODE.shift);
-      const isNode = view.getBigUint64(NODE.array, true) === array &&
-        view.getBigUint64(NODE.parent, true) === parent && shift < above && shift % 6 === 0 &&
-        (parent === 0n || view.getUint8(NODE.offset) === offset && shift === above - 6);
+      const view = viewOf(await reader.read(node, XA_NODE.slots + SLOTS * 8, options));
+      const shift = view.getUint8(XA_NODE.shift);
+      const isNode = view.getBigUint64(XA_NODE.array, true) === array &&
+        view.getBigUint64(XA_NODE.parent, true) === parent && shift < above && shift % 6 === 0 &&
+        (parent === 0n || view.getUint8(XA_NODE.offset) === offset && shift === above - 6);
       if (!isNode) throw new Changed("the array is changed");
       for (let slot = 0; slot < SLOTS; slot++) {
-        const child = view.getBigUint64(NODE.slots + slot * 8, true);
+        const child = view.getBigUint64(XA_NODE.slots + slot * 8, true);
         if (child === 0n) continue;
         below.push({
           entry: child,

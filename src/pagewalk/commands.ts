@@ -185,5 +185,6 @@ export const COMMANDS: readonly (ScriptCommand | OwnCommand)[] = [
     load: () => import("../../examples/demo.ts"),
   },
   { name: "completions", group: "tools", own: () => import("./completions/mod.ts") },
+  { name: "schema", group: "tools", own: () => import("./schema.ts") },
   { name: "man", group: "tools", own: () => import("./man.ts") },
 ];

@@ -2,6 +2,8 @@ import type { ProcessName } from "../audit/finding.ts";
 import { formatAddress } from "../core/address.ts";
 import { escapeText } from "../core/escape.ts";
 import type { AliasRecord } from "../translate/aliases.ts";
+import { entryRecord } from "./json.ts";
+import { mappingRecord } from "./mappings_record.ts";
 import { rightsText } from "./mappings_text.ts";
 import { formatSize } from "./size.ts";
 
@@ -19,7 +21,7 @@ export interface AllTally {
 const NOT_WHOLE: readonly (readonly [outcome: string, says: string])[] = [
   ["partial", "only in part (tables that could not be read, or too many)"],
   ["ended", "not, as they ended or ran another program meanwhile"],
-  ["left out", "not, as there were too many tables: --max-all-tables allows more"],
+  ["left out", "not, as there were too many tables: a higher limit allows more"],
 ];
 
 /**
@@ -100,4 +102,29 @@ export function aliasLine(
     case "truncated":
       return `${address(alias.address)}  the search ended here: a larger limit finds more`;
   }
+}
+
+/**
+ * A virtual address that reaches a physical one, or why there may be more of them, as plain data for JSON.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { aliasRecord } from "@pagewalk/pagewalk/report";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using guest = await connect("sim:");
+ * const physical = await guest.translate(0x7f1234577008n);
+ * const [first] = await Array.fromAsync(guest.aliases(physical!));
+ * assertEquals(aliasRecord(first!).address, 0x7f1234577008n);
+ * ```
+ */
+export function aliasRecord(alias: AliasRecord): Record<string, unknown> {
+  if (alias.kind !== "alias") return mappingRecord(alias);
+  const { kind, address, pageSizeBytes, entry, leaf, effective, decidedBy } = alias;
+  return {
+    ...{ kind, address, pageSizeBytes },
+    ...entry && { entry: entryRecord(entry) },
+    ...{ leaf, effective, decidedBy },
+  };
 }

@@ -96,3 +96,21 @@ export function memorySumsLine(sums: MemorySums): string {
   return [...parts, ...huge.filter(([, bytes]) => bytes > 0)]
     .map(([name, bytes]) => `${name} ${formatSize(bytes)}`).join(", ");
 }
+
+/**
+ * A memory area of a process and what its page tables say about it, as plain data for JSON: one object with the
+ * fields of both.
+ *
+ * @example Usage
+ * ```ts
+ * import type { AreaPages, MemoryArea } from "@pagewalk/pagewalk/linux";
+ * import { areaRecord, toJson } from "@pagewalk/pagewalk/report";
+ *
+ * function print(area: MemoryArea, pages: AreaPages) {
+ *   console.log(toJson(areaRecord(area, pages)));
+ * }
+ * ```
+ */
+export function areaRecord(area: MemoryArea, pages: AreaPages): Record<string, unknown> {
+  return { ...area, ...pages, mappedBytes: Object.fromEntries(pages.mappedBytes) };
+}

@@ -4,6 +4,7 @@ import type { Finding } from "../audit/finding.ts";
 import { SEVERITIES, type Severity } from "../audit/rules.ts";
 import { rightsText } from "./mappings_text.ts";
 import { processText } from "./all_text.ts";
+import { entryRecord } from "./json.ts";
 import { formatSize } from "./size.ts";
 import type { Style } from "./style.ts";
 
@@ -85,7 +86,7 @@ export function findingRecord(found: Finding): Record<string, unknown> {
     ...process && { process },
     evidence: {
       ...others,
-      ...entry && { level: entry.level, entryAddress: entry.address, entry: entry.raw },
+      ...entry && { entry: entryRecord(entry) },
     },
   };
 }

@@ -2,6 +2,8 @@ import { formatAddress } from "../core/address.ts";
 import type { PageTableEntry } from "../translate/entry.ts";
 import { addressDigits, entryNameOf, type Regime } from "../translate/regime.ts";
 import type { EntryDifference } from "../snapshot/diff.ts";
+import { entryRecord } from "./json.ts";
+import { mappingRecord } from "./mappings_record.ts";
 import { formatSize } from "./size.ts";
 
 /**
@@ -44,7 +46,7 @@ export function differenceLine(difference: EntryDifference, regime: Regime): str
     case "notCompared": {
       const { side, record } = difference;
       const why = record.kind === "truncated"
-        ? "its listing ended here; --max-tables allows more"
+        ? "its listing ended here, at its limit of tables"
         : `its table at ${formatAddress(record.table)} could not be read`;
       return `? ${where} not compared: ${side}, ${why}`;
     }
@@ -70,21 +72,20 @@ export function differenceRecord(difference: EntryDifference): Record<string, un
   const { kind, address, lengthBytes } = difference;
   switch (difference.kind) {
     case "appeared":
-    case "vanished": {
-      const { level, address: entryAddress, raw } = difference.entry;
-      return { kind, address, lengthBytes, level, entryAddress, entry: raw };
-    }
+    case "vanished":
+      return { kind, address, lengthBytes, entry: entryRecord(difference.entry) };
     case "changed": {
       const { before, after, flipped, fields } = difference;
       return {
-        ...{ kind, address, lengthBytes, level: after.level },
-        before: { entryAddress: before.address, entry: before.raw },
-        after: { entryAddress: after.address, entry: after.raw },
-        ...{ flipped, fields },
+        ...{ kind, address, lengthBytes },
+        ...{ before: entryRecord(before), after: entryRecord(after), flipped, fields },
       };
     }
     case "notCompared":
-      return { kind, address, lengthBytes, side: difference.side, cause: difference.record.kind };
+      return {
+        ...{ kind, address, lengthBytes, side: difference.side },
+        record: mappingRecord(difference.record),
+      };
   }
 }
 

@@ -4,6 +4,7 @@ import { escapeText } from "../core/escape.ts";
 import type { DmaState, IommuDevice } from "../iommu/iommu_device.ts";
 import type { MappingRecord } from "../translate/mappings.ts";
 import type { Regime } from "../translate/regime.ts";
+import type { Rights } from "../translate/rights.ts";
 import { csvLine } from "./csv.ts";
 import { mappingRecord } from "./mappings_record.ts";
 
@@ -91,8 +92,8 @@ export function iommuDeviceRecord(shown: ShownDevice): Record<string, unknown> {
 }
 
 /**
- * One record of what a device reaches as plain data for JSON: a run of like pages has `device`, `domain`,
- * `iova`, `physicalAddress`, `lengthBytes`, `pageSizeBytes`, `read` and `write`.
+ * One record of what a device reaches as plain data for JSON: that of the listing, with `device` and
+ * `domain`. Its `address` is an IOVA; of its rights, `readable` and `writable` apply to a device.
  *
  * @example Usage
  * ```ts
@@ -101,7 +102,7 @@ export function iommuDeviceRecord(shown: ShownDevice): Record<string, unknown> {
  *
  * const device = { device: "00:03.0", requesterId: 24, state: "translated", domain: 2 } as const;
  * const record = iommuMappingRecord(device, { kind: "changed", address: 0x1000n, lengthBytes: 4096 });
- * assertEquals(record, { kind: "changed", device: "00:03.0", domain: 2, iova: 0x1000n, lengthBytes: 4096 });
+ * assertEquals(record, { kind: "changed", device: "00:03.0", domain: 2, address: 0x1000n, lengthBytes: 4096 });
  * ```
  */
 export function iommuMappingRecord(
@@ -109,12 +110,19 @@ export function iommuMappingRecord(
   record: MappingRecord,
 ): Record<string, unknown> {
   if (record.kind !== "mapping") {
-    const { kind, address: iova, ...others } = mappingRecord(record);
-    return { kind, device, domain, iova, ...others };
+    const { kind, ...others } = mappingRecord(record);
+    return { kind, device, domain, ...others };
   }
-  const { kind, address: iova, physicalAddress, lengthBytes, pageSizeBytes, effective } = record;
-  const { readable: read = true, writable: write } = effective;
-  return { kind, device, domain, iova, physicalAddress, lengthBytes, pageSizeBytes, read, write };
+  const { kind, address, physicalAddress, lengthBytes, pageSizeBytes, pages } = record;
+  return {
+    ...{ kind, device, domain, address, physicalAddress, lengthBytes, pageSizeBytes, pages },
+    effective: deviceRights(record.effective),
+  };
+}
+
+/** What of a page's rights applies to a device. */
+function deviceRights({ readable = true, writable }: Rights) {
+  return { readable, writable };
 }
 
 /** The first line of the CSV that {@linkcode iommuMappingCsv} writes. */
@@ -135,19 +143,17 @@ export const IOMMU_CSV_HEAD: string =
  * ```
  */
 export function iommuMappingCsv(device: IommuDevice, record: MappingRecord): string {
-  const { kind, iova, physicalAddress, lengthBytes, pageSizeBytes, read, write } =
-    iommuMappingRecord(device, record);
-  const bit = (value: unknown) => value === undefined ? "" : Number(value as boolean);
+  const { kind, address, lengthBytes } = record;
+  const start = [kind, device.device, device.domain ?? "", formatAddress(address)];
+  if (record.kind !== "mapping") return csvLine([...start, "", lengthBytes, "", "", ""]);
+  const { physicalAddress, pageSizeBytes } = record;
+  const { readable, writable } = deviceRights(record.effective);
   return csvLine([
-    kind as string,
-    device.device,
-    device.domain ?? "",
-    formatAddress(iova as bigint),
-    typeof physicalAddress === "bigint" ? formatAddress(physicalAddress) : "",
-    lengthBytes as number,
-    (pageSizeBytes ?? "") as number | "",
-    bit(read),
-    bit(write),
+    ...start,
+    physicalAddress === null ? "" : formatAddress(physicalAddress),
+    lengthBytes,
+    pageSizeBytes,
+    ...[readable, writable].map(Number),
   ]);
 }
 

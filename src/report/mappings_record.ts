@@ -1,6 +1,7 @@
 import type { MappingRecord } from "../translate/mappings.ts";
 import { formatAddress } from "../core/address.ts";
 import { csvLine } from "./csv.ts";
+import { entryRecord } from "./json.ts";
 
 /** What a record of a listing does not say itself. */
 export interface MappingNames {
@@ -46,7 +47,7 @@ function plainRecord(record: MappingRecord): Record<string, unknown> {
       return {
         ...{ kind, address, physicalAddress, lengthBytes, pageSizeBytes, pages },
         ...{ leaf, effective, decidedBy, cacheType },
-        ...entry && { level: entry.level, entryAddress: entry.address, entry: entry.raw },
+        ...entry && { entry: entryRecord(entry) },
       };
     }
     case "shared": {
@@ -58,21 +59,12 @@ function plainRecord(record: MappingRecord): Record<string, unknown> {
       return { kind, address, lengthBytes, level, table, failure };
     }
     case "reservedBits": {
-      const { level, address: entryAddress, raw, reservedBits } = record.entry;
-      const { entries } = record;
-      return { kind, address, lengthBytes, level, entryAddress, entry: raw, reservedBits, entries };
+      const { entry, entries } = record;
+      return { kind, address, lengthBytes, entry: entryRecord(entry), entries };
     }
     case "notPresent": {
-      const { level, address: entryAddress, raw } = record.entry;
-      return {
-        kind,
-        address,
-        lengthBytes,
-        level,
-        entryAddress,
-        entry: raw,
-        content: record.content,
-      };
+      const { entry, content } = record;
+      return { kind, address, lengthBytes, entry: entryRecord(entry), content };
     }
     case "changed":
       return { kind, address, lengthBytes };

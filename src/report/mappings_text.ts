@@ -124,6 +124,6 @@ function noteOf(record: Exclude<MappingRecord, Mapping>, regime: Regime): string
     case "changed":
       return "the guest changed these tables while they were read";
     case "truncated":
-      return `the listing ended here after ${record.tables} tables: --max-tables allows more`;
+      return `the listing ended here after ${record.tables} tables, its limit`;
   }
 }

@@ -14,9 +14,15 @@
  *
  * @module
  */
-export { type AccessNow, oopsLines, type OopsTextParts } from "./oops_text.ts";
-export { aliasLine, type AllTally, allTallyText, processText } from "./all_text.ts";
-export { areaLine, type AreaOfLine, memorySumsLine } from "./area_text.ts";
+export {
+  type AccessNow,
+  oopsLines,
+  type OopsOfRecord,
+  oopsRecord,
+  type OopsTextParts,
+} from "./oops_text.ts";
+export { aliasLine, aliasRecord, type AllTally, allTallyText, processText } from "./all_text.ts";
+export { areaLine, type AreaOfLine, areaRecord, memorySumsLine } from "./area_text.ts";
 export { layoutText, type LayoutTextOptions, memberLine } from "./layout_text.ts";
 export type { LineOptions } from "./line_options.ts";
 export { logText } from "./log_text.ts";
@@ -36,7 +42,7 @@ export {
   differenceRunLine,
   differenceRuns,
 } from "./diff_text.ts";
-export { privilegesRecord, toJson, verdictRecord, walkRecord } from "./json.ts";
+export { privilegesRecord, type RootSource, toJson, verdictRecord, walkRecord } from "./json.ts";
 export { htmlReport, toBase64 } from "./html/html_report.ts";
 export type {
   ReportData,
@@ -65,11 +71,7 @@ export { formatSize } from "./size.ts";
 export { COLOUR, PLAIN, type Style, styleForStdout } from "./style.ts";
 export { type CaseWriter, JUnitCases, TapCases, type VerifiedCase } from "./cases.ts";
 export { partCase, TapWriter } from "./tap.ts";
-export {
-  notMappedAdvice,
-  verificationText,
-  type VerificationTextOptions,
-} from "./verification_text.ts";
+export { verificationText, type VerificationTextOptions } from "./verification_text.ts";
 export { frameRecord, frameText } from "./frame_text.ts";
 export { vfioCase, vfioLine, vfioRecord, vfioSummary } from "./vfio_text.ts";
 export {

@@ -3,6 +3,8 @@ import { escapeText } from "../core/escape.ts";
 import type { OopsEntryChange } from "../linux/oops/compare_entries.ts";
 import type { OopsReport } from "../arch/oops_report.ts";
 import { oopsAccessText } from "../linux/oops/access_text.ts";
+import type { Walk } from "../translate/walk.ts";
+import { type RootSource, walkRecord } from "./json.ts";
 import { completeLineOptions, type LineOptions } from "./line_options.ts";
 
 /** What would come of an access, as `Session.access()` says it. */
@@ -87,4 +89,34 @@ function nowText(now: AccessNow, write: (address: bigint) => string): string {
     case "unknown":
       return `may fault or not: ${now.reason}`;
   }
+}
+
+/** What a record tells of a report: the walk, too. */
+export interface OopsOfRecord extends OopsTextParts {
+  /** The walk to the address as the tables are now; null if the report tells no address. */
+  readonly walk: Walk & { readonly source: RootSource } | null;
+}
+
+/**
+ * An explained report as plain data for JSON.
+ *
+ * @example Usage
+ * ```ts
+ * import { connect } from "@pagewalk/pagewalk";
+ * import { explainOops } from "@pagewalk/pagewalk/linux";
+ * import { oopsRecord } from "@pagewalk/pagewalk/report";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using session = await connect("sim:");
+ * const text = "BUG: unable to handle page fault for address: 00007f1234567000";
+ * const record = oopsRecord(await explainOops(session, text));
+ * assertEquals(Object.keys(record), ["report", "reason", "walk", "entries", "now", "doubt"]);
+ * ```
+ */
+export function oopsRecord(found: OopsOfRecord): Record<string, unknown> {
+  const { report, reason, walk, entries, now, doubt } = found;
+  return {
+    ...{ report, reason, walk: walk && walkRecord(walk, walk.source) },
+    ...{ entries, now, doubt },
+  };
 }

@@ -1,8 +1,10 @@
 import type { JudgedGap, JudgedPageOfRange, RangeVerdict } from "../verify/range_verdict.ts";
+import { given } from "../core/options.ts";
+import { entryRecord, type RootSource } from "./json.ts";
 import { rangeSummary } from "./range_text.ts";
 
 /**
- * The judgement of a range as plain data for JSON. `rootSource` says whose table it is.
+ * The judgement of a range as plain data for JSON. `source` says whose table it is.
  *
  * @example Usage
  * ```ts
@@ -11,14 +13,18 @@ import { rangeSummary } from "./range_text.ts";
  * import { assertEquals } from "@std/assert";
  *
  * await using guest = await connect("sim:");
- * const record = rangeRecord(await guest.verifyRange(0x7f1234567000n, 4096), "vCPU 0");
+ * const judged = await guest.verifyRange(0x7f1234567000n, 4096);
+ * const record = rangeRecord(judged, judged.source);
  * assertEquals([record.verdict, record.passed], ["pass", 1]);
  * ```
  */
-export function rangeRecord(verdict: RangeVerdict, rootSource: string): Record<string, unknown> {
+export function rangeRecord(
+  verdict: RangeVerdict,
+  source?: RootSource,
+): Record<string, unknown> {
   const { address, lengthBytes, root, mode } = verdict;
   return {
-    ...{ address, lengthBytes, root, rootSource, mode },
+    ...{ address, lengthBytes, root, ...given({ source }), mode },
     expectation: verdict.expectation,
     verdict: verdict.verdict,
     reason: rangeSummary(verdict),
@@ -39,7 +45,7 @@ function pageRecord(page: JudgedPageOfRange): Record<string, unknown> {
   const { address, lengthBytes, pageSizeBytes, physicalAddress, entry, leaf, effective } = page;
   return {
     ...{ address, lengthBytes, pageSizeBytes, physicalAddress },
-    ...entry && { level: entry.level, entryAddress: entry.address, entry: entry.raw },
+    ...entry && { entry: entryRecord(entry) },
     ...{ leaf, effective, decidedBy: page.decidedBy, reason: page.reason },
   };
 }
@@ -47,6 +53,6 @@ function pageRecord(page: JudgedPageOfRange): Record<string, unknown> {
 function gapRecord({ address, lengthBytes, cause, entry, reason }: JudgedGap) {
   return {
     ...{ address, lengthBytes, cause, reason },
-    ...entry && { level: entry.level, entryAddress: entry.address, entry: entry.raw },
+    ...entry && { entry: entryRecord(entry) },
   };
 }

@@ -97,26 +97,17 @@ function whose({ pid, comm }: { pid: number; comm: string }): string {
 export function vfioRecord(judgement: VfioJudgement): Record<string, unknown> {
   if (judgement.kind === "source" || judgement.kind === "unread") return { ...judgement };
   const { kind, verdict, reason, process } = judgement;
-  const owner = process === null ? {} : { pid: process.pid, comm: process.comm };
-  const source = process === null ? "" : `pid ${process.pid} ${process.comm}`;
+  const owner = process && { process: { pid: process.pid, comm: process.comm } };
   if (judgement.kind === "logged") {
     const { record, walk } = judgement;
-    const { address, ...logged } = record;
-    return {
-      kind,
-      ...owner,
-      address,
-      ...walk && walkRecord(walk, source),
-      logged,
-      ...{ verdict, reason },
-    };
+    return { kind, ...owner, record, walk: walk && walkRecord(walk), ...{ verdict, reason } };
   }
   if (judgement.kind === "dma") {
     const { kind: _kind, process: _, ...rest } = judgement;
     return { kind, ...owner, ...rest };
   }
   const { kind: _, process: _process, range, ...place } = judgement;
-  return { kind, ...owner, ...rangeRecord(range, source), ...place };
+  return { kind, ...owner, ...place, range: rangeRecord(range) };
 }
 
 const SOURCE_NAMES: Record<VfioSource, string> = {

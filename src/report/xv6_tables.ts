@@ -65,7 +65,7 @@ export async function* xv6Tables(
     const top = { table: span.table ?? regime.root, depth: 0, base: 0n };
     yield* tableLines({ reader, span, interval, state }, top);
   }
-  if (state.left < 0) yield "… more tables: raise --max-tables";
+  if (state.left < 0) yield "… more tables: the listing ended at its limit";
 }
 
 /** What stays the same in all tables of a span. */

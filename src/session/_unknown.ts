@@ -3,6 +3,7 @@ import { PagewalkError } from "../core/errors.ts";
 /** Errors that say that something of a guest is not known, and not that it cannot be asked. */
 const UNKNOWN = new Set([
   "CapabilityError",
+  "ElfFormatError",
   "InconsistentListError",
   "KernelFormatError",
   "LinuxNotFoundError",
@@ -10,6 +11,7 @@ const UNKNOWN = new Set([
   "NoSuchProcessError",
   "NotRecordedError",
   "PageFaultError",
+  "WrongKernelError",
 ]);
 
 /** Whether an error is one of these. */

@@ -5,7 +5,7 @@ import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LinuxProcess } from "../linux/processes.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { Session } from "./session.ts";
-import { isUnknownLinux } from "./whose_tables.ts";
+import { isUnknown } from "./_unknown.ts";
 
 /** What a Linux guest says of one of its address spaces. */
 export interface NamedSpace {
@@ -47,7 +47,7 @@ export async function nameAddressSpace(session: Session, context: Regime): Promi
       ? { facts: [...facts, `what VFIO maps is not named: ${dma.message}`], regions }
       : { facts, regions: withDma(regions, dma) };
   } catch (error) {
-    if (!isUnknownLinux(error)) throw error;
+    if (!isUnknown(error)) throw error;
     return { facts: [`parts have no names: ${error.message}`], regions: [] };
   }
 }
@@ -68,7 +68,7 @@ async function dmaOf(linux: LinuxGuest, process: LinuxProcess): Promise<AddressR
       }]
     );
   } catch (error) {
-    if (!isUnknownLinux(error)) throw error;
+    if (!isUnknown(error)) throw error;
     return error;
   }
 }

@@ -1,10 +1,8 @@
 import { escapeText } from "../core/escape.ts";
-import { PagewalkError } from "../core/errors.ts";
-import { PageFaultError } from "../translate/address_space.ts";
-import { MemoryReadError } from "../memory/physical_memory.ts";
 import type { LinuxProcesses } from "../linux/linux_processes.ts";
 import type { Regime } from "../translate/regime.ts";
 import { walk } from "../translate/walk.ts";
+import { isUnknown } from "./_unknown.ts";
 import type { GuestWalk } from "./guest_walk.ts";
 import type { GuestSession } from "./guest_session.ts";
 
@@ -48,7 +46,7 @@ export async function whoMapsIt(session: GuestSession, found: GuestWalk): Promis
     const holders = processes.filter((_, i) => walks[i]!.outcome === "mapped");
     return `${running}${tables}. ${holdersText(holders)}`;
   } catch (error) {
-    if (isUnknownLinux(error)) return null;
+    if (isUnknown(error)) return null;
     throw error;
   }
 }
@@ -81,23 +79,6 @@ async function processesOn(
     processes: all.map((each) => ({ ...each, context: () => linux.contextOf(each) })),
   };
 }
-
-/** Whether Linux cannot be read, or is none: hints and names do without it. */
-export function isUnknownLinux(error: unknown): error is Error {
-  return error instanceof MemoryReadError || error instanceof PageFaultError ||
-    error instanceof PagewalkError && UNKNOWN.has(error.name);
-}
-
-/** By name, since their module is loaded only with a Linux guest. */
-const UNKNOWN = new Set([
-  "ElfFormatError",
-  "WrongKernelError",
-  "LinuxNotFoundError",
-  "CapabilityError",
-  "KernelFormatError",
-  "InconsistentListError",
-  "NoSuchProcessError",
-]);
 
 async function runningText(linux: LinuxProcesses, cpu: number): Promise<string> {
   const task = (await linux.runningTasks(cpu + 1)).at(cpu);

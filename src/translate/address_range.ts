@@ -1,4 +1,4 @@
-import { type AddressLike, parseAddress } from "../core/address.ts";
+import { type AddressLike, MAX_ADDRESS, parseAddress } from "../core/address.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import { ADDRESS, checkOptions, type OptionShape, wholeNumberFrom } from "../core/options.ts";
 
@@ -17,8 +17,6 @@ export interface AddressRange {
    */
   readonly lengthBytes?: number;
 }
-
-const END = 1n << 64n;
 
 const RANGE_SHAPE: OptionShape<AddressRange> = {
   start: ADDRESS,
@@ -43,9 +41,9 @@ export function parseRange(range: AddressRange): { start: bigint; last: bigint }
   checkOptions(range, "the range", RANGE_SHAPE, INSTEAD);
   const start = parseAddress(range.start ?? 0n);
   const { lengthBytes } = range;
-  if (lengthBytes === undefined) return { start, last: END - 1n };
+  if (lengthBytes === undefined) return { start, last: MAX_ADDRESS };
   const last = start + BigInt(lengthBytes) - 1n;
-  if (last >= END) {
+  if (last > MAX_ADDRESS) {
     throw new InvalidArgumentError(
       `${lengthBytes} bytes from 0x${start.toString(16)} go beyond the 64-bit address space`,
       range,

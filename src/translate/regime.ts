@@ -1,5 +1,5 @@
 import type { LevelDecoder, NotPresentContent, PageTableEntry } from "./entry.ts";
-import { type AddressLike, parseAddress } from "../core/address.ts";
+import { type AddressLike, MAX_ADDRESS, parseAddress } from "../core/address.ts";
 import type { KernelLayout } from "./kernel_layout.ts";
 import type { NoTables } from "./no_tables.ts";
 import type { LeafRights, Right, RightsRule } from "./rights.ts";
@@ -34,7 +34,7 @@ export interface AddressInterval {
   readonly last: bigint;
 }
 
-const END = 1n << 64n;
+const END = MAX_ADDRESS + 1n;
 
 /** Says whether an address lies in a span: whether the bits above the translated ones are as they must be. */
 export function covers(

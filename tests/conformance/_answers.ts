@@ -37,7 +37,7 @@ export function rightsAnswers(
 ): Promise<string[]> {
   return walkEach(session, choice, addresses, (found) => {
     // Whether a vCPU without paging waits to be started is told by HLT, which a dump does not hold.
-    const { noTables: _, ...record } = walkRecord(found, "");
+    const { why: _, ...record } = walkRecord(found);
     return record;
   });
 }

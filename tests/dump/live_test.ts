@@ -99,7 +99,7 @@ liveTest("raw memory with a named root and mode gives the same", () =>
           const expected = await live.walk(cleared, { root: cr3 });
           const found = await dump.walk(cleared, { root: cr3 });
           assertEquals([found.outcome, found.steps], [expected.outcome, expected.steps]);
-          await assertRejects(() => dump.walk(cleared), Error, "--root ADDR");
+          await assertRejects(() => dump.walk(cleared), Error, "the page table (root)");
         });
       }
       await Deno.remove(saved);

@@ -3,6 +3,7 @@
  * run as processes with no permission but the monitor's.
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { checkLines } from "../json/_schema.ts";
 import { connect, formatAddress } from "../../mod.ts";
 import { netTo, runExample } from "../examples/_run.ts";
 import { type LabFact, type LabGuest, type LabPresetName, labTest, startLab } from "../lab/mod.ts";
@@ -124,7 +125,7 @@ async function checkVerdict(
     "--json",
     ...root,
   ]);
-  const record = JSON.parse(stdout);
+  const [record] = checkLines("qemu_verify_pte.ts", stdout);
   const about = `${fact.name} at ${formatAddress(last)}: ${stdout}`;
   if (fact.state !== "present") {
     assertEquals([code, record.outcome, record.verdict], [2, "notPresent", "inconclusive"], about);

@@ -2,6 +2,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { connect, formatAddress } from "../../mod.ts";
 import { fakeMonitor, simulatedGuest, startBareGuest } from "../../src/testing/mod.ts";
 import { dumpGuest, inFolder } from "../dump/_same_walks.ts";
+import { checkLines } from "../json/_schema.ts";
 import { liveTest } from "../live.ts";
 import { netTo, runExample } from "./_run.ts";
 
@@ -42,8 +43,11 @@ Deno.test("crosscheck.ts lists each address whose entries differ, and exits 1", 
   );
   assertMatch(stdout, /\n\[-\] 2 addresses .*: 1 difference\n$/);
   const json = await runExample("crosscheck.ts", [...args, "--json"], { permissions });
-  const record = JSON.parse(json.stdout);
-  assertEquals([json.code, record.address, record.answers.length], [1, "0x7f1234567000", 3]);
+  const [record] = checkLines("crosscheck.ts", json.stdout);
+  assertEquals([json.code, record.address], [1, "0x7f1234567000"]);
+  const raws = [record.first, record.second].map(({ steps }) => BigInt(steps.at(-1).raw));
+  assertEquals(raws[0]! ^ raws[1]!, 4n);
+  assertEquals(record.qemu, record.first.physicalAddress);
 });
 
 Deno.test("crosscheck.ts says why it cannot be done", async () => {

@@ -102,14 +102,14 @@ Deno.test("qemu_verify_pte.ts --json prints one object with every field", async 
     "4-level",
     "mapped",
   ]);
-  assertEquals(record.rootSource, "vCPU 0");
-  assertEquals(record.levels.map((level: { name: string }) => level.name), [
+  assertEquals(record.source, { kind: "cpu", cpu: 0 });
+  assertEquals(record.steps.map((level: { name: string }) => level.name), [
     "PML4",
     "PDPT",
     "PD",
     "PT",
   ]);
-  assertEquals(Object.keys(record.levels[0]), ["level", "name", "index", "entryAddress", "entry"]);
+  assertEquals(Object.keys(record.steps[0]), ["level", "name", "index", "address", "raw"]);
   assertEquals([record.leaf.user, record.effective.user, record.decidedBy.user], [true, false, 2]);
   assertEquals([record.pageSizeBytes, record.verdict], [4096, "fail"]);
   assertMatch(record.physicalAddress, /^0x[0-9a-f]+$/);
@@ -173,7 +173,7 @@ liveTest(
           assertEquals(code, leaf.leaf.user ? 1 : 0);
           assertEquals(record.physicalAddress, formatAddress(leaf.pa));
           assertEquals(record.decidedBy.user, leaf.decidedBy.user);
-          assertEquals(record.levels.length, leaf.path.length);
+          assertEquals(record.steps.length, leaf.path.length);
         }
       }
     }

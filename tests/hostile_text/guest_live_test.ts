@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { checkLines } from "../json/_schema.ts";
 import { connect } from "../../mod.ts";
 import { PLAIN } from "../../src/report/mod.ts";
 import { promptText } from "../../src/repl/prompt_text.ts";
@@ -58,8 +59,8 @@ Deno.test(
 
     await t.step("processes.ts", async () => {
       assertStringIncludes(await run("processes.ts"), ` ${shown}\n`);
-      const json = JSON.parse(await run("processes.ts", "--json"));
-      const found = json.find((process: { pid: number }) => process.pid === pid);
+      const json = checkLines("processes.ts", await run("processes.ts", "--json"));
+      const found = json.find((process) => process.pid === pid);
       assertEquals(found.comm, NAME);
     });
     await t.step("maps.ts", async () => {

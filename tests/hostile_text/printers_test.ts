@@ -3,6 +3,7 @@ import * as mod from "../../mod.ts";
 import * as report from "../../src/report/mod.ts";
 import { VIEWER } from "../../src/report/html/_viewer_bundle.ts";
 import { csvLine } from "../../src/report/csv.ts";
+import { entryRecord } from "../../src/report/json.ts";
 import { completeLineOptions } from "../../src/report/line_options.ts";
 import { drawBits } from "../../src/report/svg/bits_drawing.ts";
 import * as svg from "../../src/report/svg/element.ts";
@@ -11,7 +12,7 @@ import { drawWalk } from "../../src/report/svg/walk_drawing.ts";
 import { xv6Head } from "../../src/report/xv6_text.ts";
 import type { Finding, JudgedPart, MappingRecord, VfioJudgement } from "../../mod.ts";
 import type { FrameReport } from "../../src/entries/devices.ts";
-import { type LinuxProcess, parseVfioLog } from "../../src/entries/linux.ts";
+import { type AreaPages, type LinuxProcess, parseVfioLog } from "../../src/entries/linux.ts";
 import type { Style } from "../../src/report/mod.ts";
 import { assertClean, assertEscaped, forbiddenIn, HOSTILE } from "./_hostile_text.ts";
 
@@ -75,6 +76,7 @@ const DEVICE = {
 };
 const STYLE: Style = { good: marked, bad: marked, value: marked, faint: marked, strong: marked };
 const source = HOSTILE;
+const rootSource = { kind: "process", pid: 7, comm: HOSTILE };
 const owner: LinuxProcess = { ...process, isKernelThread: false, task: 0n, startNs: null, mm: 0n };
 const failure = { verdict: "fail", reason: HOSTILE } as const;
 const unread = { kind: "unread", source: "pinned", verdict: "inconclusive" } as const;
@@ -127,6 +129,11 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     own: [sdk.aliasLine({ kind: "truncated", address: 0n, lengthBytes: 4096, tables: 1 })],
     lines: 1,
   }),
+  aliasRecord: () => ({
+    own: [
+      sdk.toJson(sdk.aliasRecord({ kind: "truncated", address: 0n, lengthBytes: 1, tables: 1 })),
+    ],
+  }),
   auditSummary: () => ({ own: [sdk.auditSummary({ high: 1, medium: 2, low: 3 })] }),
   findingRecord: () => exact(hostileFindings.map(sdk.findingRecord)),
   csvLine: () => ({ hostile: [csvLine([HOSTILE, -1]), csvLine([`=1+${HOSTILE}`])], lines: 1 }),
@@ -165,8 +172,22 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
     });
     return exact({ [HOSTILE]: HOSTILE });
   },
-  walkRecord: () => exact(sdk.walkRecord(walk, source)),
-  verdictRecord: () => exact(sdk.verdictRecord(verdict, source)),
+  walkRecord: () => exact(sdk.walkRecord(walk, rootSource)),
+  verdictRecord: () => exact(sdk.verdictRecord(verdict, rootSource)),
+  entryRecord: () => ({ own: [sdk.toJson(entryRecord(walk.steps[0]!))] }),
+  areaRecord: () =>
+    exact(sdk.areaRecord({
+      ...{ start: 0n, end: 1n, permissions: HOSTILE, offset: 0n, kind: "file", name: HOSTILE },
+      flags: 0n,
+    }, pages as Partial<AreaPages> as AreaPages)),
+  oopsRecord: () =>
+    exact(sdk.oopsRecord({
+      report: {
+        ...{ kind: "pageFault", headline: HOSTILE, address: PAGE, access: null, entries: [] },
+        ...{ registers: {}, at: HOSTILE, pid: 1, comm: HOSTILE },
+      },
+      ...{ reason: HOSTILE, walk: null, entries: [], now: null, doubt: HOSTILE },
+    })),
   memberLine: () => ({ hostile: [sdk.memberLine(member)], lines: 1 }),
   oopsLines: () => ({
     hostile: [
@@ -268,7 +289,7 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   xv6WalkText: () => ({ own: [sdk.xv6WalkText(walk)] }),
   xv6Tables: () => ({ own: xv6Listed, lines: 1 }),
   threadLine: () => ({ hostile: [sdk.threadLine({ ...process, tid: 1 })], lines: 1 }),
-  rangeRecord: () => exact(sdk.rangeRecord(hostileRange, source)),
+  rangeRecord: () => exact(sdk.rangeRecord(hostileRange, rootSource)),
   rangeText: () => ({ hostile: [sdk.rangeText(hostileRange, { source })] }),
   rangeSummary: () => ({ own: [sdk.rangeSummary(range)], lines: 1 }),
   sarifLog: () => {
@@ -338,7 +359,6 @@ const PRINTERS: Readonly<Record<string, () => Printed>> = {
   verificationText: () => ({
     hostile: [verdict, inconclusive].map((each) => sdk.verificationText(each, { source })),
   }),
-  notMappedAdvice: () => ({ own: [sdk.notMappedAdvice(inconclusive.walk)], lines: 1 }),
   vfioLine: () => ({ hostile: vfio.map((judgement) => sdk.vfioLine(judgement)!), lines: 1 }),
   vfioRecord: () => exact(vfio.map(sdk.vfioRecord)),
   vfioSummary: () => {

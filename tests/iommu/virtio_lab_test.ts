@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { connect, NoTablesError } from "../../mod.ts";
 import { deviceMappings } from "../../src/entries/devices.ts";
 import { netTo, runExample } from "../examples/_run.ts";
+import { checkLines } from "../json/_schema.ts";
 import { labTest, startLab } from "../lab/mod.ts";
 import {
   checkBothSides,
@@ -48,6 +49,12 @@ Deno.test(
       });
       await t.step("the script tells the same", async () => {
         const port = lab.monitorPort;
+        const json = await runExample(
+          "iommu.ts",
+          [`${port}`, "--json", "--iova", "0x0+1M"],
+          { permissions: netTo(port) },
+        );
+        assert(checkLines("iommu.ts", json.stdout).length > 256);
         const { code, stdout } = await runExample(
           "iommu.ts",
           [`${port}`, "--device", "03.0"],

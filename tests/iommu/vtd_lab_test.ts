@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { connect, formatAddress, isBacked, MonitorMemory, type Session } from "../../mod.ts";
 import { groupDevices, type GuestDevices } from "../../src/entries/devices.ts";
 import { runExample } from "../examples/_run.ts";
+import { checkLines } from "../json/_schema.ts";
 import { type LabGuest, labTest, startLab } from "../lab/mod.ts";
 import { CountingProxy } from "./_counting_proxy.ts";
 import {
@@ -110,13 +111,14 @@ async function checkScripts(lab: LabGuest, guest: Session): Promise<void> {
   const text = await run("iommu.ts", port, "--device", "03.0");
   assertStringIncludes(text, "0x0000000000000000-0x00000000000fffff     1 MiB  4 KiB -rw-");
   const json = await run("iommu.ts", port, ...device, "--iova", "0x1000+0x2000", "--json");
-  const runs = json.trim().split("\n").map((line) => JSON.parse(line))
-    .filter(({ kind }) => kind === "mapping");
+  const runs = checkLines("iommu.ts", json).filter(({ kind }) => kind === "mapping");
   assertEquals(runs.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0), 0x2000);
   assertEquals(runs[0], {
-    ...{ kind: "mapping", device: "00:03.0", domain: runs[0].domain, iova: "0x1000" },
+    ...{ kind: "mapping", device: "00:03.0", domain: runs[0].domain, address: "0x1000" },
     physicalAddress: formatAddress(kernels[1]!.physicalAddress),
-    ...{ lengthBytes: runs[0].lengthBytes, pageSizeBytes: 4096, read: true, write: true },
+    ...{ lengthBytes: runs[0].lengthBytes, pageSizeBytes: 4096 },
+    pages: runs[0].lengthBytes / 4096,
+    effective: { readable: true, writable: true },
   });
   const csv = (await run("iommu.ts", port, "--device", "1f.0", "--csv")).trim().split("\n");
   assertEquals(
@@ -127,8 +129,10 @@ async function checkScripts(lab: LabGuest, guest: Session): Promise<void> {
 
   const rows = await run("mappings.ts", port, ...device, "--pages", "--json");
   assertEquals(
-    rows.trim().split("\n").map((line) => JSON.parse(line))
-      .map(({ address, physicalAddress }) => [address, physicalAddress]),
+    checkLines("mappings.ts", rows).map(({ address, physicalAddress }) => [
+      address,
+      physicalAddress,
+    ]),
     kernels.map(({ iova, physicalAddress }) =>
       [iova, physicalAddress].map((a) => formatAddress(a))
     ),

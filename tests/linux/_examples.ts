@@ -1,4 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { checkLines } from "../json/_schema.ts";
+import { checkLinuxJson } from "../json/_linux.ts";
 import { formatAddress } from "../../mod.ts";
 import { netTo, runExample } from "../examples/_run.ts";
 import type { LabGuest } from "../lab/mod.ts";
@@ -78,7 +80,7 @@ export async function checkExamples(lab: LabGuest): Promise<void> {
   assertEquals((await run("aliases.ts", physical, "--all", "--pid", "1"))[0], 3);
 
   const [, listed] = await run("processes.ts", "--user", "--json");
-  const target = JSON.parse(listed).find((process: { pid: number }) => process.pid === pid);
+  const target = checkLines("processes.ts", listed).find((process) => process.pid === pid);
   assertEquals([target.comm, target.root, target.userRoot], [
     "target",
     formatAddress(root),
@@ -115,6 +117,8 @@ export async function checkExamples(lab: LabGuest): Promise<void> {
   assertStringIncludes(called, " = vfio_iommu_type1_ioctl+0x3 [vfio_iommu_type1]\n");
   assertStringIncludes((await run("symbols.ts", "struct:vfio_dma"))[1], "struct vfio_dma {\n");
   assertMatch((await run("symbols.ts"))[1], / t vfio_iommu_type1_ioctl\t\[vfio_iommu_type1\]\n/);
+
+  await checkLinuxJson(lab);
 
   const [refused, error] = await run("maps.ts", "--pid", "99999");
   assertEquals(refused, 3);

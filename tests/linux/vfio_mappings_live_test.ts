@@ -7,6 +7,7 @@ import {
 } from "@std/assert";
 import { connect, formatAddress, PagewalkError } from "../../mod.ts";
 import type { LinuxGuest } from "../../src/entries/linux.ts";
+import { checkLines } from "../json/_schema.ts";
 import { count } from "../bench/_count.ts";
 import { checked } from "../bench/vfio_bench.ts";
 import { netTo, runExample } from "../examples/_run.ts";
@@ -234,10 +235,10 @@ async function checkScript(lab: LabGuest): Promise<void> {
   await lab.restore(7);
   const [failed, why] = await run("--json", "--pid", `${lab.target.pid}`);
   assertEquals(failed, 1);
-  const records = why.trim().split("\n").map((json) => JSON.parse(json));
+  const records = checkLines("verify_vfio.ts", why);
   const [range, area, ...others] = records.filter(({ kind }) => kind !== "source");
   assertEquals(
-    [range.kind, range.iova, range.verdict, range.failed, range.firstFailure],
+    [range.kind, range.iova, range.verdict, range.range.failed, range.range.firstFailure],
     ["pinned", "0x0", "fail", 1, formatAddress(dma.address + 7n * 4096n)],
   );
   assertEquals([area.kind, area.name, area.verdict], [

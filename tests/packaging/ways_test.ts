@@ -64,6 +64,9 @@ Deno.test("packaging: a class is in one of the command's files only", async () =
   assertEquals(errors.filter((name, i) => errors.indexOf(name) < i), []);
   // Modules of Node cost each start half as much again as an empty run.
   for (const text of [core!, rest!]) assertEquals(/(?:from|import)\s*"node:/.test(text), false);
+  // A module that is loaded late is a function, whose code no start finds in Deno's cache.
+  const lateModule = /=>\(\w+&&\(\w+=\w+\(\w+=0\)\),\w+\)/;
+  assertEquals([core!, rest!].map((text) => lateModule.test(text)), [false, true]);
 });
 
 Deno.test("packaging: the bundled command is the scripts", async () => {
@@ -85,6 +88,29 @@ Deno.test("packaging: the bundled command is the scripts", async () => {
     assertEquals([code, stdout], [expected.code, expected.stdout]);
     assertEquals(stderr.replace(`pagewalk ${name}`, script), expected.stderr);
   }
+});
+
+Deno.test("packaging: a check finds the code of most that it calls in Deno's cache", async () => {
+  await using clean = await cleanFolder();
+  const log = `${clean.path}/v8.log`;
+  const flags = `--v8-flags=--log-function-events,--logfile=${log},--no-logfile-per-isolate`;
+  const file = `${folder}/package/lib/pagewalk.js`;
+  const compiled: string[][] = [];
+  // The first run fills the cache.
+  for (let run = 0; run < 2; run++) {
+    await clean.run("deno", ["run", flags, file, "verify", "sim:", PAGE]);
+    const events = (await Deno.readTextFile(log)).split("\n").map((line) => line.split(","));
+    const core = events.find(([event, , url]) => {
+      return event === "script-details" && url?.endsWith("/lib/core.js");
+    });
+    compiled.push(
+      events.filter(([, event, script]) => event === "parse-function" && script === core?.[1])
+        .map(([, , , , , , , name]) => name!),
+    );
+  }
+  assert(compiled[1]!.includes("walk"), "methods are compiled when they are called");
+  // Without withEagerFunctions() there are three times as many.
+  assert(compiled[1]!.length < 130, compiled[1]!.join(" "));
 });
 
 Deno.test("packaging: the bundled command draws its progress bar on a terminal", async () => {

@@ -23,7 +23,7 @@ async function withRecording(
         async (guest) => {
           const { cr3 } = await guest.registers(0);
           const verdict = await guest.verify(0x7f1234567000n, { user: false });
-          return `${cr3} ${toJson(verdictRecord(verdict, ""))}`;
+          return `${cr3} ${toJson(verdictRecord(verdict))}`;
         },
         endpoint,
       );

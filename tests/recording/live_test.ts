@@ -20,7 +20,7 @@ liveTest("a recording of a real guest gives the identical verdicts without it", 
           }
           found.push(await guest.verify(0x1234n, undefined, { cpu }));
         }
-        return found.map((verdict) => toJson(verdictRecord(verdict, "")));
+        return found.map((verdict) => toJson(verdictRecord(verdict)));
       };
       let live: string[];
       {

@@ -33,7 +33,7 @@ riscvLiveTest(
         NoRegistersError,
         "holds no satp",
       );
-      assert(error.message.includes("--mode Sv32|Sv39|Sv48|Sv57"), error.message);
+      assert(error.message.includes("mode: Sv32, Sv39, Sv48, Sv57"), error.message);
       await using dump = await connect(`dump:${folder}/core`, { mode: "Sv39" });
       for (const named of [root, rootRegister]) {
         assertEquals(await dump.translate(PAGE + 8n, { root: named }), 0x8080_0008n);

@@ -44,7 +44,7 @@ for (const [name, [change, reason]] of Object.entries(STATES)) {
     const verdict = await guest.verify(CLEARED);
     const text = verificationText(verdict, { source: "vCPU 0" });
     assert(!/PASSED|FAILED|CLEARED|Present: (True|False)/.test(text), text);
-    assertEquals(verdictRecord(verdict, "vCPU 0").outcome, "noTables");
+    assertEquals(verdictRecord(verdict).outcome, "noTables");
     assertEquals((await guest.access(CLEARED, { cpl: 3 })).outcome, "unknown");
     const listings = [
       () => Array.fromAsync(guest.mappings()),

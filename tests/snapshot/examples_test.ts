@@ -1,5 +1,6 @@
 /** snapshot.ts and diff.ts as users run them. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { checkLines } from "../json/_schema.ts";
 import { pagingContext } from "../../src/arch/x86/paging_context.ts";
 import { encodeSnapshot } from "../../src/snapshot/file.ts";
 import { snapshot } from "../../src/snapshot/snapshot.ts";
@@ -49,7 +50,7 @@ Deno.test("diff.ts says which bits flipped between two files, or a file and a gu
       "1 appeared, 0 vanished, 1 changed",
     ]);
     const json = await run(folder, "diff", before, after, "--json");
-    const [changed] = json.lines.map((line) => JSON.parse(line));
+    const [changed] = checkLines("diff.ts", json.lines.map((line) => `${line}\n`).join(""));
     assertEquals([changed.kind, changed.flipped, changed.fields[0].linuxName], [
       "changed",
       "0x4",

@@ -1,4 +1,6 @@
 import { type Module, moduleGraph, sourceFiles } from "../architecture/_module_graph.ts";
+import { calledFunctions } from "./called_functions.ts";
+import { withEagerFunctions } from "./eager_functions.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -11,6 +13,9 @@ export const CORE_ENTRIES: readonly string[] = [
 
 /** The names under which the two files know each other, until they have some. */
 const [CORE, REST] = ["pagewalk-core", "pagewalk-rest"];
+
+/** What a module that runs when it is imported becomes: a function that is called instead. */
+const RUN = "run";
 
 /** With this first line deno x runs it in its own process, with the permissions that it was given. */
 const ENTRY = `#!/usr/bin/env node
@@ -41,9 +46,7 @@ export async function bundleCommand(out: string): Promise<void> {
     await copySources(tree);
     const exported = new Map<string, string[]>();
     for (const path of core) {
-      // A script or the command itself runs when it is imported, and exports nothing.
-      const runs = path.startsWith("examples/") || path === CORE_ENTRIES[0];
-      exported.set(path, runs ? [] : Object.keys(await import(new URL(path, ROOT).href)));
+      exported.set(path, runs(path) ? [] : Object.keys(await import(new URL(path, ROOT).href)));
     }
     const names = new Map([...core].map((path, i) => [path, `m${i}_`]));
 
@@ -52,7 +55,7 @@ export async function bundleCommand(out: string): Promise<void> {
     await Deno.writeTextFile(
       `${tree}/_core.ts`,
       [
-        `export const start = () => import("./${CORE_ENTRIES[0]}");`,
+        `export { ${RUN} as start } from "./${CORE_ENTRIES[0]}";`,
         ...[...exported].flatMap(([path, list]) =>
           list.map((name) => `export { ${name} as ${names.get(path)}${name} } from "./${path}";`)
         ),
@@ -81,10 +84,10 @@ export async function bundleCommand(out: string): Promise<void> {
     await Deno.mkdir(out, { recursive: true });
     await Deno.writeTextFile(`${out}/core.js`, named(coreText));
     await Deno.writeTextFile(`${out}/rest.js`, named(restText));
-    await Deno.writeTextFile(
-      `${out}/pagewalk.js`,
-      ENTRY,
-    );
+    await Deno.writeTextFile(`${out}/pagewalk.js`, ENTRY);
+    const called = await calledFunctions(`${out}/pagewalk.js`);
+    const eager = withEagerFunctions(named(coreText), called.get("core.js")!);
+    await Deno.writeTextFile(`${out}/core.js`, eager);
   } finally {
     await Deno.remove(tree, { recursive: true });
   }
@@ -112,7 +115,11 @@ async function copySources(tree: string): Promise<void> {
   }
 }
 
-/** Has modules of the core ask the rest for what they load when they need it, and not the other way. */
+/**
+ * Has modules of the core ask the rest for what they load when they need it, and not the other way. What they
+ * load from the core becomes a plain import: a bundle wraps each module that is loaded late in a function, and
+ * Deno's code cache keeps the code of no function.
+ */
 async function rewrite(
   tree: string,
   graph: ReadonlyMap<string, Module>,
@@ -122,6 +129,7 @@ async function rewrite(
     if (!/^(?:src|examples|repl\.ts)/.test(path) || !path.endsWith(".ts")) continue;
     const text = await Deno.readTextFile(`${tree}/${path}`);
     const up = "../".repeat(path.split("/").length - 1) || "./";
+    const loaded = new Map<string, string>();
     let changed = text.replaceAll(
       /import\.meta\.resolve\("(?:\.\.?\/)+(?:report\/)?mod\.ts"\)/g,
       (call) => resolved(call, path),
@@ -132,15 +140,33 @@ async function rewrite(
         (call, specifier: string) => {
           const target = new URL(specifier, `file:///${path}`).pathname.slice(1);
           const known = imports.some((each) => each.dynamic && each.path === target);
-          if (!known || inCore(target)) return call;
-          return `lazy(${JSON.stringify(target)})`;
+          if (!known) return call;
+          if (!inCore(target)) return `lazy(${JSON.stringify(target)})`;
+          const name = `loaded${loaded.size}_`;
+          loaded.set(specifier, name);
+          return runs(target) ? `${name}.${RUN}()` : `Promise.resolve(${name})`;
         },
       );
+      if (runs(path)) changed = asFunction(changed);
     }
     if (changed === text) continue;
-    const head = changed.includes("lazy(") ? `import { lazy } from "${up}_lazy.ts";\n` : "";
-    await Deno.writeTextFile(`${tree}/${path}`, head + changed);
+    const head = [...loaded].map(([specifier, name]) =>
+      `import * as ${name} from "${specifier}";\n`
+    );
+    if (changed.includes("lazy(")) head.push(`import { lazy } from "${up}_lazy.ts";\n`);
+    await Deno.writeTextFile(`${tree}/${path}`, head.join("") + changed);
   }
+}
+
+/** Whether it is the command itself or a script, which runs when it is imported, and exports nothing. */
+function runs(path: string): boolean {
+  return path.startsWith("examples/") || path === CORE_ENTRIES[0];
+}
+
+/** Makes what a module does when it is imported a function of it. */
+function asFunction(text: string): string {
+  const head = /^(?:\/\*[^]*?\*\/\s*)?(?:import\b[^;]*;\s*)*/.exec(text)![0];
+  return `${head}export async function ${RUN}() {\n${text.slice(head.length)}}\n`;
 }
 
 /** A path that the REPL writes into the scripts it saves: from `lib/` in the package. */

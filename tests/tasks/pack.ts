@@ -10,7 +10,13 @@ import { bundleCommand } from "./bundle_command.ts";
 import { thirdPartyLicenses } from "./third_party_licenses.ts";
 
 const ROOT = new URL("../../", import.meta.url);
-const TEXTS = ["README.md", "README.zh-CN.md", "CHANGELOG.md", "LICENSE"];
+const TEXTS = [
+  "README.md",
+  "README.zh-CN.md",
+  "CHANGELOG.md",
+  "LICENSE",
+  "src/pagewalk/output.schema.json",
+];
 
 /**
  * Writes the package's archive.

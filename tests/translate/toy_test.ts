@@ -70,8 +70,8 @@ Deno.test("a toy architecture walks: every step, its own rights rule, its own na
   assertEquals((await walk(memory, regime, 0n)).outcome, "notPresent");
   const space = new AddressSpace(memory, regime);
   assertEquals(new TextDecoder().decode(await space.read(PAGE + 0x123n, 3)), "toy");
-  const json = JSON.parse(toJson(walkRecord(found, "given")));
-  assertEquals([json.mode, json.outcome, json.levels[1].name], ["toy", "mapped", "Branch"]);
+  const json = JSON.parse(toJson(walkRecord(found, { kind: "root" })));
+  assertEquals([json.mode, json.outcome, json.steps[1].name], ["toy", "mapped", "Branch"]);
 });
 
 Deno.test("a toy architecture lists: runs, pages, tables that serve two addresses, aliases", async () => {
@@ -149,8 +149,8 @@ Deno.test("a toy architecture audits, diffs, and is kept in snapshots", async ()
     architectures: [...ARCHITECTURES, TOY_ARCHITECTURE],
   });
   assertEquals(
-    toJson(walkRecord(await walk(again.memory, again.context, PAGE), "")),
-    toJson(walkRecord(await walk(before.memory, regime, PAGE), "")),
+    toJson(walkRecord(await walk(again.memory, again.context, PAGE))),
+    toJson(walkRecord(await walk(before.memory, regime, PAGE))),
   );
 });
 

@@ -1,5 +1,7 @@
 /** The bits of CR0 that decide how paging works (Intel SDM vol. 3, 2.5). */
 export const CR0 = {
+  /** Protected mode is on. */
+  PE: 1n << 0n,
   /** Supervisor writes honour read-only pages. */
   WP: 1n << 16n,
   /** Paging is on. */

@@ -22,7 +22,6 @@ const STATE_VERSION = 1;
 /** A segment's descriptor as QEMU keeps it: the upper four bytes (Intel SDM vol. 3, 3.4.5). */
 const DESCRIPTOR_L = 1 << 21;
 const DESCRIPTOR_DPL_SHIFT = 13;
-const CR0_PE = 1n;
 const EFER_LME = 1n << 8n;
 
 /**
@@ -57,7 +56,7 @@ export function registersOfNote(
     cpu,
     rip: word(STATE.rip),
     rflags: word(STATE.rflags),
-    cpl: cr0 & CR0_PE ? dpl : 0,
+    cpl: cr0 & CR0.PE ? dpl : 0,
     cr0,
     cr2,
     cr3,

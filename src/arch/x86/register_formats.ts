@@ -3,6 +3,7 @@ import type { AddressLike } from "../../core/address.ts";
 import type { PhysicalMemory } from "../../memory/physical_memory.ts";
 import type { Regime } from "../../translate/regime.ts";
 import { walk } from "../../translate/walk.ts";
+import { CR0 } from "./control_bits.ts";
 import { registersOfNote } from "./dump_note.ts";
 import { nestedState, runsLinux, virtualizationOf } from "./cpu_state.ts";
 import {
@@ -16,14 +17,12 @@ import type { PagingModeName } from "./paging_state.ts";
 import type { CpuRegisters } from "./registers.ts";
 import { areX86Registers, parseRegisters } from "./printed_registers.ts";
 
-const CR0_PE = 1n;
-
 const STUB: StubRegisters = {
   wanted: [["rip", "eip"], ["eflags"], ["cs"], ["cr0"], ["cr2"], ["cr3"], ["cr4"], ["efer"]],
   combine(values, printed: CpuRegisters): CpuRegisters {
     const [rip, rflags, cs, cr0, cr2, cr3, cr4, efer] = values;
     // The CPL is the RPL of CS in protected mode (Intel SDM vol. 3, 5.5); in real mode it is 0.
-    const cpl = cr0! & CR0_PE ? Number(cs! & 3n) : 0;
+    const cpl = cr0! & CR0.PE ? Number(cs! & 3n) : 0;
     return {
       ...printed,
       ...{ rip: rip!, rflags: rflags!, cpl },

@@ -24,9 +24,9 @@ export class NoRegistersError extends PagewalkError {
     modes: readonly string[] = ["4-level", "5-level", "pae", "32-bit"],
   ) {
     super(
-      `${endpoint} ${why}: name the page table with --root ADDR and its kind with --mode ${
-        modes.join("|")
-      }`,
+      `${endpoint} ${why}: give the address of the page table (root) and its kind (mode: ${
+        modes.join(", ")
+      })`,
     );
     this.endpoint = endpoint;
   }

@@ -71,7 +71,7 @@ export function rawRanges(imageBytes: number, layout: RamLayout | undefined): Me
     if (size >= BELOW_4G.q35.from) {
       throw new InvalidArgumentError(
         `A raw image of ${imageBytes} bytes needs a layout, as RAM has a hole below 4 GiB: ` +
-          "--layout pc or q35 for a RAM file, flat for pmemsave, or FIRST-LAST@OFFSET,…",
+          "pc or q35 for a RAM file, flat for pmemsave, or FIRST-LAST@OFFSET,…",
         layout,
       );
     }

@@ -1,3 +1,4 @@
+import { FILE_MODE } from "../file_abi.ts";
 import { checkOptions, SIGNAL } from "../../core/options.ts";
 import type { ReadOptions } from "../../memory/physical_memory.ts";
 import { BatchingReader } from "../batching_reader.ts";
@@ -48,7 +49,6 @@ export interface ProcessFiles {
   readonly error: PagewalkError | null;
 }
 
-const S_IFMT = 0xf000;
 const KINDS: Readonly<Record<number, OpenFileKind>> = {
   0x1000: "pipe",
   0x2000: "character device",
@@ -161,7 +161,7 @@ async function nameOf(
   try {
     const inodes = new StructReader("inode", INODE, offsets);
     const [path, view] = await Promise.all([paths.pathOf(file), inodes.read(reader, inode)]);
-    const type = view.u32("i_mode") & S_IFMT;
+    const type = view.u32("i_mode") & FILE_MODE.TYPE_MASK;
     const kind = KINDS[type] ?? "other";
     const isDevice = kind === "character device" || kind === "block device";
     const number = viewOf(view.bytes("i_rdev")).getUint32(0, true);

@@ -1,11 +1,10 @@
-import { type AddressLike, formatAddress, parseAddress } from "../../core/address.ts";
+import { type AddressLike, formatAddress, MAX_ADDRESS, parseAddress } from "../../core/address.ts";
 import { InvalidArgumentError } from "../../core/errors.ts";
 import type { CommandOptions, Monitor } from "../monitor.ts";
 import { ReplyParseError } from "../errors.ts";
 
 /** How much one `xp` fetches. QEMU spends a few milliseconds on it, and the reply is 4 times as long. */
 const CHUNK_BYTES = 32 * 1024;
-const MAX_ADDRESS = 0xffff_ffff_ffff_ffffn;
 
 /**
  * Reads guest-physical memory with `xp`, in the densest form (8-byte values). It asks for whatever it
