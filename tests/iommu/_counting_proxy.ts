@@ -49,7 +49,9 @@ export class CountingProxy implements AsyncDisposable {
     for await (const chunk of client.readable) {
       const lines = (partial + decoder.decode(chunk, { stream: true })).split(/[\r\n]/);
       partial = lines.pop() ?? "";
-      this.commands.push(...lines.map((line) => line.trim()).filter((line) => line !== ""));
+      // The client sends a NUL ahead of a line, which QEMU's readline drops.
+      const clean = lines.map((line) => line.replaceAll("\0", "").trim());
+      this.commands.push(...clean.filter((line) => line !== ""));
       await writer.write(chunk);
     }
     this.#close(monitor);
