@@ -1,6 +1,7 @@
 import { type AddressNames, readAddressNames } from "../linux/address_names.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
+import type { NotPresentContent } from "../translate/entry.ts";
 import type { MappingRecord } from "../translate/mappings.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { TableSource } from "./table_choice.ts";
@@ -56,8 +57,13 @@ export class AddressNamer {
   async complete(record: MappingRecord): Promise<MappingRecord> {
     if (record.kind !== "notPresent") return record;
     const content = await this.#linux.nameAbsent(record.content);
-    const area = this.names.at(record.address)?.area;
-    if (content.kind !== "protNone" || area === undefined) return { ...record, content };
-    return { ...record, content: { ...content, isHint: !area.permissions.startsWith("---") } };
+    return { ...record, content: this.meaningAt(record.address, content) };
+  }
+
+  /** What a `PROT_NONE` entry means, by the rights of the memory area that an address lies in. */
+  meaningAt(address: bigint, content: NotPresentContent): NotPresentContent {
+    const area = this.names.at(address)?.area;
+    if (content.kind !== "protNone" || area === undefined) return content;
+    return { ...content, isHint: !area.permissions.startsWith("---") };
   }
 }

@@ -80,7 +80,7 @@ export function entryBits(raw: bigint, level: number, regime: Regime): EntryBits
   return {
     ...about,
     fields: shown.map((field) => reading(raw, field)),
-    notPresent: rules.absentContent(raw),
+    notPresent: rules.absentContent(raw, level),
   };
 }
 

@@ -257,7 +257,7 @@ class Listing {
       if (!entries.isPresent(at)) {
         if (this.#options.notPresent && !entries.isZero(at)) {
           const entry = entryAt(visit, index);
-          const content = this.#regime.rules.absentContent(entry.raw);
+          const content = this.#regime.rules.absentContent(entry.raw, entry.level);
           batch.push({ kind: "notPresent", ...spanOf(visit, entry), entry, content });
         }
         continue;

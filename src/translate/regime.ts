@@ -159,8 +159,8 @@ export interface RegimeRules {
   reservedCauses(entry: Pick<PageTableEntry, "reservedBits" | "hasRights">): readonly string[];
   /** What an access to a page that is mapped may still fault by, if its entry tells. */
   mayFault?(leaf: LeafRights): string | undefined;
-  /** What a kernel keeps in an entry that is not present. */
-  absentContent(raw: bigint): NotPresentContent;
+  /** What a kernel keeps in an entry that is not present, in a table of a level (1, if left out). */
+  absentContent(raw: bigint, level?: number): NotPresentContent;
   /** The same regime for so many bits of a physical address, where they were not known. */
   withFrameBits?(regime: Regime, bits: number): Regime;
   /** Whether a page's entry says that Linux keeps nothing of its frame: a device's, the page of zeros. */

@@ -36,6 +36,7 @@ import { checkContainers } from "./_containers.ts";
 import { aliasesInAll, auditsAll } from "./_all_processes.ts";
 import { checkExamples } from "./_examples.ts";
 import { attachInStorm } from "./_fork_storm.ts";
+import { checkNumaHints, TWO_NODES } from "./_numa_hints.ts";
 import { anew, nextKernel } from "./_next_kernel.ts";
 
 /** How many times processes are listed while others come and go as fast as they can. */
@@ -57,7 +58,10 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
         const qemuArguments = ["-action", "reboot=reset"];
         await using next = preset === "la57" ? await nextKernel() : null;
         await using lab = await startLab(preset, {
-          qemuArguments: [...qemuArguments, ...next === null ? [] : ["-initrd", next.initramfs]],
+          qemuArguments: [
+            ...qemuArguments,
+            ...next === null ? [] : ["-initrd", next.initramfs, ...TWO_NODES],
+          ],
         });
         // Before the test connects, since a monitor serves one client at a time.
         if (preset === "pti") await t.step("the scripts", () => checkExamples(lab));
@@ -243,6 +247,10 @@ for (const preset of ["pti", "la57"] as const satisfies readonly LabPresetName[]
           console.log(`${compared} states of pages: no difference`);
           await lab.shell("kill -9 $(pidof states)");
         });
+
+        if (preset === "la57") {
+          await t.step("pages marked for NUMA balancing", () => checkNumaHints(guest, lab));
+        }
 
         await t.step("whose tables a vCPU has, and who maps the address", () => whose(guest, lab));
 

@@ -74,6 +74,20 @@ Deno.test(
       await prompt.enter("root(null)");
     });
 
+    await t.step(
+      "an entry that is not present is named as the guest's kernel means it",
+      async () => {
+        const walked = await prompt.enter(`walk(0x7f1250020000, { pid: ${pid} })`);
+        assertMatch(walked, /not present \(PROT_NONE, keeps frame 0x[0-9a-f_]+\)$/m);
+        // Type 27 with offset 1, and type 31: what they are depends on how the kernel was built.
+        assertStringIncludes(
+          await prompt.enter("bits(0xdffffffffffffc00)"),
+          ": a page being moved (migration), frame 0x1000\n",
+        );
+        assertStringIncludes(await prompt.enter("bits(0xffffff0000000000)"), "(swapin error)");
+      },
+    );
+
     await t.step("addresses are taken as other tools print them", async () => {
       // A vCPU that runs user code has tables without the kernel's data.
       await prompt.enter(`pid(${pid})`);

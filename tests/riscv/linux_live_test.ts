@@ -193,7 +193,7 @@ async function compareFact(
       continue;
     }
     assert(walk.outcome === "notPresent", `${name}: ${walk.outcome}`);
-    const content = walk.regime.rules.absentContent(walk.entry.raw);
+    const content = walk.regime.rules.absentContent(walk.entry.raw, walk.level);
     if (state === "protnone") {
       assert(raw & PRESENT, name); // for Linux it is
       assertEquals(content, { kind: "protNone", frame: (raw & FRAME) << 12n });

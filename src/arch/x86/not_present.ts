@@ -23,6 +23,8 @@ const PFN_BITS: Partial<Record<PagingModeName, number>> = { "4-level": 34, "5-le
  * 4.18 the frame and the swap offset are stored inverted, against L1TF (pgtable-invert.h,
  * pgtable_64.h); two-level kernels store them plainly (pgtable-2level.h).
  *
+ * @param level of the table that has the entry, 1 being the PT: a large page's frame has fewer bits
+ *
  * @example Usage
  * ```ts
  * import { decodeNotPresent } from "@pagewalk/pagewalk";
@@ -32,11 +34,18 @@ const PFN_BITS: Partial<Record<PagingModeName, number>> = { "4-level": 34, "5-le
  * assertEquals(decodeNotPresent(0x000f_ffff_ffff_e120n, "4-level"), { kind: "protNone", frame: 0x1000n });
  * ```
  */
-export function decodeNotPresent(raw: bigint, mode: PagingModeName): NotPresentContent {
+export function decodeNotPresent(
+  raw: bigint,
+  mode: PagingModeName,
+  level = 1,
+): NotPresentContent {
   if (raw === 0n) return { kind: "empty" };
   const wide = PAGING_MODES[mode].entryBytes === 8;
   if (raw & PROT_NONE) {
-    return { kind: "protNone", frame: wide ? ~raw & FRAME_64 : raw & FRAME_32 };
+    // Only these are inverted: flip_protnone_guard(), PHYSICAL_PMD_PAGE_MASK.
+    const shift = PAGING_MODES[mode].levels.find((each) => each.level === level)?.shift ?? 12;
+    const bits = (wide ? FRAME_64 : FRAME_32) >> BigInt(shift) << BigInt(shift);
+    return { kind: "protNone", frame: (wide ? ~raw : raw) & bits };
   }
   const type = Number(wide ? raw >> 59n : raw >> 1n & 0x1fn);
   const offset = wide ? BigInt.asUintN(64, ~raw << 5n) >> 14n : raw >> 9n;

@@ -106,7 +106,7 @@ function rulesOf(mode: PagingModeName, hasKeys: boolean): RegimeRules {
     deviceCacheTypes: DEVICE_CACHE_TYPES,
     cacheIndexOf: ({ patIndex = 0 }) => patIndex,
     rootAddress: (value) => value & ROOT_MASK[mode],
-    absentContent: (raw) => decodeNotPresent(raw, mode),
+    absentContent: (raw, level) => decodeNotPresent(raw, mode, level),
     withFrameBits: (regime: Regime & PagingState, bits) => {
       const { physicalAddressBitsAssumed: _, assuredFrameBits: _bits, ...others } = regime;
       const told = { ...others, physicalAddressBits: bits };

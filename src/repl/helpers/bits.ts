@@ -3,6 +3,7 @@ import { entryBits } from "../../translate/entry_bits.ts";
 import { architectureNamed } from "../../arch/architectures.ts";
 import type { PageTableEntry } from "../../translate/entry.ts";
 import { levelDecoders, type Regime } from "../../translate/regime.ts";
+import { meaningOf, nameAbsentEntry } from "../linux.ts";
 import type { Helper } from "../helper.ts";
 
 /** `bits(entry, level)`. */
@@ -31,9 +32,13 @@ PDE 0x510_c003 of 4-level paging: points to a table
     // Where paging is off, an entry is read as the first kind of tables has it.
     const mode = modes.find((name) => name !== "none")!;
     const regime = levelDecoders(context).length > 0 ? context : contextOfMode(mode, {});
-    return typeof entry === "object"
+    const read = typeof entry === "object"
       ? entryBits(entry.raw, level ?? entry.level, regime)
       : entryBits(parseAddress(entry), level ?? smallest(regime), regime);
+    const { notPresent } = read;
+    if (notPresent === undefined) return read;
+    const known = typeof entry === "object" ? meaningOf(entry) : undefined;
+    return { ...read, notPresent: known ?? await nameAbsentEntry(repl.guest, notPresent) };
   },
 };
 

@@ -3,8 +3,10 @@ import { InvalidArgumentError } from "../../core/errors.ts";
 import type { GuestWalkOptions } from "../../session/guest_walk.ts";
 import { splitTableChoice } from "../../session/table_choice.ts";
 import type { Walk } from "../../translate/walk.ts";
+import { nameAbsentEntry, rememberMeaning } from "../linux.ts";
 import type { Helper } from "../helper.ts";
 import { showAs } from "../show/renderers.ts";
+import { walkText } from "../show/walk_text.ts";
 
 /** `walk(va)`. */
 export const WALK: Helper = {
@@ -36,7 +38,14 @@ mapped to 0x1018_8000, 4 KiB page: user no (PDE decides, PTE allows it), write y
     const found = await repl.guest.use((session, choice) =>
       session.walk(address, { signal: repl.signal, ...chosen(others, choice), ...others })
     );
-    return style === undefined ? found : showAs(found, await styledWalk(style));
+    if (style !== undefined) return showAs(found, await styledWalk(style));
+    if (found.outcome !== "notPresent") return found;
+    const { regime: context, source } = found;
+    const content = context.rules.absentContent(found.entry.raw, found.level);
+    const place = { address: found.address, context, source };
+    const named = await nameAbsentEntry(repl.guest, content, place);
+    rememberMeaning(found.entry, named);
+    return named === content ? found : showAs(found, (walk, plain) => walkText(walk, plain, named));
   },
 };
 

@@ -1,6 +1,6 @@
 import { escapeText } from "../../core/escape.ts";
 import { describeFault } from "../../translate/address_space.ts";
-import type { PageTableEntry } from "../../translate/entry.ts";
+import type { NotPresentContent, PageTableEntry } from "../../translate/entry.ts";
 import { describeNotPresent } from "../../translate/describe_not_present.ts";
 import type { Right } from "../../translate/rights.ts";
 import { entryNameOf, spanAt } from "../../translate/regime.ts";
@@ -26,13 +26,19 @@ const PROCESS_HINT =
 /**
  * Writes a walk as a table, one line a level, with the level that decides each right, and then what it
  * comes to.
+ *
+ * @param content what the last entry means, if it is not present and the guest's kernel is known
  */
-export function walkText(walk: Walk & Partial<GuestWalk>, style: Style): string {
+export function walkText(
+  walk: Walk & Partial<GuestWalk>,
+  style: Style,
+  content?: NotPresentContent,
+): string {
   const source = walk.source ? ` (${escapeText(describeSource(walk.source))})` : "";
   const title = `${groupHex(walk.address)} in ${walk.mode} paging, root ${groupHex(walk.root)}`;
   const lines = [style.strong(title) + source];
   if (walk.steps.length > 0) lines.push(stepTable(walk, style));
-  lines.push(...outcomeLines(walk, style));
+  lines.push(...outcomeLines(walk, style, content));
   if (walk.changedDuringWalk) {
     lines.push(style.bad("The guest changed these tables during the walk: walk again"));
   }
@@ -65,7 +71,11 @@ function decidesText(walk: Walk, entry: PageTableEntry): string {
     .join(" ");
 }
 
-function outcomeLines(walk: Walk & Partial<GuestWalk>, style: Style): string[] {
+function outcomeLines(
+  walk: Walk & Partial<GuestWalk>,
+  style: Style,
+  named?: NotPresentContent,
+): string[] {
   if (walk.outcome === "mapped") {
     const page = `${formatSize(walk.pageSizeBytes)} page`;
     const remark = walk.regime.rules.mayFault?.(walk.leaf);
@@ -77,7 +87,7 @@ function outcomeLines(walk: Walk & Partial<GuestWalk>, style: Style): string[] {
   if (walk.outcome === "noTables") return [`${style.bad("no tables")}: ${describeFault(walk)}`];
   const fault = `${style.bad("not mapped")}: ${describeFault(walk)}`;
   if (walk.outcome !== "notPresent") return [fault];
-  const content = walk.regime.rules.absentContent(walk.entry.raw);
+  const content = named ?? walk.regime.rules.absentContent(walk.entry.raw, walk.level);
   const lines = [`${fault} (${describeNotPresent(content, groupHex)})`];
   // A process that was chosen has no other tables.
   if (content.kind === "empty" && walk.source?.kind !== "process") {
