@@ -15,7 +15,7 @@ export const REGS: Helper = {
 vCPU 0: CPL 3, 4-level paging
 RIP     0x40_15bd
 RFLAGS  0x202
-CR0     0x8005_0033  WP PG
+CR0     0x8005_0033  PE WP PG
 CR2     0x42_ee70    address of the last page fault
 CR3     0x510_0000   page-table root, with PCID or cache bits
 CR4     0x75_0eb0    PSE PAE PGE SMEP SMAP PKE
