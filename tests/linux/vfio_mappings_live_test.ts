@@ -6,6 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { connect, formatAddress, PagewalkError } from "../../mod.ts";
+import { namedStructs } from "../../src/linux/btf/live_structs.ts";
 import { kernelOf } from "../../src/linux/linux_guest.ts";
 import type { LinuxGuest } from "../../src/entries/linux.ts";
 import { checkLines } from "../json/_schema.ts";
@@ -73,7 +74,7 @@ Deno.test(
         const { types } = kernelOf(linux);
         const names = ["dmar_domain", "pt_common", "rb_node", "kvm_vcpu", "no_such_struct"];
         const counted = count(guest, true);
-        const structs = (await types.structs())!;
+        const structs = (await namedStructs(types))!;
         const [first] = await structs.structsNamed(names[0]!);
         console.log(`dmar_domain: ${counted.commands} commands, ${counted.replyBytes} bytes`);
         assert(counted.commands <= 70 && counted.replyBytes < 5_000_000);

@@ -1,4 +1,5 @@
-import type { BtfBase, BtfBlob, BtfSource } from "./btf_source.ts";
+import { type BtfBase, BtfBlob, type BtfSource } from "./btf_source.ts";
+import type { KernelTypes } from "../kernel_types.ts";
 import type { BtfType } from "./btf_type.ts";
 
 /** Types in which structs are looked up by their names. */
@@ -25,6 +26,32 @@ const WINDOW = 32;
 const AROUND = 256;
 /** So many names in ascending order at the end are no chance. */
 const LAST = 6;
+
+/** Where structs of a kernel are looked up by their names. */
+export type StructsSource = Pick<KernelTypes, "all" | "base" | "strings">;
+
+const known = new WeakMap<StructsSource, Promise<NamedTypes | null>>();
+
+/** A kernel's structs by their names; null if it has no types. */
+export function namedStructs(types: StructsSource): Promise<NamedTypes | null> {
+  let structs = known.get(types);
+  if (!structs) {
+    structs = open(types);
+    known.set(types, structs);
+    structs.catch(() => known.delete(types));
+  }
+  return structs;
+}
+
+async function open(types: StructsSource): Promise<NamedTypes | null> {
+  const base = await types.base();
+  if (base === null || base instanceof BtfBlob) return base;
+  return new LiveStructs({
+    types: base,
+    strings: (offset, lengthBytes) => types.strings(offset, lengthBytes),
+    all: () => types.all(),
+  });
+}
 
 const encoder = new TextEncoder();
 
