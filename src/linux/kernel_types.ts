@@ -1,5 +1,6 @@
 import { Btf } from "./btf/btf.ts";
 import { type BtfBase, BtfBlob, LiveBtf, SectionBtf } from "./btf/btf_source.ts";
+import type { NamedTypes } from "./btf/live_structs.ts";
 import type { TypeRoots } from "./btf_offsets.ts";
 import { KernelFormatError } from "./errors.ts";
 import { type Reader, readU64, viewOf } from "./reader.ts";
@@ -27,6 +28,7 @@ export class KernelTypes {
   #entry: Promise<{ btf: Btf; roots: TypeRoots } | null> | null = null;
   #blob: Promise<BtfBlob | null> | null = null;
   #base: Promise<BtfBase | null> | null = null;
+  #structs: Promise<NamedTypes | null> | null = null;
 
   /** Prepares; nothing is read yet. */
   constructor(parts: KernelTypesParts) {
@@ -46,6 +48,12 @@ export class KernelTypes {
   /** All types by their numbers, each read when it is asked for; null if there are none. */
   base(): Promise<BtfBase | null> {
     return this.#base ??= this.#openBase();
+  }
+
+  /** Structs by their names, for which some of the types are read; null if there are none. */
+  async structs(): Promise<NamedTypes | null> {
+    if (this.#blob !== null || this.given.length > 0) return await this.all();
+    return await (this.#structs ??= this.#openStructs());
   }
 
   /** Types to follow from a few that are known; null if there are none. */
@@ -76,6 +84,18 @@ export class KernelTypes {
       if (!(error instanceof KernelFormatError)) throw error;
       return await this.all();
     }
+  }
+
+  async #openStructs(): Promise<NamedTypes | null> {
+    const live = await this.#openLive();
+    const types = live && await this.base();
+    if (live === null || types === null || types instanceof BtfBlob) return await this.all();
+    const { LiveStructs } = await import("./btf/live_structs.ts");
+    return new LiveStructs({
+      types,
+      strings: (offset, lengthBytes) => live.strings(offset, lengthBytes),
+      all: () => this.all(),
+    });
   }
 
   /** The kernel's own table of types where it has one, else the section that it is made from. */
