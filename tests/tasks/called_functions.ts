@@ -28,10 +28,12 @@ export async function calledFunctions(command: string): Promise<Map<string, Set<
   ) {
     const folder = await Deno.makeTempDir({ prefix: "pagewalk-called-" });
     try {
-      await new Deno.Command(Deno.execPath(), {
+      const { code, stderr } = await new Deno.Command(Deno.execPath(), {
         args: ["run", "--allow-net=127.0.0.1", `--coverage=${folder}`, command, ...args],
         stdout: "null",
       }).output();
+      // A page that fails is 1.
+      if (code > 1) throw new Error(`${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
       for await (const { name } of Deno.readDir(folder)) {
         const { url, functions } = JSON.parse(
           await Deno.readTextFile(`${folder}/${name}`),
