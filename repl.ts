@@ -7,7 +7,7 @@
  */
 import { activity } from "./src/cli/activity.ts";
 import { runCommand } from "./src/cli/command.ts";
-import { CONNECT_OPTIONS, connectOptions } from "./src/cli/guest_options.ts";
+import { CONNECT_OPTIONS, connectOptions, DEVICE_OPTIONS } from "./src/cli/guest_options.ts";
 import { value } from "./src/cli/options.ts";
 import { monitorPortFor } from "./src/monitor/endpoint.ts";
 // Not the SDK, which is loaded when the prompt stands there already.
@@ -30,6 +30,7 @@ await runCommand({
       "keep the lines entered in this file (--allow-read, --allow-write)",
       String,
     ),
+    ...DEVICE_OPTIONS,
     ...CONNECT_OPTIONS,
   },
   examples: ["1334", "1334 --eval 'walk(0x7f1234567000)'", "1334 < lines.js"],

@@ -57,6 +57,19 @@ await runCommand({
     ...CONNECT_OPTIONS,
   },
   permissions: "--allow-net=127.0.0.1:1334",
+  notes: [
+    "Rights are the effective ones of the device. Devices of one domain reach the same and are listed " +
+    "together. (16 MiB at 0 are Linux's, for floppy drives, up to 6.12.) A listing proves what is mapped, " +
+    "not that a device cannot reach what was unmapped a moment ago: the IOMMU has a cache.",
+    "Where the tables begin is in one register of the IOMMU (RTADDR, or AMD's device table base): the only " +
+    "device memory that pagewalk reads, by two aligned 32-bit reads, which change nothing. With --no-mmio, " +
+    "as with a dump, Linux's own records are used.",
+    "A virtio-iommu's tables are QEMU's own: what its devices reach is Linux's list of what it has mapped, " +
+    "and there is nothing to walk.",
+    "Checked page by page against the guest kernel's iommu_iova_to_phys: VT-d's legacy mode, its scalable " +
+    "mode with second-level and first-level tables, pass-through, AMD-Vi with tables of version 1, and " +
+    "virtio-iommu. First-level tables nested in second-level ones are tested on synthetic tables only.",
+  ],
   examples: ["1334", "1334 --device 00:03.0 --iova 0x0+1M --json", "dump:/path --no-mmio"],
   exits: { 2: "what a device reaches could not be listed completely" },
 }, async ({ positionals: [monitor], options }) => {
@@ -111,6 +124,12 @@ function tellDevices(
     for (const problem of problems) console.error(`note: ${escapeMessage(problem)}`);
   } else {
     for (const { kind, registers, root, source } of units) {
+      if (registers === null) {
+        out.line(
+          "[+] virtio-iommu: QEMU keeps its tables, Linux's records tell what devices reach",
+        );
+        continue;
+      }
       const from = source === "register" ? "its register" : "Linux's records";
       const name = kind === "vtd" ? "VT-d" : "AMD-Vi";
       out.line(`[+] ${name} at ${formatAddress(registers)}, root ${formatAddress(root)} (${from})`);

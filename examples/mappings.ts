@@ -142,8 +142,12 @@ await runCommand({
 
 async function listAsXv6(guest: Session, context: Regime, bounds: ListingBounds): Promise<number> {
   using out = new LineWriter();
-  for await (const line of xv6Tables(guest.memory, context, bounds)) out.line(line);
-  return EXIT.PASS;
+  const lines = xv6Tables(guest.memory, context, bounds);
+  for (;;) {
+    const { done, value } = await lines.next();
+    if (done) return value ? EXIT.PASS : EXIT.INCONCLUSIVE;
+    out.line(value);
+  }
 }
 
 /** The course's form has entries and nothing else: what would choose pages, or another form, has no place. */

@@ -37,6 +37,14 @@ await runCommand({
     json: flag("print one JSON object per line"),
     ...CONNECT_OPTIONS,
   },
+  notes: [
+    "A Linux guest's kernel is found in guest memory: no debug symbols, no agent, no pause. What is read: the " +
+    "kernel's symbol table and type data, then its task list. Finding one process by pid takes about ten " +
+    "monitor commands, however many there are. Kernels built with RANDSTRUCT and without type data, and " +
+    "confidential guests, whose memory is encrypted, cannot be read.",
+    "With --kernel FILE (an ELF file with debugging data, -g) the processes of xv6 and its like are listed: " +
+    "kernels with one array of structs that have a pid, a state and a pagetable.",
+  ],
   examples: ["1334", "1334 --user --json", "unix:mon.sock --kernel kernel/kernel"],
 }, async ({ positionals: [monitor], options }) => {
   await using guest = await connectTo(monitor!, options);

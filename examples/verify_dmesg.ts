@@ -49,6 +49,13 @@ await runCommand({
     ...OUTPUT_OPTIONS,
     ...CONNECT_OPTIONS,
   },
+  notes: [
+    "A record counts only if the kernel wrote it (facility 0) and it has exactly the patch's format. Names of " +
+    "crashed programs and writes to /dev/kmsg also reach the log and are ignored.",
+    "dmesg -x and cat /dev/kmsg keep the facility of each line. Plain dmesg does not (only root can write " +
+    "there), and in journalctl without -k any user can write lines. From lines without any prefix " +
+    "(journalctl -o cat, printk.time=0), which any user can forge, no verdict is drawn.",
+  ],
   examples: ["1334 < dmesg.txt", "1334 --sample 5000 < dmesg.txt"],
   exits: {
     1: "a page is not as logged",

@@ -47,6 +47,19 @@ await runCommand({
     ...DEVICE_OPTIONS,
     ...CONNECT_OPTIONS,
   },
+  notes: [
+    "The guest's log: each page that the patch's lines name is judged in the process that has it. A record " +
+    "counts only if the kernel wrote it and it has exactly the patch's format. One that cannot be read, " +
+    "contradictory records of one address, and a page whose owner is ambiguous are inconclusive. Of several " +
+    "processes that map an address, the one with the logged frame is checked, never one started later.",
+    "What is pinned: found through every open file that holds a container, a group or a device, in the " +
+    "driver's own list. Memory of a process that has exited, or of a program that ran before an exec, has no " +
+    "page tables left: it is reported and does not pass. A kernel without type data (BTF) needs --btf FILE " +
+    "(pahole --btf_encode_detached FILE vmlinux); without it the log alone is judged, and the result says so.",
+    "What devices reach: the device must reach the same frame as the process's address, and the IOMMU must " +
+    "map exactly what VFIO lists: after mmap(MAP_FIXED) or MADV_DONTNEED over a mapped buffer a device still " +
+    "reaches the old frames. Where the IOMMU cannot be read, the result says so; with --iommu it does not pass.",
+  ],
   examples: ["1334", "1334 --json", "1334 --comm target", "1334 --log-only", "1334 --vfio-maps"],
   exits: {
     1: "a page is not cleared, or not as logged",

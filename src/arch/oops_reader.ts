@@ -18,8 +18,12 @@ export interface OopsLineForm {
 
 /** How Linux reports faults on an architecture: most lines of a report are the architecture's own. */
 export interface OopsReader {
+  /** The architecture's name. */
+  readonly architecture: string;
   /** The lines that it prints. */
   readonly forms: readonly OopsLineForm[];
+  /** Lines that only another architecture prints: a report with one of them is not this one's. */
+  readonly foreign?: RegExp;
   /** What is looked for in a text, for a message. */
   readonly lookedFor: string;
   /** The name of the register that holds the root, in messages. */
@@ -29,7 +33,7 @@ export interface OopsReader {
   /** The root of the tables in the printed registers. */
   rootIn(registers: OopsReport["registers"]): bigint | undefined;
   /** The access as the architecture's own, to be asked for now. */
-  accessOf(access: OopsAccess): GuestAccess;
+  accessOf(access: OopsAccess, registers: OopsReport["registers"]): GuestAccess;
   /** Why the access faulted, by what was printed of it then. */
   reason(report: OopsReport): string;
 }

@@ -31,7 +31,7 @@ export interface OopsReport {
   readonly lengthBytes?: number;
   /** The entries as they were, from the top; the last that was printed ended the walk. */
   readonly entries: readonly OopsEntry[];
-  /** Control registers that were printed. */
+  /** Registers that were printed, and numbers like them (`pgdp`, `VA_BITS`). */
   readonly registers: Readonly<Record<string, bigint>>;
   /** Where the instruction was: `bad_read+0x10/0x20 [oopsmod]`, or an address. */
   readonly at: string | null;
@@ -53,6 +53,8 @@ export interface OopsEntry {
 export interface OopsAccess {
   /** The error code; null where only words tell. */
   readonly errorCode: bigint | null;
+  /** What the code is called, where not so. @default {"error code"} */
+  readonly codeName?: string;
   /** A write. */
   readonly write: boolean;
   /** An instruction fetch. */

@@ -66,7 +66,9 @@ export async function runCommand<S extends OptionSpecs>(
   if (asksHelp(spec, args)) {
     await loadConnectors();
     const { usageText } = await import("./usage.ts");
-    console.log(usageText(spec, program));
+    // A terminal's own width; wide lines are hard to read.
+    const width = Deno.stdout.isTerminal() ? Math.min(Deno.consoleSize().columns, 120) : undefined;
+    console.log(usageText(spec, program, width));
     return;
   }
   // On a terminal it is said what takes long.

@@ -38,6 +38,8 @@ export interface CommandSpec<S extends OptionSpecs> {
   readonly permissions?: string;
   /** Command lines to copy, without `deno run` and the permissions. */
   readonly examples: readonly string[];
+  /** What a user may want to know besides: paragraphs below the options. */
+  readonly notes?: readonly string[];
   /** The exit codes that are not 0 or 3, by number. */
   readonly exits?: Readonly<Record<number, string>>;
 }

@@ -11,6 +11,7 @@ import type { OptionSpecs } from "./options.ts";
 export function usageText(
   spec: CommandSpec<OptionSpecs>,
   program: string | null = null,
+  width: number = USUAL_WIDTH,
 ): string {
   const places = spec.positionals.map(({ name, optional, repeated }) => {
     const place = repeated ? `${name}…` : name;
@@ -25,15 +26,16 @@ export function usageText(
   return [
     `${spec.purpose}.`,
     `Usage: ${[run(spec.examples[0] ?? ""), ...places].join(" ")} [options]`,
-    columns(spec.positionals.map(({ name, purpose }) => [`<${name}>`, purpose])),
+    columns(spec.positionals.map(({ name, purpose }) => [`<${name}>`, purpose]), width),
     columns([
       ...Object.entries(spec.options).map(([name, option]) => [
         option.kind === "flag" ? `--${name}` : `--${name} ${option.placeholder}`,
         option.purpose,
       ]),
       ["--help", "print this text"],
-    ]),
-    columns(exitRows(spec)),
+    ], width),
+    columns(exitRows(spec), width),
+    ...(spec.notes ?? []).map((note) => wrapped(note, width).join("\n")),
     `Examples:\n${spec.examples.map((line) => `  ${run(line)} ${line}`.trimEnd()).join("\n")}`,
     program === null
       ? ""
@@ -70,12 +72,34 @@ function endpointIn(word: string): Endpoint[] {
   }
 }
 
+/** How many columns help has where it is not written to a terminal. */
+const USUAL_WIDTH = 100;
+
+/** The lines of a paragraph, none longer than so many columns but one of a single word. */
+function wrapped(text: string, width: number): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const longer = lines.at(-1) === "" ? word : `${lines.at(-1)} ${word}`;
+    if (longer.length <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines.filter((line) => line !== "");
+}
+
 function exitRows(spec: CommandSpec<OptionSpecs>): string[][] {
   const exits = { 0: "as expected", ...spec.exits, 3: "error: see the message" };
   return Object.entries(exits).map(([code, meaning]) => [`exit ${code}`, meaning]);
 }
 
-function columns(rows: readonly (readonly string[])[]): string {
-  const width = Math.max(0, ...rows.map(([left]) => left!.length));
-  return rows.map(([left, right]) => `  ${left!.padEnd(width)}  ${right}`).join("\n");
+/** Two columns, the right one beside the left; below it where a narrow terminal leaves it no room. */
+function columns(rows: readonly (readonly string[])[], width: number): string {
+  const left = Math.max(0, ...rows.map(([name]) => name!.length));
+  const indent = left + 4 <= width / 2 ? left + 4 : 6;
+  return rows.flatMap(([name, purpose]) => {
+    const [first = "", ...others] = wrapped(purpose!, Math.max(width - indent, 20));
+    const head = `  ${name}`;
+    const below = [first, ...others].map((line) => `${" ".repeat(indent)}${line}`);
+    if (head.length + 2 > indent) return [head, ...below];
+    return [`${head.padEnd(indent)}${first}`, ...below.slice(1)];
+  }).join("\n");
 }

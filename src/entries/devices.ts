@@ -23,7 +23,7 @@ export {
 } from "../linux/frame_report.ts";
 export type { FrameState, FrameUse } from "../linux/frames.ts";
 export type { DmaDevices } from "../vfio/verify_dma.ts";
-export type { DmaState, IommuDevice, IommuDevices } from "../iommu/iommu_device.ts";
+export type { DmaMapping, DmaState, IommuDevice, IommuDevices } from "../iommu/iommu_device.ts";
 export { type DeviceGroup, deviceMappings, groupDevices } from "../iommu/reach.ts";
 export { type IommuKind, readIommuDevices } from "../iommu/read_devices.ts";
 export type { LinuxIommuUnit } from "../linux/iommu_units.ts";

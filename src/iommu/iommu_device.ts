@@ -11,6 +11,20 @@ export type DmaState =
   /** Not known: a table on the way could not be read, or changed while it was read. */
   | "unknown";
 
+/** A range of a device's addresses, one after the other on both sides. */
+export interface DmaMapping {
+  /** The first address on the device's side. */
+  readonly iova: bigint;
+  /** The first guest-physical address. */
+  readonly physicalAddress: bigint;
+  /** The length in bytes. */
+  readonly lengthBytes: number;
+  /** May the device read it? */
+  readonly read: boolean;
+  /** May it write it? */
+  readonly write: boolean;
+}
+
 /** A device behind an IOMMU, as the IOMMU's own tables have it. */
 export interface IommuDevice {
   /** The device: bus, device and function, such as `00:03.0`. */
@@ -23,6 +37,13 @@ export interface IommuDevice {
   readonly domain: number | null;
   /** If it is translated: its tables. */
   readonly regime?: Regime;
+  /**
+   * What it reaches, where the IOMMU's tables are not in the guest's memory (virtio): Linux's own records. Those
+   * of the regime say so.
+   */
+  readonly recorded?: readonly DmaMapping[];
+  /** With that: the virtual address of Linux's `struct iommu_domain`. */
+  readonly linuxDomain?: bigint;
   /** Why, where the state alone does not tell. */
   readonly reason?: string;
 }

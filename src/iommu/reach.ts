@@ -2,6 +2,7 @@ import type { PhysicalMemory } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
 import { type MappingRecord, mappings, type MappingsOptions } from "../translate/mappings.ts";
 import type { IommuDevice } from "./iommu_device.ts";
+import { recordedMappings } from "./virtio/recorded.ts";
 
 /** Devices that reach the same: of one domain, or of one state where they have none. */
 export interface DeviceGroup<D extends IommuDevice> {
@@ -44,7 +45,7 @@ function reachTheSame(one: IommuDevice, other: IommuDevice): boolean {
   const [a, b] = [one.regime, other.regime];
   return one.state === other.state && one.domain === other.domain && one.reason === other.reason &&
     a?.root === b?.root && a?.mode === b?.mode && a?.rules === b?.rules &&
-    a?.stage2?.root === b?.stage2?.root;
+    a?.stage2?.root === b?.stage2?.root && one.linuxDomain === other.linuxDomain;
 }
 
 /**
@@ -72,10 +73,11 @@ function reachTheSame(one: IommuDevice, other: IommuDevice): boolean {
  */
 export async function* deviceMappings(
   memory: PhysicalMemory,
-  { regime }: Pick<IommuDevice, "regime">,
+  { recorded, regime }: Pick<IommuDevice, "regime" | "recorded">,
   range: AddressRange = {},
   options: MappingsOptions = {},
 ): AsyncGenerator<MappingRecord, void> {
+  if (recorded !== undefined) return yield* recordedMappings(recorded, range, options);
   if (regime === undefined) return;
   yield* mappings(memory, regime, range, { recheck: true, ...options });
 }

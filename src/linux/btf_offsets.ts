@@ -60,6 +60,17 @@ export const PID_WISHES: readonly Wish[] = [
   { struct: "xarray", via: ["idr", "idr_rt"], members: ["xa_head"] },
 ];
 
+/**
+ * What a processor's run queue says of the task that runs. The way to it is there where tasks are scheduled
+ * in groups (CONFIG_FAIR_GROUP_SCHED), as with all distributions.
+ */
+export const RUNNING_WISHES: readonly Wish[] = [
+  { struct: "task_struct", members: ["se"] },
+  { struct: "sched_entity", via: ["task_struct", "se"], members: ["cfs_rq"] },
+  { struct: "cfs_rq", via: ["sched_entity", "cfs_rq"], members: ["rq"] },
+  { struct: "rq", via: ["cfs_rq", "rq"], members: ["curr"] },
+];
+
 /** What people know processes by, besides their pids and names. */
 export const DETAIL_WISHES: readonly Wish[] = [
   { struct: "task_struct", members: ["thread_pid", "cgroups", "mm"] },

@@ -86,5 +86,7 @@ export async function readFrameReport(
   const processes = (await linux.processes(options)).filter(({ root }) => root !== null)
     .map((process) => ({ process, regime: linux.contextOf(process) }));
   const owners = await findFrameOwners(guest.memory, processes, state.frame, options);
-  return { state, ...file, ...owners };
+  // Before 6.7 Linux marks the tables of the last two levels alone.
+  const isTable = owners.tables.length > 0 && state.use === "kernel";
+  return { state: isTable ? { ...state, use: "table" } : state, ...file, ...owners };
 }

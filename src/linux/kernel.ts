@@ -19,6 +19,7 @@ import {
   OPEN_FILE_WISHES,
   PID_WISHES,
   PROCESS_WISHES,
+  RUNNING_WISHES,
 } from "./btf_offsets.ts";
 import { CapabilityError, KernelFormatError, LinuxNotFoundError } from "./errors.ts";
 import { Kallsyms, type KernelSymbol, type SymbolAt } from "./kallsyms/kallsyms.ts";
@@ -66,6 +67,7 @@ const GROUPS = {
   processes: PROCESS_WISHES,
   pids: PID_WISHES,
   details: DETAIL_WISHES,
+  running: RUNNING_WISHES,
   vmas: AREA_WISHES,
   vfio: FILE_WISHES,
   modules: MODULE_WISHES,
@@ -293,7 +295,7 @@ export class Kernel {
   /** Without type data. Loaded only here, since nearly all kernels have some. */
   async #structuralOffsets(group: keyof typeof GROUPS): Promise<StructOffsets> {
     // The list of all processes, and their names, have to do.
-    if (group === "pids" || group === "details") return new Map();
+    if (group === "pids" || group === "details" || group === "running") return new Map();
     if (group === "vfio" || group === "modules" || group === "files") {
       const what = UNKNOWN_WITHOUT_TYPES[group];
       throw new CapabilityError(

@@ -221,10 +221,11 @@ export class LinuxGuest extends LinuxProcesses {
   async vfioContainers(process: LinuxProcess, options: ReadOptions = {}): Promise<VfioContainer[]> {
     const held = await this.#vfio.containersOf(this.#vfioOwner(process, options), options);
     await this.#kernel.keepKnowledge();
-    return await Promise.all(held.map(async ({ mappings, tables }) => {
-      if (tables === null) return { mappings, tables };
+    return await Promise.all(held.map(async (container) => {
+      const { tables } = container;
+      if (tables === null) return container;
       const physical = await Promise.all(tables.map((table) => this.#kernel.physical(table)));
-      return { mappings, tables: physical.filter((table) => table !== null) };
+      return { ...container, tables: physical.filter((table) => table !== null) };
     }));
   }
 

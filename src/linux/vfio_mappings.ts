@@ -12,7 +12,7 @@ import {
 import { iommufdLayouts } from "./iommufd/layouts.ts";
 import { type IommufdArea, readIommufdAreas, readIommufdDomains } from "./iommufd/read_areas.ts";
 import { type FileOwner, VfioFiles } from "./vfio_files.ts";
-import { domainTableOffsets, domainTables, readDomainTables } from "./vfio_tables.ts";
+import { type DomainTables, NO_TABLES, readDomainTables, tablesOfDomains } from "./vfio_tables.ts";
 import { type VfioKernel, VfioLayouts } from "./vfio_layouts.ts";
 
 /**
@@ -55,6 +55,8 @@ export interface VfioContainer {
    * does not tell.
    */
   readonly tables: readonly bigint[] | null;
+  /** The virtual addresses of the kernel's `struct iommu_domain`s in which they stand. */
+  readonly domains: readonly bigint[];
 }
 
 /** Whose mappings are looked for. */
@@ -127,7 +129,7 @@ export class VfioMappings {
         ? await this.#ofIommufd({ context: address, module }, withTables, options)
         : await this.#ofContainer({ container: address, module }, withTables, options);
       if (kept === null) continue;
-      const { ranges, tables } = kept;
+      const { domains, ranges, tables } = kept;
       const owners = new OwnersOfMemory(this.#kernel.live, offsets, owner, options);
       const mappings = await Promise.all(
         ranges.filter(({ size }) => size > 0n).map(async (range) => ({
@@ -136,7 +138,7 @@ export class VfioMappings {
         })),
       );
       if (!await isHeld()) throw new Changed("the container was closed");
-      held.push({ mappings, tables });
+      held.push({ mappings, tables, domains });
     }
     return held;
   }
@@ -152,10 +154,10 @@ export class VfioMappings {
     const layouts = await this.#type1Layouts(driver.module);
     const { live } = this.#kernel;
     const ranges = await this.#agreed(() => readDmaRanges(live, layouts, driver.iommu, options));
-    const tables = withTables
+    const behind = withTables
       ? await readDomainTables(this.#kernel, this.#layouts, driver, options)
-      : null;
-    return { ranges, tables };
+      : NO_TABLES;
+    return { ranges, ...behind };
   }
 
   /** What a context of iommufd keeps pinned: memory that no device is attached to is not. */
@@ -170,13 +172,10 @@ export class VfioMappings {
       const areas = await readIommufdAreas(live, layouts, context, options);
       return areas.filter(({ pinnedPages }) => pinnedPages > 0).map(rangeOfArea);
     });
-    const offsets = withTables ? await domainTableOffsets(this.#kernel, this.#layouts) : [];
-    if (offsets.length === 0) return { ranges, tables: null };
-    const tables: bigint[] = [];
-    for (const domain of await readIommufdDomains(live, layouts, context, options)) {
-      tables.push(...await domainTables(this.#kernel, domain, offsets, options));
-    }
-    return { ranges, tables: tables.length > 0 ? tables : null };
+    if (!withTables) return { ranges, ...NO_TABLES };
+    const domains = await readIommufdDomains(live, layouts, context, options);
+    const tables = await tablesOfDomains(this.#kernel, this.#layouts, domains, options);
+    return { ranges, tables, domains };
   }
 
   /** The type 1 driver's part of a `struct vfio_container`; null if it maps nothing. */
@@ -246,9 +245,8 @@ export class VfioMappings {
 }
 
 /** What is mapped in a container, and the tables behind it. */
-interface Kept {
+interface Kept extends DomainTables {
   readonly ranges: readonly DmaRange[];
-  readonly tables: readonly bigint[] | null;
 }
 
 const PAGE_BYTES = 4096n;

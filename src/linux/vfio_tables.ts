@@ -71,6 +71,34 @@ export async function domainTableOffsets(
   return [...offsets];
 }
 
+/** Where mappings stand. */
+export interface DomainTables {
+  /** The top tables, as the kernel points to them; null if its domains are laid out in another way. */
+  readonly tables: readonly bigint[] | null;
+  /** The virtual addresses of the `struct iommu_domain`s. */
+  readonly domains: readonly bigint[];
+}
+
+/** Of what was not looked for. */
+export const NO_TABLES: DomainTables = { tables: null, domains: [] };
+
+/** The tables of domains, as {@linkcode domainTableOffsets} finds them. */
+export async function tablesOfDomains(
+  kernel: VfioKernel,
+  layouts: VfioLayouts,
+  domains: readonly bigint[],
+  options: ReadOptions = {},
+): Promise<readonly bigint[] | null> {
+  const offsets = await domainTableOffsets(kernel, layouts);
+  const tables: bigint[] = [];
+  if (offsets.length > 0) {
+    for (const domain of domains) {
+      tables.push(...await domainTables(kernel, domain, offsets, options));
+    }
+  }
+  return tables.length > 0 ? tables : null;
+}
+
 /** What the ways lead to from one domain, where it can be a table: virtual addresses. */
 export async function domainTables(
   { live }: Pick<VfioKernel, "live">,
@@ -94,18 +122,16 @@ const MAX_DOMAINS = 64;
  * as the kernel points to it. The caller has to find the root among the IOMMU's own, or it is none.
  *
  * @param module the module of the type 1 driver; 0 if it is built in
- * @returns virtual addresses; null if this kernel's domains are laid out in another way
  */
 export async function readDomainTables(
   kernel: VfioKernel,
   layouts: VfioLayouts,
   { module, iommu }: { readonly module: bigint; readonly iommu: bigint },
   options: ReadOptions = {},
-): Promise<readonly bigint[] | null> {
+): Promise<DomainTables> {
   const { live } = kernel;
   const lists = await layouts.of(module, "vfio_iommu", ["domain_list"]);
   const domains = await layouts.of(module, "vfio_domain", ["next", "domain"]);
-  const offsets = await domainTableOffsets(kernel, layouts);
   const at = (offsets: ReadonlyMap<string, number> | null, member: string) => {
     const offset = offsets?.get(member);
     return offset === undefined ? null : BigInt(offset);
@@ -115,15 +141,14 @@ export async function readDomainTables(
     at(domains, "vfio_domain.next"),
     at(domains, "vfio_domain.domain"),
   ];
-  if (list === null || next === null || domain === null || offsets.length === 0) return null;
+  if (list === null || next === null || domain === null) return NO_TABLES;
   const head = iommu + list;
-  const tables: bigint[] = [];
+  const found: bigint[] = [];
   let link = await readU64(live, head, options);
   for (let count = 0; link !== head; count++) {
     if (count === MAX_DOMAINS) throw new Changed("the list of its domains has no end");
-    const own = await readU64(live, BigInt.asUintN(64, link - next + domain), options);
-    tables.push(...await domainTables(kernel, own, offsets, options));
+    found.push(await readU64(live, BigInt.asUintN(64, link - next + domain), options));
     link = await readU64(live, link, options);
   }
-  return tables.length > 0 ? tables : null;
+  return { tables: await tablesOfDomains(kernel, layouts, found, options), domains: found };
 }

@@ -84,6 +84,7 @@ function section(
     ...Object.entries(spec.exits ?? {}).flatMap(([code, meaning]) =>
       tagged(`exit ${code}`, meaning)
     ),
+    ...(spec.notes ?? []).flatMap((note) => [".PP", roff(note)]),
     ...permissions === "" ? [] : [".PP", roff(`Permissions: ${permissions}`)],
     ".PP",
     "Examples:",

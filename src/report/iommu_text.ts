@@ -59,7 +59,8 @@ export function iommuDeviceLine(
   ].join(" ").trimEnd();
 }
 
-function tablesText({ mode, root, stage2 }: Regime): string {
+function tablesText({ mode, noTables, root, stage2 }: Regime): string {
+  if (noTables !== undefined) return mode;
   const text = `${mode}, root ${formatAddress(root)}`;
   if (stage2 === undefined) return text;
   return `${text}, nested in ${stage2.mode}, root ${formatAddress(stage2.root)}`;
@@ -82,7 +83,8 @@ export function iommuDeviceRecord(shown: ShownDevice): Record<string, unknown> {
   return {
     kind: "device",
     ...{ device, domain, state },
-    ...regime && { mode: regime.mode, root: regime.root },
+    ...regime && { mode: regime.mode },
+    ...regime && regime.noTables === undefined && { root: regime.root },
     ...regime?.stage2 && { nestedIn: { mode: regime.stage2.mode, root: regime.stage2.root } },
     ...given({ reason }),
     ...name && { name },

@@ -60,7 +60,8 @@ export function oopsLines(parts: OopsTextParts, options: LineOptions = {}): stri
   const at = report.at === null ? "" : ` at ${escapeText(report.at)}`;
   const where = report.address === null ? "an unknown address" : write(report.address);
   const code = report.access?.errorCode ?? null;
-  const error = code === null ? "" : `, error code ${formatAddress(code)}`;
+  const { codeName = "error code" } = report.access ?? {};
+  const error = code === null ? "" : `, ${codeName} ${formatAddress(code)}`;
   const lines = [
     style.strong(escapeText(report.headline)),
     `then: ${oopsAccessText(report)} to ${where}${who}${at}${error}`,

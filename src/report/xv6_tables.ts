@@ -16,14 +16,14 @@ import {
 import { TableReader } from "../translate/table_reader.ts";
 import { xv6EntryLine, xv6Head } from "./xv6_text.ts";
 
-/** Every table costs a read; a damaged one may lead to itself. */
-const MAX_TABLES = 131_072;
+/** Each has up to 512 lines, and a damaged one may lead to itself. xv6's own take a hundred. */
+const MAX_TABLES = 4096;
 
 /** What is listed, and how much of it. */
 export interface Xv6TablesOptions extends ReadOptions {
   /** Only entries that serve these addresses; all, if left out. */
   readonly range?: AddressRange;
-  /** How many tables are read at the most; the last line says if there are more. @default {131072} */
+  /** How many tables are read at the most; the last line says if there are more. @default {4096} */
   readonly maxTables?: number;
 }
 
@@ -31,6 +31,7 @@ export interface Xv6TablesOptions extends ReadOptions {
  * Lists all valid entries of an address space in the form of xv6's course (`vmprint`), the tables that an
  * entry leads to behind it.
  *
+ * @returns whether that was all: false where a table could not be read, or there were more
  * @throws {NoTablesError} if the regime has no tables
  *
  * @example Usage
@@ -51,13 +52,13 @@ export async function* xv6Tables(
   memory: PhysicalMemory,
   regime: Regime,
   options: Xv6TablesOptions = {},
-): AsyncGenerator<string, void> {
+): AsyncGenerator<string, boolean> {
   const { range = {}, maxTables = MAX_TABLES, signal } = options;
   const why = whyNoTables(regime);
   if (why) throw new NoTablesError(why);
   const wanted = parseRange(range);
   yield xv6Head(regime.root);
-  const state = { left: maxTables };
+  const state = { left: maxTables, isWhole: true };
   for (const span of regime.spans) {
     const interval = intervalIn(wanted, span);
     if (interval === null) continue;
@@ -66,6 +67,7 @@ export async function* xv6Tables(
     yield* tableLines({ reader, span, interval, state }, top);
   }
   if (state.left < 0) yield "… more tables: the listing ended at its limit";
+  return state.isWhole && state.left >= 0;
 }
 
 /** What stays the same in all tables of a span. */
@@ -74,7 +76,7 @@ interface Listed {
   readonly span: AddressSpan;
   /** The addresses that are listed. */
   readonly interval: AddressInterval;
-  readonly state: { left: number };
+  readonly state: { left: number; isWhole: boolean };
 }
 
 /** A table, and the first address that it serves. */
@@ -95,6 +97,7 @@ async function* tableLines(
   const end = 2 ** indexBits - 1;
   const entries = await reader.read({ table, first: 0, last: end });
   if (entries instanceof MemoryReadError) {
+    state.isWhole = false;
     yield `${" ..".repeat(depth + 1)}: ${formatAddress(table)} cannot be read`;
     return;
   }

@@ -9,8 +9,10 @@ import { guardedMemory } from "./guarded_memory.ts";
 import type { GuestDevice } from "./guest_iommu.ts";
 import { orphanedMappings } from "./orphaned_mappings.ts";
 
-/** Tables full of junk are not to fill the memory: 4 GiB of scattered pages. */
+/** Tables full of junk are not to fill the memory: 4 GiB of scattered pages, of all devices together. */
 const MAX_RUNS = 1 << 20;
+/** The same of what no device should write: the tables of 2 TiB of small pages. */
+const MAX_GUARDED = 1 << 20;
 
 /** Audits what the devices of a guest reach. */
 export async function* auditGuestDma(
@@ -44,19 +46,26 @@ async function* allFindings(
   const { orphans, roots, unread } = await orphanedMappings(session, reads);
   yield* unread.map(notAudited);
   const reaches: DmaReach[] = [];
+  let left = MAX_RUNS;
   for (const group of groups) {
-    const { reach, isWhole } = await reachOf(session, group, roots, options);
+    const { reach, isWhole } = await reachOf(session, group, roots, { ...options, left });
     reaches.push(reach);
+    left -= reach.runs.length;
     if (!isWhole) yield notAudited(`What ${reach.devices.join(", ")} reaches could not be listed`);
   }
   const guarded: GuardedMemory[] = [];
   for await (const each of guardedMemory(session, groups, options)) {
     if (typeof each === "string") yield notAudited(each);
     else guarded.push(each);
+    if (guarded.length < MAX_GUARDED) continue;
+    yield notAudited(
+      `There is more that no device should write than ${MAX_GUARDED} pages: the rest`,
+    );
+    break;
   }
   yield* auditDmaReach(reaches, guarded);
   for (const { root, iova, lengthBytes, pid } of orphans) {
-    const index = groups.findIndex(([{ regime }]) => regime?.root === root);
+    const index = groups.findIndex(([first]) => rootOf(first) === root);
     const end = iova + BigInt(lengthBytes);
     const run = reaches[index]?.runs.find((each) =>
       each.iova < end && iova < each.iova + BigInt(each.lengthBytes)
@@ -71,6 +80,11 @@ async function* allFindings(
   }
 }
 
+/** By what a container is known that a device is in: its top table, or Linux's domain. */
+function rootOf({ linuxDomain, regime }: GuestDevice): bigint | undefined {
+  return linuxDomain ?? (regime?.stage2 === undefined ? regime?.root : undefined);
+}
+
 function notAudited(message: string): Finding {
   return finding("not-audited", { address: 0n, lengthBytes: 0 }, { message });
 }
@@ -79,7 +93,7 @@ async function reachOf(
   session: DmaAuditSource,
   group: readonly [GuestDevice, ...GuestDevice[]],
   vfioRoots: ReadonlySet<bigint>,
-  { signal, maxTables }: DmaAuditOptions,
+  { left, maxTables, signal }: DmaAuditOptions & { left: number },
 ): Promise<{ reach: DmaReach; isWhole: boolean }> {
   const [first] = group;
   const runs: DmaRun[] = [];
@@ -90,9 +104,9 @@ async function reachOf(
     ...{ contiguous: true, expandShared: true },
   };
   for await (const record of deviceMappings(session.memory, first, {}, list)) {
-    if (record.kind !== "mapping" || runs.length === MAX_RUNS) {
+    if (record.kind !== "mapping" || runs.length === left) {
       isWhole = false;
-      if (runs.length === MAX_RUNS) break;
+      if (runs.length === left) break;
       continue;
     }
     const { address: iova, physicalAddress, lengthBytes, effective } = record;
@@ -102,8 +116,7 @@ async function reachOf(
   const reach = {
     devices: group.map(({ device }) => device),
     passesThrough: first.state === "passThrough",
-    isVfio: first.regime !== undefined && first.regime.stage2 === undefined &&
-      vfioRoots.has(first.regime.root),
+    isVfio: vfioRoots.has(rootOf(first) ?? -1n),
     isIsaBridge: group.some(({ name }) => name.startsWith("ISA bridge")),
     runs,
   };

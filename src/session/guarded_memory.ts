@@ -26,7 +26,8 @@ export async function* guardedMemory(
     ...onProgress && { onProgress },
   };
   for (const [{ device, regime, unit }] of groups) {
-    if (regime === undefined) continue;
+    // A virtio IOMMU's tables are QEMU's own.
+    if (regime === undefined || unit.kind === "virtio") continue;
     const what = `the IOMMU's tables of ${device}`;
     yield page(unit.root & ~0xfffn, "the IOMMU's first table");
     // Where nested tables lie is for the second level to say, whose tables are no device's.

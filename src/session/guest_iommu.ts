@@ -3,9 +3,11 @@ import { formatDeviceId, parseDeviceId } from "../iommu/device_id.ts";
 import { DeviceNotTranslatedError, NoIommuError } from "../iommu/errors.ts";
 import type { IommuDevice } from "../iommu/iommu_device.ts";
 import { type IommuKind, readIommuDevices } from "../iommu/read_devices.ts";
+import { VIRTIO_REGIME } from "../iommu/virtio/recorded.ts";
 import { readIommuUnits } from "../linux/iommu_units.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import { readU32 } from "../linux/reader.ts";
+import { readVirtioIommu, type VirtioIommuDevice } from "../linux/virtio_iommu.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { readIommuRoots } from "../monitor/commands/read_iommu_root.ts";
 import { UnknownCommandError } from "../monitor/errors.ts";
@@ -31,10 +33,10 @@ export interface GuestIommuParts {
 /** An IOMMU of the guest. */
 export interface IommuUnit {
   /** Which kind. */
-  readonly kind: IommuKind;
-  /** The guest-physical address of its registers. */
-  readonly registers: bigint;
-  /** The value of the register that points to its first table; 0 if it was not set up. */
+  readonly kind: IommuKind | "virtio";
+  /** The guest-physical address of its registers; null of a virtio IOMMU, which has none of its own. */
+  readonly registers: bigint | null;
+  /** The value of the register that points to its first table; 0 if it was not set up, or there is none. */
   readonly root: bigint;
   /** Whether it translates any device's DMA; null if that is not known. */
   readonly translates: boolean | null;
@@ -93,8 +95,9 @@ export class GuestIommu {
     if (monitor !== undefined && mmio) {
       const roots = await readIommuRoots(monitor, options);
       if (roots.length === 0) {
+        if (await this.#hasVirtio(options)) return [VIRTIO_UNIT];
         throw new NoIommuError(
-          "QEMU shows no IOMMU registers for this guest (intel-iommu, amd-iommu): " +
+          "QEMU shows no IOMMU for this guest (intel-iommu, amd-iommu, virtio-iommu-pci): " +
             "its devices reach all of its memory",
         );
       }
@@ -103,10 +106,12 @@ export class GuestIommu {
       }));
     }
     const { memory } = this.#parts;
-    const units = await readIommuUnits({ memory, linux: await this.#parts.linux() }, options);
+    const linux = await this.#parts.linux();
+    const units = await readIommuUnits({ memory, linux }, options);
     if (units.length > 0) return units.map((unit) => ({ ...unit, source: "linux" }));
+    if ((await readVirtioIommu(linux, options)).length > 0) return [VIRTIO_UNIT];
     throw new NoIommuError(
-      "The guest's Linux has set up no IOMMU of VT-d or AMD-Vi: its devices reach all of its memory",
+      "The guest's Linux has set up no IOMMU of VT-d, AMD-Vi or virtio: its devices reach all of its memory",
     );
   }
 
@@ -199,6 +204,7 @@ export class GuestIommu {
     unit: IommuUnit,
     options: ReadOptions,
   ): Promise<{ devices: readonly IommuDevice[]; problems: readonly string[] }> {
+    if (unit.kind === "virtio") return await this.#behindVirtio(options);
     const off = "its IOMMU does not translate yet";
     if (unit.root === 0n) {
       return { devices: [], problems: [`${off}: devices reach all of memory`] };
@@ -210,6 +216,22 @@ export class GuestIommu {
     }));
     const translated = found.devices.some(({ state }) => state === "translated");
     return translated ? { ...found, devices } : found;
+  }
+
+  async #behindVirtio(
+    options: ReadOptions,
+  ): Promise<{ devices: readonly IommuDevice[]; problems: readonly string[] }> {
+    const found = await readVirtioIommu(await this.#parts.linux(), options);
+    const problems = found.length > 0
+      ? []
+      : ["Linux drives no device by its virtio IOMMU: what devices reach is not known"];
+    return { devices: found.map(virtioDevice), problems };
+  }
+
+  /** Whether QEMU has a virtio IOMMU: a PCI device of that number. */
+  async #hasVirtio(options: ReadOptions): Promise<boolean> {
+    const machines = await this.#machineDevices(options);
+    return [...machines.values()].some((name) => VIRTIO_IOMMU.test(name));
   }
 
   /** What devices the machine has, by number; none where nobody tells. */
@@ -227,6 +249,26 @@ export class GuestIommu {
       throw error;
     }
   }
+}
+
+/** virtio's vendor, and 0x1040 + 23 (Virtual I/O Device specification 1.2, 4.1.2 and 5.13). */
+const VIRTIO_IOMMU = /\b1af4:1057$/;
+
+const VIRTIO_UNIT: IommuUnit = {
+  ...{ kind: "virtio", registers: null, root: 0n, translates: true, source: "linux" },
+};
+
+/** A device behind a virtio IOMMU, which Linux has told what it reaches. */
+function virtioDevice({ domain, requesterId }: VirtioIommuDevice): IommuDevice {
+  const common = { device: formatDeviceId(requesterId), requesterId };
+  if (domain === null) {
+    const reason = "Linux has attached it to no domain: the IOMMU's setting decides (boot-bypass)";
+    return { ...common, state: "unknown", domain: null, reason };
+  }
+  const { address: linuxDomain, id, mappings: recorded, passesThrough } = domain;
+  if (passesThrough) return { ...common, state: "passThrough", domain: id };
+  const regime = VIRTIO_REGIME;
+  return { ...common, state: "translated", domain: id, regime, recorded, linuxDomain };
 }
 
 /**
@@ -248,6 +290,8 @@ function withoutEntry(
   problems: readonly string[],
 ): GuestDevice[] {
   const [unit, ...others] = units;
+  // A virtio IOMMU is in front of those devices alone that QEMU says, which only Linux reads (VIOT).
+  if (unit?.kind === "virtio") return [];
   if (unit === undefined || others.length > 0 || unit.root === 0n || problems.length > 0) return [];
   if (unit.translates === false) return [];
   const ids = new Set(known.map(({ requesterId }) => requesterId));

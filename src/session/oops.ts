@@ -1,5 +1,6 @@
-import { PagewalkError } from "../core/errors.ts";
-import type { AccessVerdict } from "../arch/default_types.ts";
+import { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
+import type { Regime } from "../translate/regime.ts";
+import type { GuestAccessVerdict } from "../arch/access_rule.ts";
 import { compareOopsEntries, type OopsEntryChange } from "../linux/oops/compare_entries.ts";
 import type { OopsReader } from "../arch/oops_reader.ts";
 import type { OopsReport } from "../arch/oops_report.ts";
@@ -20,19 +21,19 @@ export interface OopsExplanation {
   /** The printed entries beside those of now. */
   readonly entries: readonly OopsEntryChange[];
   /** What would come of the same access now; null if the access or the address is not told. */
-  readonly now: AccessVerdict | null;
+  readonly now: GuestAccessVerdict | null;
   /** Why these tables may be others than those of the fault; null if they are what was printed. */
   readonly doubt: string | null;
 }
 
 /**
- * Explains Linux's report of a fault: walks the address in the tables that the report names (its CR3, or
- * the process's of a segfault) as they are now, holds the entries against the printed ones, and says why
+ * Explains Linux's report of a fault: walks the address in the tables that the report names (its CR3 or
+ * `pgdp`, or the process's of a segfault) as they are now, holds the entries against the printed ones, and says why
  * the access faulted and what would come of it now.
  *
  * @param text the report as it stands in a log
  * @param options whose tables to walk, if not those that the report names
- * @throws {InvalidArgumentError} if the text has no report
+ * @throws {InvalidArgumentError} if the text has no report, or one of another architecture
  * @throws {MonitorError} if the guest cannot be asked
  *
  * @example Usage
@@ -67,13 +68,23 @@ export async function explainOops(
   const [chosen, others] = splitWalkOptions(options);
   const { choice, doubt } = await tablesOf(session, report, reader, chosen);
   // Looked up once: what runs on a vCPU changes, and a process takes a while to find.
-  const table = await session.pageTable(choice, address, readOptionsOf(others));
+  const table = await session.pageTable<Regime>(choice, address, readOptionsOf(others));
+  checkArchitecture(table.context, reader);
   const walked = { ...others, table };
   const walk = await session.walk(address, walked);
   const now = access && report.kind !== "kasan"
-    ? await session.access(address, reader.accessOf(access), walked)
+    ? await session.access(address, reader.accessOf(access, report.registers), walked)
     : null;
   return { report, reason, walk, entries: compareOopsEntries(report.entries, walk), now, doubt };
+}
+
+/** Another machine's report says nothing of this one's tables. */
+function checkArchitecture({ rules }: Regime, reader: OopsReader): void {
+  if (rules.architecture === reader.architecture) return;
+  throw new InvalidArgumentError(
+    `The report is one of a ${reader.architecture} kernel, and this guest is ${rules.architecture}`,
+    reader.architecture,
+  );
 }
 
 /** The tables of the fault, as far as they can be found, and what makes one doubt it. */

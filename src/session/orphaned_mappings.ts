@@ -4,7 +4,7 @@ import type { DmaAuditSource } from "./dma_audit_source.ts";
 
 /** What a container maps of a process that is gone. */
 export interface OrphanedMapping {
-  /** The IOMMU's top table in which it stands. */
+  /** The IOMMU's top table in which it stands, or the virtual address of Linux's `struct iommu_domain`. */
   readonly root: bigint;
   /** The first address on the device's side. */
   readonly iova: bigint;
@@ -18,7 +18,7 @@ export interface OrphanedMapping {
 export interface KnownContainers {
   /** What they map of processes that are gone. */
   readonly orphans: readonly OrphanedMapping[];
-  /** The IOMMU's top tables that they use. */
+  /** The IOMMU's top tables that they use, and Linux's domains. */
   readonly roots: ReadonlySet<bigint>;
   /** What could not be read, in a sentence each. */
   readonly unread: readonly string[];
@@ -37,11 +37,12 @@ export async function orphanedMappings(
     for (const process of await linux.processes(options)) {
       if (process.root === null) continue;
       try {
-        for (const { mappings, tables } of await linux.vfioContainers(process, options)) {
-          if (tables === null && mappings.length > 0) {
+        const containers = await linux.vfioContainers(process, options);
+        for (const { domains, mappings, tables } of containers) {
+          if (tables === null && domains.length === 0 && mappings.length > 0) {
             unread.push(`pid ${process.pid} ${process.comm}: the IOMMU's tables of its container`);
           }
-          for (const root of tables ?? []) {
+          for (const root of [...tables ?? [], ...domains]) {
             roots.add(root);
             for (const { iova, lengthBytes, owner: { kind, pid } } of mappings) {
               if (kind !== "ended" && kind !== "formerProgram") continue;

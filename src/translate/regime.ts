@@ -2,7 +2,7 @@ import type { LevelDecoder, NotPresentContent, PageTableEntry } from "./entry.ts
 import { type AddressLike, MAX_ADDRESS, parseAddress } from "../core/address.ts";
 import type { KernelLayout } from "./kernel_layout.ts";
 import type { NoTables } from "./no_tables.ts";
-import type { LeafRights, Right, RightsRule } from "./rights.ts";
+import { type LeafRights, type Right, type RightsRule, SECOND_STAGE } from "./rights.ts";
 import type { TableViews, ViewsRule } from "./views_rule.ts";
 import type { SecondStage } from "./second_stage_rule.ts";
 
@@ -230,7 +230,7 @@ export function levelOf(regime: Regime, level: number, address?: bigint): LevelD
 
 /** The name of an entry of a level, such as `PTE`. */
 export function entryNameOf(regime: Regime, level: number): string {
-  if (level === 0) return "the second stage";
+  if (level === SECOND_STAGE) return "the second stage";
   return levelOf(regime, level)?.format.entryName ?? "page";
 }
 

@@ -33,10 +33,13 @@ export interface LeafRights extends Rights {
   readonly private?: boolean;
 }
 
-/** Stands for the second stage where the level is told that decides a right. */
-const SECOND_STAGE = 0;
+/**
+ * Stands for the second stage where the level is told that decides a right: no architecture counts so far.
+ * RISC-V's levels end with 0, and AArch64's begin with -1.
+ */
+export const SECOND_STAGE = -99;
 
-/** For each right, the number of the level that decides it; 0 if it is the second stage. */
+/** For each right, the number of the level that decides it; -99 if it is the second stage. */
 export interface DecidingLevels {
   /** The level of the entry that maps the page. */
   readonly present: number;

@@ -1,6 +1,8 @@
+import type { IommuDevice } from "../iommu/iommu_device.ts";
+import { deviceMappings } from "../iommu/reach.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import type { AddressRange } from "../translate/address_range.ts";
-import { mappings } from "../translate/mappings.ts";
+import { type MappingRecord, mappings } from "../translate/mappings.ts";
 import type { Regime } from "../translate/regime.ts";
 import type { LeafRights } from "../translate/rights.ts";
 
@@ -29,9 +31,23 @@ export async function readRuns(
   range: AddressRange,
   options: ReadOptions,
 ): Promise<Run[]> {
+  return await runsOf(mappings(memory, regime, range, { ...LIST, ...options }));
+}
+
+/** The same of what a device reaches. */
+export async function readReach(
+  memory: PhysicalMemory,
+  device: IommuDevice,
+  options: ReadOptions,
+): Promise<Run[]> {
+  return await runsOf(deviceMappings(memory, device, {}, { ...LIST, ...options }));
+}
+
+const LIST = { contiguous: true, expandShared: true, recheck: true };
+
+async function runsOf(records: AsyncIterable<MappingRecord>): Promise<Run[]> {
   const runs: Run[] = [];
-  const list = { ...options, contiguous: true, expandShared: true, recheck: true };
-  for await (const record of mappings(memory, regime, range, list)) {
+  for await (const record of records) {
     const place = {
       start: record.address,
       end: record.address + BigInt(record.lengthBytes),

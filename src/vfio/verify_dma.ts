@@ -8,7 +8,7 @@ import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { LinuxProcess } from "../linux/processes.ts";
 import type { VfioContainer, VfioMapping } from "../linux/vfio_mappings.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
-import { cut, readRuns, type Run, sameRuns } from "./_dma_runs.ts";
+import { cut, readReach, readRuns, type Run, sameRuns } from "./_dma_runs.ts";
 import { HeldByOthers, whyNoAddress } from "./_pinned.ts";
 import type { VfioDmaJudgement, VfioJudgement, VfioUnreadPart } from "./judgement.ts";
 
@@ -60,15 +60,20 @@ export async function* verifyDma(
     const { devices, problems } = await found.devices(options);
     if (isRequired) judged.push(...problems.map(unread));
     else note = problems.join("; ");
+    /** What stands in Linux's records is read with the devices. */
+    const again = async (device: IommuDevice) => {
+      if (device.recorded === undefined) return device;
+      const later = await found.devices(options);
+      return later.devices.find(({ requesterId }) => requesterId === device.requesterId) ??
+        { ...device, recorded: [] };
+    };
     const others = new HeldByOthers(linux, options);
     for (const process of processes) {
       if (process.root === null) continue;
       for (const container of await linux.vfioContainers(process, options)) {
         for await (
           const each of judgeContainer(guest.memory, linux, process, container, {
-            devices,
-            others,
-            options,
+            ...{ again, devices, others, options },
           })
         ) judged.push(each);
       }
@@ -109,16 +114,21 @@ async function* judgeContainer(
   linux: LinuxGuest,
   process: LinuxProcess,
   container: VfioContainer,
-  about: { devices: readonly IommuDevice[]; others: HeldByOthers; options: ReadOptions },
+  about: {
+    devices: readonly IommuDevice[];
+    again: (device: IommuDevice) => Promise<IommuDevice>;
+    others: HeldByOthers;
+    options: ReadOptions;
+  },
 ): AsyncGenerator<VfioDmaJudgement | VfioUnreadPart> {
-  const { devices, others, options } = about;
+  const { again, devices, others, options } = about;
   const whose = `pid ${process.pid} ${process.comm}`;
   const sides = groupDevices(
-    devices.filter(({ regime }) => isBehind(container, regime)),
+    devices.filter((device) => isBehind(container, device)),
   );
   if (sides.length === 0) {
     if (container.mappings.length === 0) return;
-    if (container.tables === null) {
+    if (container.tables === null && devices.every(({ recorded }) => recorded === undefined)) {
       throw new CapabilityError(
         "vfio",
         `${whose}: this kernel does not tell which of the IOMMU's tables its container uses`,
@@ -127,8 +137,8 @@ async function* judgeContainer(
     return yield unread(`${whose}: no device is translated by the tables of its container`);
   }
   for (const { devices } of sides) {
-    const regime = devices[0].regime!;
-    const reach = await readRuns(memory, regime, {}, options);
+    const [first] = devices;
+    const reach = await readReach(memory, first, options);
     const own: [VfioMapping, Run[]][] = [];
     for (const mapping of container.mappings) {
       const { address, lengthBytes, owner, iova } = mapping;
@@ -141,7 +151,7 @@ async function* judgeContainer(
       }
     }
     // What was read first is read again: then both sides stood at one moment.
-    const isSteady = sameRuns(reach, await readRuns(memory, regime, {}, options)) &&
+    const isSteady = sameRuns(reach, await readReach(memory, await again(first), options)) &&
       sameMappings(container, await linux.vfioContainers(process, options));
     const side = { devices, process };
     const judged = [
@@ -156,7 +166,11 @@ async function* judgeContainer(
 }
 
 /** VFIO's type 1 driver nests no tables: the root of nested ones is no address of the machine's. */
-function isBehind({ tables }: VfioContainer, regime: IommuDevice["regime"]): boolean {
+function isBehind(
+  { domains, tables }: VfioContainer,
+  { linuxDomain, regime }: IommuDevice,
+): boolean {
+  if (linuxDomain !== undefined) return domains.includes(linuxDomain);
   return regime !== undefined && regime.stage2 === undefined &&
     (tables?.includes(regime.root) ?? false);
 }

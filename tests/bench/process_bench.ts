@@ -1,4 +1,5 @@
 /** What a whole check costs, from the start of the process to its end. */
+import { bundleCommand } from "../tasks/bundle_command.ts";
 import { type BenchRow, measurePairs, ms, timePairs } from "./_measure.ts";
 import { peakMebibytes, runScript, scriptCpuMs } from "./_process.ts";
 
@@ -16,6 +17,11 @@ export async function processBench(monitorPort: number, address: string): Promis
     measurePairs(15, () => scriptCpuMs(args), () => scriptCpuMs([empty]));
   const checked = await cpu(verify);
   const simulated = await cpu([script, "sim:", "0x7f1234567000"]);
+  const packed = await Deno.makeTempDir({ prefix: "pagewalk-bench-" });
+  await bundleCommand(packed);
+  const [net, , ...checks] = verify;
+  const bundled = await cpu([net!, `${packed}/pagewalk.js`, "verify", ...checks]);
+  await Deno.remove(packed, { recursive: true });
   const [peak, emptyPeak] = [await peakMebibytes(verify), await peakMebibytes([empty])];
   return [
     {
@@ -30,6 +36,13 @@ export async function processBench(monitorPort: number, address: string): Promis
       against: `empty deno run ${ms(checked.bMs)}`,
       ratio: `${checked.ratio.toFixed(2)} times as much`,
       aim: "at most 2.2 times",
+    },
+    {
+      name: "the same by the packed command",
+      figure: ms(bundled.aMs),
+      against: `empty deno run ${ms(bundled.bMs)}`,
+      ratio: `${bundled.ratio.toFixed(2)} times as much`,
+      aim: "at most 1.7 times",
     },
     {
       name: "the same on sim:",

@@ -28,6 +28,14 @@ Deno.test("a core gives each vCPU's registers, and its memory below and above 4 
   ]);
 });
 
+/** What of a core's header says whose it is, in the other byte order. */
+function bigEndian(core: Uint8Array): Uint8Array {
+  const bytes = core.slice();
+  bytes[5] = 2;
+  for (const at of [16, 18]) bytes.subarray(at, at + 2).reverse();
+  return bytes;
+}
+
 Deno.test("the paging mode follows from the core's machine and each vCPU's own registers", () => {
   const modeOf = (machine: number, cpu: CoreShape["cpus"][number]) =>
     pagingMode(read(buildCore({ ...CORE, machine, cpus: [cpu] })).registers[0]!);
@@ -92,7 +100,12 @@ Deno.test("what is no dump is refused, and the message says what it is", () => {
     ["\x04\x22\x4d\x18", "lz4"],
     ['{"pagewalk":"recording","version":1}', "replay:"],
     ["\x7fELF\x02\x02", "cut short"],
-    [buildCore({ ...CORE, machine: 183 }), "machine 183"],
+    [buildCore({ ...CORE, machine: 183 }), "but of AArch64 (ELF machine 183)"],
+    [buildCore({ ...CORE, machine: 258 }), "but of LoongArch (ELF machine 258)"],
+    [buildCore({ ...CORE, machine: 9999 }), "but of another architecture (ELF machine 9999)"],
+    [bigEndian(buildCore({ ...CORE, machine: 22 })), "but of s390x (ELF machine 22)"],
+    [bigEndian(buildCore({ ...CORE, machine: 21 })), "but of PowerPC (ELF machine 21)"],
+    [bigEndian(buildCore(CORE)), "byte order is not its machine's"],
     [buildCore({ ...CORE, cpus: [] }), "no QEMU notes"],
     [buildCore({ ...CORE, cpus: [{ ...LONG_MODE, version: 2 }] }), "version 2"],
     [buildCore({ ...CORE, segments: [] }), "no guest memory"],

@@ -1,10 +1,11 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   DeviceNotTranslatedError,
   InvalidArgumentError,
   LinuxNotFoundError,
   type Monitor,
   NoIommuError,
+  ReplyParseError,
 } from "../../mod.ts";
 import { GuestIommu } from "../../src/entries/devices.ts";
 import { parseIommuUnits } from "../../src/monitor/commands/read_iommu_root.ts";
@@ -35,7 +36,9 @@ const PCI = ["00:02.0", "00:03.0"].map((device) =>
 ).join("\n");
 
 /** A guest's IOMMU over a stub of a monitor, which says what it was asked. */
-function guest(options: { tree: string; mmio?: boolean; root?: bigint }) {
+function guest(
+  options: { tree: string; mmio?: boolean; root?: bigint; answer?: string; pci?: string },
+) {
   const memory = new SparseMemory({ ranges: [ramRange(0n, 0x4000_0000n)] });
   const builder = new IommuTableBuilder("vtd-legacy", memory, { tablesAt: 0x10_0000n });
   builder.map("00:03.0", 0x1000n, 0x5000n, 4096);
@@ -47,8 +50,10 @@ function guest(options: { tree: string; mmio?: boolean; root?: bigint }) {
     async command(line) {
       asked.push(line);
       if (line === "info mtree -f") return options.tree;
-      if (line === "info pci") return PCI;
-      return `00000000fed90020: ${word(root)} ${word(root >> 32n)}`;
+      if (line === "info pci") return options.pci ?? PCI;
+      if (options.answer !== undefined) return options.answer;
+      const address = line.split("0x")[1]!.padStart(16, "0");
+      return `${address}: ${word(root)} ${word(root >> 32n)}`;
     },
   };
   const iommu = new GuestIommu({
@@ -103,7 +108,57 @@ Deno.test("what only looks like an IOMMU's registers is not read", async () => {
   ) {
     const { iommu, asked } = guest({ tree: tree(row, null) });
     await assertRejects(() => iommu.devices(), NoIommuError);
-    assertEquals(asked, ["info mtree -f"]);
+    assertEquals(asked, ["info mtree -f", "info pci"]);
   }
   assertEquals(parseIommuUnits("nothing of the kind"), []);
+});
+
+Deno.test("a register that reads as all ones, or as nothing, is no root", async () => {
+  const ones = (1n << 64n) - 1n;
+  const { iommu } = guest({ tree: tree(REGISTERS, "vtd-03.0-dmar"), root: ones });
+  const { devices, problems } = await iommu.devices();
+  assertEquals(devices, []);
+  assertEquals(problems, ["the root table's mode (RTADDR.TTM) is 3, which is reserved"]);
+  const outside = guest({ tree: tree(REGISTERS, null), root: 0xf_ffff_ffff_f000n }).iommu;
+  assertEquals((await outside.devices()).problems, [
+    "the root table at 0xffffffffff000 lies outside RAM",
+  ]);
+  await assertRejects(() => outside.device("00:03.0"), InvalidArgumentError, "lies outside RAM");
+  const amd = REGISTERS.replace("fed9022f", "fed93fff").replace("intel_iommu", "amdvi-mmio");
+  const table = await guest({ tree: tree(amd, null), root: ones }).iommu.devices();
+  assertEquals(table.devices, []);
+  assertStringIncludes(table.problems.join(), "lies outside RAM");
+});
+
+Deno.test("a register that QEMU does not read is an error that says so", async () => {
+  for (const answer of ["Cannot access memory", "", "00000000fed90020: 0x00000000"]) {
+    const { iommu } = guest({ tree: tree(REGISTERS, null), answer });
+    await assertRejects(() => iommu.devices(), ReplyParseError);
+  }
+});
+
+Deno.test("a memory tree with units without end is read to a bound, and each unit once a row", async () => {
+  const rows = Array.from(
+    { length: 1000 },
+    (_, i) => REGISTERS.replaceAll("fed9", (0xa000 + i).toString(16)),
+  );
+  assertEquals(parseIommuUnits(tree(rows.join("\n"), null)).length, 64);
+  const two = guest({ tree: tree(rows.slice(0, 2).join("\n"), "vtd-03.0-dmar") });
+  const { devices, units } = await two.iommu.devices();
+  assertEquals(units.map(({ registers }) => registers), [0xa000_0000n, 0xa001_0000n]);
+  // Which unit is in front of a device that neither knows is not known: it is not called blocked.
+  assertEquals(devices.map(({ device }) => device), ["00:03.0", "00:03.0"]);
+  assertEquals(two.asked.filter((line) => line.startsWith("xp")), [
+    "xp /2wx 0xa0000020",
+    "xp /2wx 0xa0010020",
+  ]);
+});
+
+Deno.test("a virtio IOMMU is none that registers tell of; without Linux its devices are not known", async () => {
+  const pci = "  Bus  0, device   2, function 0:\n    Class 0264: PCI device 1af4:1057";
+  const { iommu, asked } = guest({ tree: tree("", null), pci });
+  await assertRejects(() => iommu.devices(), LinuxNotFoundError);
+  assertEquals(asked, ["info mtree -f", "info pci", "info pci"]);
+  const none = guest({ tree: tree("", null) }).iommu;
+  await assertRejects(() => none.devices(), NoIommuError, "virtio-iommu-pci");
 });

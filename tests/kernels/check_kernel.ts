@@ -10,6 +10,7 @@ import {
   compareSums,
   compareSymbols,
   type Comparison,
+  kallsyms,
 } from "../linux/_compare.ts";
 import { compareModules } from "../linux/_compare_more.ts";
 import type { FetchedKernel } from "./debian_kernels.ts";
@@ -62,7 +63,7 @@ export async function checkKernel(
       await guest.shell("cat /mnt/states"),
       await linux.process("states"),
     ),
-    symbols: await compareSymbols(guest, linux),
+    symbols: await compareSymbols(guest, linux, await kallsyms(guest)),
     modules: await compareModules(guest, linux),
     log: await compareLog(guest, linux),
   };

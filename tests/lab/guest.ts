@@ -232,7 +232,8 @@ export class LabGuest implements AsyncDisposable {
     return parseProcesses(
       (await this.shell(
         "for p in /proc/[0-9]*; do exec 3<>/proc/pagewalk_lab; " +
-          "echo process ${p#/proc/} >&3 2>/dev/null && cat <&3; done; exec 3>&-",
+          'echo process ${p#/proc/} >&3 2>/dev/null && while read -r line <&3; do echo "$line"; done; ' +
+          "done; exec 3>&-",
       )).split("\n"),
     );
   }

@@ -24,6 +24,7 @@ await runCommand({
     huge: flag("a 1 GiB page"),
     vsyscall: flag("a vsyscall page that can be read"),
     scalable: flag("the IOMMU in scalable mode"),
+    "first-level": flag("the same with first-level tables; QEMU 10.0 and later"),
     "amd-iommu": flag("AMD's IOMMU instead of Intel's; with --kernel linux-image-amd64"),
     "virtio-iommu": flag(
       "virtio's IOMMU instead of Intel's; --preset virtio-iommu has the kernel for it",

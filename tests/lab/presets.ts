@@ -43,6 +43,11 @@ const FEATURES = {
   decoy: { append: "lab.bystander=decoy" },
   /** VT-d's scalable mode: in QEMU 7.2 with second-level tables. */
   scalable: { iommuProperties: ",x-scalable-mode=on", append: "intel_iommu=on,sm_on" },
+  /** The same with first-level tables; QEMU has them from 10.0 on. */
+  "first-level": {
+    iommuProperties: ",x-scalable-mode=on,x-flts=on",
+    append: "intel_iommu=on,sm_on",
+  },
   /** AMD's IOMMU, with interrupt remapping, without which VFIO refuses. Takes the generic kernel. */
   "amd-iommu": { iommu: "amd-iommu", iommuProperties: ",intremap=on", append: "amd_iommu=on" },
   /** virtio's IOMMU, which remaps no interrupts. Takes the backported generic kernel. */
@@ -80,6 +85,8 @@ export const LAB_PRESETS = {
   amd: { kernel: LAB_KERNELS.amd64, features: ["amd-iommu"] },
   /** Intel's IOMMU in scalable mode. */
   scalable: { kernel: LAB_KERNELS["cloud-amd64"], features: ["scalable"] },
+  /** The same with first-level tables. */
+  "first-level": { kernel: LAB_KERNELS.backports, features: ["first-level"] },
   /** Intel's IOMMU, which most devices pass through. */
   "iommu-pt": { kernel: LAB_KERNELS["cloud-amd64"], features: ["iommu-pt"] },
   /** virtio's IOMMU, on Linux 6.12. */

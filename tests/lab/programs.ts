@@ -10,6 +10,7 @@ const PROGRAMS = {
   states: ["states.c"],
   kexec: ["kexec.c"],
   container: ["container.c"],
+  frames: ["frames.c"],
 } as const;
 
 const SHARED = ["start.S", "text.c"];

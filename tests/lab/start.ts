@@ -1,9 +1,15 @@
-import { qemuPath } from "../../src/testing/qemu_process.ts";
+import { qemuAvailable, qemuPath } from "../../src/testing/qemu_process.ts";
 import { buildLab, type LabBuild } from "./build.ts";
 import { exists } from "./cache.ts";
 import { LabError } from "./errors.ts";
 import { LabGuest } from "./guest.ts";
-import { LAB_PRESETS, type LabPreset, type LabPresetName, machineFor } from "./presets.ts";
+import {
+  LAB_PRESETS,
+  type LabMachine,
+  type LabPreset,
+  type LabPresetName,
+  machineFor,
+} from "./presets.ts";
 import { type Progress, silent } from "./progress.ts";
 import { qemuArguments, SERIAL_PORTS, serialSocket } from "./qemu_arguments.ts";
 import { type LabQemu, QemuProcess } from "./qemu_process.ts";
@@ -97,7 +103,7 @@ async function boot(
   const folder = await Deno.makeTempDir({ prefix: "pagewalk-lab-" });
   const ramFile = options.ramFile ? `${folder}/ram` : undefined;
   const ports: SerialLine[] = [];
-  const args = qemuArguments(build, machineFor(preset), {
+  const args = qemuArguments(build, namedFor(await qemuMajor(), machineFor(preset)), {
     monitorPort,
     gdbPort,
     folder,
@@ -154,6 +160,24 @@ async function boot(
   } finally {
     options.signal?.removeEventListener("abort", stop);
   }
+}
+
+/** The names that QEMU 11.1 has given what is no longer experimental. */
+const RENAMED = { "x-scalable-mode": "scalable-mode", "x-flts": "fsts" } as const;
+
+/** The machine with the names that this QEMU has for the properties of its IOMMU. */
+function namedFor(major: number, machine: LabMachine): LabMachine {
+  if (major < 11) return machine;
+  const iommu = Object.entries(RENAMED).reduce(
+    (text, [old, name]) => text.replace(old, name),
+    machine.iommu,
+  );
+  return { ...machine, iommu };
+}
+
+/** The major version of the QEMU that guests are started with. */
+async function qemuMajor(): Promise<number> {
+  return parseInt((await qemuAvailable())?.version ?? "0");
 }
 
 /** Connects as soon as QEMU has made the socket: what comes before that is lost. */

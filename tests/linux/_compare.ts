@@ -68,14 +68,17 @@ function plainName(comm: string): string {
 
 /** What /proc says of each process, threads included. */
 async function procEntries(guest: GuestShell): Promise<Map<number, string>> {
+  // One program for all: under TCG a guest takes longer to start one than to read a file.
   const stats = await guest.shell(
-    "cd /proc; for p in [0-9]*; do echo PROCESS $p; cat $p/stat $p/task/*/stat; done 2>/dev/null; cd /",
+    "cd /proc; grep -H '' [1-9]*/stat [1-9]*/task/*/stat 2>/dev/null; cd /",
   );
+  const named = [...stats.matchAll(/^(\d+)\/(task\/)?.*?stat:(\d+) \((.*)\) \S /gm)];
   const entries = new Map<number, string>();
-  for (const block of stats.split(/^PROCESS /m).slice(1)) {
-    const [own, ...tasks] = [...block.matchAll(/^(\d+) \((.*)\) \S /gm)]
-      .map(([, tid, comm]) => ({ tid: Number(tid), comm: comm! }));
-    if (own) entries.set(own.tid, entryText(own.comm, tasks));
+  for (const [, pid, task, , comm] of named) {
+    if (task !== undefined) continue;
+    const threads = named.filter(([, of, task]) => of === pid && task !== undefined)
+      .map(([, , , tid, comm]) => ({ tid: Number(tid), comm: comm! }));
+    entries.set(Number(pid), entryText(comm!, threads));
   }
   return entries;
 }
@@ -83,14 +86,23 @@ async function procEntries(guest: GuestShell): Promise<Map<number, string>> {
 /** Compares arguments, cgroups and the pids of containers with /proc. */
 export async function compareDetails(guest: GuestShell, linux: LinuxGuest): Promise<Comparison> {
   const text = await guest.shell(
-    "cd /proc; for p in [0-9]*; do echo PROCESS $p; tr '\\0' ' ' < $p/cmdline; echo; " +
-      "sed -n 's/^0:://p' $p/cgroup; sed -n 's/^NSpid:[[:space:]]*//p' $p/status; done 2>/dev/null; cd /",
+    "cd /proc; grep -Hz '' [1-9]*/cmdline 2>/dev/null | tr '\\0' '\\n'; " +
+      "grep -H '^0::' [1-9]*/cgroup; grep -H -e ^Name -e ^NSpid: [1-9]*/status; cd /",
   );
+  const told = [...text.matchAll(/^(\d+)\/(cmdline|cgroup|status):(.*)$/gm)];
+  const linesOf = (pid: string, file: string) =>
+    told.filter(([, of, name]) => of === pid && name === file).map(([, , , line]) => line!);
   const theirs = new Map(
-    text.split(/^PROCESS /m).slice(1).map((block): [number, string] => {
-      const [pid, ...lines] = block.trimEnd().split("\n");
-      return [Number(pid), lines.map((line) => line.trim().replaceAll("\t", " ")).join("|")];
-    }),
+    told.filter(([, , file, line]) => file === "status" && line!.startsWith("Name:"))
+      .map(([, pid]): [number, string] => [
+        Number(pid),
+        [
+          linesOf(pid!, "cmdline").join(" ").trim(),
+          ...linesOf(pid!, "cgroup").map((line) => line.replace(/^0::/, "").trim()),
+          ...linesOf(pid!, "status").filter((line) => line.startsWith("NSpid:"))
+            .map((line) => line.replace(/^NSpid:\s*/, "").trim().replaceAll("\t", " ")),
+        ].join("|"),
+      ]),
   );
   const comparison: Comparison = { compared: 0, differences: [] };
   for (const process of await linux.processes()) {
@@ -130,21 +142,46 @@ function areaHex(address: bigint): string {
   return address.toString(16).padStart(8, "0");
 }
 
+/** A line of /proc/kallsyms, and which one it is. */
+interface KallsymsLine {
+  readonly number: number;
+  readonly line: string;
+}
+
+const kallsymsOf = new WeakMap<GuestShell, Promise<KallsymsLine[]>>();
+
+/** Every 1500th line of /proc/kallsyms, and those of modules: a guest takes seconds to write it, so once. */
+export function kallsyms(guest: GuestShell): Promise<KallsymsLine[]> {
+  const known = kallsymsOf.get(guest) ?? readKallsyms(guest, 'index($0, "[") || NR % 1500 == 7');
+  kallsymsOf.set(guest, known);
+  return known;
+}
+
+async function readKallsyms(guest: GuestShell, which: string): Promise<KallsymsLine[]> {
+  const text = await guest.shell(`awk '${which} {print NR, $0}' /proc/kallsyms`);
+  return [...text.matchAll(/^(\d+) (.+)$/gm)].map(([, number, line]) => ({
+    number: Number(number),
+    line: line!,
+  }));
+}
+
 /**
  * Compares every 1500th line of /proc/kallsyms: number, address, type and name, and looks the name and
  * the address up as well.
  */
-export async function compareSymbols(guest: GuestShell, linux: LinuxGuest): Promise<Comparison> {
-  const text = await guest.shell(
-    "awk 'NR % 1500 == 7 && !/\\[/ {print NR, $0}' /proc/kallsyms",
-  );
+export async function compareSymbols(
+  guest: GuestShell,
+  linux: LinuxGuest,
+  told?: readonly KallsymsLine[],
+): Promise<Comparison> {
   const all = await linux.symbols();
   const counts = new Map<string, number>();
   for (const { name } of all) counts.set(name, (counts.get(name) ?? 0) + 1);
   const comparison: Comparison = { compared: 0, differences: [] };
-  for (const line of text.split("\n")) {
-    const [number, address, type, name] = line.split(" ") as [string, string, string, string];
-    const symbol = all[Number(number) - 1];
+  for (const { number, line } of told ?? await readKallsyms(guest, "NR % 1500 == 7")) {
+    if (line.includes("[")) continue;
+    const [address, type, name] = line.split(" ") as [string, string, string];
+    const symbol = all[number - 1];
     const mine = symbol && `${symbol.address.toString(16).padStart(16, "0")} ${symbol.type}`;
     comparison.compared++;
     if (mine !== `${address} ${type}` || symbol?.name !== name) {
@@ -200,16 +237,18 @@ export async function compareFrames(
   for (const process of withMemory(await linux.processes())) {
     if (process.pid === asking) continue;
     const areas = await linux.vmas(process);
-    const pages = areas.flatMap(({ end, permissions, start }) => {
+    const parts = areas.flatMap(({ end, permissions, start }) => {
       if (start >> 63n === 1n) return []; // [vsyscall] is the kernel's.
       const isNone = permissions.startsWith("---");
-      return [start, start + 0x1000n].filter((at) => at < end).map((at) => ({ at, isNone }));
+      return [[start, start + 0x1000n].filter((at) => at < end).map((at) => ({ at, isNone }))];
     });
-    const numbers = pages.map(({ at }) => at >> 12n).join(" ");
-    const text = await guest.shell(
-      `for n in ${numbers}; do dd if=/proc/${process.pid}/pagemap bs=8 skip=$n count=1 ` +
-        "2>/dev/null | od -An -v -t x8; done",
+    const pages = parts.flat();
+    if (pages.length === 0) continue;
+    // One program for each area: under TCG a guest takes longer to start one than to run it.
+    const reads = parts.map(([first, ...others]) =>
+      `dd if=/proc/${process.pid}/pagemap bs=8 skip=${first!.at >> 12n} count=${1 + others.length}`
     );
+    const text = await guest.shell(`{ ${reads.join("; ")}; } 2>/dev/null | od -An -v -w8 -t x8`);
     const entries = text.split("\n").filter((line) => line !== "").map((line) =>
       BigInt(`0x${line.trim()}`)
     );

@@ -1,6 +1,6 @@
 /** More of what pagewalk reads of a Linux guest, held against what the guest says of itself. */
 import { kernelModules, type LinuxGuest, readProcessFiles } from "../../src/entries/linux.ts";
-import type { Comparison, GuestShell } from "./_compare.ts";
+import { type Comparison, type GuestShell, kallsyms } from "./_compare.ts";
 
 /** Compares the modules with /proc/modules, and their symbols with /proc/kallsyms. */
 export async function compareModules(guest: GuestShell, linux: LinuxGuest): Promise<Comparison> {
@@ -20,10 +20,10 @@ export async function compareModules(guest: GuestShell, linux: LinuxGuest): Prom
   const mine = symbols.map(({ address, type, name, module }) =>
     `${hex(address)} ${type.toLowerCase()} ${name} [${module}]`
   );
-  const text = await guest.shell("grep '\\[' /proc/kallsyms");
   // Programs in the kernel, and what ftrace makes, have a name there too, and are no modules.
   // A capital letter there says that the symbol is exported.
-  const lines = linesOf(text).map((line) =>
+  const ofModules = (await kallsyms(guest)).filter(({ line }) => line.includes("["));
+  const lines = ofModules.map(({ line }) =>
     line.trim().replace("\t", " ").replace(/ [A-Z] /, (letter) => letter.toLowerCase())
   )
     .filter((line) => !/\[(bpf|__builtin__\w+)\]$/.test(line));
@@ -49,11 +49,20 @@ function linesOf(text: string): string[] {
 export async function compareFiles(guest: GuestShell, linux: LinuxGuest): Promise<Comparison> {
   // The shell that is asked opens others to do it.
   const shell = (await guest.shell("echo $$")).trim();
-  const links = `cd /proc; for p in [0-9]*; do [ $p = ${shell} ] || for f in $p/fd/*; do ` +
-    '[ -h "$f" ] && echo "$f $(readlink $f)"; done; done 2>/dev/null; cd /';
-  const before = await guest.shell(links);
+  const links = async () => {
+    const text = await guest.shell("cd /proc; ls -l [1-9]*/fd 2>/dev/null; cd /");
+    return text.split(/^(?=\d+\/fd:$)/m).flatMap((block) => {
+      const [folder, ...lines] = block.split("\n");
+      const pid = folder!.split("/")[0]!;
+      return pid === shell ? [] : lines.flatMap((line) => {
+        const [, fd, path] = / (\d+) -> (.*)$/.exec(line) ?? [];
+        return fd === undefined ? [] : [`${pid}/fd/${fd} ${path}`];
+      });
+    });
+  };
+  const before = await links();
   const found = await readProcessFiles(linux);
-  const after = new Set((await guest.shell(links)).split("\n"));
+  const after = new Set(await links());
   const mine = new Set(
     found.filter(({ process: { pid } }) => String(pid) !== shell).flatMap((
       { process: { pid }, files },
@@ -61,7 +70,7 @@ export async function compareFiles(guest: GuestShell, linux: LinuxGuest): Promis
   );
   const differences = found.flatMap(({ error }) => error ? [error.message] : []);
   // What was opened or closed meanwhile may be in the list or not.
-  const lasting = before.split("\n").filter((line) => after.has(line));
+  const lasting = before.filter((line) => after.has(line));
   for (const line of lasting) if (!mine.has(line)) differences.push(`${line} was not found`);
   for (const line of mine) {
     if (!before.includes(line) && !after.has(line)) differences.push(`${line} is in no /proc`);

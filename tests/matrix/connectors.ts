@@ -4,6 +4,7 @@ import type { TestOutcome } from "./junit.ts";
 /** What the other live tests are about, by their file and name; the first that fits. */
 const AREAS: readonly [area: string, pattern: RegExp][] = [
   ["RISC-V", /^tests\/(?:riscv|elf)\//],
+  ["IOMMUs", /^tests\/iommu\//],
   ["bare guests", /^tests\/bare_guest\//],
   ["dumps", /^tests\/dump\/|\bdump\b/],
   ["recordings", /^tests\/recording\/|\brecording\b/],

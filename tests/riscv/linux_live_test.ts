@@ -1,7 +1,9 @@
 /** Debian's Linux on a RISC-V machine, by its memory alone over plain HMP: it is what it says of itself. */
-import { assert, assertEquals, assertGreater } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { connect, type GuestRegisters, type RiscvRegisters, type Session } from "../../mod.ts";
 import type { LinuxGuest } from "../../src/entries/linux.ts";
+import { whoMapsIt } from "../../src/cli/mod.ts";
+import { explainOops } from "../../src/entries/linux.ts";
 import { LabUnavailableError } from "../lab/mod.ts";
 import type { LabFact } from "../lab/guest_lines.ts";
 import {
@@ -61,12 +63,31 @@ async function run(t: Deno.TestContext, mode: LabMode): Promise<void> {
     console.log(`${mode}: ${compared} facts of ${facts.length} kinds of memory: no difference`);
   });
 
-  await t.step("a process's root is what a hart has that runs it", async () => {
+  await t.step("each process's root is what a module in the guest says", async () => {
+    const told = (await lab.shell("cat /proc/lab_roots")).split("\n")
+      .map((line) => line.split(" "))
+      .map(([pid, root]): [number, bigint] => [Number(pid), BigInt(`0x${root}`)]);
+    const found = new Map((await linux.processes()).map(({ pid, root }) => [pid, root]));
+    // The program that asked has ended.
+    const lasting = told.filter(([pid]) => found.has(pid));
+    assertGreater(lasting.length, 4);
+    assertEquals(told.length - lasting.length, 1);
+    for (const [pid, root] of lasting) assertEquals(found.get(pid), root, `pid ${pid}`);
+    console.log(`${mode}: ${lasting.length} roots: no difference`);
+  });
+
+  await t.step("a process's root is what a hart has that runs it, and that is told", async () => {
     const pids = await lab.pids("spin");
     assertEquals(pids.length, 2);
     for (const pid of pids) {
       await lab.shell(`kill -CONT ${pid}`);
       assertEquals((await linux.process(pid)).root, await rootOfSpinning(session, pid));
+      await untilTold(linux, pid);
+      const away = await session.walk(0x123000n, { cpu: 0 });
+      assertMatch(
+        await whoMapsIt(session, away) ?? "",
+        /^vCPU 0 runs pid \d+ .*; its tables belong to /,
+      );
       await lab.shell(`kill -STOP ${pid}`);
     }
   });
@@ -86,6 +107,66 @@ async function run(t: Deno.TestContext, mode: LabMode): Promise<void> {
   await t.step("the kernel's memory is read without walks", async () => {
     await compareDirectMap(linux, session);
   });
+
+  await t.step("the kernel's reports of faults are explained", async () => {
+    for (const fault of FAULTS) await explainFault(lab, linux, session, fault);
+  });
+}
+
+/** What the module, or a program, does; what is said of it then, and what would come of it now. */
+const FAULTS = [
+  {
+    command: "sh -c 'echo write ffffffff80002000 > /proc/lab_fault'",
+    access: { write: true, fetch: false, user: false },
+    reason: /entries were not printed|^W is clear in P[MT]/,
+    now: /^W is clear/,
+  },
+  {
+    command: "sh -c 'echo read 10 > /proc/lab_fault'",
+    access: { write: false, fetch: false, user: false },
+    reason: /while SUM is clear$/,
+    now: /is not valid$/,
+  },
+  {
+    command: "sh -c 'echo fetch ffffffff81a00000 > /proc/lab_fault'",
+    access: { write: false, fetch: true, user: false },
+    reason: /entries were not printed|^X is clear in P[MT]/,
+    now: /^X is clear/,
+  },
+  {
+    command: "facts crash now",
+    access: { write: true, fetch: false, user: true },
+    reason: /^no memory area is there$/,
+    now: /is not valid$/,
+  },
+] as const;
+
+async function explainFault(
+  lab: RiscvLabGuest,
+  linux: LinuxGuest,
+  session: Session,
+  { command, access, reason, now }: typeof FAULTS[number],
+): Promise<void> {
+  const before = (await linux.dmesg()).at(-1)!.sequence;
+  await lab.shell(`${command} 2> /dev/null`);
+  const records = (await linux.dmesg()).filter(({ sequence }) => sequence > before);
+  const text = records.map((record) => record.text).join("\n");
+  const found = await explainOops(session, text);
+  const { write, fetch, user } = found.report.access ?? {};
+  assertEquals({ write, fetch, user }, access, command);
+  assertMatch(found.reason, reason, command);
+  assert(found.now?.outcome === "pageFault", `${command}: ${found.now?.outcome}\n${text}`);
+  assertMatch(found.now.reason, now, command);
+}
+
+/** What the kernel says that the hart runs changes: in the end it is the one that spins. */
+async function untilTold(linux: LinuxGuest, pid: number): Promise<void> {
+  const deadline = Date.now() + 120_000;
+  for (;;) {
+    const [task] = await linux.runningTasks(1);
+    if (task?.pid === pid) return assertEquals([task.cpu, task.comm], [0, "facts"]);
+    assert(task !== undefined && Date.now() < deadline, `no hart is said to run ${pid}`);
+  }
 }
 
 /** Compares each page of a fact with the guest's word; answers how many pages that were. */

@@ -8,7 +8,12 @@ import {
 } from "@std/assert";
 import { NoTablesError, riscvRegime, riscvSecondStage, walk } from "../../mod.ts";
 import { xv6Tables, xv6WalkText } from "../../src/report/mod.ts";
-import { simulatedRiscvGuest } from "../../src/testing/mod.ts";
+import {
+  ramRange,
+  RiscvPageTables,
+  simulatedRiscvGuest,
+  SparseMemory,
+} from "../../src/testing/mod.ts";
 import { runExample } from "../examples/_run.ts";
 
 /** Words of x86 that mean nothing on a RISC-V machine. */
@@ -96,6 +101,28 @@ Deno.test("--style xv6 takes a range, and refuses what would be left out of it",
     assertEquals(code, 3);
     assertStringIncludes(stderr, `it excludes ${other.split("=")[0]}`);
   }
+});
+
+Deno.test("tables that lead to themselves, or nowhere, are listed to an end that is said", async () => {
+  const memory = new SparseMemory({ ranges: [ramRange(0x8000_0000n, 0x8100_0000n)] });
+  const { root } = new RiscvPageTables("Sv39", memory, 0x8010_0000n);
+  const word = (raw: bigint) => new Uint8Array(new BigUint64Array([raw]).buffer);
+  const itself = root >> 12n << 10n | 1n;
+  for (let i = 0; i < 512; i++) memory.writeBytes(root + BigInt(8 * i), word(itself));
+  const loop = xv6Tables(memory, riscvRegime("Sv39", root), { maxTables: 3 });
+  const lines: string[] = [];
+  let end = await loop.next();
+  for (; !end.done; end = await loop.next()) lines.push(end.value);
+  assertEquals([end.value, lines.at(-1)], [false, "… more tables: the listing ended at its limit"]);
+  // The root, one of its tables, and one of that one's.
+  assertEquals(lines.length, 1 + 3 * 512 + 1);
+  memory.writeBytes(root, word(0x4000_0000n >> 12n << 10n | 1n));
+  const range = { start: 0n, lengthBytes: 4096 };
+  const away = xv6Tables(memory, riscvRegime("Sv39", root), { range });
+  assertEquals((await away.next()).value, "page table 0x0000000080100000");
+  assertMatch(String((await away.next()).value), /^ \.\.0: pte/);
+  assertEquals((await away.next()).value, " .. ..: 0x40000000 cannot be read");
+  assertEquals(await away.next(), { done: true, value: false });
 });
 
 Deno.test("tables that are not this guest's are not printed in xv6's form either", async () => {

@@ -12,6 +12,7 @@ import {
 } from "../../mod.ts";
 import { decodeSnapshot, encodeSnapshot } from "../../mod.ts";
 import { startRiscvBareGuest } from "../../src/testing/riscv_bare_guest.ts";
+import { startQemu } from "../../src/testing/mod.ts";
 import type { RiscvPageTables } from "../../src/testing/riscv_page_tables.ts";
 import { freePort, QEMU_64, riscvLiveTest } from "./_qemu.ts";
 
@@ -138,19 +139,24 @@ async function ask(session: Session, tables: RiscvPageTables): Promise<void> {
 riscvLiveTest(
   "an inner guest's satp is nobody's, and its two stages are walked if named",
   async () => {
-    const [hmp, gdb] = [freePort(), freePort()];
-    await using _guest = await startRiscvBareGuest({
+    const [hmp, qmp, gdb] = [freePort(), freePort(), freePort()];
+    await using guest = await startRiscvBareGuest({
       harts: [{ mode: "Sv39", second: "Sv39x4" }],
       fill: ({ tables }) => tables.map(USER, 0x8100_0000n, 0, { bits: "VRWUAD" }),
       binary: QEMU_64,
       cpu: "rv64,h=on",
       args: [
         ...["-monitor", `tcp:127.0.0.1:${hmp},server=on,wait=off`],
+        ...["-qmp", `tcp:127.0.0.1:${qmp},server=on,wait=off`],
         ...["-gdb", `tcp:127.0.0.1:${gdb}`],
       ],
     });
-    for (const endpoint of [String(hmp), `gdb:${gdb}`]) {
+    const { rootRegister } = guest.harts[0]!.tables;
+    for (const endpoint of [String(hmp), `qmp:${qmp}`, `gdb:${gdb}`]) {
       await using session = await connect(endpoint);
+      const hart = await session.registers<GuestRegisters>() as RiscvRegisters;
+      // What satp shows is vsatp.
+      assertEquals([hart.satp, hart.virtualized], [rootRegister, true]);
       const { verdict, walk } = await session.verify(USER);
       assertEquals([verdict, walk.outcome, walk.steps], ["inconclusive", "noTables", []]);
       assert(walk.outcome === "noTables");
@@ -161,6 +167,26 @@ riscvLiveTest(
     }
   },
 );
+
+riscvLiveTest("a hart that does not translate gets no verdict on any connection", async () => {
+  const [hmp, qmp, gdb] = [freePort(), freePort(), freePort()];
+  await using _qemu = await startQemu([
+    // No kernel and no firmware: the hart stands in machine mode, with satp 0.
+    ...["-M", "virt", "-m", "32M", "-bios", "none", "-S", "-display", "none", "-serial", "none"],
+    ...["-monitor", `tcp:127.0.0.1:${hmp},server=on,wait=off`],
+    ...["-qmp", `tcp:127.0.0.1:${qmp},server=on,wait=off`],
+    ...["-gdb", `tcp:127.0.0.1:${gdb}`],
+  ], { binary: QEMU_64, port: hmp, timeoutMs: 60_000 });
+  for (const endpoint of [String(hmp), `qmp:${qmp}`, `gdb:${gdb}`]) {
+    await using session = await connect(endpoint);
+    const { verdict, walk } = await session.verify(USER);
+    assertEquals([verdict, walk.outcome, walk.steps], ["inconclusive", "noTables", []], endpoint);
+    assert(walk.outcome === "noTables");
+    assert(["pagingOff", "firmware"].includes(walk.why.kind), walk.why.kind);
+    await assertRejects(() => Array.fromAsync(session.mappings()), NoTablesError);
+    await assertRejects(() => session.snapshot(), NoTablesError);
+  }
+});
 
 riscvLiveTest("a hart in machine mode gets no verdict where its privilege is told", async () => {
   const [hmp, gdb] = [freePort(), freePort()];

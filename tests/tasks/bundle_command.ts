@@ -43,7 +43,7 @@ export async function bundleCommand(out: string): Promise<void> {
   try {
     const graph = new Map((await moduleGraph("src/pagewalk/main.ts")).map((m) => [m.path, m]));
     const core = staticClosure(graph, CORE_ENTRIES);
-    await copySources(tree);
+    await copySources(tree, graph);
     const exported = new Map<string, string[]>();
     for (const path of core) {
       exported.set(path, runs(path) ? [] : Object.keys(await import(new URL(path, ROOT).href)));
@@ -82,12 +82,15 @@ export async function bundleCommand(out: string): Promise<void> {
     const restText = withoutNodeImports(await bundle(tree, "_rest.ts"));
 
     await Deno.mkdir(out, { recursive: true });
-    await Deno.writeTextFile(`${out}/core.js`, named(coreText));
-    await Deno.writeTextFile(`${out}/rest.js`, named(restText));
+    const files = { "core.js": named(coreText), "rest.js": named(restText) };
     await Deno.writeTextFile(`${out}/pagewalk.js`, ENTRY);
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.writeTextFile(`${out}/${name}`, text);
+    }
     const called = await calledFunctions(`${out}/pagewalk.js`);
-    const eager = withEagerFunctions(named(coreText), called.get("core.js")!);
-    await Deno.writeTextFile(`${out}/core.js`, eager);
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.writeTextFile(`${out}/${name}`, withEagerFunctions(text, called.get(name)!));
+    }
   } finally {
     await Deno.remove(tree, { recursive: true });
   }
@@ -107,9 +110,10 @@ function staticClosure(
   return reached;
 }
 
-async function copySources(tree: string): Promise<void> {
+async function copySources(tree: string, graph: ReadonlyMap<string, Module>): Promise<void> {
   const files = [...sourceFiles("src"), ...sourceFiles("examples"), "mod.ts", "repl.ts"];
-  for (const path of [...files, "deno.json"]) {
+  const data = [...graph.keys()].filter((path) => /^src\/.*\.json$/.test(path));
+  for (const path of [...files, ...data, "deno.json"]) {
     await Deno.mkdir(`${tree}/${path}`.replace(/\/[^/]+$/, ""), { recursive: true });
     await Deno.copyFile(new URL(path, ROOT), `${tree}/${path}`);
   }

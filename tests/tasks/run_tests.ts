@@ -13,6 +13,7 @@ import type { TestUnit } from "./test_units.ts";
 
 const CI = Deno.env.get("CI") === "true";
 const started = performance.now();
+const withTimes = Deno.args.includes("--times");
 const choice = choose();
 const missing = await install(missingPackages());
 if (missing.length > 0) {
@@ -60,6 +61,7 @@ function summarize(results: readonly UnitResult[]): boolean {
     );
   if (none) fail("No test has that in its name.");
   if (CI && skipped > 0) console.log("\nWith CI=true nothing may be skipped.");
+  if (withTimes) console.log(`\n${timesTable(results)}`);
   const minutes = ((performance.now() - started) / 60_000).toFixed(1);
   console.log(`\n${minutes} min${cpuText()}`);
   const summary = `${sum((result) => result.passed)} passed, ${failed} failed`;
@@ -67,9 +69,21 @@ function summarize(results: readonly UnitResult[]): boolean {
   return failed === 0 && !(CI && skipped > 0);
 }
 
+/** The processor time of each process, guests included: the longest first. */
+function timesTable(results: readonly UnitResult[]): string {
+  const seconds = (ms: number) => (ms / 1000).toFixed(1).padStart(8);
+  const sorted = results.toSorted((a, b) => (b.cpuMs ?? 0) - (a.cpuMs ?? 0));
+  return [
+    "CPU s    wall s",
+    ...sorted.map(({ unit, cpuMs, tookMs }) =>
+      `${cpuMs === null ? "?".padStart(8) : seconds(cpuMs)} ${seconds(tookMs)}  ${unit.name}`
+    ),
+  ].join("\n");
+}
+
 function choose(): TestChoice {
   try {
-    return chooseTests(Deno.args, {
+    return chooseTests(Deno.args.filter((arg) => arg !== "--times"), {
       files: testFiles("tests").sort(),
       exists: (path) => statOf(path) !== null,
       text: (file) => Deno.readTextFileSync(file),

@@ -1,3 +1,4 @@
+import { splitTimes, timed } from "./unit_time.ts";
 import type { TestUnit } from "./test_units.ts";
 
 /** What became of one process of tests. */
@@ -15,6 +16,8 @@ export interface UnitResult {
   /** All that it printed. */
   readonly output: string;
   readonly tookMs: number;
+  /** The processor time of it and of all that it started, guests included; null if that is not known. */
+  readonly cpuMs: number | null;
 }
 
 /** What a process is run with. */
@@ -32,8 +35,9 @@ export async function runUnit(
   options: RunUnitOptions = {},
 ): Promise<UnitResult> {
   const started = performance.now();
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [...unit.args],
+  const [program, args] = timed(Deno.execPath(), unit.args);
+  const child = new Deno.Command(program, {
+    args,
     stdout: "piped",
     stderr: "piped",
     env: { ...options.environment },
@@ -49,16 +53,16 @@ export async function runUnit(
   // What still runs may hold the streams open, so it has to go before they end.
   const left = await options.leftBehind?.() ?? [];
   await reading;
-  const output = await new Response(new Blob(chunks as BlobPart[])).text();
+  const { output, cpuMs } = splitTimes(await new Response(new Blob(chunks as BlobPart[])).text());
   const counted = countTests(output, success);
-  return { unit, ...counted, left, output, tookMs: performance.now() - started };
+  return { unit, ...counted, left, output, tookMs: performance.now() - started, cpuMs };
 }
 
 /** What `deno test` prints of its tests, read. A process that fails otherwise counts as one failure. */
 export function countTests(
   output: string,
   success: boolean,
-): Omit<UnitResult, "unit" | "output" | "tookMs" | "left"> {
+): Omit<UnitResult, "unit" | "output" | "tookMs" | "cpuMs" | "left"> {
   // deno-lint-ignore no-control-regex
   const lines = output.replaceAll(/\x1b\[[0-9;]*m/g, "").split(/\r?\n/);
   // Deno's own last line: "ok | 123 passed (4 steps) | 0 failed | 2 ignored (10s)".

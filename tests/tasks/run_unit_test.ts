@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { countTests, runUnit } from "./run_unit.ts";
 import { unitsOf } from "./test_units.ts";
+import { splitTimes } from "./unit_time.ts";
 
 /** Runs a test file of this text, as `deno task test` would. */
 async function run(text: string) {
@@ -25,6 +26,30 @@ Deno.test("runUnit() counts what Deno really prints, and names what failed and w
   assertStringIncludes(failedNames[0]!, "three fails => ");
   assertEquals(skippedNames, ["four, 9 passed"]);
   assertStringIncludes(output, "because of this");
+});
+
+Deno.test({
+  name:
+    "runUnit() tells the processor time of a test and of what it starts, and keeps it out of the output",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const { cpuMs, output } = await run(`
+      Deno.test("spins", () => {
+        for (const end = performance.now() + 300; performance.now() < end;);
+        new Deno.Command("sh", { args: ["-c", "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done"] })
+          .outputSync();
+      });
+    `);
+    // The loops alone take some tenths of a second, on any machine.
+    assert(cpuMs !== null && cpuMs > 100, `${cpuMs} ms`);
+    assertEquals(/unit-times|\dm\d/.test(output), false, output);
+  },
+});
+
+Deno.test("splitTimes() adds what the children took, and says when it is not known", () => {
+  const times = "\npagewalk-unit-times\n0m0.01s 0m0.02s\n1m2.5s 0m3.25s\n";
+  assertEquals(splitTimes(`ok | 1 passed\n${times}`), { output: "ok | 1 passed\n", cpuMs: 65_750 });
+  assertEquals(splitTimes("Killed\n"), { output: "Killed\n", cpuMs: null });
 });
 
 Deno.test("runUnit() counts a file that cannot be loaded, and a process that dies", async () => {

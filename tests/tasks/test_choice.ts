@@ -1,6 +1,7 @@
 import {
   documentationUnits,
   DOCUMENTED,
+  longestFirst,
   type TestUnit,
   TYPE_CHECK,
   unitsOf,
@@ -34,9 +35,12 @@ export function chooseTests(args: readonly string[], tests: Tests): TestChoice {
   const flags = args.filter((arg) => arg.startsWith("-"));
   const wanted = args.filter((arg) => !arg.startsWith("-"));
   if (wanted.length === 0) {
-    const units = [...unitsOf(tests.files, flags), ...documentationUnits(DOCUMENTED, flags)];
+    const files = unitsOf(tests.files, flags);
     // A flag such as --filter asks for part of it: the types are not among that.
-    return { units: flags.length > 0 ? units : [TYPE_CHECK, ...units], said: null };
+    const others = flags.length > 0
+      ? documentationUnits(DOCUMENTED, flags)
+      : [TYPE_CHECK, ...documentationUnits(DOCUMENTED, ["--no-check"])];
+    return { units: longestFirst([...others, ...files]), said: null };
   }
   const files = new Set<string>();
   const documents: string[] = [];

@@ -27,14 +27,25 @@ Deno.test("chooseTests() runs every file once, the examples and the type check, 
   const files = units.flatMap(({ args }) => args.filter((arg) => arg.endsWith("_test.ts")));
   assertEquals(files.sort(), [...TESTS.files]);
   assertEquals(units.filter(({ args }) => args[0] === "check").length, 1);
-  const documented = units.filter(({ args }) => args.includes("--doc")).flatMap(({ args }) => args);
+  const documented = units.filter(({ args }) => args[0] === "test" && args.includes("--doc"))
+    .flatMap(({ args }) => args);
   for (const path of ["mod.ts", "repl.ts", "src", "README.md"]) {
     assertEquals(documented.filter((arg) => arg === path), [path]);
   }
-  // Types are checked once for all files; those of examples are not among them.
+  // Types are checked once for all files, and for the examples of documentation.
   for (const { args } of units) {
-    assertEquals(args.includes("--no-check"), args[0] === "test" && !args.includes("--doc"));
+    assertEquals(args.includes("--no-check"), args[0] === "test");
   }
+  assertEquals(units.find(({ args }) => args[0] === "check")!.args.includes("--doc"), true);
+  // Documentation alone is checked where it runs.
+  for (const { args } of chooseTests(["README.md"], TESTS).units) {
+    assertEquals(args.includes("--no-check"), false);
+  }
+});
+
+Deno.test("chooseTests() begins with what takes longest, so that nothing runs alone at the end", () => {
+  const names = chooseTests([], TESTS).units.map(({ name }) => name);
+  assertEquals(names.slice(0, 3), ["tests/linux/live_test.ts", "examples of src", "types"]);
 });
 
 Deno.test("chooseTests() takes files, folders, and parts of paths", () => {

@@ -14,6 +14,7 @@ const resultOf = (unit: TestUnit): UnitResult => ({
   left: [],
   output: "",
   tookMs: 0,
+  cpuMs: 0,
 });
 
 Deno.test("runInLanes() runs each once, so many at once, and one with a guest while there are others", async () => {

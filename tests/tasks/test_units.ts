@@ -13,15 +13,18 @@ export const DOCUMENTED: readonly (readonly string[])[] = [["mod.ts", "repl.ts",
   "src",
 ]];
 
-/** Types are checked once for all; the other processes then need not. */
+/** Types are checked once for all, those of examples in documentation too; the other processes then need not. */
 export const TYPE_CHECK: TestUnit = {
   name: "types",
   live: false,
-  args: ["check", "--quiet", "mod.ts", "repl.ts", "src", "examples", "tests"],
+  args: ["check", "--quiet", "--doc", "mod.ts", "repl.ts", "src", "examples", "tests", "README.md"],
 };
 
-/** Whatever runs tests: all that they may need, and no leak goes unseen. */
-const TEST = ["test", "--no-prompt", "--allow-all", "--trace-leaks"];
+/**
+ * Whatever runs tests: all that they may need. Leaks fail a test without `--trace-leaks`, too: it adds where
+ * each began, and takes a stack trace of every operation for that.
+ */
+const TEST = ["test", "--no-prompt", "--allow-all"];
 
 /** Files of these names boot guests, run daemons or draw on a terminal. */
 const LIVE =
@@ -44,7 +47,7 @@ export function unitsOf(files: readonly string[], flags: readonly string[] = [])
   }));
 }
 
-/** The processes that run the examples of the documentation, and check their types. */
+/** The processes that run the examples of the documentation. */
 export function documentationUnits(
   targets: readonly (readonly string[])[],
   flags: readonly string[] = [],
@@ -58,4 +61,24 @@ export function documentationUnits(
 
 function isLive(file: string): boolean {
   return LIVE.test(file);
+}
+
+/** What takes longest, by `deno task test --times`: begun late, it would run alone at the end. */
+const LONGEST = [
+  "tests/linux/live_test.ts",
+  "examples of src",
+  "tests/linux/newest_kernel_test.ts",
+  "tests/packaging",
+  "tests/linux/vfio_mappings_live_test.ts",
+  "tests/conformance/linux_conformance_test.ts",
+  "types",
+];
+
+/** Puts the processes that take longest first. */
+export function longestFirst(units: readonly TestUnit[]): TestUnit[] {
+  const place = ({ name }: TestUnit) => {
+    const at = LONGEST.indexOf(name);
+    return at < 0 ? LONGEST.length : at;
+  };
+  return units.toSorted((a, b) => place(a) - place(b));
 }

@@ -63,7 +63,9 @@ class DmaWorld {
   async judge(
     options: VerifyVfioOptions = { sources: [], iommu: true },
   ): Promise<[string, string[]]> {
-    const containers = (): VfioContainer[] => [{ mappings: [this.mapping], tables: this.tables }];
+    const containers = (): VfioContainer[] => [{
+      ...{ mappings: [this.mapping], tables: this.tables, domains: [] },
+    }];
     const linux: Partial<LinuxGuest> = {
       contextOf: () => pagingContext(registersFor(this.living.tables)),
       processes: () => Promise.resolve([this.living.process]),

@@ -125,6 +125,7 @@ const ROOT_BITS = 0x7fff_ffff_ffff_f000n;
 
 /** How Linux reports faults on x86. */
 export const X86_OOPS: OopsReader = {
+  architecture: "x86",
   forms: FORMS,
   lookedFor: "`BUG: unable to handle page fault for address: …`, `general protection fault`, " +
     "`segfault at`, `BUG: KASAN` or `CR2: … CR3: …`",

@@ -60,12 +60,15 @@ const CLASSES: Readonly<Record<number, ElfClass>> = {
 };
 
 const LITTLE_ENDIAN = 1;
+const BIG_ENDIAN = 2;
 const ET_CORE = 4;
 const EM_X86_64 = 62;
-/** Those that QEMU writes cores of besides the known ones (`dump_arch`, little-endian ones). */
+/** Those that QEMU writes cores of besides the known ones (`dump_arch`). */
 const MACHINES: Readonly<Record<number, string>> = {
   8: "MIPS",
+  20: "PowerPC",
   21: "PowerPC",
+  22: "s390x",
   40: "Arm",
   183: "AArch64",
   258: "LoongArch",
@@ -88,13 +91,14 @@ export function readElfCore(bytes: DumpBytes): ElfCore {
   const { path } = bytes;
   const identity = bytes.at(0n, 20);
   const elf = CLASSES[identity.getUint8(4)];
-  if (!elf || identity.getUint8(5) !== LITTLE_ENDIAN) {
-    throw new DumpFormatError(path, "its ELF header is not that of an x86 guest");
+  const isLittle = identity.getUint8(5) === LITTLE_ENDIAN;
+  if (!elf || !isLittle && identity.getUint8(5) !== BIG_ENDIAN) {
+    throw new DumpFormatError(path, "its ELF header is damaged: it has no class or byte order");
   }
-  if (identity.getUint16(16, true) !== ET_CORE) {
+  if (identity.getUint16(16, isLittle) !== ET_CORE) {
     throw new DumpFormatError(path, "it is an ELF file but not a core dump");
   }
-  const machine = identity.getUint16(18, true);
+  const machine = identity.getUint16(18, isLittle);
   const formats = ARCHITECTURES.map((each) => each.registers).find(({ dumpMachines }) =>
     dumpMachines.includes(machine)
   );
@@ -103,6 +107,7 @@ export function readElfCore(bytes: DumpBytes): ElfCore {
     const problem = `it is not of an x86 or RISC-V guest but of ${name} (ELF machine ${machine})`;
     throw new DumpFormatError(path, problem);
   }
+  if (!isLittle) throw new DumpFormatError(path, "its byte order is not its machine's");
   const segments: ElfSegment[] = [];
   const notes: { offset: bigint; lengthBytes: number }[] = [];
   let paging = false;

@@ -20,9 +20,10 @@ export function compareOopsEntries(
 ): OopsEntryChange[] {
   const levels = levelDecoders(regime).map(({ format }) => format.level);
   return printed
-    // With 4 levels Linux prints the top entry twice, as PGD and as P4D.
+    // Where there are fewer levels than names, Linux prints the top entry by each that has no level of
+    // its own: as P4D with 4 levels, as PUD too with 3.
     .filter(({ table }) =>
-      table !== "P4D" || steps.length === 0 || levels.length > FROM_LEAF.length
+      table === "PGD" || steps.length === 0 || FROM_LEAF.indexOf(table) < levels.length - 1
     )
     .map(({ table, raw }) => {
       const level = table === "PGD" ? levels[0] : levels.at(-1 - FROM_LEAF.indexOf(table));

@@ -85,9 +85,16 @@ export function parseOops(text: string): OopsReport {
 
 /** The same, with who read it. */
 export function readOops(text: string): { report: OopsReport; reader: OopsReader } {
-  for (const reader of OOPS_READERS) {
-    const found = readLines(text, reader);
-    if (found.kind !== undefined) return { report: reportOf(found, found.kind, reader), reader };
+  const read = OOPS_READERS.map((reader) => ({ reader, ...readLines(text, reader) }));
+  // Some lines are alike on several architectures: whose most are.
+  const best = read.filter(({ found }) => found.kind !== undefined)
+    .reduce<typeof read[number] | null>(
+      (a, b) => a === null || b.ownLines > a.ownLines ? b : a,
+      null,
+    );
+  if (best) {
+    const { reader, found } = best;
+    return { report: reportOf(found, found.kind!, reader), reader };
   }
   const lookedFor = OOPS_READERS.map((reader) => reader.lookedFor).join(", ");
   throw new InvalidArgumentError(
@@ -96,18 +103,26 @@ export function readOops(text: string): { report: OopsReport; reader: OopsReader
   );
 }
 
-function readLines(text: string, reader: OopsReader): OopsFound {
+/** What the lines of a text tell, and how many of them are of forms that only this reader has. */
+function readLines(
+  text: string,
+  reader: OopsReader,
+): { readonly found: OopsFound; readonly ownLines: number } {
   const found: OopsFound = {};
+  let ownLines = 0;
   for (const line of text.split("\n", MAX_LINES)) {
     const bare = parseLogLine(line).text.trim();
     // After the end of the first report, or at the beginning of the next.
     if (/^---\[ end trace/.test(bare) && found.kind !== undefined) break;
-    for (const { pattern, tell } of [...reader.forms, ...FORMS]) {
+    if (reader.foreign?.test(bare)) return { found: {}, ownLines: 0 };
+    for (const [index, { pattern, tell }] of [...reader.forms, ...FORMS].entries()) {
       const groups = pattern.exec(bare);
-      if (groups) tell(groups.groups ?? {}, found, bare);
+      if (!groups) continue;
+      tell(groups.groups ?? {}, found, bare);
+      if (index < reader.forms.length) ownLines++;
     }
   }
-  return found;
+  return { found, ownLines };
 }
 
 function reportOf(found: OopsFound, kind: OopsKind, reader: OopsReader): OopsReport {

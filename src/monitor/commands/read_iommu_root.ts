@@ -31,6 +31,9 @@ const ROW =
 const DEVICE_VIEW = /^ AS "vtd-root",/m;
 const TRANSLATED_VIEW = /^ Root memory region: vtd-.*-dmar$/m;
 
+/** No machine has so many; a reply without end is not to be answered by reads without end. */
+const MAX_UNITS = 64;
+
 /**
  * Finds the IOMMUs in `info mtree -f`: in the flat view of the address space `memory`, the regions of their
  * registers. A page of registers counts only if all of it is there, at a multiple of 4 KiB.
@@ -50,7 +53,7 @@ export function parseIommuUnits(reply: string): IommuRegion[] {
     const lengthBytes = BigInt(`0x${last}`) + 1n - registers;
     if (lengthBytes !== known.lengthBytes || registers & 0xfffn) return [];
     return [{ kind: known.kind, registers, translates: known.kind === "vtd" ? translates : null }];
-  });
+  }).slice(0, MAX_UNITS);
 }
 
 /** An IOMMU, and what its register says of its first table. */

@@ -7,11 +7,13 @@ import { NoSuchCpuError, NotX86Error, ReplyParseError } from "../errors.ts";
 import type { CommandOptions, Monitor } from "../monitor.ts";
 
 /**
- * How `info registers` begins on other architectures (`cpu_dump_state`; seen with 7.2, but for Arm, MIPS,
- * PowerPC and SPARC, which follow its source from memory and were not run).
+ * How `info registers` begins on other architectures (`cpu_dump_state`; seen with 7.2, but for MIPS, PowerPC
+ * and SPARC, which follow its source from memory and were not run).
  */
 const FOREIGN: readonly [registers: RegExp, architecture: string | null][] = [
   [/^ ?PC=[0-9a-f]{16} +X00=/m, "AArch64"],
+  // Like Arm's from its second line on.
+  [/^PC=[0-9a-f]{8}\r?\nR00=/m, "OpenRISC"],
   [/^R00=[0-9a-f]{8} R01=[0-9a-f]{8}/m, "Arm"],
   [/^PSW=mask [0-9a-f]+ addr /m, "s390x"],
   [/^ GPR00: r0 /m, "LoongArch"],
@@ -19,7 +21,17 @@ const FOREIGN: readonly [registers: RegExp, architecture: string | null][] = [
   [/^pc=0x[0-9a-f]+ HI=0x/m, "MIPS"],
   [/^pc: [0-9a-f]+ +npc: /m, "SPARC"],
   [/^D0 = [0-9a-f]+ +A0 = /m, "m68k"],
-  [/^(?: ?PC|IA_F|PSW) *[= ] *[0-9a-f]{8}/im, null],
+  [/^PC +[0-9a-f]{16} PS +[0-9a-f]{2}\b/m, "Alpha"],
+  [/^IA_F [0-9a-f]+ IA_B /m, "PA-RISC"],
+  [/^pc=0x[0-9a-f]+ msr=0x/m, "MicroBlaze"],
+  [/^pc=0x[0-9a-f]+ sr=0x/m, "SuperH"],
+  [/^pc=0x[0-9a-f]+ psw=0x/m, "RX"],
+  [/^PC: [0-9a-f]{8} PSW: /m, "TriCore"],
+  [/^PC: {4}[0-9a-f]{6}\r?\nSP: /m, "AVR"],
+  [/^PC=[0-9a-f]{8} CCS=/m, "CRIS"],
+  [/^ *LBEG=[0-9a-f]{8} +LEND=/m, "Xtensa"],
+  [/^IN: PC=[0-9a-f]+ *\r?$/m, "Nios II"],
+  [/^(?: ?PC|PSW) *[=: ] *[0-9a-f]{6}/im, null],
 ];
 
 /**

@@ -3,6 +3,7 @@ import { exists, hashOf, labCacheDir, makeFolder, withLock } from "../../lab/cac
 import { LabUnavailableError } from "../../lab/errors.ts";
 import { characterDevice, fileEntry, folderEntry, packInitramfs } from "../../lab/initramfs.ts";
 import { requireTools, runTool } from "../../lab/tools.ts";
+import { buildRiscvModule } from "./build_module.ts";
 
 /** A RISC-V guest that is ready to be started. */
 export interface RiscvLabBuild {
@@ -38,13 +39,15 @@ export async function buildRiscvLab(): Promise<RiscvLabBuild> {
     "dpkg-deb",
     "xz",
   ]);
-  const texts = await Promise.all(["facts.c", "init"].map((name) => Deno.readFile(SOURCES + name)));
+  const texts = await Promise.all(
+    ["facts.c", "init", "module.c"].map((name) => Deno.readFile(SOURCES + name)),
+  );
   const base = `${labCacheDir()}/riscv64`;
   return await withLock(`${base}/lock`, async () => {
     const parts = await unpackedKernel(base);
     const guest = `${base}/guest-${(await hashOf(texts)).slice(0, 16)}-${parts.release}`;
     if (!await exists(guest)) {
-      await makeFolder(guest, (folder) => buildInitramfs(parts.folder, folder));
+      await makeFolder(guest, (folder) => buildInitramfs(parts, folder));
     }
     const kernel = `${parts.folder}/vmlinux`;
     return { release: parts.release, kernel, initramfs: `${guest}/initramfs.cpio` };
@@ -81,18 +84,27 @@ async function unpackedKernel(base: string): Promise<{ release: string; folder: 
   return { release, folder };
 }
 
-async function buildInitramfs(parts: string, folder: string): Promise<void> {
+async function buildInitramfs(
+  { release, folder: parts }: { release: string; folder: string },
+  folder: string,
+): Promise<void> {
   const facts = `${folder}/facts`;
   await runTool(GCC, [...FREESTANDING, "-o", facts, `${SOURCES}facts.c`], {
     purpose: "building the guest's program",
+  });
+  const headers = `${folder}/headers`;
+  const module = await buildRiscvModule(await AptDirectory.open("riscv64", () => {}), {
+    ...{ gcc: GCC, release, source: `${SOURCES}module.c`, folder: headers },
   });
   const entries = [
     ...["bin", "dev"].map(folderEntry),
     characterDevice("dev/console", 5, 1),
     fileEntry("init", await Deno.readTextFile(`${SOURCES}init`)),
     fileEntry("brd.ko", await Deno.readFile(`${parts}/brd.ko`)),
+    fileEntry("pagewalk_lab.ko", await Deno.readFile(module)),
     fileEntry("bin/busybox", await Deno.readFile(`${parts}/busybox`)),
     fileEntry("bin/facts", await Deno.readFile(facts)),
   ];
   await Deno.writeFile(`${folder}/initramfs.cpio`, packInitramfs(entries));
+  await Deno.remove(headers, { recursive: true });
 }

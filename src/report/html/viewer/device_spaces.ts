@@ -50,8 +50,9 @@ export class DeviceSpaces {
           {},
           `${escapeText(source)}, ${context.mode}, root 0x${context.root.toString(16)}`,
         ),
-        make("pre", {}, mappingsHead(context)),
-        list.node,
+        ...space.records.length === 0
+          ? [make("p", {}, "nothing")]
+          : [make("pre", {}, mappingsHead(context)), list.node],
       );
     }
   }
