@@ -12,7 +12,6 @@ export { type AddressLike, addressNotation, formatAddress, parseAddress } from "
 export { InvalidArgumentError, PagewalkError } from "../core/errors.ts";
 export { escapeLines, escapeMessage, escapeText } from "../core/escape.ts";
 export { describeNoTables } from "../translate/no_tables.ts";
-export { pagingContext } from "../arch/x86/paging_context.ts";
 export { describeReservedBits } from "../translate/reserved_bits.ts";
 export { levelDecoders, spanAt, withRoot } from "../translate/regime.ts";
 export { type PageTableEntry, tableIndex } from "../translate/entry.ts";
@@ -21,7 +20,6 @@ export { parseEndpoint, permissionFor } from "../connectors/registry.ts";
 import "../connectors/table.ts";
 export type { Endpoint } from "../monitor/endpoint.ts";
 export { ConnectError, MonitorError } from "../monitor/errors.ts";
-export { PAGING_MODES } from "../arch/x86/modes.ts";
 export { type MappedWalk, type Walk, walk } from "../translate/walk.ts";
 export { toJson, verdictRecord, walkRecord } from "../report/json.ts";
 export type { VerifiedCase } from "../report/cases.ts";

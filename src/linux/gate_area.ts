@@ -5,9 +5,6 @@ import { readU64 } from "./reader.ts";
 import type { StructOffsets } from "./struct_reader.ts";
 import { VM } from "./vm_flags.ts";
 
-/** VSYSCALL_ADDR (arch/x86/include/uapi/asm/vsyscall.h). */
-const START = 0xffff_ffff_ff60_0000n;
-
 // The first two of the enum in arch/x86/entry/vsyscall/vsyscall_64.c; the third is no page at all.
 const EMULATE = 0;
 const EXECUTE_ONLY = 1;
@@ -25,7 +22,9 @@ export async function readGateArea(
   offsets: StructOffsets,
   options: ReadOptions,
 ): Promise<MemoryArea | null> {
-  const mode = await kernel.variable32("vsyscall_mode");
+  const { userPage } = kernel.context.rules.kernel;
+  if (userPage === undefined) return null;
+  const mode = await kernel.variable32(`${userPage.name}_mode`);
   if (mode !== EMULATE && mode !== EXECUTE_ONLY) return null;
   const member = (name: string) => {
     const [context, at] = [offsets.get("mm_struct.context"), offsets.get(`mm_context_t.${name}`)];
@@ -39,12 +38,12 @@ export async function readGateArea(
   if (flags !== null && !(flags & HAS_VSYSCALL)) return null;
   if (compat !== null && BigInt.asUintN(16, compat) !== 0n) return null;
   return {
-    start: START,
-    end: START + 0x1000n,
+    start: userPage.address,
+    end: userPage.address + 0x1000n,
     permissions: mode === EMULATE ? "r-xp" : "--xp",
     offset: 0n,
     kind: "special",
-    name: "[vsyscall]",
+    name: `[${userPage.name}]`,
     flags: mode === EMULATE ? VM.READ | VM.EXEC : VM.EXEC,
   };
 }

@@ -66,18 +66,22 @@ export class LinuxProcesses {
   }
 
   /**
-   * MAXPHYADDR as the kernel found it at boot (`boot_cpu_data.x86_phys_bits`); null if it does not say. A
-   * kernel that encrypts memory takes the bits of the keys off.
+   * How many bits a physical address has, as the kernel found it at boot: MAXPHYADDR on x86
+   * (`boot_cpu_data.x86_phys_bits`); null if it does not say. A kernel that encrypts memory takes the bits of
+   * the keys off.
    *
    * @throws {CapabilityError} if the kernel has no type data (BTF)
    */
   async physicalAddressBits(): Promise<number | null> {
-    const address = await this.#kernel.address("boot_cpu_data");
-    const layout = await this.type("cpuinfo_x86");
-    const member = layout?.members.find(({ name }) => name === "x86_phys_bits");
+    const { physicalBits } = this.context.rules.kernel;
+    if (physicalBits === undefined) return null;
+    const address = await this.#kernel.address(physicalBits.variable);
+    const layout = await this.type(physicalBits.struct);
+    const member = layout?.members.find(({ name }) => name === physicalBits.member);
     if (address === null || member === undefined) return null;
     const [bits] = await this.#kernel.live.read(address + BigInt(member.offset), 1);
-    return bits! >= 32 && bits! <= 52 ? bits! : null;
+    const [least, most] = physicalBits.bounds;
+    return bits! >= least && bits! <= most ? bits! : null;
   }
 
   /** The paging context with the kernel's own root. */

@@ -45,6 +45,14 @@ export interface KernelLayout {
   ): DirectMap | null;
   /** Where frame 0's `struct page` is, of kernels that do not tell it. */
   readonly frameTable?: bigint;
+  /** Where the kernel keeps how many bits a physical address has, if it does: a byte of a variable. */
+  readonly physicalBits?: {
+    readonly variable: string;
+    readonly struct: string;
+    readonly member: string;
+    /** The fewest and the most that there are. */
+    readonly bounds: readonly [least: number, most: number];
+  };
   /** A page that user mode may touch although it lies in the kernel's part. */
   readonly userPage?: { readonly name: string; readonly address: bigint };
   /** Where the kernel keeps what it needs to be entered; both views map it, and so may other places. */

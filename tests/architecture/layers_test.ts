@@ -72,7 +72,6 @@ const MAY_IMPORT: Record<string, string[]> = {
   // The scripts hand on what checking one page takes.
   cli: [
     "core",
-    "arch/x86",
     "connectors",
     "connectors/dump",
     "monitor",

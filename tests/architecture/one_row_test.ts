@@ -25,7 +25,6 @@ const KINDS: readonly Kind[] = [
     others: {
       "src/arch/default_types.ts": "the types that calls give where no architecture is named",
       "src/arch/oops_readers.ts": "a check reads no reports of faults, so they are not in the row",
-      "src/cli/mod.ts": "what README's short script takes: pagingContext, PAGING_MODES",
       "src/session/session.ts": "the type of access() for a RISC-V guest",
     },
   },

@@ -1,6 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { DumpFormatError, InvalidArgumentError, pagingMode, parseRamLayout } from "../../mod.ts";
+import {
+  type CpuRegisters,
+  DumpFormatError,
+  InvalidArgumentError,
+  pagingMode,
+  parseRamLayout,
+} from "../../mod.ts";
 import { readDump } from "../../src/connectors/dump/dump.ts";
 import { CONTAINERS } from "../../src/connectors/dump/magics.ts";
 import { bufferBytes } from "../../src/connectors/dump/dump_bytes.ts";
@@ -16,7 +22,8 @@ const CORE: CoreShape = {
 };
 
 function read(bytes: Uint8Array) {
-  return readDump(bufferBytes(bytes));
+  const dump = readDump(bufferBytes(bytes));
+  return { ...dump, registers: dump.registers as readonly CpuRegisters[] };
 }
 
 Deno.test("a core gives each vCPU's registers, and its memory below and above 4 GiB", () => {

@@ -8,7 +8,10 @@ import {
   NoTablesError,
   riscvRegime,
   type RiscvRegisters,
+  riscvStagesOf,
+  secondStage,
   type Session,
+  walk as walkOf,
 } from "../../mod.ts";
 import { decodeSnapshot, encodeSnapshot } from "../../mod.ts";
 import { startRiscvBareGuest } from "../../src/testing/riscv_bare_guest.ts";
@@ -157,6 +160,16 @@ riscvLiveTest(
       const hart = await session.registers<GuestRegisters>() as RiscvRegisters;
       // What satp shows is vsatp.
       assertEquals([hart.satp, hart.virtualized], [rootRegister, true]);
+      // The stub tells both stages in every version, the monitor since 11.1.
+      const stages = riscvStagesOf(hart);
+      assert(stages !== null || !endpoint.startsWith("gdb:"));
+      if (stages !== null) {
+        const both = { ...stages.first!, stage2: secondStage(stages.second!) };
+        const code = await walkOf(session.memory, both, guest.loopAddress);
+        assert(code.outcome === "mapped", code.outcome);
+        assertEquals(code.physicalAddress, guest.loopAddress);
+        assertEquals([code.steps.length, code.secondStage?.length], [3, 4]);
+      }
       const { verdict, walk } = await session.verify(USER);
       assertEquals([verdict, walk.outcome, walk.steps], ["inconclusive", "noTables", []]);
       assert(walk.outcome === "noTables");

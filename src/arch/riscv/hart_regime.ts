@@ -43,7 +43,7 @@ export interface RiscvStages {
 
 /**
  * The stages that `vsatp` and `hgatp` select, where both are known: by the monitor since 11.1, by the
- * gdbstub in every version. Null where they are not.
+ * gdbstub in every version. Null where they are not, and where one selects a mode that is not known.
  *
  * @example Usage
  * ```ts
@@ -60,6 +60,7 @@ export interface RiscvStages {
 export function riscvStagesOf(registers: RiscvRegisters): RiscvStages | null {
   const { vsatp, hgatp, xlen } = registers;
   if (vsatp === undefined || hgatp === undefined) return null;
+  if ([vsatp, hgatp].some((value) => isUnknownMode(value, xlen))) return null;
   const extensions = extensionsOf(registers);
   const stage = (
     value: bigint,
@@ -74,6 +75,12 @@ export function riscvStagesOf(registers: RiscvRegisters): RiscvStages | null {
     // The root has 16 KiB: the two lowest bits of its page number read as 0.
     second: stage(hgatp, riscvSecondStage, ~0x3fffn),
   };
+}
+
+/** Neither a mode nor 0, which is none. */
+function isUnknownMode(value: bigint, xlen: 32 | 64): boolean {
+  const { mode, code } = rootRegister(value, xlen);
+  return mode === null && code !== 0n;
 }
 
 function extensionsOf({ menvcfg, softwareBits60To59 }: RiscvRegisters): RiscvExtensions {

@@ -179,6 +179,7 @@ function rulesOf(mode: RiscvMode, isSecond: boolean): RegimeRules {
       secondStageNeeds: ["user", "readable"] as const,
       // A page that may only be executed is mapped, too.
       secondStageResultNeeds: ["user"] as const,
+      secondStageRestricts: ["readable", "writable", "executable"] as const,
     },
   };
 }

@@ -45,7 +45,15 @@ const AREAS: readonly KernelArea[] = [
   { name: "fixmap", start: FIXMAP.start, end: FIXMAP.end },
 ];
 
+const PHYSICAL_BITS = {
+  variable: "boot_cpu_data",
+  struct: "cpuinfo_x86",
+  member: "x86_phys_bits",
+  bounds: [32, 52],
+} as const;
+
 const LONG = {
+  physicalBits: PHYSICAL_BITS,
   areas: AREAS,
   // The kernel's text mapping. KASLR moves the image in the first GiB; modules follow after that.
   image: { start: KERNEL_IMAGE.start, lengthBytes: 2 ** 30 },
@@ -55,7 +63,11 @@ const LONG = {
 };
 
 /** 3 GiB: VMSPLIT_3G, the default of 32-bit Linux. */
-const SHORT: KernelLayout = { start: 0xc000_0000n, sharedWithUser: [] };
+const SHORT: KernelLayout = {
+  start: 0xc000_0000n,
+  physicalBits: PHYSICAL_BITS,
+  sharedWithUser: [],
+};
 
 /** The kernel puts the direct map at a multiple of 1 GiB (arch/x86/mm/kaslr.c). */
 function directMapOf(lengthBytes: bigint): NonNullable<KernelLayout["directMap"]> {

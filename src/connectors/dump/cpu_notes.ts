@@ -1,4 +1,4 @@
-import type { CpuRegisters } from "../../arch/default_types.ts";
+import type { GuestRegisters } from "../../arch/registers.ts";
 import type { DumpBytes } from "./dump_bytes.ts";
 import type { ElfCore } from "./elf_core.ts";
 import { DumpFormatError } from "./errors.ts";
@@ -8,17 +8,17 @@ import { DumpFormatError } from "./errors.ts";
  *
  * @throws {DumpFormatError} if there is no such note, or one of an unknown version
  */
-export function readCpuNotes(bytes: DumpBytes, core: ElfCore): CpuRegisters[] {
+export function readCpuNotes(bytes: DumpBytes, core: ElfCore): GuestRegisters[] {
   const { dumped } = core.formats;
   // Without a root register the others are of no use here.
   if (dumped === null) return [];
-  const registers: CpuRegisters[] = [];
+  const registers: GuestRegisters[] = [];
   const others = new Set<string>();
   for (const { name, description } of readNotes(bytes, core)) {
     if (name === "QEMU") {
       const found = dumped(description, registers.length, core);
       if (typeof found === "string") throw new DumpFormatError(bytes.path, found);
-      registers.push(found as CpuRegisters);
+      registers.push(found as GuestRegisters);
     } else others.add(name);
   }
   if (registers.length > 0) return registers;

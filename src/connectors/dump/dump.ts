@@ -1,6 +1,6 @@
 import type { RegisterFormats } from "../../arch/register_formats.ts";
 import type { CpuSource } from "../../arch/cpu_source.ts";
-import type { CpuRegisters } from "../../arch/default_types.ts";
+import type { GuestRegisters } from "../../arch/registers.ts";
 import { FileMemory } from "../../memory/file_memory.ts";
 import type { MemoryRange } from "../../memory/physical_memory.ts";
 import { openEndpointFile } from "../../monitor/endpoint_file.ts";
@@ -32,7 +32,7 @@ export interface DumpContents {
   /** How the registers of its architecture are told; null in raw memory. */
   readonly formats: RegisterFormats | null;
   /** The registers of each vCPU; none in raw memory, and where a dump has no root register. */
-  readonly registers: readonly CpuRegisters[];
+  readonly registers: readonly GuestRegisters[];
   /** Which memory it holds, and where in the file. */
   readonly ranges: readonly MemoryRange[];
 }
