@@ -48,6 +48,12 @@ export class KernelTypes {
     return this.#base ??= this.#openBase();
   }
 
+  /** Reads so many bytes of the strings that the types by their numbers have, from a place on. */
+  async strings(offset: number, lengthBytes: number): Promise<Uint8Array> {
+    const live = await this.#openLive();
+    return live === null ? new Uint8Array(0) : await live.strings(offset, lengthBytes);
+  }
+
   /** Types to follow from a few that are known; null if there are none. */
   entry(): Promise<{ btf: Btf; roots: TypeRoots } | null> {
     return this.#entry ??= this.#open();

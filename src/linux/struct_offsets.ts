@@ -1,5 +1,5 @@
 import { Btf } from "./btf/btf.ts";
-import type { BtfBlob } from "./btf/btf_source.ts";
+import type { NamedTypes } from "./btf/live_structs.ts";
 import type { StructOffsets } from "./struct_reader.ts";
 
 /**
@@ -9,7 +9,7 @@ import type { StructOffsets } from "./struct_reader.ts";
  * @throws {KernelFormatError} if the type data is garbage
  */
 export async function structOffsets(
-  blobs: readonly BtfBlob[],
+  blobs: readonly NamedTypes[],
   struct: string,
   members: readonly string[],
 ): Promise<StructOffsets | null> {
@@ -24,7 +24,7 @@ export async function structOffsets(
  * @throws {KernelFormatError} if the type data is garbage
  */
 export async function memberOffsets(
-  blobs: readonly BtfBlob[],
+  blobs: readonly NamedTypes[],
   [struct, member]: readonly [struct: string, member: string],
   name: string,
   members: readonly string[],
@@ -41,7 +41,7 @@ export async function memberOffsets(
 }
 
 async function findStruct(
-  blobs: readonly BtfBlob[],
+  blobs: readonly NamedTypes[],
   name: string,
 ): Promise<{ btf: Btf; id: number } | null> {
   for (const blob of blobs) {

@@ -1,5 +1,6 @@
 import { Btf } from "./btf/btf.ts";
 import type { BtfBlob } from "./btf/btf_source.ts";
+import { namedStructs, type NamedTypes } from "./btf/live_structs.ts";
 import { CapabilityError } from "./errors.ts";
 import type { KernelTypes } from "./kernel_types.ts";
 import { readModuleBtfs, readModuleTypes } from "./module_types.ts";
@@ -14,7 +15,7 @@ export interface VfioKernel {
   /** Where the members of what files are made of lie. */
   offsets(group: "vfio"): Promise<StructOffsets>;
   /** The kernel's own types. */
-  readonly types: Pick<KernelTypes, "all" | "base" | "given">;
+  readonly types: Pick<KernelTypes, "all" | "base" | "given" | "strings">;
   /** The address of a symbol; null if there is none. */
   address(name: string): Promise<bigint | null>;
   /** A 64-bit variable; null if there is none. */
@@ -78,7 +79,7 @@ export class VfioLayouts {
     name: string,
     members: readonly string[],
   ): Promise<StructOffsets> {
-    const blobs = await this.#typesOf(module);
+    const blobs = await this.#structsOf(module);
     return await memberOffsets(blobs, owner, name, members) ?? unknownStruct(name);
   }
 
@@ -131,8 +132,15 @@ export class VfioLayouts {
     struct: string,
     members: readonly string[],
   ): Promise<StructOffsets> {
-    const blobs = await this.#typesOf(module);
+    const blobs = await this.#structsOf(module);
     return await structOffsets(blobs, struct, members) ?? unknownStruct(struct);
+  }
+
+  /** Where structs of a module are looked up by their names: of the kernel's own types few are read. */
+  async #structsOf(module: bigint): Promise<readonly NamedTypes[]> {
+    if (module !== 0n) return await this.#typesOf(module);
+    const { types } = this.#kernel;
+    return [await namedStructs(types) ?? [], types.given.slice(1)].flat();
   }
 
   /** Where the types of a module are: those of files first, the kernel's own where it is built in. */

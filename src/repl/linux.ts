@@ -86,8 +86,8 @@ export async function nameAbsentEntry(
   content: NotPresentContent,
   place?: EntryPlace,
 ): Promise<NotPresentContent> {
-  const isPlain = content.kind === "protNone" ? place === undefined : content.kind !== "special";
-  if (isPlain) return content;
+  const isPlain = content.kind === "protNone" && place === undefined;
+  if (isPlain || content.kind === "empty" || content.kind === "marker") return content;
   try {
     return await useLinux(guest, ({ linux }) => nameIn(linux, content, place));
   } catch (error) {

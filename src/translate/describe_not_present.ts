@@ -1,4 +1,5 @@
 import { formatAddress } from "../core/address.ts";
+import { escapeText } from "../core/escape.ts";
 import type { NotPresentContent, SpecialState } from "./entry.ts";
 
 /**
@@ -25,7 +26,10 @@ export function describeNotPresent(
       return `${protNoneWords(content.isHint)}, keeps frame ${address(content.frame)}`;
     case "swap": {
       const marks = content.marks ? ` (${content.marks.join(", ")})` : "";
-      return `swapped out: type ${content.type}, offset ${address(content.offset)}${marks}`;
+      const device = content.device === undefined ? "" : ` (${escapeText(content.device)})`;
+      return `swapped out: type ${content.type}${device}, offset ${
+        address(content.offset)
+      }${marks}`;
     }
     case "marker":
       return `no page, a marker: ${content.markers.join(", ")}`;

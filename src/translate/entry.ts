@@ -112,6 +112,8 @@ export type NotPresentContent =
     readonly kind: "swap";
     readonly type: number;
     readonly offset: bigint;
+    /** The device's or file's name, where the kernel is known. */
+    readonly device?: string;
     /** What is kept of the page's own marks; only those that are set. */
     readonly marks?: readonly SwapMark[];
   }

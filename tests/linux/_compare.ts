@@ -245,10 +245,11 @@ export async function compareFrames(
     const pages = parts.flat();
     if (pages.length === 0) continue;
     // One program for each area: under TCG a guest takes longer to start one than to run it.
-    const reads = parts.map(([first, ...others]) =>
-      `dd if=/proc/${process.pid}/pagemap bs=8 skip=${first!.at >> 12n} count=${1 + others.length}`
+    const reads = parts.map(([first, ...others]) => `p ${first!.at >> 12n} ${1 + others.length}`);
+    const text = await guest.shell(
+      `p() { dd if=/proc/${process.pid}/pagemap bs=8 skip=$1 count=$2; }; ` +
+        `{ ${reads.join("; ")}; } 2>/dev/null | od -An -v -w8 -t x8`,
     );
-    const text = await guest.shell(`{ ${reads.join("; ")}; } 2>/dev/null | od -An -v -w8 -t x8`);
     const entries = text.split("\n").filter((line) => line !== "").map((line) =>
       BigInt(`0x${line.trim()}`)
     );

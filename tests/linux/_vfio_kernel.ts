@@ -292,6 +292,7 @@ export class FakeKernel implements VfioKernel {
   types: VfioKernel["types"] = {
     all: () => Promise.resolve(this.#core),
     base: () => Promise.resolve(this.#core),
+    strings: () => Promise.reject(new Error("they are in the types")),
     given: [],
   };
 

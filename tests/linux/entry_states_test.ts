@@ -83,6 +83,14 @@ function built() {
   return { memory, context };
 }
 
+Deno.test("a swap device's name is the guest's word, and printed as text", () => {
+  const content = { kind: "swap", type: 1, offset: 5n, device: "/a\x1b[2J\nb" } as const;
+  assertEquals(
+    describeNotPresent(content),
+    "swapped out: type 1 (/a\\x1b[2J\\nb), offset 0x5",
+  );
+});
+
 Deno.test("each state of a page that is not present is named and counted as what it is", async () => {
   const { memory, context } = built();
   let last = 0n;

@@ -6,6 +6,8 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { connect, formatAddress, PagewalkError } from "../../mod.ts";
+import { namedStructs } from "../../src/linux/btf/live_structs.ts";
+import { kernelOf } from "../../src/linux/linux_guest.ts";
 import type { LinuxGuest } from "../../src/entries/linux.ts";
 import { checkLines } from "../json/_schema.ts";
 import { count } from "../bench/_count.ts";
@@ -65,6 +67,24 @@ Deno.test(
       assert(types <= 60, `${types} commands`);
       assert(bytes < 1_000_000, `${bytes} bytes`);
     });
+
+    await t.step(
+      "a struct of the kernel is found by its name without reading all types",
+      async () => {
+        const { types } = kernelOf(linux);
+        const names = ["dmar_domain", "pt_common", "rb_node", "kvm_vcpu", "no_such_struct"];
+        const counted = count(guest, true);
+        const structs = (await namedStructs(types))!;
+        const [first] = await structs.structsNamed(names[0]!);
+        console.log(`dmar_domain: ${counted.commands} commands, ${counted.replyBytes} bytes`);
+        assert(counted.commands <= 70 && counted.replyBytes < 5_000_000);
+        const others = await Promise.all(names.slice(1).map((name) => structs.structsNamed(name)));
+        const all = (await types.all())!;
+        const ids = await Promise.all(names.map((name) => all.structsNamed(name)));
+        assertEquals([first, ...others.map(([id]) => id)], ids.map(([id]) => id));
+        assert(first !== undefined && others.at(-1)!.length === 0);
+      },
+    );
 
     await t.step("the mapping made at start, and no other process's", async () => {
       assertEquals(await mappedBy(linux, pid), [first]);

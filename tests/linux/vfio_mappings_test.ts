@@ -147,7 +147,7 @@ Deno.test("other files of the same driver, and of others, are no containers", as
 Deno.test("a process without a container takes no types", async () => {
   const kernel = new FakeKernel({ module: "fuse", hasModuleTypes: false });
   const read = () => Promise.reject(new Error("types were read"));
-  kernel.types = { all: read, base: read, given: [] };
+  kernel.types = { all: read, base: read, strings: read, given: [] };
   assertEquals(await mappingsOf(kernel), []);
 });
 
@@ -165,7 +165,12 @@ Deno.test("what cannot be known is named, with why", async () => {
   );
   const untyped = new FakeKernel({ ranges });
   const none = () => Promise.resolve(null);
-  untyped.types = { all: none, base: none, given: [] };
+  untyped.types = {
+    all: none,
+    base: none,
+    strings: () => Promise.reject(new Error("there are none")),
+    given: [],
+  };
   await refused(untyped, "no struct vfio_container", "types");
   await assertRejects(
     () => mappingsOf(new FakeKernel({ ranges, typesOff: 1 })),

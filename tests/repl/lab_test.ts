@@ -79,6 +79,10 @@ Deno.test(
       async () => {
         const walked = await prompt.enter(`walk(0x7f1250020000, { pid: ${pid} })`);
         assertMatch(walked, /not present \(PROT_NONE, keeps frame 0x[0-9a-f_]+\)$/m);
+        assertMatch(
+          await prompt.enter(`walk(0x7f1250040000, { pid: ${pid} })`),
+          /not present \(swapped out: type 0 \(\/dev\/ram0\), offset 0x[0-9a-f_]+/,
+        );
         // Type 27 with offset 1, and type 31: what they are depends on how the kernel was built.
         assertStringIncludes(
           await prompt.enter("bits(0xdffffffffffffc00)"),

@@ -141,6 +141,12 @@ export class LiveBtf implements BtfSource {
     throw new KernelFormatError(STRUCTURE, "how many types it has is not known", this.#data);
   }
 
+  /** Reads so many bytes of the strings, from a place on. */
+  strings(offset: number, lengthBytes: number): Promise<Uint8Array> {
+    const start = this.#data + BigInt(this.#header.stringsAt + offset);
+    return this.#reader.read(start, lengthBytes);
+  }
+
   async #isLast(id: number): Promise<boolean> {
     const { typesAt, typesBytes } = this.#header;
     const end = this.#data + BigInt(typesAt + typesBytes);
