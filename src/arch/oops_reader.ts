@@ -22,7 +22,7 @@ export interface OopsReader {
   readonly architecture: string;
   /** The lines that it prints. */
   readonly forms: readonly OopsLineForm[];
-  /** Lines that only another architecture prints: a report with one of them is not this one's. */
+  /** Lines that only another architecture prints: a headline with one of them is not this one's. */
   readonly foreign?: RegExp;
   /** What is looked for in a text, for a message. */
   readonly lookedFor: string;

@@ -190,7 +190,7 @@ Deno.test("a raw image lies as QEMU's machines lay out RAM", () => {
   assertEquals(spans(3 * 2 ** 30, "q35"), [[0n, 2n * GiB, 0n], [4n * GiB, 5n * GiB, 2n * GiB]]);
   assertEquals(spans(4 * 2 ** 30, "pc"), [[0n, 3n * GiB, 0n], [4n * GiB, 5n * GiB, 3n * GiB]]);
   assertEquals(spans(4 * 2 ** 30, "flat"), [[0n, 4n * GiB, 0n]]);
-  assertThrows(() => rawRanges(3 * 2 ** 30, undefined), InvalidArgumentError, "--layout");
+  assertThrows(() => rawRanges(3 * 2 ** 30, undefined), InvalidArgumentError, "needs a layout");
 });
 
 Deno.test("a layout may be written out, as info mtree -f prints it", () => {

@@ -3,7 +3,7 @@ import { connect, NoTablesError } from "../../mod.ts";
 import { deviceMappings } from "../../src/entries/devices.ts";
 import { netTo, runExample } from "../examples/_run.ts";
 import { checkLines } from "../json/_schema.ts";
-import { labTest, startLab } from "../lab/mod.ts";
+import { LAB_PRESETS, labTest, startLab } from "../lab/mod.ts";
 import {
   checkBothSides,
   checkHugePage,
@@ -17,7 +17,9 @@ Deno.test(
     "what devices reach is what the kernel says, virtio-iommu",
     "virtio-iommu",
     async (t) => {
-      await using lab = await startLab("virtio-iommu", { qemuArguments: SECOND_MONITOR });
+      await using lab = await startLab({ ...LAB_PRESETS["virtio-iommu"] }, {
+        qemuArguments: SECOND_MONITOR,
+      });
       await using guest = await connectSecond(lab);
       await t.step("every page, by Linux's records", async () => {
         const { units: [unit], devices } = await (await guest.iommu()).devices();

@@ -265,4 +265,7 @@ Mem abort info:
   ESR = 0x0000000096000004
 Internal error: Oops: 0000000096000004 [#1] PREEMPT SMP`;
   assertThrows(() => parseOops(arm), InvalidArgumentError, "No report");
+  // What a program wrote into the log hides no report.
+  const mixed = text.replace("Oops [#1]", "Oops [#1]\nInternal error: Oops: 5 [#1]");
+  assertEquals(parseOops(mixed).address, 0xffffffff80002000n);
 });

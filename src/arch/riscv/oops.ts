@@ -111,7 +111,7 @@ export const RISCV_OOPS: OopsReader = {
   architecture: "riscv",
   forms: FORMS,
   // ARM's and others' begin alike.
-  foreign: /^(?:Internal error: |Mem abort info:|pgd = |pc : |PC is at )/,
+  foreign: /^(?:Internal error: |Mem abort info:|pgd = |pc : |PC is at |tsk->\{mm,active_mm\})/,
   lookedFor:
     "`Unable to handle kernel paging request at virtual address …`, `unhandled signal 11` or " +
     "`status: … badaddr: … cause: …`",

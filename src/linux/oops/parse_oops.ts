@@ -53,6 +53,9 @@ const FORMS: readonly OopsLineForm[] = [
   },
 ];
 
+/** So many lines of its own has every report whose registers were printed. */
+const OWN_LINES = 3;
+
 /** No report is longer: more would be a whole log, of which the first report counts. */
 const MAX_LINES = 10_000;
 
@@ -110,11 +113,12 @@ function readLines(
 ): { readonly found: OopsFound; readonly ownLines: number } {
   const found: OopsFound = {};
   let ownLines = 0;
+  let isForeign = false;
   for (const line of text.split("\n", MAX_LINES)) {
     const bare = parseLogLine(line).text.trim();
     // After the end of the first report, or at the beginning of the next.
     if (/^---\[ end trace/.test(bare) && found.kind !== undefined) break;
-    if (reader.foreign?.test(bare)) return { found: {}, ownLines: 0 };
+    isForeign ||= reader.foreign?.test(bare) === true;
     for (const [index, { pattern, tell }] of [...reader.forms, ...FORMS].entries()) {
       const groups = pattern.exec(bare);
       if (!groups) continue;
@@ -122,7 +126,8 @@ function readLines(
       if (index < reader.forms.length) ownLines++;
     }
   }
-  return { found, ownLines };
+  // A line that some program logged does not make another architecture's of a whole report.
+  return isForeign && ownLines < OWN_LINES ? { found: {}, ownLines: 0 } : { found, ownLines };
 }
 
 function reportOf(found: OopsFound, kind: OopsKind, reader: OopsReader): OopsReport {
