@@ -119,6 +119,10 @@ for (const kind of ["EPT", "NPT"] as const) {
         assertEquals(pageSizeBytes, last.sizeBytes);
         assertEquals(effective?.writable, last.rights.write);
         assertEquals(effective?.executable, last.rights.execute);
+        // Both stages have to allow what is done: the page's own entry alone says too much.
+        assertEquals(found.effective.user, first.leaf.user);
+        assertEquals(found.effective.writable, first.leaf.writable && last.rights.write);
+        assertEquals(found.effective.executable, first.leaf.executable && last.rights.execute);
         mapped++;
       }
     }

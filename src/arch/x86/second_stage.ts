@@ -13,6 +13,8 @@ const WRITE = 2n;
 const FETCH = 4n;
 const ANY_RIGHT = READ | WRITE | FETCH;
 const LARGE = 1n << 7n;
+/** What both stages have to allow (Intel SDM vol. 3, 29.3.2; AMD APM vol. 2, 15.25.6). */
+const SECOND_STAGE_RESTRICTS = ["writable", "executable"] as const;
 /** Bits 5:3 of a page's entry: 2, 3 and 7 are not memory types (Intel SDM vol. 3, 29.3.3.1). */
 const NO_MEMORY_TYPES = [2n, 3n, 7n];
 
@@ -81,7 +83,12 @@ export function nestedPaging(host: PagingContext): Regime {
     mode: "NPT",
     root,
     spans: spans.map((span) => ({ ...span, extension: "zeros" as const })),
-    rules: { ...rules, rootName: "nCR3", secondStageNeeds: ["user"] },
+    rules: {
+      ...rules,
+      rootName: "nCR3",
+      secondStageNeeds: ["user"],
+      secondStageRestricts: SECOND_STAGE_RESTRICTS,
+    },
     ...given({ assuredFrameBits }),
   };
 }
@@ -168,6 +175,7 @@ const RULES: RegimeRules = {
     }),
   },
   secondStageNeeds: ["readable"],
+  secondStageRestricts: SECOND_STAGE_RESTRICTS,
   noTables: PAGING_OFF,
   frameLimitName: "MAXPHYADDR",
   kernel: { start: 1n << 57n, sharedWithUser: [] },
