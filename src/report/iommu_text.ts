@@ -4,7 +4,6 @@ import { escapeText } from "../core/escape.ts";
 import type { DmaState, IommuDevice } from "../iommu/iommu_device.ts";
 import type { MappingRecord } from "../translate/mappings.ts";
 import type { Regime } from "../translate/regime.ts";
-import type { Rights } from "../translate/rights.ts";
 import { csvLine } from "./csv.ts";
 import { mappingRecord } from "./mappings_record.ts";
 
@@ -92,8 +91,8 @@ export function iommuDeviceRecord(shown: ShownDevice): Record<string, unknown> {
 }
 
 /**
- * One record of what a device reaches as plain data for JSON: that of the listing, with `device` and
- * `domain`. Its `address` is an IOVA; of its rights, `readable` and `writable` apply to a device.
+ * One record of what a device reaches as plain data for JSON: that of the listing, with `device`, `domain`
+ * and `iova`; a run of like pages has `read` and `write`, which are the rights that apply to a device.
  *
  * @example Usage
  * ```ts
@@ -102,7 +101,7 @@ export function iommuDeviceRecord(shown: ShownDevice): Record<string, unknown> {
  *
  * const device = { device: "00:03.0", requesterId: 24, state: "translated", domain: 2 } as const;
  * const record = iommuMappingRecord(device, { kind: "changed", address: 0x1000n, lengthBytes: 4096 });
- * assertEquals(record, { kind: "changed", device: "00:03.0", domain: 2, address: 0x1000n, lengthBytes: 4096 });
+ * assertEquals(record, { kind: "changed", device: "00:03.0", domain: 2, iova: 0x1000n, lengthBytes: 4096 });
  * ```
  */
 export function iommuMappingRecord(
@@ -110,19 +109,15 @@ export function iommuMappingRecord(
   record: MappingRecord,
 ): Record<string, unknown> {
   if (record.kind !== "mapping") {
-    const { kind, ...others } = mappingRecord(record);
-    return { kind, device, domain, ...others };
+    const { kind, address: iova, ...others } = mappingRecord(record);
+    return { kind, device, domain, iova, ...others };
   }
-  const { kind, address, physicalAddress, lengthBytes, pageSizeBytes, pages } = record;
+  const { kind, address: iova, physicalAddress, lengthBytes, pageSizeBytes, pages } = record;
+  const { readable: read = true, writable: write } = record.effective;
   return {
-    ...{ kind, device, domain, address, physicalAddress, lengthBytes, pageSizeBytes, pages },
-    effective: deviceRights(record.effective),
+    ...{ kind, device, domain, iova, physicalAddress, lengthBytes, pageSizeBytes, pages },
+    ...{ read, write },
   };
-}
-
-/** What of a page's rights applies to a device. */
-function deviceRights({ readable = true, writable }: Rights) {
-  return { readable, writable };
 }
 
 /** The first line of the CSV that {@linkcode iommuMappingCsv} writes. */
@@ -146,8 +141,7 @@ export function iommuMappingCsv(device: IommuDevice, record: MappingRecord): str
   const { kind, address, lengthBytes } = record;
   const start = [kind, device.device, device.domain ?? "", formatAddress(address)];
   if (record.kind !== "mapping") return csvLine([...start, "", lengthBytes, "", "", ""]);
-  const { physicalAddress, pageSizeBytes } = record;
-  const { readable, writable } = deviceRights(record.effective);
+  const { physicalAddress, pageSizeBytes, effective: { readable = true, writable } } = record;
   return csvLine([
     ...start,
     physicalAddress === null ? "" : formatAddress(physicalAddress),

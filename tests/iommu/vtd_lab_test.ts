@@ -121,11 +121,11 @@ async function checkScripts(lab: LabGuest, guest: Session): Promise<void> {
   const runs = checkLines("iommu.ts", json).filter(({ kind }) => kind === "mapping");
   assertEquals(runs.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0), 0x2000);
   assertEquals(runs[0], {
-    ...{ kind: "mapping", device: "00:03.0", domain: runs[0].domain, address: "0x1000" },
+    ...{ kind: "mapping", device: "00:03.0", domain: runs[0].domain, iova: "0x1000" },
     physicalAddress: formatAddress(kernels[1]!.physicalAddress),
     ...{ lengthBytes: runs[0].lengthBytes, pageSizeBytes: 4096 },
     pages: runs[0].lengthBytes / 4096,
-    effective: { readable: true, writable: true },
+    ...{ read: true, write: true },
   });
   const csv = (await run("iommu.ts", port, "--device", "1f.0", "--csv")).trim().split("\n");
   assertEquals(
