@@ -41,7 +41,7 @@ const ROWS: readonly {
   {
     command: "monitor.ts sim: help --record /nowhere/a",
     permissions: ["--allow-write"],
-    message: /^error: Cannot write the recording \/nowhere\/a: No such file or directory/,
+    message: /^error: Cannot write the recording \/nowhere\/a: No such file or directory$/,
   },
   {
     command: "report.ts sim: -o /tmp",

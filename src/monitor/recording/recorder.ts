@@ -91,7 +91,7 @@ class RecordingFile {
       throw new RecordingError(
         cause instanceof Deno.errors.AlreadyExists
           ? `There is a file ${path} already: name a new one for the recording`
-          : `Cannot write the recording ${path}: ${formatError(cause)}`,
+          : `Cannot write the recording ${path}: ${reasonOf(cause)}`,
         path,
         { cause },
       );
@@ -122,7 +122,7 @@ class RecordingFile {
         sent += await this.#file.write(bytes.subarray(sent));
       }
     } catch (cause) {
-      const message = `Cannot append to the recording ${this.#path}: ${formatError(cause)}`;
+      const message = `Cannot append to the recording ${this.#path}: ${reasonOf(cause)}`;
       throw new RecordingError(message, this.#path, { cause });
     }
   }
@@ -192,4 +192,9 @@ class RecordingMonitor implements Monitor {
     await append({ reply });
     return reply;
   }
+}
+
+/** The system's own words, without its number and the path, which is said already. */
+function reasonOf(cause: unknown): string {
+  return formatError(cause).replace(/ \(os error \d+\)[^]*$/, "");
 }
