@@ -29,7 +29,7 @@ export interface DmaMapping {
 export interface IommuDevice {
   /** The device: bus, device and function, such as `00:03.0`. */
   readonly device: string;
-  /** The same as the number by which the IOMMU knows it. */
+  /** The same as a requester id: bus in bits 15:8, device 7:3, function 2:0. */
   readonly requesterId: number;
   /** What becomes of its DMA. */
   readonly state: DmaState;

@@ -39,8 +39,8 @@ export interface FrameState {
   /** How many page-table entries the kernel counts that map this very frame; null if it is no page of theirs, or a large one. */
   readonly mapCount: number | null;
   /**
-   * Whether it is pinned for DMA. Of a small page that is told by many references, as the kernel itself tells
-   * it: one with more than 1023 counts as pinned.
+   * Whether it is pinned for DMA. A small page counts as pinned if it has more than 1023 references, which is
+   * how the kernel itself decides.
    */
   readonly pinned: boolean;
   /** The kernel's `mapping`, without the bits that say what it is: an `address_space`, an `anon_vma`. */

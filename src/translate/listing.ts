@@ -65,7 +65,7 @@ export interface ListOptions {
    */
   maxTables?: number;
   /**
-   * Read each table again, twice, before its records are handed over, and list what changed meanwhile as
+   * Read each table again, twice, before its records are passed on, and list what changed meanwhile as
    * that. Takes three times as long.
    *
    * @default {false}

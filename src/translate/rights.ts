@@ -105,7 +105,7 @@ export interface RightsRule {
 }
 
 /** Every right. */
-export const UNRESTRICTED: Rights = Object.freeze({ user: true, writable: true, executable: true });
+const UNRESTRICTED: Rights = Object.freeze({ user: true, writable: true, executable: true });
 
 /** Nothing is forbidden. */
 const ALL_RIGHTS: RightsSoFar = Object.freeze({

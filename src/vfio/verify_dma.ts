@@ -12,7 +12,7 @@ import { cut, readReach, readRuns, type Run, sameRuns } from "./_dma_runs.ts";
 import { HeldByOthers, whyNoAddress } from "./_pinned.ts";
 import type { VfioDmaJudgement, VfioJudgement, VfioUnreadPart } from "./judgement.ts";
 
-/** Where it is known from which devices there are, and by which tables they are translated. */
+/** Knows the devices and the tables that translate them. */
 export interface DmaDevices {
   /** The devices, and what could not be read of them. */
   devices(options?: ReadOptions): Promise<{

@@ -5,11 +5,11 @@ import { KernelFormatError } from "../errors.ts";
 
 /** Types in which structs are looked up by their names. */
 export interface NamedTypes extends BtfSource {
-  /** The numbers of the structs of that name that have members. */
+  /** The numbers of the structs with that name that have members. */
   structsNamed(name: string): Promise<readonly number[]>;
 }
 
-/** What structs are looked for in. */
+/** What a kernel's structs are found in. */
 export interface LiveStructsInit {
   /** The kernel's types by their numbers. */
   readonly types: BtfBase;

@@ -38,7 +38,7 @@ const FOREIGN: readonly [registers: RegExp, architecture: string | null][] = [
  * The architecture whose registers these are, if pagewalk does not read them: its name, or null if it has
  * none here; undefined if they look like no architecture's.
  */
-export function foreignArchitecture(reply: string): string | null | undefined {
+function foreignArchitecture(reply: string): string | null | undefined {
   return FOREIGN.find(([registers]) => registers.test(reply))?.[1];
 }
 
