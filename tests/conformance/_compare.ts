@@ -51,11 +51,15 @@ export async function compareRegisters(session: Session, expected: ExpectedVcpu[
  * Compares the walk with QEMU's own `info tlb` and `gva2gpa` for one vCPU: each row is found with the
  * same frame and flags, and the first address after each run of rows is not mapped. Tables are read as a
  * whole, and now and then entry by entry: what a walk costs is not what is compared here.
+ *
+ * @param every QEMU is asked to translate for one in so many rows: what it says does not depend on how it
+ *   is asked, so that one connector a guest has to ask it about all
  */
 export async function compareWithQemu(
   session: Session,
   cpu: number,
   tables: PageTableBuilder | null,
+  every = 1,
 ): Promise<Compared> {
   const compared = { rows: 0, between: 0, translations: 0 };
   const rows = await readTlb(session.monitor, { cpu, allowUnsafe: ["info tlb"] });
@@ -70,13 +74,17 @@ export async function compareWithQemu(
   for (let first = 0; first < rows.length; first += AT_ONCE) {
     const [row, ...others] = rows.slice(first, first + AT_ONCE);
     await Promise.all([
-      compareOne(row!, entryByEntry),
-      ...others.map((other) => compareOne(other, byTables)),
+      compareOne(row!, entryByEntry, true),
+      ...others.map((other, i) => compareOne(other, byTables, (i + 1) % every === 0)),
     ]);
   }
   return compared;
 
-  async function compareOne(row: TlbRow, space: AddressSpace<PagingContext>): Promise<void> {
+  async function compareOne(
+    row: TlbRow,
+    space: AddressSpace<PagingContext>,
+    asksQemu: boolean,
+  ): Promise<void> {
     const found = await space.walk(row.virtualAddress, { recheck: space === entryByEntry });
     if (found.outcome === "reservedBits") {
       // QEMU's list and gva2gpa do not look at reserved bits; the builder's account decides.
@@ -88,15 +96,17 @@ export async function compareWithQemu(
     compared.rows++;
     const { linearAddressBits } = PAGING_MODES[space.context.mode];
     const last = row.virtualAddress + BigInt(found.pageSizeBytes) - 1n;
-    const byQemu = await translateByQemu(session.monitor, last, { cpu });
-    assertEquals(byQemu, await space.translate(last));
-    compared.translations++;
+    if (asksQemu) {
+      const byQemu = await translateByQemu(session.monitor, last, { cpu });
+      assertEquals(byQemu, await space.translate(last));
+      compared.translations++;
+    }
     const next = last + 1n;
     if (starts.has(next) || next !== canonicalize(next, linearAddressBits)) return;
     if (!isCanonical(next, linearAddressBits)) return;
     const beyond = await space.walk(next, { recheck: false });
     assert(beyond.outcome !== "mapped", `0x${next.toString(16)} is mapped, but not in info tlb`);
-    assertEquals(await translateByQemu(session.monitor, next, { cpu }), null);
+    if (asksQemu) assertEquals(await translateByQemu(session.monitor, next, { cpu }), null);
     compared.between++;
   }
 }
