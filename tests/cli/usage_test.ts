@@ -33,3 +33,16 @@ Deno.test("notes are paragraphs of help", () => {
     for (const note of spec.notes!) assert(paragraphs.includes(note), note);
   }
 });
+
+Deno.test("usage names each permission once", () => {
+  for (const { name, spec } of described) {
+    const flags = [...usageText(spec, null, 10_000).split("\n\n")[1]!.matchAll(/--allow-[a-z]+/g)]
+      .map(([flag]) => flag);
+    assertEquals(flags, [...new Set(flags)], name);
+  }
+});
+
+Deno.test("an option of one letter has one dash", () => {
+  const { spec } = described.find(({ name }) => name === "report")!;
+  assert(/^ {2}-o FILE /m.test(usageText(spec, null)));
+});
