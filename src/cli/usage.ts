@@ -91,7 +91,7 @@ function exitRows(spec: CommandSpec<OptionSpecs>): string[][] {
   return Object.entries(exits).map(([code, meaning]) => [`exit ${code}`, meaning]);
 }
 
-/** Two columns, the right one beside the left; below it where a narrow terminal leaves it no room. */
+/** Two columns; on a narrow terminal the right one stands below the left. */
 function columns(rows: readonly (readonly string[])[], width: number): string {
   const left = Math.max(0, ...rows.map(([name]) => name!.length));
   const indent = left + 4 <= width / 2 ? left + 4 : 6;

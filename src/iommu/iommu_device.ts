@@ -38,8 +38,8 @@ export interface IommuDevice {
   /** If it is translated: its tables. */
   readonly regime?: Regime;
   /**
-   * What it reaches, where the IOMMU's tables are not in the guest's memory (virtio): Linux's own records. Those
-   * of the regime say so.
+   * What it reaches by Linux's own records, where the IOMMU's tables are not in the guest's memory (virtio). The
+   * regime then has no tables and says why.
    */
   readonly recorded?: readonly DmaMapping[];
   /** With that: the virtual address of Linux's `struct iommu_domain`. */

@@ -60,7 +60,7 @@ export async function* verifyDma(
     const { devices, problems } = await found.devices(options);
     if (isRequired) judged.push(...problems.map(unread));
     else note = problems.join("; ");
-    /** What stands in Linux's records is read with the devices. */
+    /** The device with Linux's records as they are now: they are read with the devices. */
     const again = async (device: IommuDevice) => {
       if (device.recorded === undefined) return device;
       const later = await found.devices(options);
@@ -165,7 +165,7 @@ async function* judgeContainer(
   }
 }
 
-/** VFIO's type 1 driver nests no tables: the root of nested ones is no address of the machine's. */
+/** VFIO's type 1 driver does not nest tables, and the root of nested ones is not a machine address. */
 function isBehind(
   { domains, tables }: VfioContainer,
   { linuxDomain, regime }: IommuDevice,

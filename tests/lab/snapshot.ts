@@ -1,4 +1,4 @@
-import { connectHmp, type Monitor, readStatus } from "../../mod.ts";
+import { ConnectError, connectHmp, type HmpClient, type Monitor, readStatus } from "../../mod.ts";
 import { exists, hashOf, withLock } from "./cache.ts";
 import { LabError } from "./errors.ts";
 import type { LabGuest } from "./guest.ts";
@@ -72,10 +72,23 @@ export function resumeArguments({ path }: LabSnapshot): string[] {
 /** Waits until a guest that resumes runs: what is sent to it earlier is lost. */
 export async function untilResumed(monitorPort: number, timeoutMs: number): Promise<void> {
   const deadline = performance.now() + timeoutMs;
-  await using monitor = await connectHmp(`${monitorPort}`);
+  await using monitor = await connectOnceThere(monitorPort, deadline);
   while (!(await readStatus(monitor)).running) {
     if (performance.now() > deadline) throw new LabError("the guest does not resume");
     await pause();
+  }
+}
+
+/** Connects to a monitor that QEMU opens after the serial ports, by which one knows that it runs. */
+async function connectOnceThere(monitorPort: number, deadline: number): Promise<HmpClient> {
+  for (;;) {
+    try {
+      return await connectHmp(`${monitorPort}`);
+    } catch (error) {
+      const isEarly = error instanceof ConnectError && error.failure === "refused";
+      if (!isEarly || performance.now() > deadline) throw error;
+      await pause();
+    }
   }
 }
 

@@ -133,9 +133,9 @@ async function boot(
     }
     if (snapshot) {
       await untilResumed(monitorPort, bootTimeoutMs).catch(async (error) => {
-        qemu.kill();
-        await qemu.ended;
-        await qemu.assertRunning(); // Throws, with what QEMU said.
+        // A QEMU that gives up loses its monitor first; what it said is the cause.
+        await Promise.race([qemu.ended, new Promise((resolve) => setTimeout(resolve, 1000))]);
+        await qemu.assertRunning();
         throw error;
       });
     }

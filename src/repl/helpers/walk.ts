@@ -64,7 +64,7 @@ export interface PrintStyle {
 /**
  * Takes the style out of options that were typed.
  *
- * @throws {InvalidArgumentError} if there is none of that name
+ * @throws {InvalidArgumentError} if there is no such style
  */
 export function splitStyle<T extends PrintStyle>(
   options: T,
