@@ -34,6 +34,11 @@ Deno.test("notes are paragraphs of help", () => {
   }
 });
 
+Deno.test("an option of one letter has one dash", () => {
+  const { spec } = described.find(({ name }) => name === "report")!;
+  assert(/^ {2}-o FILE /m.test(usageText(spec, null)));
+});
+
 Deno.test("help names each permission once", () => {
   for (const { name, spec } of described) {
     for (const example of spec.examples) {
