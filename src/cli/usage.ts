@@ -2,7 +2,7 @@ import { parseEndpoint, permissionFor } from "../connectors/registry.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import type { Endpoint } from "../monitor/endpoint.ts";
 import { type CommandSpec, positionalAt } from "./command_spec.ts";
-import type { OptionSpecs } from "./options.ts";
+import { dashed, type OptionSpecs } from "./options.ts";
 
 /**
  * Writes the usage text of a command: what `--help` prints. A script is called by `deno run` with its
@@ -29,7 +29,7 @@ export function usageText(
     columns(spec.positionals.map(({ name, purpose }) => [`<${name}>`, purpose]), width),
     columns([
       ...Object.entries(spec.options).map(([name, option]) => [
-        option.kind === "flag" ? `--${name}` : `--${name} ${option.placeholder}`,
+        option.kind === "flag" ? dashed(name) : `${dashed(name)} ${option.placeholder}`,
         option.purpose,
       ]),
       ["--help", "print this text"],

@@ -82,7 +82,7 @@ export async function explainOops(
 function checkArchitecture({ rules }: Regime, reader: OopsReader): void {
   if (rules.architecture === reader.architecture) return;
   throw new InvalidArgumentError(
-    `The report is one of a ${reader.architecture} kernel, and this guest is ${rules.architecture}`,
+    `The report's architecture is ${reader.architecture}, and this guest's is ${rules.architecture}`,
     reader.architecture,
   );
 }

@@ -268,7 +268,7 @@ Deno.test("a report's root, entries and access are held against the tables as th
 Deno.test("a report of another architecture is not explained by this guest's tables", async () => {
   const x86 = "BUG: unable to handle page fault for address: 00007f1234567000";
   await using riscv = await connect("sim:riscv64");
-  await assertRejects(() => explainOops(riscv, x86), InvalidArgumentError, "x86 kernel");
+  await assertRejects(() => explainOops(riscv, x86), InvalidArgumentError, "architecture is x86");
   await using pc = await connect("sim:");
   const text = oops("paging request", "ffffffff80002000", "0f");
   await assertRejects(() => explainOops(pc, text), InvalidArgumentError, "riscv kernel");
