@@ -44,7 +44,12 @@ await runCommand({
       purpose: "a snapshot file (*.pwsnap), or a monitor such as 1334",
       isEndpoint: true,
     },
-    { name: "after", purpose: "the same", isEndpoint: true, orOption: "after" },
+    {
+      name: "after",
+      purpose: "another of these, or use --after TIME",
+      isEndpoint: true,
+      orOption: "after",
+    },
   ],
   options: {
     after: value(

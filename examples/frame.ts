@@ -28,7 +28,6 @@ await runCommand({
     json: flag("print one JSON object"),
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   examples: ["1334 0x2a0b000", "1334 0x2a0b000 --json"],
   exits: { 2: "not all processes' tables could be read" },
 }, async ({ positionals: [monitor, address], options }) => {

@@ -56,7 +56,6 @@ await runCommand({
     ...DEVICE_OPTIONS,
     ...CONNECT_OPTIONS,
   },
-  permissions: "--allow-net=127.0.0.1:1334",
   notes: [
     "Rights are the effective ones of the device. Devices of one domain reach the same and are listed " +
     "together. (16 MiB at 0 are Linux's, for floppy drives, up to 6.12.) A listing proves what is mapped, " +

@@ -60,8 +60,8 @@ await runCommand({
   purpose: "Write one self-contained HTML page about an address space",
   positionals: [GUEST_OR_SNAPSHOT],
   options: {
-    output: value("FILE", "the page to write (default report.html); also -o FILE", (text) => text),
-    o: value("FILE", "the same", (text) => text),
+    output: value("FILE", "the page to write (default report.html)", (text) => text),
+    o: value("FILE", "the page to write, as --output", (text) => text),
     before: value("FILE", "an earlier snapshot, to compare with", (text) => text),
     title: value("TEXT", "the page's title", (text) => text),
     serve: flag(

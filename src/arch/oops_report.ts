@@ -35,7 +35,7 @@ export interface OopsReport {
   readonly registers: Readonly<Record<string, bigint>>;
   /** Where the instruction was: `bad_read+0x10/0x20 [oopsmod]`, or an address. */
   readonly at: string | null;
-  /** The process that ran, if it is told. */
+  /** The process that ran, if the report names it. */
   readonly pid: number | null;
   /** Its name. */
   readonly comm: string | null;
@@ -53,7 +53,7 @@ export interface OopsEntry {
 export interface OopsAccess {
   /** The error code; null where only words tell. */
   readonly errorCode: bigint | null;
-  /** What the code is called, where not so. @default {"error code"} */
+  /** What the architecture calls that code. @default {"error code"} */
   readonly codeName?: string;
   /** A write. */
   readonly write: boolean;

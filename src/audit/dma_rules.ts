@@ -33,8 +33,8 @@ export const DMA_RULES: Readonly<Record<DmaRuleName, AuditRule>> = {
   "dma-owner-gone": {
     summary: "A device reaches memory of a process that is gone",
     help:
-      "A container that was inherited or handed on keeps what another process mapped: no page " +
-      "table is left by which it could be judged, and its frames stay pinned.",
+      "A container that was inherited or passed on keeps what another process mapped: its page " +
+      "tables are gone, so the memory cannot be judged, and its frames stay pinned.",
     severity: "medium",
   },
   "dma-pass-through": {

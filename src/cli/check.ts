@@ -1,6 +1,6 @@
 /**
  * What a script that checks one page takes, and no more, so that it starts quickly: its arguments, the
- * connection, the verdict, its text and its JSON. `@pagewalk/pagewalk/cli` has the same names, beside what
+ * connection, the verdict, its text and its JSON. `@pagewalk/pagewalk/cli` has the same names, and what
  * scripts that list, watch or compare take; its `connectTo` returns a session that does all of that, too.
  *
  * @module

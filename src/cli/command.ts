@@ -66,9 +66,9 @@ export async function runCommand<S extends OptionSpecs>(
   if (asksHelp(spec, args)) {
     await loadConnectors();
     const { usageText } = await import("./usage.ts");
-    // A terminal's own width; wide lines are hard to read.
-    const width = Deno.stdout.isTerminal() ? Math.min(Deno.consoleSize().columns, 120) : undefined;
-    console.log(usageText(spec, program, width));
+    // Wide lines are hard to read. A terminal that does not know its width says 0.
+    const width = Deno.stdout.isTerminal() ? Math.min(Deno.consoleSize().columns, 120) : 0;
+    console.log(usageText(spec, program, width || undefined));
     return;
   }
   // On a terminal it is said what takes long.

@@ -1,8 +1,8 @@
 /**
  * What the example scripts share: arguments, usage texts, error lines and exit codes, and the part of
  * the SDK that checking one page takes. A script that does no more imports from here alone, so that it
- * starts quickly and that copying it takes changing one line; others import the rest of the SDK beside
- * it. Unlike the SDK, this needs `@std/cli`.
+ * starts quickly and that copying it takes changing one line; others also import the rest of the SDK.
+ * Unlike the SDK, this needs `@std/cli`.
  *
  * @module
  */

@@ -145,10 +145,15 @@ function valueOf(name: string, spec: ValueOption<unknown>, given: unknown): unkn
   }
 }
 
+/** An option as it is typed: a single letter has one dash. */
+export function dashed(name: string): string {
+  return name.length === 1 ? `-${name}` : `--${name}`;
+}
+
 function unknownOption(text: string, names: readonly string[]): InvalidArgumentError {
-  const known = names.map((name) => `--${name}`).join(", ");
+  const known = names.map(dashed).join(", ");
   const meant = nearest(text.replace(/^--?|=.*/g, ""), names);
-  const hint = meant === null ? "" : `: did you mean --${meant}?`;
+  const hint = meant === null ? "" : `: did you mean ${dashed(meant)}?`;
   const message = hint ? `${hint} The options are` : "; the options are";
   return new InvalidArgumentError(`Unknown option ${text}${message} ${known}`, text);
 }

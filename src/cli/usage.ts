@@ -2,7 +2,7 @@ import { parseEndpoint, permissionFor } from "../connectors/registry.ts";
 import { InvalidArgumentError } from "../core/errors.ts";
 import type { Endpoint } from "../monitor/endpoint.ts";
 import { type CommandSpec, positionalAt } from "./command_spec.ts";
-import type { OptionSpecs } from "./options.ts";
+import { dashed, type OptionSpecs } from "./options.ts";
 
 /**
  * Writes the usage text of a command: what `--help` prints. A script is called by `deno run` with its
@@ -29,7 +29,7 @@ export function usageText(
     columns(spec.positionals.map(({ name, purpose }) => [`<${name}>`, purpose]), width),
     columns([
       ...Object.entries(spec.options).map(([name, option]) => [
-        option.kind === "flag" ? `--${name}` : `--${name} ${option.placeholder}`,
+        option.kind === "flag" ? dashed(name) : `${dashed(name)} ${option.placeholder}`,
         option.purpose,
       ]),
       ["--help", "print this text"],
@@ -91,7 +91,7 @@ function exitRows(spec: CommandSpec<OptionSpecs>): string[][] {
   return Object.entries(exits).map(([code, meaning]) => [`exit ${code}`, meaning]);
 }
 
-/** Two columns, the right one beside the left; below it where a narrow terminal leaves it no room. */
+/** Two columns; on a narrow terminal the right one stands below the left. */
 function columns(rows: readonly (readonly string[])[], width: number): string {
   const left = Math.max(0, ...rows.map(([name]) => name!.length));
   const indent = left + 4 <= width / 2 ? left + 4 : 6;

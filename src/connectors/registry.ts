@@ -62,7 +62,7 @@ export function connectors(): readonly Connector[] {
 }
 
 /** The schemes of all connectors. */
-export function knownSchemes(): string[] {
+function knownSchemes(): string[] {
   return known.flatMap(({ schemes }) => Object.keys(schemes));
 }
 

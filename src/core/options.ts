@@ -68,7 +68,10 @@ export function nearest(typed: string, words: readonly string[]): string | null 
   const ranked = words.map((word) => ({ word, distance: distanceOf(typed, word) }))
     .sort((a, b) => a.distance - b.distance);
   const best = ranked[0];
-  return best !== undefined && best.distance <= Math.max(1, typed.length / 3) ? best.word : null;
+  // A name of one letter is near to every other one.
+  const isFar = typed.length < 2 && best?.distance !== 0;
+  if (best === undefined || isFar) return null;
+  return best.distance <= Math.max(1, typed.length / 3) ? best.word : null;
 }
 
 /**

@@ -3,7 +3,7 @@ import { InvalidArgumentError } from "../core/errors.ts";
 /**
  * Reads a PCI device's number as `lspci` writes it: `03.0` (bus 0), `00:03.0`, `0000:00:03.0`.
  *
- * @returns the requester id by which an IOMMU knows it: bus in bits 15:8, device 7:3, function 2:0
+ * @returns the requester id that an IOMMU knows it by: bus in bits 15:8, device 7:3, function 2:0
  * @throws {InvalidArgumentError} if it is none, or in another PCI segment than 0
  *
  * @example Usage

@@ -20,7 +20,7 @@ export interface IommuFormat {
   regimeFrom(state: Readonly<Record<string, unknown>>): Regime | null;
 }
 
-/** The kinds of tables of IOMMUs, by which a regime is made again from its mode and root. */
+/** The kinds of IOMMU tables: each makes a regime again from its mode and root. */
 export const IOMMU_FORMATS: readonly IommuFormat[] = [
   "vtd-first-level",
   "vtd-second-level",

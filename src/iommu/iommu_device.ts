@@ -29,7 +29,7 @@ export interface DmaMapping {
 export interface IommuDevice {
   /** The device: bus, device and function, such as `00:03.0`. */
   readonly device: string;
-  /** The same as the number by which the IOMMU knows it. */
+  /** The same as a requester id: bus in bits 15:8, device 7:3, function 2:0. */
   readonly requesterId: number;
   /** What becomes of its DMA. */
   readonly state: DmaState;
@@ -38,8 +38,8 @@ export interface IommuDevice {
   /** If it is translated: its tables. */
   readonly regime?: Regime;
   /**
-   * What it reaches, where the IOMMU's tables are not in the guest's memory (virtio): Linux's own records. Those
-   * of the regime say so.
+   * What it reaches by Linux's own records, where the IOMMU's tables are not in the guest's memory (virtio). The
+   * regime then has no tables and says why.
    */
   readonly recorded?: readonly DmaMapping[];
   /** With that: the virtual address of Linux's `struct iommu_domain`. */

@@ -50,7 +50,7 @@ function reachTheSame(one: IommuDevice, other: IommuDevice): boolean {
 
 /**
  * Lists what a device reaches, as runs of like pages in the order of its addresses. Each table is read again
- * before its records are handed over, since the guest may map and unmap meanwhile.
+ * before its records are passed on, since the guest may map and unmap meanwhile.
  *
  * @throws {InvalidArgumentError} if the range cannot be used
  *

@@ -4,7 +4,7 @@ import type { Kernel } from "./kernel.ts";
 import { swapDevice } from "./swap_devices.ts";
 import { SwapTypes } from "./swap_types.ts";
 
-/** Its type may then have been given to another one. */
+/** After swapoff and swapon another device may have the same type. */
 const DEVICE_LASTS_MS = 1000;
 
 type SwapContent = NotPresentContent & { readonly kind: "swap" };

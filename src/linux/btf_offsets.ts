@@ -137,7 +137,7 @@ export const AREA_WISHES: readonly Wish[] = [
 /** What finding the files that a process has open, and the module behind each, takes. */
 export const FILE_WISHES: readonly Wish[] = [
   { struct: "task_struct", members: ["files", "mm", "tgid", "exit_state"] },
-  { struct: "files_struct", via: ["task_struct", "files"], members: ["fdt"] },
+  { struct: "files_struct", via: ["task_struct", "files"], members: ["count", "fdt"] },
   { struct: "fdtable", via: ["files_struct", "fdt"], members: ["max_fds", "fd"] },
   { struct: "file", members: ["f_op", "f_inode", "private_data"] },
   { struct: "inode", via: ["file", "f_inode"], members: ["i_mode", "i_rdev", "i_cdev"] },

@@ -5,7 +5,7 @@ import { MAX_PATH_PARTS } from "./file_abi.ts";
 
 /** What naming files takes besides their addresses. */
 export interface FilePathsOptions {
-  /** The address of `anon_inodefs_dentry_operations`, by which anonymous inodes are told. */
+  /** The address of `anon_inodefs_dentry_operations`, which only anonymous inodes have. */
   readonly anonInodeOperations: bigint | null;
 }
 

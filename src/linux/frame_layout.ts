@@ -19,11 +19,24 @@ export interface FrameLayout {
   readonly head: { readonly at: number; readonly isMask: boolean };
   /** Where a large page counts its pins, from its first `struct page` on; null if it has no count. */
   readonly pinCount: number | null;
-  /** The bits of `flags`, by name in small letters. */
-  readonly flagNames: readonly (readonly [name: string, bit: number])[];
+  /** The bits of `flags`, by name in small letters; some have another one in anonymous memory. */
+  readonly flagNames: readonly FlagName[];
   /** What is no page of anybody, by the top byte of `page_type`; before 6.11 by its bits. */
   readonly typeNames: readonly (readonly [name: string, value: number])[] | null;
 }
+
+/** A bit of `flags`: `anonymous` is its name in anonymous memory. */
+export interface FlagName {
+  readonly bit: number;
+  readonly name: string;
+  readonly anonymous: string;
+}
+
+/**
+ * What the flags of anonymous memory are called that mean something else of a file's: PG_mappedtodisk and
+ * PG_owner_priv_1, later PG_owner_2 (include/linux/page-flags.h).
+ */
+const ANONYMOUS_NAMES = new Set(["PG_anon_exclusive", "PG_swapcache"]);
 
 /** Other names of a flag (include/linux/page-flags.h): each bit is told by its first name. */
 const NO_FLAG = /^(__|NR_)/;
@@ -58,7 +71,7 @@ export async function readFrameLayout(linux: FrameKernel): Promise<FrameLayout> 
     mapping: needed(at("mapping"), "mapping"),
     head: { at: needed(head ?? mask, "compound_head"), isMask: head === undefined },
     pinCount: folio?.members.find(({ name }) => name === "_pincount")?.offset ?? null,
-    flagNames: firstNames(flags),
+    flagNames: flagNamesOf(flags),
     typeNames: types && [...types].filter(([name]) => name.startsWith("PGTY_"))
       .map(([name, value]) => [name.slice(5), value] as const),
   };
@@ -70,12 +83,14 @@ function needed(offset: number | undefined, member: string): number {
 }
 
 /** One name for each bit: the enumeration has aliases, such as PG_movable_ops for PG_uptodate. */
-function firstNames(flags: ReadonlyMap<string, number> | null): (readonly [string, number])[] {
-  const names = new Map<number, string>();
-  for (const [name, bit] of flags ?? []) {
-    if (!NO_FLAG.test(name) && name.startsWith("PG_") && !names.has(bit)) {
-      names.set(bit, name.slice(3));
-    }
+export function flagNamesOf(flags: ReadonlyMap<string, number> | null): FlagName[] {
+  const names = new Map<number, FlagName>();
+  for (const [full, bit] of flags ?? []) {
+    if (NO_FLAG.test(full) || !full.startsWith("PG_")) continue;
+    const name = full.slice(3);
+    const known = names.get(bit);
+    if (!known) names.set(bit, { bit, name, anonymous: name });
+    else if (ANONYMOUS_NAMES.has(full)) names.set(bit, { ...known, anonymous: name });
   }
-  return [...names].map(([bit, name]) => [name, bit] as const);
+  return [...names.values()];
 }

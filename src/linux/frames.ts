@@ -39,8 +39,8 @@ export interface FrameState {
   /** How many page-table entries the kernel counts that map this very frame; null if it is no page of theirs, or a large one. */
   readonly mapCount: number | null;
   /**
-   * Whether it is pinned for DMA. Of a small page that is told by many references, as the kernel itself tells
-   * it: one with more than 1023 counts as pinned.
+   * Whether it is pinned for DMA. A small page counts as pinned if it has more than 1023 references, which is
+   * how the kernel itself decides.
    */
   readonly pinned: boolean;
   /** The kernel's `mapping`, without the bits that say what it is: an `address_space`, an `anon_vma`. */
@@ -81,9 +81,8 @@ export async function readFrame(
   const head = !isTail ? own : layout.head.isMask ? own & (pointer - 1n) : pointer - 1n;
   const first = isTail ? viewOf(await reader.read(head, pageBytes, options)) : page;
   const bits = first.getBigUint64(layout.flags, true);
-  const flags = layout.flagNames.filter(([, bit]) => bits >> BigInt(bit) & 1n).map(([name]) =>
-    name
-  );
+  const set = layout.flagNames.filter(({ bit }) => bits >> BigInt(bit) & 1n);
+  const flags = set.map(({ name }) => name);
   const references = first.getInt32(layout.references, true);
   const isLarge = isTail || flags.includes("head");
   // A large page has two `struct page` at least; its count of pins is in the second.
@@ -93,11 +92,12 @@ export async function readFrame(
   const mapping = first.getBigUint64(layout.mapping, true);
   const count = page.getInt32(layout.mapCount, true);
   const type = typeOf(layout, first.getInt32(layout.mapCount, true));
+  const use = useOf(flags, references, type, mapping);
   return {
     frame,
     head: frame - (own - head) / BigInt(pageBytes) * 4096n,
-    use: useOf(flags, references, type, mapping),
-    flags,
+    use,
+    flags: use === "anonymous" ? set.map(({ anonymous }) => anonymous) : flags,
     references,
     // A large page is mapped as a whole too, which is counted elsewhere in each release.
     mapCount: isLarge || count < LEAST_COUNT ? null : count + 1,

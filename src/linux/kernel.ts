@@ -55,7 +55,7 @@ export interface KernelInit {
    * @default what the kernel has in memory
    */
   readonly types?: readonly TypeFile[];
-  /** Is told what a user should know, such as that the types of a file could not be checked. */
+  /** Called with what a user should know, such as that the types of a file could not be checked. */
   onNotice?(text: string): void;
 }
 

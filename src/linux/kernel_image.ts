@@ -41,7 +41,7 @@ const LEAST_IMAGE_BYTES = 8n << 20n;
 /** The paging contexts of the vCPUs as they are when it is called. */
 export type ContextsNow = () => Promise<readonly Regime[]>;
 
-/** So often the vCPUs are asked for their tables; more than once only while these change. */
+/** How often the vCPUs' roots are read at the most. */
 const ATTEMPTS = 8;
 
 /**
@@ -100,9 +100,8 @@ export async function mapsImage(
 }
 
 /**
- * Looks for something in the vCPUs' tables. A process may exit, and its tables be given to others, between
- * the moment when a vCPU tells of them and their reading: then the vCPUs are asked again, until they tell
- * the same twice.
+ * Looks for something in the vCPUs' tables. A process may exit, and its tables be reused, after a vCPU's root
+ * was read: so the roots are read again until they are the same twice.
  */
 async function inTablesNow<T>(
   contexts: ContextsNow,

@@ -231,10 +231,10 @@ export class LinuxGuest extends LinuxProcesses {
 
   #vfioOwner(process: LinuxProcess, options: ReadOptions): VfioOwner {
     checkReads(options);
-    const { mm, pid, task } = process;
+    const { mm, pid, task, threadCount } = process;
     if (mm === null) throw withoutMemory(process);
     const threads = async () => (await this.threads(process, options)).map(({ task }) => task);
-    return { pid, task, mm, threads };
+    return { pid, task, mm, threadCount, threads };
   }
 
   /**

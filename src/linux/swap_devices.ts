@@ -31,7 +31,7 @@ export async function swapDevice(kernel: Kernel, type: number): Promise<string |
     return await paths.pathOf(file);
   } catch (error) {
     const isUnknown = error instanceof CapabilityError || error instanceof KernelFormatError;
-    // It may be taken out of use at this moment.
+    // swapoff may run at this moment.
     if (isUnknown || isChange(error)) return null;
     throw error;
   }

@@ -1,19 +1,9 @@
 import { FILE_MODE } from "./file_abi.ts";
 import type { ReadOptions } from "../memory/physical_memory.ts";
-import { type OpenFile, readOpenFiles } from "./open_files.ts";
+import { type FileOwner, type OpenFile, readFilesOfThreads } from "./open_files.ts";
 import { readU64 } from "./reader.ts";
 import { type StructOffsets, StructReader } from "./struct_reader.ts";
 import type { VfioKernel, VfioLayouts } from "./vfio_layouts.ts";
-
-/** Whose files are looked at. */
-export interface FileOwner {
-  /** The process id. */
-  readonly pid: number;
-  /** The virtual address of its first thread's `task_struct`. */
-  readonly task: bigint;
-  /** The same of all its threads: read only where the first does not tell. */
-  threads(): Promise<readonly bigint[]>;
-}
 
 /** What keeps mappings: a container of VFIO's, or a context of iommufd. */
 interface Keeper {
@@ -73,7 +63,8 @@ export class VfioFiles {
   async containers(owner: FileOwner): Promise<HeldContainer[]> {
     const drivers = new Map<bigint, Promise<Driver | null>>();
     const found = new Map<bigint, HeldContainer>();
-    for (const file of await this.#files(owner)) {
+    const { live } = this.#kernel;
+    for (const file of await readFilesOfThreads(live, this.#offsets, owner, this.#options)) {
       let driver = drivers.get(file.operations);
       if (!driver) drivers.set(file.operations, driver = this.#driverOf(file.operations));
       const read = await this.#keeperBehind(file, await driver);
@@ -157,19 +148,6 @@ export class VfioFiles {
     const at = layout.get(`${struct}.${member}`);
     if (at === undefined) return null;
     return await readU64(this.#kernel.live, address + BigInt(at), this.#options);
-  }
-
-  /** The files of the first thread that has some: the others share them, but one may have ended. */
-  async #files(owner: FileOwner): Promise<OpenFile[]> {
-    const read = (task: bigint) =>
-      readOpenFiles(this.#kernel.live, this.#offsets, task, this.#options);
-    const files = await read(owner.task);
-    if (files.length > 0) return files;
-    for (const task of await owner.threads()) {
-      const files = await read(task);
-      if (files.length > 0) return files;
-    }
-    return [];
   }
 
   /** The driver behind a file, if it is one of those that map memory for DMA. */

@@ -11,7 +11,8 @@ import {
 } from "./vfio_container.ts";
 import { iommufdLayouts } from "./iommufd/layouts.ts";
 import { type IommufdArea, readIommufdAreas, readIommufdDomains } from "./iommufd/read_areas.ts";
-import { type FileOwner, VfioFiles } from "./vfio_files.ts";
+import type { FileOwner } from "./open_files.ts";
+import { VfioFiles } from "./vfio_files.ts";
 import { type DomainTables, NO_TABLES, readDomainTables, tablesOfDomains } from "./vfio_tables.ts";
 import { type VfioKernel, VfioLayouts } from "./vfio_layouts.ts";
 
@@ -61,6 +62,8 @@ export interface VfioContainer {
 
 /** Whose mappings are looked for. */
 export interface VfioOwner extends FileOwner {
+  /** The process id. */
+  readonly pid: number;
   /** The virtual address of its `mm_struct`. */
   readonly mm: bigint;
 }

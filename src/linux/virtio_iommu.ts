@@ -8,7 +8,7 @@ import { readU64, viewOf } from "./reader.ts";
 import { StructReader, type StructView } from "./struct_reader.ts";
 import { VfioLayouts } from "./vfio_layouts.ts";
 
-/** A range of a device's addresses, as Linux has told it to a virtio IOMMU. */
+/** A range of a device's addresses that Linux has mapped in a virtio IOMMU. */
 export interface VirtioIommuMapping {
   /** The first address on the device's side. */
   readonly iova: bigint;
@@ -61,9 +61,9 @@ const PARENT = BigInt.asUintN(64, ~3n);
 const known = new WeakMap<Kernel, VfioLayouts>();
 
 /**
- * Reads from Linux's own records what devices behind a virtio IOMMU reach. Its tables are the monitor's, so that
- * nothing else tells: drivers/iommu/virtio-iommu.c keeps each range that it has asked for, to ask for it again
- * after a reset.
+ * Reads from Linux's own records what devices behind a virtio IOMMU reach. Its tables are in QEMU's memory, which
+ * the guest cannot show; drivers/iommu/virtio-iommu.c keeps each range that it has mapped, to map it again after a
+ * reset.
  *
  * @returns none if Linux drives no such IOMMU
  * @throws {CapabilityError} if the kernel or the module has no type data (BTF)

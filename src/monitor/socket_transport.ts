@@ -156,7 +156,8 @@ const MESSAGES: Record<SocketFailure, (attempt: Attempt, detail: string) => stri
       ? " By convention the monitor's port is the debug port + 100"
       : ""),
   timedOut: ({ name }, detail) =>
-    `No connection to ${name} ${detail}: is the address right, and does a firewall let it through?`,
+    `No connection to ${name} ${detail}: is the address right, does a firewall let it through, ` +
+    "and do other clients wait there already? A monitor serves one at a time",
   hostNotFound: ({ name, socket }) =>
     `Host not found: ${
       "host" in socket ? socket.host : name

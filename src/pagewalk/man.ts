@@ -1,7 +1,7 @@
 /** `pagewalk man`: the manual page, from what each command says of itself. */
 import type { CommandSpec } from "../cli/command_spec.ts";
 import { runCommand } from "../cli/command.ts";
-import type { OptionSpecs } from "../cli/options.ts";
+import { dashed, type OptionSpecs } from "../cli/options.ts";
 import { permissionsOf } from "../cli/usage.ts";
 import { GROUPS } from "./commands.ts";
 import { describeCommands, type DescribedCommand } from "./describe.ts";
@@ -79,7 +79,7 @@ function section(
     ...rows.filter((row) => !isShared(row)),
     ...shared.length === 0 ? [] : [
       ".PP",
-      roff(`Shared options: ${shared.map((option) => `--${option}`).join(", ")}.`),
+      roff(`Shared options: ${shared.map(dashed).join(", ")}.`),
     ],
     ...Object.entries(spec.exits ?? {}).flatMap(([code, meaning]) =>
       tagged(`exit ${code}`, meaning)
@@ -96,7 +96,7 @@ function section(
 
 function optionRows({ options }: CommandSpec<OptionSpecs>): string[] {
   return Object.entries(options).map(([name, option]) => {
-    const left = option.kind === "flag" ? `--${name}` : `--${name} ${option.placeholder}`;
+    const left = option.kind === "flag" ? dashed(name) : `${dashed(name)} ${option.placeholder}`;
     return tagged(left, option.purpose).join("\n");
   });
 }

@@ -60,7 +60,7 @@ function taking(helper: Helper, context: HelperContext): (...args: unknown[]) =>
   };
 }
 
-/** `list.map(walk)` hands over an index and the list besides, which are not options. */
+/** `list.map(walk)` also passes an index and the list, which are not options. */
 function calledBack([value, index, list]: readonly unknown[]): boolean {
   return Array.isArray(list) && typeof index === "number" && list[index] === value;
 }

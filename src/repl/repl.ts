@@ -10,6 +10,7 @@ import type { GuestLink } from "./guest_link.ts";
 import type { HelperContext } from "./helper.ts";
 import { guestNames } from "./guest_names.ts";
 import { symbolText } from "./linux.ts";
+import { REGISTER_NAMES } from "./registers.ts";
 import { parseTyped } from "./screen/parse_typed.ts";
 import { unknownNames } from "./evaluate/unknown_names.ts";
 import { HELPERS } from "./helpers/mod.ts";
@@ -142,7 +143,9 @@ export class Repl {
       (name) =>
         names.includes(name)
           ? name
-          : nearest(name, [...names, "exit", "Math", "BigInt", "console"]),
+          : REGISTER_NAMES.includes(`$${name}`)
+          ? `$${name}`
+          : nearest(name, [...names, ...REGISTER_NAMES, "exit", "Math", "BigInt", "console"]),
     );
   }
 

@@ -43,14 +43,20 @@ export function savedScript(lines: readonly RunLine[], options: SaveOptions): st
     ...imports.filter(({ names }) => names.length > 0)
       .map(({ module, names }) => `import { ${names.join(", ")} } from "${module}";`),
     `import { replHelpers } from "${REPL}";`,
-    ...identifiers.has("pagewalk") ? [`import * as pagewalk from "${SDK}";`] : [],
     "",
     connecting(options, connect.split(" ").at(-1)!),
     `const { ${helpers.join(", ")} } = replHelpers(session);`,
+    ...identifiers.has("pagewalk") ? namespace(options) : [],
     "",
     text,
     "",
   ].join("\n");
+}
+
+/** `pagewalk` as the prompt has it: what all entries export. */
+function namespace({ entries }: SaveOptions): string[] {
+  const parts = entries.map(({ module }) => `  ...await import("${module}"),`);
+  return ["const pagewalk = {", ...parts, "};"];
 }
 
 /**

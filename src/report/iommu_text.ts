@@ -33,7 +33,7 @@ export function iommuDevicesHead(): string {
 }
 
 /**
- * Writes a device as a line: its number, its domain, what becomes of its DMA, and by which tables.
+ * Writes a device as a line: its number, its domain, what becomes of its DMA, and its tables.
  *
  * @example Usage
  * ```ts

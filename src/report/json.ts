@@ -10,9 +10,6 @@ import type { Verdict } from "../verify/verdict.ts";
 /** Names of quantities. Nanoseconds are exact for the first 104 days (2^53). */
 const QUANTITY = /(Bytes|Ns)$|^sequence$/;
 
-/** A value that JSON can hold. */
-export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-
 /**
  * Writes a value as JSON: addresses, entries and other bigints as `0x…` strings, but quantities, whose names end in
  * `Bytes` or `Ns` or are `sequence`, as numbers; absent fields left out. Text is exact; what could act on a terminal

@@ -18,7 +18,7 @@ export interface OopsOfText {
   readonly report: OopsReport;
   /** Why the access faulted. */
   readonly reason: string;
-  /** The printed entries beside those of now. */
+  /** The printed entries, each with the current one. */
   readonly entries: readonly OopsEntryChange[];
   /** What would come of the access now; null if that is not known. */
   readonly now: AccessNow | null;
@@ -92,7 +92,7 @@ function nowText(now: AccessNow, write: (address: bigint) => string): string {
   }
 }
 
-/** What a record tells of a report: the walk, too. */
+/** What a JSON record has besides the text: the walk. */
 export interface OopsOfRecord extends OopsOfText {
   /** The walk to the address as the tables are now; null if the report tells no address. */
   readonly walk: Walk & { readonly source: RootSource } | null;

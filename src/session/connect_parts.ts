@@ -31,7 +31,7 @@ export interface ConnectOptions extends OpenOptions, Omit<PagingContextOptions, 
   /**
    * Files with the types (BTF) of a Linux guest's kernel that was built without: raw, as `pahole
    * --btf_encode_detached` writes it, or a vmlinux with a section `.BTF`; then modules'. They are checked
-   * against the kernel's build id where both tell it; where not, `onNotice` is told. Needs `--allow-read`
+   * against the kernel's build id if both have one; if not, `onNotice` is called. Needs `--allow-read`
    * for them.
    *
    * @default none; types are read from the guest's memory

@@ -59,7 +59,7 @@ async function* allFindings(
     else guarded.push(each);
     if (guarded.length < MAX_GUARDED) continue;
     yield notAudited(
-      `There is more that no device should write than ${MAX_GUARDED} pages: the rest`,
+      `Only the first ${MAX_GUARDED} places that no device should write are checked: there are more`,
     );
     break;
   }
@@ -80,7 +80,7 @@ async function* allFindings(
   }
 }
 
-/** By what a container is known that a device is in: its top table, or Linux's domain. */
+/** What identifies the container that a device is in: its top table, or Linux's domain. */
 function rootOf({ linuxDomain, regime }: GuestDevice): bigint | undefined {
   return linuxDomain ?? (regime?.stage2 === undefined ? regime?.root : undefined);
 }

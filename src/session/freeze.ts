@@ -26,7 +26,7 @@ export class GuestLeftPausedError extends PagewalkError {
 export interface FreezeInit {
   /** The monitor to pause and resume through; none where the guest does not move, as in a dump. */
   readonly monitor?: Monitor;
-  /** Is told what the guest was before. */
+  /** Called with the guest's state before it is paused. */
   noteStatus?(status: GuestStatus): void;
   /** Opens the monitor again, for when the connection broke while the guest was paused. */
   reopenMonitor?(): Promise<Monitor>;

@@ -30,9 +30,9 @@ export async function* guardedMemory(
     if (regime === undefined || unit.kind === "virtio") continue;
     const what = `the IOMMU's tables of ${device}`;
     yield page(unit.root & ~0xfffn, "the IOMMU's first table");
-    // Where nested tables lie is for the second level to say, whose tables are no device's.
+    // Addresses of nested tables go through the second level, which this listing does not do.
     if (regime.stage2 !== undefined) {
-      yield `The tables of ${device}, nested in others, are not looked for`;
+      yield `Whether a device can write the nested first-level tables of ${device} is not checked`;
       continue;
     }
     yield* tablesOf(session, regime, {}, what, list);

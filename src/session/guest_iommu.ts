@@ -3,11 +3,10 @@ import { formatDeviceId, parseDeviceId } from "../iommu/device_id.ts";
 import { DeviceNotTranslatedError, NoIommuError } from "../iommu/errors.ts";
 import type { IommuDevice } from "../iommu/iommu_device.ts";
 import { type IommuKind, readIommuDevices } from "../iommu/read_devices.ts";
-import { VIRTIO_REGIME } from "../iommu/virtio/recorded.ts";
 import { readIommuUnits } from "../linux/iommu_units.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import { readU32 } from "../linux/reader.ts";
-import { readVirtioIommu, type VirtioIommuDevice } from "../linux/virtio_iommu.ts";
+import { readVirtioIommu } from "../linux/virtio_iommu.ts";
 import type { PhysicalMemory, ReadOptions } from "../memory/physical_memory.ts";
 import { readIommuRoots } from "../monitor/commands/read_iommu_root.ts";
 import { UnknownCommandError } from "../monitor/errors.ts";
@@ -17,6 +16,7 @@ import { parsePciDevices } from "../monitor/commands/pci_devices.ts";
 import type { Regime } from "../translate/regime.ts";
 import { isUnknown } from "./_unknown.ts";
 import type { PageTable } from "./table_choice.ts";
+import { virtioDevices } from "./virtio_devices.ts";
 
 /** What a guest's IOMMUs are found with. */
 export interface GuestIommuInit {
@@ -204,7 +204,7 @@ export class GuestIommu {
     unit: IommuUnit,
     options: ReadOptions,
   ): Promise<{ devices: readonly IommuDevice[]; problems: readonly string[] }> {
-    if (unit.kind === "virtio") return await this.#behindVirtio(options);
+    if (unit.kind === "virtio") return await virtioDevices(await this.#parts.linux(), options);
     const off = "its IOMMU does not translate yet";
     if (unit.root === 0n) {
       return { devices: [], problems: [`${off}: devices reach all of memory`] };
@@ -216,16 +216,6 @@ export class GuestIommu {
     }));
     const translated = found.devices.some(({ state }) => state === "translated");
     return translated ? { ...found, devices } : found;
-  }
-
-  async #behindVirtio(
-    options: ReadOptions,
-  ): Promise<{ devices: readonly IommuDevice[]; problems: readonly string[] }> {
-    const found = await readVirtioIommu(await this.#parts.linux(), options);
-    const problems = found.length > 0
-      ? []
-      : ["Linux drives no device by its virtio IOMMU: what devices reach is not known"];
-    return { devices: found.map(virtioDevice), problems };
   }
 
   /** Whether QEMU has a virtio IOMMU: a PCI device of that number. */
@@ -258,19 +248,6 @@ const VIRTIO_UNIT: IommuUnit = {
   ...{ kind: "virtio", registers: null, root: 0n, translates: true, source: "linux" },
 };
 
-/** A device behind a virtio IOMMU, which Linux has told what it reaches. */
-function virtioDevice({ domain, requesterId }: VirtioIommuDevice): IommuDevice {
-  const common = { device: formatDeviceId(requesterId), requesterId };
-  if (domain === null) {
-    const reason = "Linux has attached it to no domain: the IOMMU's setting decides (boot-bypass)";
-    return { ...common, state: "unknown", domain: null, reason };
-  }
-  const { address: linuxDomain, id, mappings: recorded, passesThrough } = domain;
-  if (passesThrough) return { ...common, state: "passThrough", domain: id };
-  const regime = VIRTIO_REGIME;
-  return { ...common, state: "translated", domain: id, regime, recorded, linuxDomain };
-}
-
 /**
  * A bridge from PCI Express to PCI sends its devices' requests as function 0 of device 0 of the bus behind it (PCI
  * Express to PCI/PCI-X Bridge Specification 1.0, 2.3).
@@ -290,7 +267,7 @@ function withoutEntry(
   problems: readonly string[],
 ): GuestDevice[] {
   const [unit, ...others] = units;
-  // A virtio IOMMU is in front of those devices alone that QEMU says, which only Linux reads (VIOT).
+  // Which devices a virtio IOMMU is in front of, only its ACPI table (VIOT) says, which Linux reads.
   if (unit?.kind === "virtio") return [];
   if (unit === undefined || others.length > 0 || unit.root === 0n || problems.length > 0) return [];
   if (unit.translates === false) return [];

@@ -39,7 +39,7 @@ export interface SessionInit {
   readonly kernelCacheDir?: string;
   /** Files with the types of the guest's kernel; what it has in memory is used without. */
   readonly btf?: readonly string[];
-  /** Is told what a user should know of the guest's kernel. */
+  /** Called with what a user should know about the guest's kernel. */
   onNotice?(text: string): void;
   /** The open connection to the guest; the session closes it. */
   readonly source: GuestSource;

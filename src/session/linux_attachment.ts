@@ -26,9 +26,9 @@ export interface LinuxAttachmentInit {
   readonly knowledge: LinuxKnowledge;
   /** Files with the kernel's types, its own first; what it has in memory is used without. */
   readonly btf?: readonly string[];
-  /** The ELF file of the guest's kernel, if one was named: then it is no Linux. */
+  /** The ELF file of the guest's kernel, if one was named: then it is not Linux. */
   readonly kernel?: string;
-  /** Is told what a user should know. */
+  /** Called with what a user should know. */
   onNotice?(text: string): void;
 }
 
@@ -87,10 +87,11 @@ export class LinuxAttachment {
         }`,
       );
     }
-    let read: readonly VcpuTable[] | null = tables;
+    // What was just read serves the first time.
+    let unused: readonly VcpuTable[] | null = tables;
     const contexts = async () => {
-      const now = read ?? (await vcpus.translating()).tables;
-      read = null;
+      const now = unused ?? (await vcpus.translating()).tables;
+      unused = null;
       return now.map(({ context }) => context);
     };
     const types = btf.length > 0 ? { types: await typeFiles(btf) } : {};

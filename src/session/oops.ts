@@ -18,9 +18,9 @@ export interface OopsExplanation {
   readonly reason: string;
   /** The walk to the address as the tables are now; null if the report tells no address. */
   readonly walk: GuestWalk | null;
-  /** The printed entries beside the current ones. */
+  /** The printed entries, each with the current one. */
   readonly entries: readonly OopsEntryChange[];
-  /** What would come of the same access now; null if the access or the address is not told. */
+  /** What the same access would do now; null if the report gives no access or no address. */
   readonly now: GuestAccessVerdict | null;
   /** Why these tables may be others than those of the fault; null if they are what was printed. */
   readonly doubt: string | null;
@@ -28,8 +28,8 @@ export interface OopsExplanation {
 
 /**
  * Explains Linux's report of a fault: walks the address in the tables that the report names (its CR3 or
- * `pgdp`, or the process's of a segfault) as they are now, compares the entries with the printed ones, and says why
- * the access faulted and what would come of it now.
+ * `pgdp`, or the process's of a segfault) as they are now, compares the entries with the printed ones, and
+ * says why the access faulted and what the same access would do now.
  *
  * @param text the report as it stands in a log
  * @param options whose tables to walk, if not those that the report names
@@ -82,7 +82,7 @@ export async function explainOops(
 function checkArchitecture({ rules }: Regime, reader: OopsReader): void {
   if (rules.architecture === reader.architecture) return;
   throw new InvalidArgumentError(
-    `The report is one of a ${reader.architecture} kernel, and this guest is ${rules.architecture}`,
+    `The report's architecture is ${reader.architecture}, and this guest's is ${rules.architecture}`,
     reader.architecture,
   );
 }

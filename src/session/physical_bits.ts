@@ -4,9 +4,9 @@ import { readPhysicalBits } from "../monitor/commands/physical_bits.ts";
 import { ConnectionLostError } from "../monitor/errors.ts";
 import type { Monitor } from "../monitor/monitor.ts";
 
-/** Whom MAXPHYADDR is asked of. */
+/** Where MAXPHYADDR is looked for. */
 export interface PhysicalBitsInit {
-  /** What somebody named; then nobody is asked. */
+  /** What an option says; then it is not looked for. */
   readonly named: number | undefined;
   /** The monitor, if there is one. */
   readonly monitor: Monitor | undefined;

@@ -15,7 +15,7 @@ export interface VcpuTable {
 /** A vCPU is in a nested guest for milliseconds at a time: its host runs at each of its timer's ticks. */
 const LOOK_AGAIN_MS = 3000;
 const PAUSE_MS = 1;
-/** In its firmware, or in system-management mode, it is for microseconds, unless it never leaves them. */
+/** It is in firmware or in system-management mode for microseconds, unless it never leaves. */
 const BRIEF_LOOKS = 20;
 const BRIEF: ReadonlySet<NoTables["kind"]> = new Set(["smm", "firmware"]);
 
@@ -54,8 +54,8 @@ export class VcpuTables {
   }
 
   /**
-   * Those of all vCPUs that translate by the guest's tables. If none does, it is looked again: for some
-   * seconds where one is in a nested guest, some times where one is in its firmware. None may be left.
+   * Those of all vCPUs that translate by the guest's tables. If none does, it looks again: for some seconds
+   * where one is in a nested guest, a few times where one is in firmware. There may be none in the end.
    */
   async translating(signal?: AbortSignal): Promise<{ tables: VcpuTable[]; all: VcpuTable[] }> {
     const started = performance.now();

@@ -11,9 +11,9 @@ const MAX_WALKED = 1000;
 const MAX_NAMED = 8;
 
 /**
- * Says of a page that a vCPU's tables do not map whose tables those are, and which processes of a Linux
- * guest, or of one whose kernel's file is known, map the address, with the option that chooses each. Null where nothing more is known: another
- * guest, tables that were chosen by name, or a page that is mapped.
+ * For a page that a vCPU's tables do not map: says whose tables those are, and which processes map the
+ * address, with the option that chooses each. This takes Linux, or a kernel whose ELF file was named. Null
+ * where nothing more is known: another guest, tables that were chosen by name, or a page that is mapped.
  *
  * @throws {MonitorError} if the guest cannot be asked
  *
@@ -51,7 +51,7 @@ export async function whoMapsIt(session: GuestSession, found: GuestWalk): Promis
   }
 }
 
-/** A process of any kernel that is known, and how its address space is translated. */
+/** A process of a known kernel, and how its address space is translated. */
 interface OwnedTables {
   readonly pid: number;
   readonly comm: string;
@@ -60,7 +60,7 @@ interface OwnedTables {
   context(): Regime | Promise<Regime>;
 }
 
-/** The processes with tables of their own, and what a vCPU runs, where the kernel tells that. */
+/** The processes with tables of their own, and what a vCPU runs, if the kernel says. */
 async function processesOn(
   session: GuestSession,
   cpu: number,

@@ -65,7 +65,7 @@ export interface ListOptions {
    */
   maxTables?: number;
   /**
-   * Read each table again, twice, before its records are handed over, and list what changed meanwhile as
+   * Read each table again, twice, before its records are passed on, and list what changed meanwhile as
    * that. Takes three times as long.
    *
    * @default {false}
@@ -76,6 +76,9 @@ export interface ListOptions {
   /** Called after each table. */
   onProgress?: (progress: ListProgress) => void;
 }
+
+/** How many tables are read, unless an option says otherwise. */
+export const MAX_TABLES = 131_072;
 
 /** The checks of {@linkcode ListOptions}. */
 export const LIST_SHAPE: OptionShape<ListOptions> = {
@@ -174,7 +177,7 @@ class Listing {
     this.#reader = new TableReader(memory, space.span, options.signal);
     this.#rights = new PathRights(regime.rules);
     this.#below = new TablesBelow(space, this.#reader, this.#rights, {
-      maxTables: options.maxTables ?? 131_072,
+      maxTables: options.maxTables ?? MAX_TABLES,
       expandShared: options.expandShared ?? false,
       visited,
     });

@@ -34,8 +34,8 @@ export interface LeafRights extends Rights {
 }
 
 /**
- * Stands for the second stage where the level is told that decides a right: no architecture counts so far.
- * RISC-V's levels end with 0, and AArch64's begin with -1.
+ * Stands for the second stage where a level decides a right. No architecture has that number: RISC-V's levels
+ * end with 0, and AArch64's begin with -1.
  */
 export const SECOND_STAGE = -99;
 
@@ -105,7 +105,7 @@ export interface RightsRule {
 }
 
 /** Every right. */
-export const UNRESTRICTED: Rights = Object.freeze({ user: true, writable: true, executable: true });
+const UNRESTRICTED: Rights = Object.freeze({ user: true, writable: true, executable: true });
 
 /** Nothing is forbidden. */
 const ALL_RIGHTS: RightsSoFar = Object.freeze({

@@ -106,14 +106,40 @@ export async function deviceRanges(
 ): Promise<FoundRanges> {
   return await found("device", linux, process, options, async () => {
     const areas = (await linux.vmas(process, options)).filter(({ kind }) => kind === "vfio");
-    return areas.map(({ start, end, name }) => ({
+    const candidates = areas.map(({ start, end, name }): Candidate => ({
       kind: "device",
       process,
       address: start,
       lengthBytes: Number(end - start),
       name,
     }));
+    const [first] = candidates;
+    // A mapping keeps its device, and with it the container, when all files are closed.
+    if (first && !await holdsContainer(linux, process, options)) {
+      candidates.push({
+        ...first,
+        address:
+          "it maps a device's memory, but has no file of VFIO's open: what its container has " +
+          "pinned cannot be found",
+      });
+    }
+    return candidates;
   });
+}
+
+/** Whether what a process has open leads to a container; true where the kernel's types do not tell. */
+async function holdsContainer(
+  linux: LinuxGuest,
+  process: LinuxProcess,
+  options: ReadOptions,
+): Promise<boolean> {
+  try {
+    return (await linux.vfioContainers(process, options)).length > 0;
+  } catch (error) {
+    // That nothing pinned could be read is told already.
+    if (error instanceof CapabilityError && error.capability === "types") return true;
+    throw error;
+  }
 }
 
 /** A range, or why it has no address. */

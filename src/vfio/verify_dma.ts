@@ -12,7 +12,7 @@ import { cut, readReach, readRuns, type Run, sameRuns } from "./_dma_runs.ts";
 import { HeldByOthers, whyNoAddress } from "./_pinned.ts";
 import type { VfioDmaJudgement, VfioJudgement, VfioUnreadPart } from "./judgement.ts";
 
-/** Where it is known from which devices there are, and by which tables they are translated. */
+/** Knows the devices and the tables that translate them. */
 export interface DmaDevices {
   /** The devices, and what could not be read of them. */
   devices(options?: ReadOptions): Promise<{
@@ -60,7 +60,7 @@ export async function* verifyDma(
     const { devices, problems } = await found.devices(options);
     if (isRequired) judged.push(...problems.map(unread));
     else note = problems.join("; ");
-    /** What stands in Linux's records is read with the devices. */
+    /** The device with Linux's records as they are now: they are read with the devices. */
     const again = async (device: IommuDevice) => {
       if (device.recorded === undefined) return device;
       const later = await found.devices(options);
@@ -165,7 +165,7 @@ async function* judgeContainer(
   }
 }
 
-/** VFIO's type 1 driver nests no tables: the root of nested ones is no address of the machine's. */
+/** VFIO's type 1 driver does not nest tables, and the root of nested ones is not a machine address. */
 function isBehind(
   { domains, tables }: VfioContainer,
   { linuxDomain, regime }: IommuDevice,

@@ -1,6 +1,6 @@
 /** Help fits the terminal that it is read on, and its notes are whole. */
 import { assert, assertEquals } from "@std/assert";
-import { usageText } from "../../src/cli/usage.ts";
+import { permissionsOf, usageText } from "../../src/cli/usage.ts";
 import { describeCommands } from "../../src/pagewalk/describe.ts";
 
 /** Scripts say what they are once, when they are loaded. */
@@ -31,5 +31,19 @@ Deno.test("notes are paragraphs of help", () => {
   for (const { spec } of noted) {
     const paragraphs = usageText(spec, null, 10_000).split("\n\n");
     for (const note of spec.notes!) assert(paragraphs.includes(note), note);
+  }
+});
+
+Deno.test("an option of one letter has one dash", () => {
+  const { spec } = described.find(({ name }) => name === "report")!;
+  assert(/^ {2}-o FILE /m.test(usageText(spec, null)));
+});
+
+Deno.test("help names each permission once", () => {
+  for (const { name, spec } of described) {
+    for (const example of spec.examples) {
+      const flags = permissionsOf(spec, example).split(" ").map((flag) => flag.split("=")[0]!);
+      assertEquals(flags, [...new Set(flags)], `${name} ${example}`);
+    }
   }
 });

@@ -71,4 +71,6 @@ Deno.test("nearest() finds what was most likely meant, and nothing where nothing
       ["x", null],
     ] as const
   ) assertEquals(nearest(typed, words), meant, typed);
+  assertEquals(nearest("f", ["x", "xp"]), null);
+  assertEquals(nearest("X", ["x", "xp"]), "x");
 });

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import type { MappingsOptions } from "../../mod.ts";
 import { deviceMappings, type DmaMapping, groupDevices } from "../../src/entries/devices.ts";
 import type { AddressRange } from "../../src/translate/address_range.ts";
@@ -47,6 +47,37 @@ Deno.test("recorded mappings are cut to whole pages of a range, and listed by pa
   const filter = ({ physicalAddress }: { physicalAddress: bigint }) => physicalAddress === 0x7000n;
   assertEquals(await listed({}, { filter }), [[0x3000n, 0x1000, 0x7000n, 1, true, true]]);
   assertEquals(await listed({ start: 0x6000n, lengthBytes: 0x1000 }, {}), []);
+});
+
+Deno.test("recorded mappings of any length are listed to a limit, and can be left", async () => {
+  const huge: readonly DmaMapping[] = [
+    { iova: 0n, physicalAddress: 0n, lengthBytes: 2 ** 52, ...RIGHTS },
+  ];
+  const memory = new SparseMemory({ ranges: [] });
+  const none = { filter: () => false };
+  const left = await Array.fromAsync(
+    deviceMappings(memory, { recorded: huge }, {}, { ...none, maxTables: 2 }),
+  );
+  const address = 2n * 512n * 0x1000n;
+  const lengthBytes = 2 ** 52 - Number(address);
+  assertEquals(left, [{ kind: "truncated", address, lengthBytes, tables: 2 }]);
+  const [run, ...others] = await Array.fromAsync(
+    deviceMappings(memory, { recorded: huge }, {}, { maxTables: 0 }),
+  );
+  assertEquals([run!.lengthBytes, others.length], [2 ** 52, 0]);
+  const leaving = new AbortController();
+  const filter = ({ address }: { address: bigint }) => {
+    if (address === 0n) setTimeout(() => leaving.abort(new Error("enough")));
+    return false;
+  };
+  await assertRejects(
+    () =>
+      Array.fromAsync(
+        deviceMappings(memory, { recorded: huge }, {}, { filter, signal: leaving.signal }),
+      ),
+    Error,
+    "enough",
+  );
 });
 
 Deno.test("devices of one of Linux's domains reach the same, of two do not", () => {

@@ -1,5 +1,5 @@
 /** Pages that Linux has marked for NUMA balancing: not present in the tables, and in their frames all the same. */
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { AddressNamer, type Session } from "../../mod.ts";
 import { mappingLine } from "../../src/report/mod.ts";
 import type { LabGuest } from "../lab/mod.ts";
@@ -26,7 +26,8 @@ export async function checkNumaHints(guest: Session, lab: LabGuest): Promise<voi
     await lab.shell(`sh -c "${PROGRAM.replaceAll("$", "\\$")}" > /dev/null & echo $!`),
   );
   let hints = 0;
-  while (hints === 0) {
+  for (const deadline = performance.now() + 120_000; hints === 0;) {
+    assert(performance.now() < deadline, `no page of pid ${pid} is marked`);
     await lab.shell(`kill -CONT ${pid}; sleep 0.5; kill -STOP ${pid}`);
     const process = await linux.process(pid);
     const pages = await Array.fromAsync(linux.areaPages(process, await linux.vmas(process)));

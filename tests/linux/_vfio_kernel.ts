@@ -110,6 +110,7 @@ const OFFSETS = new Map(Object.entries({
   "task_struct.tgid": 16,
   "task_struct.exit_state": 20,
   "files_struct.fdt": 0,
+  "files_struct.count": 8,
   "fdtable.max_fds": 0,
   "fdtable.fd": 8,
   "file.f_op": 0,
@@ -154,6 +155,8 @@ export interface FakeKernelOptions {
     | "iommufd"
     | "group of iommufd"
     | "device of iommufd";
+  /** Does another thread hold it, in a table of files of its own? */
+  byThread?: boolean;
   /** The name of the driver that maps memory. */
   driver?: string;
   /** Are the modules' types kept? */
@@ -223,9 +226,20 @@ export class FakeKernel implements VfioKernel {
     const isContext = options.holds === "iommufd";
     const file = this.#words(this.#words(modules[isContext ? 2 : 0]), inode, held);
     this.slot = this.#words(0n, file, 0n, file);
-    const task = this.#words(this.#words(this.#words(4n, this.slot)), OWN_MM, 84n);
+    const task = this.#words(this.#words(this.#words(4n, this.slot), 1n), OWN_MM, 84n);
     this.slot += 8n;
-    this.owner = { pid: 84, task, mm: OWN_MM, threads: () => Promise.resolve([task]) };
+    const threads = [task];
+    if (options.byThread) {
+      const empty = this.#words(this.#words(0n, 0n), 1n);
+      threads.unshift(this.#words(empty, OWN_MM, 84n));
+    }
+    this.owner = {
+      pid: 84,
+      task: threads[0]!,
+      threadCount: threads.length,
+      mm: OWN_MM,
+      threads: () => Promise.resolve(threads),
+    };
     if (options.holds?.includes("iommufd")) {
       this.root = this.#context(context) + 32n + 40n;
       for (const range of ranges) this.nodes.push(this.#area(range, task));

@@ -1,8 +1,9 @@
 /** Structs are found by their names among types of which a part is read. */
-import { assert, assertEquals, assertLess } from "@std/assert";
+import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { BtfBlob } from "../../src/linux/btf/btf_source.ts";
 import { LiveStructs } from "../../src/linux/btf/live_structs.ts";
+import { KernelFormatError } from "../../src/linux/errors.ts";
 import { btfBytes } from "./_vfio_kernel.ts";
 
 const COUNT = 2000;
@@ -47,6 +48,25 @@ function structsOf(types: Uint8Array, change: (types: Uint8Array) => void = () =
   });
   return { blob, structs, read };
 }
+
+Deno.test("a read that failed once is tried again, and strings that end early are an error", async () => {
+  const blob = new BtfBlob(SORTED.slice());
+  let failures = 1;
+  const structs = new LiveStructs({
+    types: {
+      count: blob.count,
+      stringsEnd: blob.stringsEnd,
+      type: (id) => failures-- > 0 ? Promise.reject(new Error("not now")) : blob.type(id),
+      string: (offset) => blob.string(offset),
+    },
+    strings: () => Promise.resolve(new Uint8Array(0)),
+    all: () => Promise.resolve(blob),
+  });
+  const [name] = NAMES;
+  await assertRejects(() => structs.structsNamed(name!), Error, "not now");
+  assertEquals(await structs.structsNamed(name!), await blob.structsNamed(name!));
+  await assertRejects(() => structs.structsNamed("none"), KernelFormatError, "strings end early");
+});
 
 const SOME = [0, 1, 2, 17, 1500, COUNT - 2, COUNT - 1].map((i) => NAMES[i]!);
 

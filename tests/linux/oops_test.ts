@@ -131,6 +131,15 @@ RIP: 0010:list_del+0x10/0x20`,
     },
   },
   {
+    name: "a page fault that was cut off before its error code",
+    text: `BUG: unable to handle page fault for address: 00007f1234567000
+#PF: supervisor write access in kernel mode`,
+    told: {
+      address: 0x7f1234567000n,
+      reason: "no page was there, or it allowed less than that (the error code was not printed)",
+    },
+  },
+  {
     name: "KASAN",
     text: `==================================================================
 BUG: KASAN: slab-out-of-bounds in kmalloc_oob_right+0x8d/0xa0 [test_kasan]

@@ -99,6 +99,12 @@ Deno.test("a container that is held by a group or a device alone is found", asyn
   assertEquals(await mappingsOf(new FakeKernel({ ranges, holds: "device by number" })), []);
 });
 
+Deno.test("a container that a thread holds alone, in files of its own, is found", async () => {
+  const kernel = new FakeKernel({ ranges: rangesOf(3), byThread: true });
+  const found = await mappingsOf(kernel);
+  assertEquals(found.map(({ owner }) => owner), Array(3).fill({ kind: "self", pid: 84 }));
+});
+
 Deno.test("memory of another process, of one that has ended, and of a former program is told apart", async () => {
   const OTHER_MM = BASE + 0x9_0000n;
   const [a, b, c, d] = rangesOf(4) as [FakeRange, FakeRange, FakeRange, FakeRange];

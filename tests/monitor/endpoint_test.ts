@@ -104,6 +104,12 @@ for (const [text, message] of REFUSED) {
   });
 }
 
+Deno.test("a machine that is not simulated is refused, and not shown as another", () => {
+  for (const text of ["sim:riscv", "sim:riscv32", "sim:rv64", "sim:arm64", "sim:aarch64"]) {
+    assertThrows(() => parseEndpoint(text), InvalidArgumentError, "sim:riscv64 is RISC-V");
+  }
+});
+
 Deno.test("permissionFor() names the least flags, quoted for a shell", () => {
   assertEquals(permissionFor(parseEndpoint("1334")), "--allow-net=127.0.0.1:1334");
   assertEquals(permissionFor(parseEndpoint("telnet:[::1]:1334")), "--allow-net=[::1]:1334");

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { fitTables } from "../../src/repl/show/fit.ts";
+import { fitTables, fitText } from "../../src/repl/show/fit.ts";
 import { Terminal, TERMINAL_TESTS } from "./_terminal.ts";
 
 const AT_PROMPT = /\nsim:cpu0>$/;
@@ -111,6 +111,15 @@ Deno.test(
     );
   },
 );
+
+Deno.test("help's words are whole on narrow terminals", () => {
+  const help = "x(va): read words\n  as xp, but through the current tables";
+  assertEquals(
+    fitText(help, 20),
+    "x(va): read words\n  as xp, but through\n    the current\n    tables",
+  );
+  assertEquals(fitText(help, 80), help);
+});
 
 Deno.test("fitTables() folds lines between their columns, counts no colours, and leaves prose", () => {
   const table = "PML4  254  0x510_07f0";

@@ -68,6 +68,12 @@ const SCRIPTS: readonly (readonly [string, readonly string[]])[] = [
     "formatAddress(w.steps[2].raw + 8)",
     "for (const a of [0x7f1234567000, 0x7f1234577000]) print(verify(a).verdict)",
   ]],
+  ["of its own", [
+    "[parseOops, formatDeviceId, registerConnector, toSvg, verifyVfio].map(({ name }) => name)",
+    "pagewalk.formatAddress(0x1000)",
+    "[pagewalk.parseOops, pagewalk.formatDeviceId, pagewalk.toSvg].map(({ name }) => name)",
+    "pagewalk.ARCHITECTURES.length",
+  ]],
   ["that replays the lines", [
     "const two = [0x7f1241000000, 0x7f1234567000].map((va) => walk(va).outcome)",
     "two.join('\\n')",
@@ -77,7 +83,7 @@ const SCRIPTS: readonly (readonly [string, readonly string[]])[] = [
 ];
 
 for (const [kind, lines] of SCRIPTS) {
-  Deno.test(`.save writes a script ${kind}, which runs, and which .load runs too`, async () => {
+  Deno.test(`.save writes a script ${kind}, which runs, and which .load runs too: ${lines[0]}`, async () => {
     await using prompt = testPrompt();
     let printed = "";
     for (const line of lines) {

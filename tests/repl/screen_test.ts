@@ -179,6 +179,8 @@ const ENTERED: readonly (readonly [line: string, printed: RegExp])[] = [
   // Names that are wrong.
   ["wak(1)", /wak is not defined: did you mean walk\?/],
   ["wlak(1)", /did you mean walk\?/],
+  ["cr3", /cr3 is not defined: did you mean \$cr3\?/],
+  ["f(1)", /f is not defined\n$/],
   ["wlak 0x1000", /did you mean walk\(0x1000\)\?/],
   ["walk(0x1000, { rooot: 1 })", /Unknown key "rooot".*did you mean root\?/],
   ["ps({ kernl: true })", /Unknown key "kernl".*did you mean kernel\?/],

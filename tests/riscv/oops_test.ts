@@ -202,7 +202,7 @@ ${registers({ badaddr: "ffffffd700000000", cause: "05" })}`,
     name: "an instruction that is none",
     text: `Oops - illegal instruction [#1]
 ${registers({ badaddr: "0000000000000000", cause: "02" })}`,
-    told: { address: null, access: null, reason: "no page fault: the trap's cause is 2" },
+    told: { address: null, access: null, reason: "not a page fault: the trap's cause is 2" },
   },
   {
     name: "32 bits",
@@ -212,6 +212,18 @@ epc : 4c054f91 ra : c0550330 sp : c0845ab0
 status: 00000120 badaddr: 00800000 cause: 0000000f`,
     told: {
       ...{ address: 0x800000n, access: as(15n, { write: true }), at: "0x4c054f91" },
+      reason: "no page was there, or it allowed less than that (the entries were not printed)",
+    },
+  },
+  {
+    name: "32 bits, of a kernel's address, as since 6.15",
+    text: `Unable to handle kernel paging request at virtual address c0800000
+Current cat pgtable: 4K pagesize, 32-bit VAs, pgdp=0x80600000
+Oops [#1]
+epc : c04f4f91 ra : c0550330 sp : c0845ab0
+status: 00000120 badaddr: c0800000 cause: 0000000f`,
+    told: {
+      ...{ address: 0xc080_0000n, access: as(15n, { write: true }) },
       reason: "no page was there, or it allowed less than that (the entries were not printed)",
     },
   },
@@ -256,7 +268,7 @@ Deno.test("a report's root, entries and access are held against the tables as th
 Deno.test("a report of another architecture is not explained by this guest's tables", async () => {
   const x86 = "BUG: unable to handle page fault for address: 00007f1234567000";
   await using riscv = await connect("sim:riscv64");
-  await assertRejects(() => explainOops(riscv, x86), InvalidArgumentError, "x86 kernel");
+  await assertRejects(() => explainOops(riscv, x86), InvalidArgumentError, "architecture is x86");
   await using pc = await connect("sim:");
   const text = oops("paging request", "ffffffff80002000", "0f");
   await assertRejects(() => explainOops(pc, text), InvalidArgumentError, "riscv kernel");

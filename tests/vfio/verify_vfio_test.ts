@@ -8,7 +8,7 @@ import {
   type VerifyVfioOptions,
   VfioTally,
 } from "../../mod.ts";
-import type { LinuxGuest, LinuxProcess, VfioMapping } from "../../src/entries/linux.ts";
+import type { LinuxGuest, LinuxProcess, MemoryArea, VfioMapping } from "../../src/entries/linux.ts";
 import { vfioSummary } from "../../src/report/mod.ts";
 import { findLoggedPages } from "../../src/linux/vfio_pages.ts";
 import { registersFor } from "../../src/testing/mod.ts";
@@ -19,6 +19,8 @@ interface Answers {
   mappings?: (living: Living) => VfioMapping[];
   dmesg?: () => never;
   partial?: string;
+  /** What the process has mapped, as far as the check looks at it. */
+  vmas?: (living: Living) => MemoryArea[];
 }
 
 /** The part of a Linux guest that the check asks, answered by a world. */
@@ -49,7 +51,13 @@ function linuxOf(world: World, answers: Answers): LinuxGuest {
     // deno-lint-ignore require-await -- errors are rejections
     vfioMappings: async (process) => answers.mappings?.(livingOf(process)) ?? [],
     // deno-lint-ignore require-await -- the same
-    vmas: async () => [],
+    vmas: async (process) => answers.vmas?.(livingOf(process)) ?? [],
+    vfioContainers: (process) =>
+      Promise.resolve(
+        answers.mappings
+          ? [{ mappings: answers.mappings(livingOf(process)), tables: null, domains: [] }]
+          : [],
+      ),
   };
   return linux as LinuxGuest;
 }
@@ -102,6 +110,19 @@ Deno.test("what stays pinned though its process is gone is told, and never passe
     assertEquals(verdict, "inconclusive");
     assertStringIncludes(lines.join("\n"), "8 of 8 pinned pages pass");
   }
+});
+
+Deno.test("a device's memory that no open file of VFIO's goes with never passes", async () => {
+  const world = new World();
+  const living = target(world, 2, 2);
+  const area = { kind: "vfio", start: ADDRESS, end: ADDRESS + 8192n, name: "[vfio-device]" };
+  const vmas = (asked: Living) => asked === living ? [area as MemoryArea] : [];
+  const sources = ["pinned", "device"] as const;
+  const [passed] = await check(world, { vmas, mappings: () => [] }, { sources });
+  assertEquals(passed, "pass");
+  const [verdict, lines] = await check(world, { vmas }, { sources });
+  assertEquals(verdict, "inconclusive");
+  assertStringIncludes(lines.join("\n"), "2 of 2 pages of devices' memory pass");
 });
 
 Deno.test("what is pinned and still open fails, though all that the log names is cleared", async () => {

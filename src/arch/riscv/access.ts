@@ -75,7 +75,7 @@ export type RiscvAccessVerdict =
  *
  * @throws {InvalidArgumentError} if it has keys or values that mean nothing, or writes and fetches
  */
-export function checkRiscvAccess(access: RiscvAccess): void {
+function checkRiscvAccess(access: RiscvAccess): void {
   checkOptions(access, "the access", SHAPE, INSTEAD);
   if (access.write && access.fetch) {
     throw new InvalidArgumentError("One access cannot store and fetch: ask for each", access);

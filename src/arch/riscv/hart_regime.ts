@@ -33,7 +33,7 @@ export function riscvRegimeOf(registers: RiscvRegisters): RiscvRegime {
   return noTables ? { ...regime, noTables } : regime;
 }
 
-/** The two stages by which a hart translates for a guest of this guest. */
+/** The two stages in which a hart translates for a guest of this guest. */
 export interface RiscvStages {
   /** From virtual to guest-physical addresses (`vsatp`); null if they are the same. */
   readonly first: RiscvRegime | null;

@@ -4,13 +4,10 @@ import type { RiscvAccess } from "./access.ts";
 import { riscvOopsReason } from "./oops_reason.ts";
 import { STATUS } from "./registers.ts";
 
-/** What `cause` tells of an access: of a page fault, of an access fault, of one that is misaligned (4.1.8). */
+/** `cause` by the kind of access (4.1.8): page fault, access fault, misaligned address. */
 const FETCHES = [12n, 1n, 0n];
 const LOADS = [13n, 5n, 4n];
 const STORES = [15n, 7n, 6n];
-
-/** `sstatus.SPP`: the privilege that the trap came from. */
-const FROM_SUPERVISOR = 1n << 8n;
 
 /** The lines in the kernels from 5.4 to 6.18. */
 const FORMS: readonly OopsLineForm[] = [
@@ -52,7 +49,7 @@ const FORMS: readonly OopsLineForm[] = [
     },
   },
   {
-    from: "die(), arch/riscv/kernel/traps.c; with words for what is no page fault",
+    from: "die(), arch/riscv/kernel/traps.c; with words where it is not a page fault",
     pattern: /^Oops(?: - [\w ]{1,64})? \[#\d+\]$/,
     tell(_, found, line) {
       found.kind ??= "registers";
@@ -94,14 +91,14 @@ function entriesIn(all: string): OopsEntry[] {
   });
 }
 
-/** The access by the trap's cause; null if that is none. */
+/** The access by the trap's cause; null if it is not caused by one. */
 function accessIn({ cause, status }: OopsReport["registers"]): OopsAccess | null {
   if (cause === undefined || status === undefined) return null;
   const [write, fetch] = [STORES.includes(cause), FETCHES.includes(cause)];
   if (!write && !fetch && !LOADS.includes(cause)) return null;
   return {
     ...{ errorCode: cause, codeName: "cause", write, fetch },
-    user: (status & FROM_SUPERVISOR) === 0n,
+    user: (status & STATUS.SPP) === 0n,
     ...{ isProtection: null, isReserved: false, isProtectionKey: false },
   };
 }
@@ -110,7 +107,7 @@ function accessIn({ cause, status }: OopsReport["registers"]): OopsAccess | null
 export const RISCV_OOPS: OopsReader = {
   architecture: "riscv",
   forms: FORMS,
-  // ARM's and others' begin alike.
+  // Reports of ARM and others begin like those of RISC-V.
   foreign: /^(?:Internal error: |Mem abort info:|pgd = |pc : |PC is at |tsk->\{mm,active_mm\})/,
   lookedFor:
     "`Unable to handle kernel paging request at virtual address …`, `unhandled signal 11` or " +

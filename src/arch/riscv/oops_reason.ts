@@ -9,13 +9,13 @@ const U = 1n << 4n;
 const A = 1n << 6n;
 const D = 1n << 7n;
 
-/** SEGV_MAPERR and SEGV_ACCERR (include/uapi/asm-generic/siginfo.h): what the kernel found of its areas. */
+/** SEGV_MAPERR and SEGV_ACCERR (include/uapi/asm-generic/siginfo.h): what the kernel found in its areas. */
 const SIGNALS: readonly (readonly [RegExp, string])[] = [
   [/ signal 11 code 0x1 /, "no memory area is there"],
   [/ signal 11 code 0x2 /, "the memory area there does not allow it"],
 ];
 
-/** The causes of traps that are no page faults, though they have an address (privileged architecture, 4.1.8). */
+/** Traps other than page faults that have an address, by their cause (privileged architecture, 4.1.8). */
 const OTHERS: Readonly<Record<string, string>> = {
   "0": "the instruction's address is misaligned: no page-table cause",
   "1": "nothing may be fetched from the physical address: no page-table cause",
@@ -25,7 +25,7 @@ const OTHERS: Readonly<Record<string, string>> = {
   "7": "the physical address may not be written, or nothing is there: no page-table cause",
 };
 
-/** Says why an access faulted, by what was printed of it then. */
+/** Says why an access faulted, by what the report says of it. */
 export function riscvOopsReason(report: OopsReport): string {
   const { kind, headline, address, access, registers } = report;
   if (kind === "kasan" && !access?.errorCode) {
@@ -45,18 +45,19 @@ export function riscvOopsReason(report: OopsReport): string {
   if (!access) {
     return registers.cause === undefined
       ? "the report does not say which access"
-      : `no page fault: the trap's cause is ${registers.cause}`;
+      : `not a page fault: the trap's cause is ${registers.cause}`;
   }
   return byEntries(report, access);
 }
 
-/** An address of 32 bits is printed with 8 digits and has no bits above. */
+/** An address of 32 bits is printed with 8 digits and has no bits above: each is one of Sv32. */
 function isAddress(address: bigint, bits: number): boolean {
+  if (bits <= 32) return true;
   const upper = address >> BigInt(bits - 1);
   return upper === 0n || upper === (1n << BigInt(65 - bits)) - 1n;
 }
 
-/** The leaf alone decides, which is the last entry that was printed. */
+/** Only the leaf decides: the last entry that was printed. */
 function byEntries({ entries, registers }: OopsReport, access: OopsAccess): string {
   const last = entries.at(-1);
   if (!last) {

@@ -28,7 +28,7 @@ const ACCESSED_AND_DIRTY = 0xc0n;
 /** The top table of a second stage has four times the entries. */
 const WIDER_BY = 2;
 
-/** What of RISC-V's optional parts a regime has; each is taken to be there unless it is told. */
+/** Which extensions a regime has; each is assumed unless it is given. */
 export interface RiscvExtensions {
   /** Svpbmt, switched on by `menvcfg.PBMTE`. @default {true} */
   readonly memoryTypes?: boolean;

@@ -38,6 +38,8 @@ export interface RiscvRegisters {
 
 /** Bits of `mstatus` and `sstatus` (RISC-V privileged architecture, 3.1.6). */
 export const STATUS = {
+  /** The trap came from supervisor mode. */
+  SPP: 1n << 8n,
   /** Supervisor user memory access. */
   SUM: 1n << 18n,
   /** Make executable readable. */

@@ -34,7 +34,9 @@ export function x86OopsReason(report: OopsReport): string {
       : "no page was there";
   }
   return protection(report, entries) ??
-    "the pages allowed less than that (the entries were not printed)";
+    (access.isProtection
+      ? "the pages allowed less than that (the entries were not printed)"
+      : "no page was there, or it allowed less than that (the error code was not printed)");
 }
 
 /** The first entry that forbids an access to a page that is there. */

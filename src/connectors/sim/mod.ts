@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from "../../core/errors.ts";
 import { onlyOf } from "../../core/options.ts";
 import { type Connector, openMonitorSource } from "../connector.ts";
 
@@ -5,15 +6,24 @@ import { type Connector, openMonitorSource } from "../connector.ts";
 export interface SimEndpoint {
   /** Which kind of endpoint this is. */
   scheme: "sim";
-  /** What the simulated guest is called. */
+  /** What the simulated guest is called: `riscv64` is RISC-V, others are x86-64. */
   name: string;
 }
+
+/** Names of machines that are not simulated; other names tell guests apart, in a fleet's rows for one. */
+const OTHER_MACHINE = /^(?:risc|rv\d|arm|aarch)/i;
 
 /** The simulated guest, which needs neither QEMU nor a permission. */
 export const SIM: Connector<SimEndpoint> = {
   name: "simulated guest",
   usage: "sim: (the simulated guest), sim:riscv64",
-  schemes: { sim: (name) => ({ scheme: "sim", name }) },
+  schemes: {
+    sim: (name) => {
+      if (name === "riscv64" || !OTHER_MACHINE.test(name)) return { scheme: "sim", name };
+      const message = `No simulated guest "${name}": sim: is x86-64, sim:riscv64 is RISC-V`;
+      throw new InvalidArgumentError(message, name);
+    },
+  },
   describe: ({ name }) => `sim:${name}`,
   permissions: () => [],
   async open({ name }, options) {

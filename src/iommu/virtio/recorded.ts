@@ -1,6 +1,7 @@
 import { type AddressRange, parseRange } from "../../translate/address_range.ts";
 import type { PageTableEntry } from "../../translate/entry.ts";
-import type { Mapping, MappingsOptions } from "../../translate/mappings.ts";
+import { MAX_TABLES } from "../../translate/listing.ts";
+import type { Mapping, MappingRecord, MappingsOptions } from "../../translate/mappings.ts";
 import type { Regime } from "../../translate/regime.ts";
 import type { DmaMapping } from "../iommu_device.ts";
 import { dmaRights } from "../rights.ts";
@@ -42,20 +43,39 @@ export const VIRTIO_REGIME: Regime = {
   },
 };
 
-/** Lists what Linux has mapped, as a listing of tables does: runs of like pages, or each page. */
-export function* recordedMappings(
+/** Pages are counted in tables, as other listings are. */
+const PAGES_OF_TABLE = 512;
+/** After so many pages others get their turn: a guest may claim mappings of any length. */
+const PAGES_AT_ONCE = 1 << 14;
+
+/**
+ * Lists what Linux has mapped, as a listing of tables does: runs of like pages, or each page. Pages are listed one
+ * by one, or filtered, up to as many as `maxTables` tables hold.
+ */
+export async function* recordedMappings(
   mappings: readonly DmaMapping[],
   range: AddressRange,
-  { contiguous = false, filter, pages = false, signal }: MappingsOptions,
-): Generator<Mapping> {
+  { contiguous = false, filter, maxTables = MAX_TABLES, pages = false, signal }: MappingsOptions,
+): AsyncGenerator<MappingRecord, void> {
   const { start, last } = parseRange(range);
+  const isByPage = pages || filter !== undefined;
   let run: Mapping | null = null;
+  let count = 0;
   for (const mapping of mappings) {
     signal?.throwIfAborted();
     const span = spanIn(mapping, start, last);
     if (span === null) continue;
-    const step = pages || filter ? PAGE_BYTES : span.end - span.first;
+    const step = isByPage ? PAGE_BYTES : span.end - span.first;
     for (let at = span.first; at < span.end; at += step) {
+      if (isByPage && count >= maxTables * PAGES_OF_TABLE) {
+        if (run) yield run;
+        const lengthBytes = Number(span.end - at);
+        return yield { kind: "truncated", address: at, lengthBytes, tables: maxTables };
+      }
+      if (++count % PAGES_AT_ONCE === 0) {
+        await new Promise((resolve) => setTimeout(resolve));
+        signal?.throwIfAborted();
+      }
       const next = recordOf(mapping, at, Number(step));
       if (filter && !filter(pageOf(next))) continue;
       const joined: Mapping | null = run && !pages ? join(run, next, contiguous) : null;
@@ -112,7 +132,7 @@ function recordOf(mapping: DmaMapping, address: bigint, lengthBytes: number): Ma
   };
 }
 
-/** Linux's record in the place of an entry: its flags stand for the bits. */
+/** Stands for an entry where there is only Linux's record: its flags are the bits. */
 function entryOf({ physicalAddress: frame, read, write }: DmaMapping): PageTableEntry {
   return {
     ...{ level: 1, name: "record", index: 0, address: 0n, kind: "page", frame },

@@ -1,15 +1,16 @@
 import { type BtfBase, BtfBlob, type BtfSource } from "./btf_source.ts";
 import type { KernelTypes } from "../kernel_types.ts";
 import type { BtfType } from "./btf_type.ts";
+import { KernelFormatError } from "../errors.ts";
 
 /** Types in which structs are looked up by their names. */
 export interface NamedTypes extends BtfSource {
-  /** The numbers of the structs of that name that have members. */
+  /** The numbers of the structs with that name that have members. */
   structsNamed(name: string): Promise<readonly number[]>;
 }
 
-/** What structs are looked for in. */
-export interface LiveStructsParts {
+/** What a kernel's structs are found in. */
+export interface LiveStructsInit {
   /** The kernel's types by their numbers. */
   readonly types: BtfBase;
   /** Reads so many bytes of the strings, from a place on. */
@@ -18,13 +19,14 @@ export interface LiveStructsParts {
   all(): Promise<BtfBlob | null>;
 }
 
+const STRUCTURE = "type data (BTF)";
 /** What one command of a monitor reads. */
 const PIECE_BYTES = 32 * 1024;
 /** So many types next to each other have names that are used there for the first time, nearly always. */
 const WINDOW = 32;
 /** How far around its place a struct is looked for. */
 const AROUND = 256;
-/** So many names in ascending order at the end are no chance. */
+/** So many names in ascending order at the end are not by chance. */
 const LAST = 6;
 
 /** Where structs of a kernel are looked up by their names. */
@@ -62,13 +64,13 @@ const encoder = new TextEncoder();
  * does not lead to a struct, all types are read.
  */
 export class LiveStructs implements NamedTypes {
-  readonly #parts: LiveStructsParts;
+  readonly #parts: LiveStructsInit;
   readonly #found = new Map<string, Promise<readonly number[]>>();
   #isSorted: Promise<boolean> | null = null;
   /** The strings from the first on, as far as they were searched. */
   #strings = new Uint8Array(0);
 
-  constructor(parts: LiveStructsParts) {
+  constructor(parts: LiveStructsInit) {
     this.#parts = parts;
   }
 
@@ -91,7 +93,11 @@ export class LiveStructs implements NamedTypes {
   }
 
   async #find(name: string): Promise<readonly number[]> {
-    if (await (this.#isSorted ??= this.#looksSorted())) {
+    if (this.#isSorted === null) {
+      this.#isSorted = this.#looksSorted();
+      this.#isSorted.catch(() => this.#isSorted = null);
+    }
+    if (await this.#isSorted) {
       const sorted = await this.#amongSorted(name);
       if (sorted.length > 0) return sorted;
     }
@@ -157,6 +163,7 @@ export class LiveStructs implements NamedTypes {
       const known = this.#strings.length;
       if (known >= stringsEnd) return null;
       const more = await this.#parts.strings(known, Math.min(PIECE_BYTES, stringsEnd - known));
+      if (more.length === 0) throw new KernelFormatError(STRUCTURE, "its strings end early");
       // Another search may have read it meanwhile.
       if (this.#strings.length === known) this.#strings = joined(this.#strings, more);
       from = Math.max(0, known - wanted.length);

@@ -7,7 +7,7 @@ import { CapabilityError, InconsistentListError, KernelFormatError } from "../er
 import type { PagewalkError } from "../../core/errors.ts";
 import { FilePaths } from "../file_paths.ts";
 import { kernelOf, type LinuxGuest } from "../linux_guest.ts";
-import { type OpenFile, readOpenFiles } from "../open_files.ts";
+import { type OpenFile, readFilesOfThreads } from "../open_files.ts";
 import type { LinuxProcess } from "../processes.ts";
 import { readU64, viewOf } from "../reader.ts";
 import { type StructOffsets, StructReader } from "../struct_reader.ts";
@@ -25,7 +25,7 @@ export type OpenFileKind =
 
 /** An open file of a process, by its name. */
 export interface LinuxOpenFile {
-  /** Its number in the process. */
+  /** Its number in the process, or in the one thread that has files of its own. */
   readonly fd: number;
   /**
    * Its path as the mounts of its container have it: `/dev/vfio/12`, also where a container has a root of
@@ -65,7 +65,8 @@ const NAMELESS = "/ (deleted)";
 
 /**
  * Lists what processes have open, by name: all processes that have memory, or those given. What lies in one
- * packet is read for all of them at once; threads share the files of their process.
+ * packet is read for all of them at once; a thread that has
+ * files of its own is looked at, too.
  *
  * @throws {CapabilityError} if the kernel has no type data (BTF)
  * @throws {InconsistentListError} if the list of processes changes faster than it can be read
@@ -110,21 +111,16 @@ export async function readProcessFiles(
   return found;
 }
 
-/** The files of the first thread that has some: the others share them, but one may have ended. */
-async function filesOf(
+function filesOf(
   linux: LinuxGuest,
   reader: BatchingReader,
   offsets: StructOffsets,
   process: LinuxProcess,
   options: ReadOptions,
 ): Promise<OpenFile[]> {
-  const files = await readOpenFiles(reader, offsets, process.task, options);
-  if (files.length > 0 || process.threadCount === 1) return files;
-  for (const { task } of await linux.threads(process, options)) {
-    const files = await readOpenFiles(reader, offsets, task, options);
-    if (files.length > 0) return files;
-  }
-  return [];
+  const { task, threadCount } = process;
+  const threads = async () => (await linux.threads(process, options)).map(({ task }) => task);
+  return readFilesOfThreads(reader, offsets, { task, threadCount, threads }, options);
 }
 
 interface Names {

@@ -31,7 +31,7 @@ const ROW =
 const DEVICE_VIEW = /^ AS "vtd-root",/m;
 const TRANSLATED_VIEW = /^ Root memory region: vtd-.*-dmar$/m;
 
-/** No machine has so many; a reply without end is not to be answered by reads without end. */
+/** No machine has so many: bounds the reads that a hostile reply causes. */
 const MAX_UNITS = 64;
 
 /**

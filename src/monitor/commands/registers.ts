@@ -7,8 +7,8 @@ import { NoSuchCpuError, NotX86Error, ReplyParseError } from "../errors.ts";
 import type { CommandOptions, Monitor } from "../monitor.ts";
 
 /**
- * How `info registers` begins on other architectures (`cpu_dump_state`; seen with 7.2, but for MIPS, PowerPC
- * and SPARC, which follow its source from memory and were not run).
+ * How `info registers` begins on other architectures (`cpu_dump_state`). Seen with QEMU 7.2, except MIPS,
+ * PowerPC and SPARC: those were not run.
  */
 const FOREIGN: readonly [registers: RegExp, architecture: string | null][] = [
   [/^ ?PC=[0-9a-f]{16} +X00=/m, "AArch64"],
@@ -38,7 +38,7 @@ const FOREIGN: readonly [registers: RegExp, architecture: string | null][] = [
  * The architecture whose registers these are, if pagewalk does not read them: its name, or null if it has
  * none here; undefined if they look like no architecture's.
  */
-export function foreignArchitecture(reply: string): string | null | undefined {
+function foreignArchitecture(reply: string): string | null | undefined {
   return FOREIGN.find(([registers]) => registers.test(reply))?.[1];
 }
 

@@ -1,3 +1,4 @@
+import { dashed } from "../../cli/options.ts";
 import type { CompletedCommand } from "./completed_command.ts";
 
 /** The completion script for bash. Where it offers nothing, bash offers files. */
@@ -44,6 +45,6 @@ function valueCases({ name, options }: CompletedCommand): string[] {
 }
 
 function optionCase({ name, options, words }: CompletedCommand): string {
-  const flags = options.map((option) => `--${option.name}`).join(" ");
+  const flags = options.map((option) => dashed(option.name)).join(" ");
   return `    ${name}) options='${flags}' words='${words.join(" ")}' ;;`;
 }

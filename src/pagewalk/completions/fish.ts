@@ -19,7 +19,7 @@ function after(command: string): string {
 }
 
 function optionOf({ name, purpose, value }: CompletedOption): string {
-  const said = `-l ${name} -d ${quoted(purpose)}`;
+  const said = `${name.length === 1 ? "-s" : "-l"} ${name} -d ${quoted(purpose)}`;
   if (value === "none") return said;
   if (value === "file") return `${said} -r -F`;
   return value === "any" ? `${said} -x` : `${said} -x -a ${quoted(value.join(" "))}`;

@@ -1,3 +1,4 @@
+import { dashed } from "../../cli/options.ts";
 import type { CompletedCommand, CompletedOption } from "./completed_command.ts";
 
 /** The completion script for zsh: to be sourced, or found in `$fpath` as `_pagewalk`. */
@@ -30,9 +31,13 @@ function caseOf({ name, options, words }: CompletedCommand): string {
 
 function optionSpec({ name, purpose, value, placeholder }: CompletedOption): string {
   const said = `[${purpose.replaceAll(/[[\]]/g, "\\$&")}]`;
-  if (value === "none") return quoted(`--${name}${said}`);
+  if (value === "none") return quoted(`${dashed(name)}${said}`);
   const action = value === "file" ? "_files" : value === "any" ? " " : `(${value.join(" ")})`;
-  return quoted(`--${name}=${said}:${placeholder.replaceAll(":", "\\:")}:${action}`);
+  return quoted(
+    `${dashed(name)}${name.length === 1 ? "+" : "="}${said}:${
+      placeholder.replaceAll(":", "\\:")
+    }:${action}`,
+  );
 }
 
 function quoted(text: string): string {

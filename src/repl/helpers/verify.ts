@@ -4,7 +4,7 @@ import type { Expectation } from "../../verify/expectation.ts";
 import type { Helper } from "../helper.ts";
 import { showAs } from "../show/renderers.ts";
 import { verdictText } from "../show/verdict_text.ts";
-import { chosen, type PrintStyle, splitStyle, styledWalk } from "./walk.ts";
+import { chosen, type PrintStyle, splitStyle, xv6Walk } from "./walk.ts";
 
 /** `verify(va)`. */
 export const VERIFY: Helper = {
@@ -48,7 +48,7 @@ PASS: …
       })
     );
     if (style === undefined) return found;
-    const written = await styledWalk(style);
+    const written = await xv6Walk();
     return showAs(found, (value, paint) => verdictText(value, paint, written));
   },
 };

@@ -38,7 +38,7 @@ mapped to 0x1018_8000, 4 KiB page: user no (PDE decides, PTE allows it), write y
     const found = await repl.guest.use((session, choice) =>
       session.walk(address, { signal: repl.signal, ...chosen(others, choice), ...others })
     );
-    if (style !== undefined) return showAs(found, await styledWalk(style));
+    if (style !== undefined) return showAs(found, await xv6Walk());
     if (found.outcome !== "notPresent") return found;
     const { regime: context, source } = found;
     const content = context.rules.absentContent(found.entry.raw, found.level);
@@ -64,7 +64,7 @@ export interface PrintStyle {
 /**
  * Takes the style out of options that were typed.
  *
- * @throws {InvalidArgumentError} if there is none of that name
+ * @throws {InvalidArgumentError} if there is no such style
  */
 export function splitStyle<T extends PrintStyle>(
   options: T,
@@ -76,7 +76,7 @@ export function splitStyle<T extends PrintStyle>(
   return [style, others];
 }
 
-/** Writes a walk in a style. It is loaded only where one is asked for. */
-export async function styledWalk(_style: "xv6"): Promise<(walk: Walk) => string> {
+/** Writes a walk as xv6's course does. It is loaded only where that is asked for. */
+export async function xv6Walk(): Promise<(walk: Walk) => string> {
   return (await import("../../report/xv6_text.ts")).xv6WalkText;
 }

@@ -26,6 +26,13 @@ export function fitTables(text: string, columns: number): string {
   }).join("\n");
 }
 
+/** The same for prose too, whose words are kept whole. */
+export function fitText(text: string, columns: number): string {
+  return text.split("\n").flatMap((line) =>
+    bareOf(line).length > columns ? fold(line, columns) : [line]
+  ).join("\n");
+}
+
 function fold(line: string, columns: number): string[] {
   const lines: string[] = [];
   let current = "";
@@ -43,7 +50,9 @@ function fold(line: string, columns: number): string[] {
     const room = cell.endsWith(" ") ? width - GAP : width;
     // Text that needs more than a line begins where the others end.
     if (INDENT.length + room <= columns) add(cell, room);
-    else for (const word of cell.match(/[^ ]+ */g)!) add(word, bareOf(word).trimEnd().length);
+    else {for (const word of cell.match(/^ *[^ ]+ *|[^ ]+ */g)!) {
+        add(word, bareOf(word).trimEnd().length);
+      }}
   }
   return [...lines, current].map((text) => cut(text.trimEnd(), columns));
 }

@@ -1,6 +1,6 @@
 import { escapeLines, escapeMessage, hasUnsafe } from "../../core/escape.ts";
 import { PLAIN, type Style } from "../../report/style.ts";
-import { fitTables } from "./fit.ts";
+import { fitTables, fitText } from "./fit.ts";
 import { groupHex } from "./group_hex.ts";
 import { isOwnText } from "./own_text.ts";
 import { renderKnown } from "./renderers.ts";
@@ -20,7 +20,10 @@ export interface ShowOptions {
  * otherwise escaped, whole numbers as bigints in hexadecimal, everything else as Deno writes it.
  */
 export function showValue(value: unknown, options: ShowOptions): string {
-  if (typeof value === "string") return isOwnText(value) ? value : escapeLines(value);
+  if (typeof value === "string") {
+    if (!isOwnText(value)) return escapeLines(value);
+    return options.columns ? fitText(value, options.columns()) : value;
+  }
   if (typeof value === "bigint") return options.style.value(groupHex(value));
   if (typeof value === "object" && value !== null || typeof value === "function") {
     const known = renderKnown(value, options.style);

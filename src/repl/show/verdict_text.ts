@@ -16,6 +16,6 @@ export function verdictText(
 }
 
 /** `PASS`, `FAIL` or `INCONCLUSIVE`, painted. */
-export function verdictWord(kind: VerdictKind, style: Style): string {
+function verdictWord(kind: VerdictKind, style: Style): string {
   return (kind === "pass" ? style.good : style.bad)(kind.toUpperCase());
 }
