@@ -114,17 +114,35 @@ export async function deviceRanges(
       name,
     }));
     const [first] = candidates;
-    // A mapping keeps its device, and with it the container, when all files are closed.
     if (first && !await holdsContainer(linux, process, options)) {
-      candidates.push({
-        ...first,
-        address:
-          "it maps a device's memory, but has no file of VFIO's open: what its container has " +
-          "pinned cannot be found",
-      });
+      candidates.push({ ...first, address: HIDDEN });
     }
     return candidates;
   });
+}
+
+// A mapping keeps its device, and with it the container, when all files are closed.
+const HIDDEN =
+  "it maps a device's memory, but has no file of VFIO's open: what its container has " +
+  "pinned cannot be found";
+
+/**
+ * What a process of which nothing pinned was found may have pinned nevertheless: the patch's log names its
+ * pages, and a mapping of a device's memory may be all that is left of its container.
+ */
+export async function hiddenRanges(
+  linux: LinuxGuest,
+  process: LinuxProcess,
+  options: ReadOptions,
+): Promise<readonly VfioUnreadPart[]> {
+  const { unread } = await found("pinned", linux, process, options, async () => {
+    const areas = await linux.vmas(process, options);
+    const area = areas.find(({ kind }) => kind === "vfio");
+    if (!area || await holdsContainer(linux, process, options)) return [];
+    const { start, end } = area;
+    return [{ kind: "pinned", process, address: HIDDEN, lengthBytes: Number(end - start) }];
+  });
+  return unread;
 }
 
 /** Whether what a process has open leads to a container; true where the kernel's types do not tell. */

@@ -15,7 +15,7 @@ import type { WalkManyOptions } from "../translate/walk_many.ts";
 import { PageFaultError } from "../translate/address_space.ts";
 import { type DmaDevices, verifyDma } from "./verify_dma.ts";
 import { judgeAmongProcesses, judgeInProcess } from "./_judge_logged_page.ts";
-import { deviceRanges, isStillThere, judgeRanges, pinnedRanges } from "./_pinned.ts";
+import { deviceRanges, hiddenRanges, isStillThere, judgeRanges, pinnedRanges } from "./_pinned.ts";
 import type {
   LoggedPageJudgement,
   VfioJudgement,
@@ -117,12 +117,23 @@ export async function* verifyVfio(
   if (asked) linux.contextOf(asked);
   const learnPhysicalBits = () => guest.physicalAddressBits();
   let holders: readonly LinuxProcess[] | null = null;
+  /** The processes whose pages the log names. */
+  const logged = new Map<number, LinuxProcess>();
   for (const source of SOURCES) {
     if (!sources.includes(source)) yield state(source, "unasked");
-    else if (source === "log") yield* verifyLog(linux, asked, { ...reads, learnPhysicalBits });
-    else {
+    else if (source === "log") {
+      for await (const each of verifyLog(linux, asked, { ...reads, learnPhysicalBits })) {
+        if (each.kind === "logged" && each.process) logged.set(each.process.pid, each.process);
+        yield each;
+      }
+    } else {
       const found = yield* verifyRanges(guest, linux, source, asked, reads);
-      if (source === "pinned") holders = found;
+      if (source !== "pinned") continue;
+      holders = found;
+      const holding = new Set(found?.map(({ pid }) => pid));
+      for (const process of found === null ? [] : logged.values()) {
+        if (!holding.has(process.pid)) yield* await hiddenRanges(linux, process, reads);
+      }
     }
   }
   const isRequired = iommu === true;

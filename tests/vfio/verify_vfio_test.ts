@@ -125,6 +125,18 @@ Deno.test("a device's memory that no open file of VFIO's goes with never passes"
   assertStringIncludes(lines.join("\n"), "2 of 2 pages of devices' memory pass");
 });
 
+Deno.test("a log of cleared pages does not pass beside a container that is only mapped", async () => {
+  const world = new World();
+  const living = target(world, 2, 2);
+  const area = { kind: "vfio", start: ADDRESS, end: ADDRESS + 8192n, name: "[vfio-device]" };
+  const vmas = (asked: Living) => asked === living ? [area as MemoryArea] : [];
+  assertEquals((await check(world))[0], "pass");
+  assertEquals((await check(world, { vmas, mappings: () => [] }))[0], "pass");
+  const [verdict, lines] = await check(world, { vmas });
+  assertEquals(verdict, "inconclusive");
+  assertStringIncludes(lines.join("\n"), "2 of 2 pages that the log names pass");
+});
+
 Deno.test("what is pinned and still open fails, though all that the log names is cleared", async () => {
   const world = new World();
   const living = target(world, 8, 5);
