@@ -271,7 +271,7 @@ Deno.test("a report of another architecture is not explained by this guest's tab
   await assertRejects(() => explainOops(riscv, x86), InvalidArgumentError, "architecture is x86");
   await using pc = await connect("sim:");
   const text = oops("paging request", "ffffffff80002000", "0f");
-  await assertRejects(() => explainOops(pc, text), InvalidArgumentError, "riscv kernel");
+  await assertRejects(() => explainOops(pc, text), InvalidArgumentError, "architecture is riscv");
   const arm = `Unable to handle kernel paging request at virtual address dfff800000000005
 Mem abort info:
   ESR = 0x0000000096000004
