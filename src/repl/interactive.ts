@@ -128,7 +128,7 @@ class InteractiveSession {
         await repl.run(entry.parsed, controller.signal);
       }
     } catch (error) {
-      const text = controller.signal.aborted || await this.#wasInterrupted(error)
+      const text = controller.signal.aborted || await wasInterrupted(error, controller.signal)
         ? this.#options.style.faint("Interrupted")
         : repl.describeError(error);
       this.#options.progress.end();
@@ -151,16 +151,6 @@ class InteractiveSession {
     }
   }
 
-  /**
-   * Code that cannot wait learns of Ctrl-C before the signal is delivered here: it is, in the event
-   * loop's next turn, while there still is something that it can end.
-   */
-  async #wasInterrupted(error: unknown): Promise<boolean> {
-    if (!(error instanceof DOMException) || error.name !== "AbortError") return false;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    return true;
-  }
-
   #prompt(): string {
     const { guest, name, style } = this.#options;
     return this.#isOpen ? style.faint("... ") : promptText(guest, name, style);
@@ -180,4 +170,23 @@ class InteractiveSession {
     const error = "reason" in event ? event.reason : event.error;
     void this.#load().then(({ repl }) => this.#editor.print(`${repl.describeError(error)}\n`));
   };
+}
+
+/** So long a signal may take that is on its way. */
+const SIGNAL_MS = 1000;
+
+/**
+ * Code that cannot wait learns of Ctrl-C before the signal is delivered here. It is waited for: later it
+ * would be taken for another one, at the prompt.
+ */
+async function wasInterrupted(error: unknown, signal: AbortSignal): Promise<boolean> {
+  if (!(error instanceof DOMException) || error.name !== "AbortError") return false;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, SIGNAL_MS);
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    }, { once: true });
+  });
+  return true;
 }
