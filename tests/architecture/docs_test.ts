@@ -52,3 +52,12 @@ for (const entry of ENTRIES) {
     assertEquals(lacking, []);
   });
 }
+
+Deno.test("every type that mod.ts mentions is exported by it", async () => {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["doc", "--lint", "mod.ts"],
+    cwd: new URL("../../", import.meta.url),
+    env: { NO_COLOR: "1" },
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+});
