@@ -1,6 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import * as mod from "../../mod.ts";
-import * as report from "../../src/report/mod.ts";
 import { VIEWER } from "../../src/report/html/_viewer_bundle.ts";
 import { csvLine } from "../../src/report/csv.ts";
 import { entryRecord } from "../../src/report/json.ts";
@@ -10,87 +8,37 @@ import * as svg from "../../src/report/svg/element.ts";
 import { RIGHT_WORDS } from "../../src/report/right_words.ts";
 import { drawWalk } from "../../src/report/svg/walk_drawing.ts";
 import { xv6Head } from "../../src/report/xv6_text.ts";
-import type { Finding, JudgedPart, MappingRecord, VfioJudgement } from "../../mod.ts";
-import type { FrameReport } from "../../src/entries/devices.ts";
-import { type AreaPages, type LinuxProcess, parseVfioLog } from "../../src/entries/linux.ts";
-import type { Style } from "../../src/report/mod.ts";
+import type { AreaPages } from "../../src/entries/linux.ts";
 import { assertClean, assertEscaped, forbiddenIn, HOSTILE } from "./_hostile_text.ts";
 
-const sdk = { ...mod, ...report };
-
-await using guest = await sdk.connect("sim:");
-const PAGE = 0x7f1234567000n;
-const LOGGED = "VFIO: Clearing _PAGE_USER at vaddr 0x7f1234567000, old PTE: 0x8000000110080867";
-const walk = await guest.walk(PAGE);
-const verdict = { ...await guest.verify(PAGE), reason: HOSTILE };
-const inconclusive = { ...await guest.verify(0x10000n), reason: HOSTILE };
-const range = await guest.verifyRange(PAGE, 32 * 4096, { user: false });
-const parts: JudgedPart[] = [...range.failures, ...range.gaps];
-const hostileRange = {
-  ...range,
-  failures: range.failures.map((page) => ({ ...page, reason: HOSTILE })),
-  gaps: range.gaps.map((gap) => ({ ...gap, reason: HOSTILE })),
-};
-const found = await Array.fromAsync(guest.audit());
-const hostileFindings: Finding[] = found.map((finding) => ({ ...finding, message: HOSTILE }));
-const listed: MappingRecord[] = await Array.fromAsync(guest.mappings());
-const { context } = await guest.pageTable();
-const listedRights = { user: true, writable: true, executable: true };
-const xv6Listed = await Array.fromAsync(sdk.xv6Tables(guest.memory, context, { maxTables: 5 }));
-const differences = await Array.fromAsync(
-  sdk.diff(await guest.snapshot({ range: { start: PAGE, lengthBytes: 4096 } }), {
-    memory: guest.memory,
-    context,
-  }, { accessedAndDirty: true }),
-);
-const process = {
-  pid: 1,
-  state: "S",
-  comm: HOSTILE,
-  root: 0n,
-  userRoot: null,
-  threadCount: 1,
-} as const;
-const pages = {
-  ...{ mappedBytes: new Map([[4096, 4096]]), untouchedBytes: 0, swappedBytes: 0 },
-  ...{ supervisorBytes: 4096, readOnlyBytes: 0, tooWritableBytes: 0, unknownBytes: 0 },
-  protNoneBytes: 0,
-};
-const member = { offset: 8, type: HOSTILE, name: HOSTILE, bits: { first: 0, width: 1 } };
-const entryBits = sdk.bits(0x8000000000000067n);
-/** Marks what a printer paints, without an escape of its own. */
-const marked = (text: string) => `<${text}>`;
-const FRAME: FrameReport = {
-  state: {
-    ...{ frame: 0x5000n, head: 0x5000n, use: "file", flags: ["lru"], references: 2, mapCount: 1 },
-    ...{ pinned: false, mapping: 0n },
-  },
-  file: HOSTILE,
-  owners: [{ pid: 7, comm: HOSTILE, address: PAGE }],
-  tables: [{ pid: 7, comm: HOSTILE, address: PAGE, level: 1, name: "PT" }],
-  problems: [HOSTILE],
-};
-const DEVICE = {
-  ...{ device: "00:03.0", requesterId: 24, state: "translated", domain: 1 } as const,
-  ...{ regime: context, name: HOSTILE },
-};
-const STYLE: Style = { good: marked, bad: marked, value: marked, faint: marked, strong: marked };
-const source = HOSTILE;
-const rootSource = { kind: "process", pid: 7, comm: HOSTILE };
-const owner: LinuxProcess = { ...process, isKernelThread: false, task: 0n, startNs: null, mm: 0n };
-const failure = { verdict: "fail", reason: HOSTILE } as const;
-const unread = { kind: "unread", source: "pinned", verdict: "inconclusive" } as const;
-const vfio: VfioJudgement[] = [
-  {
-    ...{ kind: "logged", ...failure, process: owner, walk },
-    record: parseVfioLog(LOGGED)[0]!,
-  },
-  {
-    ...{ kind: "device", ...failure, process: owner, name: HOSTILE },
-    ...{ address: PAGE, lengthBytes: 4096, range: hostileRange },
-  },
-  { ...unread, reason: HOSTILE },
-];
+import {
+  context,
+  DEVICE,
+  differences,
+  entryBits,
+  found,
+  FRAME,
+  hostileFindings,
+  hostileRange,
+  inconclusive,
+  listed,
+  listedRights,
+  member,
+  PAGE,
+  pages,
+  parts,
+  process,
+  range,
+  rootSource,
+  sdk,
+  source,
+  STYLE,
+  unread,
+  verdict,
+  vfio,
+  walk,
+  xv6Listed,
+} from "./_printed.ts";
 
 /** A printer's texts: `hostile` show what they were given, `own` say only what is pagewalk's own. */
 interface Printed {

@@ -6,13 +6,12 @@ import { readIommufdAreas } from "../../src/linux/iommufd/read_areas.ts";
 import { VfioMappings } from "../../src/linux/vfio_mappings.ts";
 import { readXarray } from "../../src/linux/xarray.ts";
 import { BASE, garbage, POINTERS, tangled } from "./_hostile.ts";
+import { CORE, IOMMUFD } from "./_btf_bytes.ts";
 import {
-  CORE,
   DOMAIN,
   FakeKernel,
   type FakeKernelOptions,
   type FakeRange,
-  IOMMUFD,
   OWN_MM,
 } from "./_vfio_kernel.ts";
 

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { BtfBlob } from "../../src/linux/btf/btf_source.ts";
 import { LiveStructs } from "../../src/linux/btf/live_structs.ts";
 import { KernelFormatError } from "../../src/linux/errors.ts";
-import { btfBytes } from "./_vfio_kernel.ts";
+import { btfBytes } from "./_btf_bytes.ts";
 
 const COUNT = 2000;
 const HEADER_BYTES = 24;

@@ -4,7 +4,7 @@ import { InvalidArgumentError, PagewalkError } from "../../mod.ts";
 import { checkTypeFile } from "../../src/linux/btf/check_type_file.ts";
 import { readTypeFile } from "../../src/linux/btf/type_file.ts";
 import { parseVmcoreinfo } from "../../src/linux/vmcoreinfo.ts";
-import { btfBytes } from "./_vfio_kernel.ts";
+import { btfBytes } from "./_btf_bytes.ts";
 
 const folder = await Deno.makeTempDir();
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));

@@ -15,7 +15,8 @@ import { structOffsets } from "../../src/linux/struct_offsets.ts";
 import { readDmaRanges } from "../../src/linux/vfio_container.ts";
 import { VfioMappings } from "../../src/linux/vfio_mappings.ts";
 import { BASE, btfHeader, garbage, POINTERS, tangled, TYPE_WORDS, type Word } from "./_hostile.ts";
-import { btfBytes, CORE, FakeKernel, type FakeRange, TYPE1 } from "./_vfio_kernel.ts";
+import { btfBytes, CORE, TYPE1 } from "./_btf_bytes.ts";
+import { FakeKernel, type FakeRange } from "./_vfio_kernel.ts";
 import { cpuTimeMs } from "../_cpu_time.ts";
 
 const LONGEST_MS = 30_000;
