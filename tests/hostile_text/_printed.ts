@@ -23,7 +23,7 @@ export const hostileRange = {
   failures: range.failures.map((page) => ({ ...page, reason: HOSTILE })),
   gaps: range.gaps.map((gap) => ({ ...gap, reason: HOSTILE })),
 };
-export const found = await Array.fromAsync(guest.audit());
+const found = await Array.fromAsync(guest.audit());
 export const hostileFindings: Finding[] = found.map((finding) => ({
   ...finding,
   message: HOSTILE,
@@ -82,7 +82,7 @@ export const source = HOSTILE;
 export const rootSource = { kind: "process", pid: 7, comm: HOSTILE };
 const owner: LinuxProcess = { ...process, isKernelThread: false, task: 0n, startNs: null, mm: 0n };
 const failure = { verdict: "fail", reason: HOSTILE } as const;
-export const unread = { kind: "unread", source: "pinned", verdict: "inconclusive" } as const;
+const unread = { kind: "unread", source: "pinned", verdict: "inconclusive" } as const;
 export const vfio: VfioJudgement[] = [
   {
     ...{ kind: "logged", ...failure, process: owner, walk },
