@@ -50,6 +50,20 @@ export function tellKind(kind: OopsKind, found: OopsFound, line: string): void {
   found.headline = line;
 }
 
+/**
+ * Notes the registers of a line. Of two dumps, such as the kernel's and then the program's, the first belongs
+ * to the fault.
+ *
+ * @param form finds one, its name and its digits
+ */
+export function tellRegisters(form: RegExp, found: OopsFound, line: string): void {
+  found.kind ??= "registers";
+  found.headline ??= line;
+  const registers = { ...found.registers };
+  for (const [, name, digits] of line.matchAll(form)) registers[name!] ??= oopsNumber(digits!);
+  found.registers = registers;
+}
+
 /** An access of which only words tell: `Write of size 8`. */
 export function accessOfWords(kind: string, user = false): OopsAccess {
   return {

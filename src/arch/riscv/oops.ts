@@ -1,4 +1,10 @@
-import { type OopsLineForm, oopsNumber, type OopsReader, tellKind } from "../oops_reader.ts";
+import {
+  type OopsLineForm,
+  oopsNumber,
+  type OopsReader,
+  tellKind,
+  tellRegisters,
+} from "../oops_reader.ts";
 import { OOPS_TABLES, type OopsAccess, type OopsEntry, type OopsReport } from "../oops_report.ts";
 import type { RiscvAccess } from "./access.ts";
 import { riscvOopsReason } from "./oops_reason.ts";
@@ -67,14 +73,8 @@ const FORMS: readonly OopsLineForm[] = [
     from: "__show_regs()",
     pattern: /^(?:epc|gp|t[0-6]|s\d{1,2}|a[0-7]|status) ?: ?[0-9a-f]{8,16}\b/,
     tell(_, found, line) {
-      found.kind ??= "registers";
-      found.headline ??= line;
-      const registers = { ...found.registers };
-      // Of two dumps the first belongs to the fault.
-      for (const [, name, digits] of line.matchAll(REGISTER)) {
-        registers[name!] ??= oopsNumber(digits!);
-      }
-      found.registers = registers;
+      tellRegisters(REGISTER, found, line);
+      const { registers = {} } = found;
       if (registers.epc !== undefined) found.at ??= `0x${registers.epc.toString(16)}`;
       found.access ??= accessIn(registers);
     },

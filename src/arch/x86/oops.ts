@@ -4,6 +4,7 @@ import {
   oopsNumber,
   type OopsReader,
   tellKind,
+  tellRegisters,
 } from "../oops_reader.ts";
 import { OOPS_TABLES, type OopsAccess, type OopsEntry } from "../oops_report.ts";
 import type { Access } from "./access.ts";
@@ -98,14 +99,7 @@ const FORMS: readonly OopsLineForm[] = [
     pattern:
       /\b(?:CR[0234]|RSP|EFLAGS|R[A-D]X|RSI|RDI|RBP|R(?:0[89]|1[0-5])): ?(?:[0-9a-f]{4}:)?[0-9a-f]{8,16}\b/,
     tell(_, found, line) {
-      found.kind ??= "registers";
-      found.headline ??= line;
-      const registers = { ...found.registers };
-      // Of two dumps, such as the kernel's and then the program's, the first belongs to the fault.
-      for (const [, name, digits] of line.matchAll(REGISTER)) {
-        registers[name!] ??= oopsNumber(digits!);
-      }
-      found.registers = registers;
+      tellRegisters(REGISTER, found, line);
     },
   },
 ];
