@@ -1,4 +1,5 @@
 import { PagewalkError } from "../core/errors.ts";
+import { MonitorError } from "../monitor/errors.ts";
 import type { LinuxGuest } from "../linux/linux_guest.ts";
 import type { KernelModules } from "../linux/modules/kernel_modules.ts";
 import type { RunningTask } from "../linux/running_tasks.ts";
@@ -91,7 +92,8 @@ export async function nameAbsentEntry(
   try {
     return await useLinux(guest, ({ linux }) => nameIn(linux, content, place));
   } catch (error) {
-    if (error instanceof PagewalkError) return content;
+    // A monitor that is lost is no reason to say less of an entry.
+    if (error instanceof PagewalkError && !(error instanceof MonitorError)) return content;
     throw error;
   }
 }

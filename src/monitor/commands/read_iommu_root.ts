@@ -31,12 +31,14 @@ const ROW =
 const DEVICE_VIEW = /^ AS "vtd-root",/m;
 const TRANSLATED_VIEW = /^ Root memory region: vtd-.*-dmar$/m;
 
-/** No machine has so many: bounds the reads that a hostile reply causes. */
+/** No machine has more: bounds the reads that a hostile reply causes. */
 const MAX_UNITS = 64;
 
 /**
  * Finds the IOMMUs in `info mtree -f`: in the flat view of the address space `memory`, the regions of their
  * registers. A page of registers counts only if all of it is there, at a multiple of 4 KiB.
+ *
+ * @throws {ReplyParseError} if there are more than any machine has
  */
 export function parseIommuUnits(reply: string): IommuRegion[] {
   const views = reply.split(/^(?=FlatView #)/m);
@@ -45,7 +47,7 @@ export function parseIommuUnits(reply: string): IommuRegion[] {
   const translates = deviceViews.length === 0
     ? null
     : deviceViews.some((view) => TRANSLATED_VIEW.test(view));
-  return (system ?? "").split("\n").flatMap((line) => {
+  const units = (system ?? "").split("\n").flatMap((line): IommuRegion[] => {
     const [, first, last, name, offset = "0"] = ROW.exec(line) ?? [];
     const known = name === undefined || !Object.hasOwn(REGIONS, name) ? undefined : REGIONS[name];
     if (known === undefined || BigInt(`0x${offset}`) !== 0n) return [];
@@ -53,7 +55,16 @@ export function parseIommuUnits(reply: string): IommuRegion[] {
     const lengthBytes = BigInt(`0x${last}`) + 1n - registers;
     if (lengthBytes !== known.lengthBytes || registers & 0xfffn) return [];
     return [{ kind: known.kind, registers, translates: known.kind === "vtd" ? translates : null }];
-  }).slice(0, MAX_UNITS);
+  });
+  // Some of them alone would be an answer that leaves out what the others reach.
+  if (units.length > MAX_UNITS) {
+    throw new ReplyParseError(
+      "info mtree -f",
+      `${units.length} of them`,
+      `${MAX_UNITS} IOMMUs at most`,
+    );
+  }
+  return units;
 }
 
 /** An IOMMU, and what its register says of its first table. */
